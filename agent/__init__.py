@@ -1,0 +1,1 @@
+"""Observes one node and reports facts; never judges, never repairs."""

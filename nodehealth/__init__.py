@@ -1,0 +1,1 @@
+"""The language that agent and remediator share: signals, API objects, names."""

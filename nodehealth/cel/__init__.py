@@ -1,0 +1,1 @@
+"""A small, typed, total subset of the Common Expression Language."""

@@ -1,0 +1,74 @@
+"""When something happened: the last 16 times exactly, a day's counts in buckets."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+LAST: Final = 16
+FIVE_MINUTES: Final = timedelta(minutes=5)
+HOUR: Final = timedelta(hours=1)
+
+
+class History(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The past of an event or of a level's flips, in a size that never grows."""
+
+    last: Annotated[tuple[datetime, ...], Meta(max_length=LAST)] = ()
+    """The last times it happened, oldest first."""
+    until: datetime | None = None
+    """The end of the newest bucket of each row."""
+    five_minutes: Annotated[tuple[int, ...], Meta(max_length=12)] = ()
+    """Counts of the last 12 spans of five minutes, oldest first; the newest holds `until`."""
+    hours: Annotated[tuple[int, ...], Meta(max_length=24)] = ()
+    """Counts of the last 24 spans of one hour, oldest first; the newest holds `until`."""
+
+
+def record(history: History, at: datetime, count: int = 1) -> History:
+    """Add something that happened; a time before the newest one counts as the newest one."""
+    until = max(at, history.until or at)
+    return History(
+        last=(*history.last, *(at for _ in range(min(count, LAST))))[-LAST:],
+        until=until,
+        five_minutes=_shifted(history.five_minutes, history.until, until, FIVE_MINUTES, 12, count),
+        hours=_shifted(history.hours, history.until, until, HOUR, 24, count),
+    )
+
+
+def count_since(history: History, since: datetime) -> int:
+    """Count what happened at or after a time, never less than the truth.
+
+    Exact while the sixteen remembered times reach back far enough; else whole buckets count, the
+    one that contains `since` included.
+
+    Raises:
+        ValueError: the time lies before the day that is remembered.
+    """
+    exact = sum(at >= since for at in history.last)
+    if exact < LAST or history.until is None:
+        return exact
+    for row, span in ((history.five_minutes, FIVE_MINUTES), (history.hours, HOUR)):
+        spans = _spans(since, history.until, span) + 1
+        if spans <= len(row):
+            return max(exact, sum(row[-spans:]) if spans > 0 else 0)
+    raise ValueError(f"{since.isoformat()} is more than a day before {history.until.isoformat()}")
+
+
+def _shifted(
+    row: tuple[int, ...],
+    was: datetime | None,
+    now: datetime,
+    span: timedelta,
+    length: int,
+    count: int,
+) -> tuple[int, ...]:
+    padded = (0,) * (length - len(row)) + row
+    moved = min(length, 0 if was is None else _spans(was, now, span))
+    kept = (*padded[moved:], *(0,) * moved)
+    return (*kept[:-1], kept[-1] + count)
+
+
+def _spans(start: datetime, end: datetime, span: timedelta) -> int:
+    """Count the bucket borders between two times; borders lie on whole multiples since 1970."""
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    return (end - epoch) // span - (start - epoch) // span

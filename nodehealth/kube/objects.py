@@ -1,0 +1,198 @@
+"""The parts of Kubernetes' own objects that nodemend reads, and where each kind lives.
+
+Partial on purpose: decoding only these fields is thirty times cheaper than the full models. What is
+read here is never written back whole; writes are patches, so unknown fields are never lost.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+
+import msgspec
+
+
+class Struct(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A value on the wire: camelCase keys, defaults left out, unknown fields ignored."""
+
+
+class OwnerReference(Struct, frozen=True, kw_only=True):
+    """Who an object belongs to."""
+
+    api_version: str = ""
+    kind: str = ""
+    name: str = ""
+    uid: str = ""
+    controller: bool = False
+
+
+class ManagedFields(Struct, frozen=True, kw_only=True):
+    """Who wrote an object last, by the API server's clock."""
+
+    manager: str = ""
+    operation: str = ""
+    subresource: str = ""
+    time: datetime | None = None
+
+
+class Metadata(Struct, frozen=True, kw_only=True):
+    """An object's identity and marks."""
+
+    name: str = ""
+    generate_name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    creation_timestamp: datetime | None = None
+    deletion_timestamp: datetime | None = None
+    deletion_grace_period_seconds: int | None = None
+    labels: Mapping[str, str] = {}
+    annotations: Mapping[str, str] = {}
+    owner_references: tuple[OwnerReference, ...] = ()
+    finalizers: tuple[str, ...] = ()
+    managed_fields: tuple[ManagedFields, ...] = ()
+
+
+class Object(Struct, frozen=True, kw_only=True):
+    """Anything that lives in the API server."""
+
+    api_version: str = ""
+    kind: str = ""
+    metadata: Metadata = Metadata()
+
+
+class Condition(Struct, frozen=True, kw_only=True):
+    """One aspect of a Node's or Pod's state."""
+
+    type: str
+    status: str
+    reason: str = ""
+    message: str = ""
+    last_transition_time: datetime | None = None
+    last_heartbeat_time: datetime | None = None
+
+
+class Taint(Struct, frozen=True, kw_only=True):
+    """A mark that repels pods which do not tolerate it."""
+
+    key: str
+    effect: str
+    value: str = ""
+    time_added: datetime | None = None
+
+
+class NodeSpec(Struct, frozen=True, kw_only=True):
+    """What is wanted of a Node."""
+
+    provider_id: str = msgspec.field(default="", name="providerID")
+    unschedulable: bool = False
+    taints: tuple[Taint, ...] = ()
+
+
+class NodeInfo(Struct, frozen=True, kw_only=True):
+    """What the kubelet says of its machine."""
+
+    boot_id: str = msgspec.field(default="", name="bootID")
+    machine_id: str = msgspec.field(default="", name="machineID")
+    kubelet_version: str = ""
+
+
+class NodeStatus(Struct, frozen=True, kw_only=True):
+    """What is seen of a Node."""
+
+    conditions: tuple[Condition, ...] = ()
+    capacity: Mapping[str, str] = {}
+    allocatable: Mapping[str, str] = {}
+    node_info: NodeInfo = NodeInfo()
+
+
+class Node(Object, frozen=True, kw_only=True):
+    """One machine of the cluster."""
+
+    spec: NodeSpec = NodeSpec()
+    status: NodeStatus = NodeStatus()
+
+
+class Toleration(Struct, frozen=True, kw_only=True):
+    """A taint that a pod puts up with; an empty key with operator Exists is all of them."""
+
+    key: str = ""
+    operator: str = "Equal"
+    value: str = ""
+    effect: str = ""
+    toleration_seconds: int | None = None
+
+
+class PodSpec(Struct, frozen=True, kw_only=True):
+    """What is wanted of a Pod."""
+
+    node_name: str = ""
+    tolerations: tuple[Toleration, ...] = ()
+    termination_grace_period_seconds: int = 30
+    priority: int = 0
+    priority_class_name: str = ""
+
+
+class PodStatus(Struct, frozen=True, kw_only=True):
+    """What is seen of a Pod."""
+
+    phase: str = ""
+    conditions: tuple[Condition, ...] = ()
+
+
+class Pod(Object, frozen=True, kw_only=True):
+    """Some containers on one Node."""
+
+    spec: PodSpec = PodSpec()
+    status: PodStatus = PodStatus()
+
+
+class LeaseSpec(Struct, frozen=True, kw_only=True):
+    """Who holds a lease and since when; times carry six fractional digits on the wire."""
+
+    holder_identity: str = ""
+    lease_duration_seconds: int = 0
+    acquire_time: datetime | None = None
+    renew_time: datetime | None = None
+    lease_transitions: int = 0
+
+
+class Lease(Object, frozen=True, kw_only=True):
+    """A promise to be alive, renewed by its holder."""
+
+    spec: LeaseSpec = LeaseSpec()
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource(Generic[T]):
+    """Where objects of a kind live in the API, and the type that reads them."""
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+    namespaced: bool
+    type: type[T]
+
+    @property
+    def api_version(self) -> str:
+        """Return `v1` for the core group and `group/version` for every other."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+
+NODES = Resource(
+    group="", version="v1", plural="nodes", kind="Node", namespaced=False, type=Node
+)
+PODS = Resource(group="", version="v1", plural="pods", kind="Pod", namespaced=True, type=Pod)
+LEASES = Resource(
+    group="coordination.k8s.io",
+    version="v1",
+    plural="leases",
+    kind="Lease",
+    namespaced=True,
+    type=Lease,
+)

@@ -1,0 +1,93 @@
+"""What a signal is: the typed vocabulary in which agents state facts and rules ask for them."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """Whether a signal is a state that lasts or a thing that happened."""
+
+    LEVEL = "level"
+    EVENT = "event"
+
+
+class Knowledge(StrEnum):
+    """How a level is known; what is unknown is never unhealthy."""
+
+    KNOWN = "known"
+    UNKNOWN = "unknown"
+    NOT_APPLICABLE = "notApplicable"
+
+
+class Unit(StrEnum):
+    """What a level's number counts."""
+
+    RATIO = "ratio"
+    BOOLEAN = "boolean"
+    COUNT = "count"
+    BYTES = "bytes"
+    SECONDS = "seconds"
+    CELSIUS = "celsius"
+
+
+class FieldType(StrEnum):
+    """The type of a signal's own field, under the names that CEL gives them."""
+
+    INT = "int"
+    STRING = "string"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """The values that a level may take: whole multiples of a step, left only with hysteresis.
+
+    A level is rounded down to the grid, so `value < t` and `value >= t` are exact for every
+    threshold t on the grid, and noise smaller than the hysteresis never makes a write.
+    """
+
+    step: float
+    hysteresis: float = 0.0
+
+    def snap(self, raw: float, previous: float | None = None) -> float:
+        """Return the grid value for a raw reading, staying at the previous one near its edges."""
+        if previous is not None:
+            low, high = previous - self.hysteresis, previous + self.step + self.hysteresis
+            if low <= raw < high:
+                return previous
+        return self._value(math.floor(round(raw / self.step, 9)))
+
+    def holds(self, value: float) -> bool:
+        """Say whether a value lies on the grid."""
+        return math.isclose(value, self._value(round(value / self.step)), abs_tol=1e-9)
+
+    def nearest(self, value: float) -> float:
+        """Return the grid value nearest to a value, for an error message."""
+        return self._value(round(value / self.step))
+
+    def _value(self, steps: int) -> float:
+        return round(steps * self.step, 10)
+
+
+WHOLE = Grid(step=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """One entry of the catalogue: everything that may be said under one name."""
+
+    name: str
+    kind: Kind
+    about: str
+    subject: str
+    """What the fact is about, such as `mount point`; the empty string means the node itself."""
+    source: str
+    """Where the agent reads the fact."""
+    unit: Unit = Unit.COUNT
+    grid: Grid = WHOLE
+    fields: Mapping[str, FieldType] = field(default_factory=dict)
+    urgent: bool = False
+    """Whether a change is written at once even while the agent saves its writes."""
+    unknown: str = "The probe did not answer in time or could not read the source."
+    """What it means when the level is unknown."""

@@ -1,0 +1,1 @@
+"""Observes, judges, decides, acts and tells; the only program that touches a Node."""
