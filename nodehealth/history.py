@@ -3,15 +3,16 @@
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
-import msgspec
 from msgspec import Meta
+
+from nodehealth.kube.objects import Struct
 
 LAST: Final = 16
 FIVE_MINUTES: Final = timedelta(minutes=5)
 HOUR: Final = timedelta(hours=1)
 
 
-class History(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+class History(Struct, frozen=True, kw_only=True):
     """The past of an event or of a level's flips, in a size that never grows."""
 
     last: Annotated[tuple[datetime, ...], Meta(max_length=LAST)] = ()

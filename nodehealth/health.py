@@ -1,0 +1,93 @@
+"""NodeHealth: what one agent knows of its node, and how well it knows it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Final, TypeAlias
+
+from msgspec import Meta, field
+
+from nodehealth import keys
+from nodehealth.history import History
+from nodehealth.kube.objects import Object, Resource, Struct
+from nodehealth.signals import Knowledge
+
+Fields: TypeAlias = Mapping[str, int | str]
+"""A signal's own fields, typed by the catalogue."""
+
+
+class Level(Struct, frozen=True, kw_only=True):
+    """A state that lasts, snapped to its grid."""
+
+    name: Annotated[str, Meta(max_length=63)]
+    since: datetime
+    """When it took this value, by the node's clock."""
+    subject: Annotated[str, Meta(max_length=253)] = ""
+    value: float | None = None
+    """Its number in the catalogue's unit; the last one known while it is unknown."""
+    knowledge: Knowledge = Knowledge.KNOWN
+    fields: Fields = field(default_factory=dict)
+    flips: History = History()
+    """When its value changed."""
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """A thing that happened, counted per subject and fields."""
+
+    name: Annotated[str, Meta(max_length=63)]
+    boot_id: Annotated[str, Meta(max_length=63)]
+    """The boot of the node in which it happened last."""
+    subject: Annotated[str, Meta(max_length=253)] = ""
+    fields: Fields = field(default_factory=dict)
+    count: Annotated[int, Meta(ge=1)] = 1
+    """How often since it was first seen, agent restarts included."""
+    history: History = History()
+
+
+class ProbeState(StrEnum):
+    """How a probe fared when it last ran."""
+
+    STARTING = "Starting"
+    OK = "OK"
+    OVERDUE = "Overdue"
+    FAILED = "Failed"
+
+
+class ProbeReport(Struct, frozen=True, kw_only=True):
+    """How good the evidence of one probe is."""
+
+    name: Annotated[str, Meta(max_length=63)]
+    state: ProbeState
+    since: datetime
+    message: Annotated[str, Meta(max_length=256)] = ""
+
+
+class NodeHealthStatus(Struct, frozen=True, kw_only=True):
+    """The agent's whole report; each write replaces the one before."""
+
+    node_uid: Annotated[str, Meta(max_length=63)] = ""
+    boot_id: Annotated[str, Meta(max_length=63)] = ""
+    agent_version: Annotated[str, Meta(max_length=63)] = ""
+    reported_at: datetime | None = None
+    """When the agent wrote this, by the node's clock: never a measure of freshness."""
+    refresh_seconds: Annotated[int, Meta(ge=1, le=86400)] = 300
+    """Within how many seconds the agent means to write again."""
+    levels: Annotated[tuple[Level, ...], Meta(max_length=256)] = ()
+    events: Annotated[tuple[Event, ...], Meta(max_length=128)] = ()
+    probes: Annotated[tuple[ProbeReport, ...], Meta(max_length=64)] = ()
+
+
+class NodeHealth(Object, frozen=True, kw_only=True):
+    """Facts about one node, written only by that node's agent."""
+
+    status: NodeHealthStatus = NodeHealthStatus()
+
+
+NODE_HEALTHS: Final = Resource(
+    group=keys.GROUP,
+    version=keys.VERSION,
+    plural="nodehealths",
+    kind="NodeHealth",
+    namespaced=False,
+    type=NodeHealth,
+)

@@ -1,0 +1,67 @@
+"""RepairLedger: the one object whose compare-and-swap admits every cordon and every disruption."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+from nodehealth import keys
+from nodehealth.kube.objects import Object, Resource, Struct
+
+SLOTS_LENGTH: Final = 500
+CORDONS_LENGTH: Final = 10_000
+
+Epoch = Annotated[int, Meta(ge=0)]
+
+
+class Slot(Struct, frozen=True, kw_only=True):
+    """Permission to disrupt one node; it never expires by itself."""
+
+    epoch: Epoch
+    node_uid: Annotated[str, Meta(max_length=63)]
+    repair: Annotated[str, Meta(max_length=253)]
+    acquired_at: datetime
+    pool: Annotated[str, Meta(max_length=63)] = ""
+
+
+class Disruption(StrEnum):
+    """Whether new disruption may be admitted at all."""
+
+    OPEN = "Open"
+    CLOSED = "Closed"
+
+
+class RepairLedgerSpec(Struct, frozen=True, kw_only=True):
+    """What a person says to the ledger."""
+
+    disruption: Disruption = Disruption.OPEN
+
+
+class RepairLedgerStatus(Struct, frozen=True, kw_only=True):
+    """What the remediator has admitted; only ever changed by compare-and-swap."""
+
+    epoch: Epoch = 0
+    """The newest admission; it never falls."""
+    cordons: Annotated[Mapping[str, int], Meta(max_length=CORDONS_LENGTH)] = {}
+    """Node name to the epoch under which it was cordoned."""
+    slots: Annotated[Mapping[str, Slot], Meta(max_length=SLOTS_LENGTH)] = {}
+    """Node name to its permission to be disrupted."""
+
+
+class RepairLedger(Object, frozen=True, kw_only=True):
+    """Who may be cordoned and who may be disrupted, and under which epoch."""
+
+    spec: RepairLedgerSpec = RepairLedgerSpec()
+    status: RepairLedgerStatus = RepairLedgerStatus()
+
+
+REPAIR_LEDGERS: Final = Resource(
+    group=keys.GROUP,
+    version=keys.VERSION,
+    plural="repairledgers",
+    kind="RepairLedger",
+    namespaced=False,
+    type=RepairLedger,
+)

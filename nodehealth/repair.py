@@ -1,0 +1,163 @@
+"""NodeRepair: one incident on one node, from the frozen plan to the outcome."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+from nodehealth import keys
+from nodehealth.kube.objects import Object, Resource, Struct
+
+LOG_LENGTH: Final = 50
+EVICTIONS_LENGTH: Final = 500
+
+Name = Annotated[str, Meta(max_length=253)]
+Text = Annotated[str, Meta(max_length=1024)]
+
+
+class Mode(StrEnum):
+    """How far a rule or the policy lets nodemend go; the stricter one wins."""
+
+    OFF = "off"
+    OBSERVE = "observe"
+    ENFORCE = "enforce"
+
+
+class Severity(StrEnum):
+    """How bad a fault is."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class Phase(StrEnum):
+    """Where a repair stands."""
+
+    CONFIRMED = "Confirmed"
+    CORDONED = "Cordoned"
+    WAITING = "Waiting"
+    DRAINING = "Draining"
+    FENCING = "Fencing"
+    REPAIRING = "Repairing"
+    VERIFYING = "Verifying"
+    RECOVERED = "Recovered"
+    PARKED = "Parked"
+    NEEDS_HUMAN = "NeedsHuman"
+
+
+ENDED: Final = frozenset({Phase.RECOVERED})
+"""Phases in which nothing is left to be done, held or undone."""
+
+
+class Rung(Struct, frozen=True, kw_only=True):
+    """One remedy of the ladder with its settings, frozen when the repair began."""
+
+    action: Annotated[str, Meta(max_length=63)]
+    settings: Mapping[str, int | str] = {}
+
+
+class Target(Struct, frozen=True, kw_only=True):
+    """Which machine is meant; names are reused, so every identity is kept."""
+
+    node: Name
+    node_uid: Name
+    provider_id: Name = ""
+    boot_id: Name = ""
+    pool: Name = ""
+    instance_type: Name = ""
+    gpus: Annotated[int, Meta(ge=0)] = 0
+
+
+class NodeRepairSpec(Struct, frozen=True, kw_only=True):
+    """What is to be done and why; nothing of it changes once the repair has begun."""
+
+    target: Target
+    rule: Name
+    rules_digest: Annotated[str, Meta(max_length=64)] = ""
+    """A digest of the rule set that the ladder was taken from."""
+    severity: Severity = Severity.CRITICAL
+    mode: Mode = Mode.OBSERVE
+    ladder: Annotated[tuple[Rung, ...], Meta(max_length=16)] = ()
+    verify_seconds: Annotated[int, Meta(ge=0)] = 0
+    """How long the fault's signals must be known and good before the node takes work again."""
+    evidence: Annotated[tuple[Text, ...], Meta(max_length=16)] = ()
+    """The facts that confirmed the fault, as sentences."""
+
+
+class Intent(Struct, frozen=True, kw_only=True):
+    """A deed written down before it is done, so that a crash can't make it happen twice."""
+
+    action: Annotated[str, Meta(max_length=63)]
+    key: Annotated[str, Meta(max_length=128)]
+    """The idempotency key handed to whoever does the deed."""
+    issued_at: datetime
+    token: Annotated[str, Meta(max_length=1024)] = ""
+    """What the provider answered, to ask after the deed with."""
+
+
+class PhaseTime(Struct, frozen=True, kw_only=True):
+    """When a phase began."""
+
+    phase: Phase
+    at: datetime
+
+
+class Evicted(Struct, frozen=True, kw_only=True):
+    """A pod that was asked to leave: the record of what a repair cost whom."""
+
+    namespace: Name
+    name: Name
+    uid: Name
+    at: datetime
+    owner: Name = ""
+    """The controller of the pod as `Kind/name`."""
+
+
+class Decision(Struct, frozen=True, kw_only=True):
+    """One line of the decision log."""
+
+    at: datetime
+    text: Text
+
+
+class NodeRepairStatus(Struct, frozen=True, kw_only=True):
+    """Where the repair stands and what it did; enough for any replica to go on."""
+
+    phase: Phase = Phase.CONFIRMED
+    reason: Annotated[str, Meta(max_length=63)] = ""
+    """What it waits for or why it ended, as one CamelCase word."""
+    message: Text = ""
+    cordon_epoch: Annotated[int, Meta(ge=0)] = 0
+    """The admission under which we cordoned; 0 while we did not."""
+    disruption_epoch: Annotated[int, Meta(ge=0)] = 0
+    """The admission under which we disrupt; 0 while we do not."""
+    pre_cordoned: bool = False
+    rung: Annotated[int, Meta(ge=0)] = 0
+    rung_since: datetime | None = None
+    empty_passes: Annotated[int, Meta(ge=0)] = 0
+    """How often in a row the drain found nothing left to evict."""
+    healthy_since: datetime | None = None
+    intent: Intent | None = None
+    timeline: Annotated[tuple[PhaseTime, ...], Meta(max_length=64)] = ()
+    evictions: Annotated[tuple[Evicted, ...], Meta(max_length=EVICTIONS_LENGTH)] = ()
+    log: Annotated[tuple[Decision, ...], Meta(max_length=LOG_LENGTH)] = ()
+
+
+class NodeRepair(Object, frozen=True, kw_only=True):
+    """One incident on one node."""
+
+    spec: NodeRepairSpec
+    status: NodeRepairStatus = NodeRepairStatus()
+
+
+NODE_REPAIRS: Final = Resource(
+    group=keys.GROUP,
+    version=keys.VERSION,
+    plural="noderepairs",
+    kind="NodeRepair",
+    namespaced=False,
+    type=NodeRepair,
+)

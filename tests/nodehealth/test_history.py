@@ -1,0 +1,67 @@
+"""The past keeps its size and never counts less than the truth."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nodehealth import history
+from nodehealth.history import History
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def recorded(*minutes: float) -> History:
+    past = History()
+    for each in minutes:
+        past = history.record(past, NOON + timedelta(minutes=each))
+    return past
+
+
+def test_few_events_are_counted_exactly() -> None:
+    past = recorded(0, 1, 2, 30)
+
+    assert history.count_since(past, NOON + timedelta(minutes=2)) == 2
+
+
+def test_a_burst_is_remembered_as_sixteen_times_and_its_whole_count() -> None:
+    past = recorded(*[n / 10 for n in range(40)])
+
+    assert len(past.last) == 16
+    assert history.count_since(past, NOON) == 40
+
+
+def test_a_window_older_than_a_day_is_refused_when_only_buckets_could_answer() -> None:
+    past = recorded(*[n / 10 for n in range(40)], 60 * 30)
+
+    with pytest.raises(ValueError, match="more than a day"):
+        history.count_since(past, NOON - timedelta(days=1))
+
+
+@given(
+    gaps=st.lists(st.floats(min_value=0, max_value=90), min_size=1, max_size=80),
+    back=st.floats(min_value=0, max_value=23 * 60),
+)
+def test_a_count_is_never_less_than_the_truth(gaps: list[float], back: float) -> None:
+    times, at = [], NOON
+    past = History()
+    for gap in gaps:
+        at += timedelta(minutes=gap)
+        times.append(at)
+        past = history.record(past, at)
+    since = at - timedelta(minutes=back)
+
+    counted = history.count_since(past, since)
+
+    assert counted >= sum(each >= since for each in times)
+    assert len(past.last) <= 16
+    assert len(past.five_minutes) == 12
+    assert len(past.hours) == 24
+
+
+def test_a_clock_that_jumps_back_adds_to_the_newest_bucket() -> None:
+    past = history.record(recorded(10), NOON)
+
+    assert past.until == NOON + timedelta(minutes=10)
+    assert past.five_minutes[-1] == 2
