@@ -1,17 +1,20 @@
 """What can go wrong between us and the API server, named by what the caller can do about it.
 
-    KubeError
-    ├── GoneError             404: it is not there; take that as a fact
-    ├── ConflictError         409: it changed or exists; read again, decide again
-    ├── TestFailedError       422 of a JSON patch: a `test` did not hold; somebody moved on
-    ├── InvalidError          400, 422: we asked for nonsense; fix nodemend
-    ├── ForbiddenError        401, 403: we may not; a person must change rights or credentials
-    ├── ExpiredError          410: the version is compacted away; list again
-    ├── BlockedError          429: not now; wait as told (a disruption budget, or overload)
-    ├── BudgetConflictError   500 of an eviction: several budgets match; their owner must mend them
-    └── UnavailableError      the server is away; back off and try again
-        ├── UnreachableError      nothing was sent
-        └── OutcomeUnknownError   sent, no answer: it may have happened; read before repeating
+KubeError
+├── GoneError             404: it is not there; take that as a fact
+├── ConflictError         409: it changed or exists; read again, decide again
+├── TestFailedError       422 of a JSON patch: it did not apply; somebody moved on
+├── InvalidError          other 4xx, 422: we asked for nonsense; fix nodemend
+├── ForbiddenError        401, 403: we may not; a person must change rights or credentials
+│   └── NamespaceTerminatingError   403: the namespace and all in it are going; wait
+├── ExpiredError          410: the version is compacted away; list again
+├── BlockedError          429: not now; wait as told (a disruption budget, or overload)
+├── BudgetConflictError   500 of an eviction: several budgets match; their owner must mend them
+├── UnreadableError       done, but the answer does not fit our types: another version wrote it
+├── SettingsError         the way to the server is described wrongly; a person must mend that
+└── UnavailableError      the server is away; back off and try again
+├── UnreachableError      nothing was sent
+└── OutcomeUnknownError   sent, no clear answer: it may have happened; read, then repeat
 """
 
 from datetime import timedelta
@@ -30,7 +33,7 @@ class ConflictError(KubeError):
 
 
 class TestFailedError(KubeError):
-    """A JSON patch was refused because one of its tests does not hold any more."""
+    """A JSON patch did not apply: one of its tests does not hold, or a path is missing."""
 
     __test__ = False  # pytest: this is no test
 
@@ -41,6 +44,10 @@ class InvalidError(KubeError):
 
 class ForbiddenError(KubeError):
     """We are not allowed, or not known."""
+
+
+class NamespaceTerminatingError(ForbiddenError):
+    """The namespace is being deleted: nothing can be made in it, and its pods go anyway."""
 
 
 class ExpiredError(KubeError):
@@ -63,6 +70,14 @@ class BudgetConflictError(KubeError):
     """More than one disruption budget selects the pod; the API cannot evict it."""
 
 
+class UnreadableError(KubeError):
+    """The request was carried out, but the answer does not fit our types."""
+
+
+class SettingsError(KubeError):
+    """The way to the API server is described wrongly."""
+
+
 class UnavailableError(KubeError):
     """The server is away or in trouble."""
 
@@ -72,4 +87,4 @@ class UnreachableError(UnavailableError):
 
 
 class OutcomeUnknownError(UnavailableError):
-    """Sent, and no answer came: it may have happened."""
+    """Sent, and no clear answer came: it may have happened."""

@@ -6,13 +6,25 @@ read here is never written back whole; writes are patches, so unknown fields are
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Generic, TypeVar
+from urllib.parse import quote
 
 import msgspec
 
 
-class Struct(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+def micro_time(at: datetime) -> str:
+    """Write a time as the API's MicroTime, which insists on six fractional digits."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def wire_name(name: str) -> str:
+    """Spell a field as Kubernetes does: `provider_id` is `providerID`, `node_uid` is `nodeUID`."""
+    first, *rest = name.split("_")
+    return first + "".join(word.upper() if word in {"id", "uid"} else word.title() for word in rest)
+
+
+class Struct(msgspec.Struct, frozen=True, kw_only=True, rename=wire_name, omit_defaults=True):
     """A value on the wire: camelCase keys, defaults left out, unknown fields ignored."""
 
 
@@ -85,7 +97,7 @@ class Taint(Struct, frozen=True, kw_only=True):
 class NodeSpec(Struct, frozen=True, kw_only=True):
     """What is wanted of a Node."""
 
-    provider_id: str = msgspec.field(default="", name="providerID")
+    provider_id: str = ""
     unschedulable: bool = False
     taints: tuple[Taint, ...] = ()
 
@@ -93,8 +105,8 @@ class NodeSpec(Struct, frozen=True, kw_only=True):
 class NodeInfo(Struct, frozen=True, kw_only=True):
     """What the kubelet says of its machine."""
 
-    boot_id: str = msgspec.field(default="", name="bootID")
-    machine_id: str = msgspec.field(default="", name="machineID")
+    boot_id: str = ""
+    machine_id: str = ""
     kubelet_version: str = ""
 
 
@@ -164,7 +176,7 @@ class Lease(Object, frozen=True, kw_only=True):
     spec: LeaseSpec = LeaseSpec()
 
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Object)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,10 +195,15 @@ class Resource(Generic[T]):
         """Return `v1` for the core group and `group/version` for every other."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
+    def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
+        """Return the path of one object, or of all of them in a namespace or in the cluster."""
+        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        within = ("namespaces", namespace) if namespace else ()
+        parts = (*within, self.plural, name, subresource)
+        return "/".join((root, *(quote(part, safe="") for part in parts if part)))
 
-NODES = Resource(
-    group="", version="v1", plural="nodes", kind="Node", namespaced=False, type=Node
-)
+
+NODES = Resource(group="", version="v1", plural="nodes", kind="Node", namespaced=False, type=Node)
 PODS = Resource(group="", version="v1", plural="pods", kind="Pod", namespaced=True, type=Pod)
 LEASES = Resource(
     group="coordination.k8s.io",

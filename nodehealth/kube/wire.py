@@ -1,0 +1,163 @@
+"""Bytes to typed values: single objects, pages of a list, the lines of a watch."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from typing import Any, Final, Generic, TypeVar
+
+import msgspec
+from msgspec.json import Decoder
+
+from nodehealth.kube import errors, status
+from nodehealth.kube.objects import Object, Resource, Struct, T
+from nodehealth.kube.transport import Request
+
+logger = logging.getLogger(__name__)
+
+
+class EventType(StrEnum):
+    """What a watch says happened; an ERROR is raised, never yielded."""
+
+    ADDED = "ADDED"
+    MODIFIED = "MODIFIED"
+    DELETED = "DELETED"
+    BOOKMARK = "BOOKMARK"
+
+
+_EVENT_TYPES: Final = frozenset(EventType)
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEvent(Generic[T]):
+    """One change; of a bookmark's object only the resource version means anything."""
+
+    type: EventType
+    object: T
+
+
+class PageMetadata(Struct, frozen=True, kw_only=True):
+    """Where a list stands, and how to ask for its next page."""
+
+    resource_version: str = ""
+    continue_: str = msgspec.field(default="", name="continue")
+
+
+class Page(Struct, Generic[Item], frozen=True, kw_only=True):
+    """One page of a list; an empty list is `null` when Go writes it."""
+
+    kind: str = ""
+    metadata: PageMetadata = PageMetadata()
+    items: list[Item] | None = None
+
+
+class _Event(Struct, frozen=True, kw_only=True):
+    type: str
+    object: msgspec.Raw
+
+
+class Lines:
+    """Cuts a stream that comes in chunks into its lines, however long."""
+
+    def __init__(self) -> None:
+        self._begun: list[bytes] = []
+
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """Yield the lines that a chunk completes."""
+        *complete, tail = chunk.split(b"\n")
+        for part in complete:
+            line = b"".join((*self._begun, part))
+            self._begun.clear()
+            yield line
+        if tail:
+            self._begun.append(tail)
+
+    def end(self) -> Iterator[bytes]:
+        """Yield what stands after the last line break."""
+        if self._begun:
+            yield b"".join(self._begun)
+
+
+@cache
+def _decoder(kind: Any) -> Decoder[Any]:  # noqa: ANN401 - JSON enters here
+    return Decoder(kind)
+
+
+def read(resource: Resource[T], request: Request, body: bytes) -> T:
+    """Read the object that a request returned.
+
+    Raises:
+        nodehealth.kube.errors.UnreadableError: it is an object, but does not fit its type.
+        nodehealth.kube.errors.UnavailableError: it is not what the API server would answer.
+    """
+    found: T = _decode(resource.type, request, body)
+    if found.kind != resource.kind:
+        raise _stranger(request, body)
+    return found
+
+
+def read_page(resource: Resource[T], request: Request, body: bytes) -> Page[T]:
+    """Read a page of a list; objects that do not fit their type are logged and left out.
+
+    One object that a newer version wrote must not blind us to all others.
+    """
+    whole: Page[T]
+    try:
+        whole = _decode(Page[resource.type], request, body)  # type: ignore[name-defined]  # the type is a value here
+    except errors.UnreadableError:
+        raw: Page[msgspec.Raw] = _decode(Page[msgspec.Raw], request, body)
+        readable = [found for item in raw.items or () for found in _readable(resource, item)]
+        whole = Page(kind=raw.kind, metadata=raw.metadata, items=readable)
+    if not whole.kind.endswith("List"):
+        raise _stranger(request, body)
+    return whole
+
+
+def read_event(resource: Resource[T], request: Request, line: bytes) -> WatchEvent[T]:
+    """Read one line of a watch.
+
+    Raises:
+        nodehealth.kube.errors.KubeError: the line is an ERROR event, or no event at all.
+    """
+    event: _Event = _decode(_Event, request, line)
+    if event.type == "ERROR":
+        raise _named(request, bytes(event.object))
+    if event.type not in _EVENT_TYPES:
+        raise _stranger(request, line)
+    return WatchEvent(EventType(event.type), read(resource, request, bytes(event.object)))
+
+
+def _readable(resource: Resource[T], raw: msgspec.Raw) -> list[T]:
+    try:
+        return [_decoder(resource.type).decode(raw)]
+    except msgspec.ValidationError as misfit:
+        name = _decoder(Object).decode(raw).metadata.name
+        logger.warning("%s %s is left out, it does not fit: %s", resource.kind, name, misfit)
+        return []
+
+
+def _decode(kind: Any, request: Request, body: bytes) -> Any:  # noqa: ANN401 - JSON enters here
+    try:
+        return _decoder(kind).decode(body)
+    except msgspec.ValidationError as misfit:
+        raise errors.UnreadableError(status.said(request, f"unreadable: {misfit}")) from misfit
+    except msgspec.DecodeError as garbage:
+        raise _stranger(request, body) from garbage
+
+
+def _named(request: Request, body: bytes) -> errors.KubeError:
+    found = status.read(body)
+    return (
+        _stranger(request, body)
+        if found is None
+        else status.meaning(request, found.code, found, {})
+    )
+
+
+def _stranger(request: Request, body: bytes) -> errors.UnavailableError:
+    begun = body[:200].decode(errors="replace")
+    text = status.said(request, f"not the API server's answer: {begun}")
+    read_only = request.method == "GET"
+    return errors.UnavailableError(text) if read_only else errors.OutcomeUnknownError(text)
