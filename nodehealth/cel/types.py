@@ -1,0 +1,80 @@
+"""The types that an expression's values may have, and when two of them go together."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, TypeAlias
+
+
+class Scalar(StrEnum):
+    """A type without parts, under the name that CEL gives it."""
+
+    INT = "int"
+    """A whole number of 64 bits with sign."""
+    DOUBLE = "double"
+    """A floating-point number; a Python int is taken for the nearest one."""
+    BOOL = "bool"
+    STRING = "string"
+    NULL = "null"
+    DYN = "dyn"
+    """Known only when it is evaluated: may be compared, selected from and asked for, no more."""
+    NOTHING = "nothing"
+    """What an empty list holds; goes together with every type."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class List:
+    """A list or tuple whose items are all of one type."""
+
+    of: "Type"
+
+    def __str__(self) -> str:
+        return f"list({self.of})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Map:
+    """A mapping from any strings to values of one type."""
+
+    of: "Type"
+
+    def __str__(self) -> str:
+        return f"map(string, {self.of})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A mapping whose keys are known beforehand; a key may be absent, and null counts as absent."""
+
+    fields: "Mapping[str, Type]" = field(hash=False)
+
+    def __str__(self) -> str:
+        return "record"
+
+
+Type: TypeAlias = Scalar | List | Map | Record
+
+INT: Final = Scalar.INT
+DOUBLE: Final = Scalar.DOUBLE
+BOOL: Final = Scalar.BOOL
+STRING: Final = Scalar.STRING
+NULL: Final = Scalar.NULL
+DYN: Final = Scalar.DYN
+NOTHING: Final = Scalar.NOTHING
+
+
+def join(left: Type, right: Type) -> Type | None:
+    """Return the type that covers both, or None if they do not go together."""
+    if left == right or right is NOTHING:
+        return left
+    if left is NOTHING:
+        return right
+    if DYN in (left, right):
+        return DYN
+    if isinstance(left, List) and isinstance(right, List):
+        of = join(left.of, right.of)
+        return None if of is None else List(of=of)
+    if isinstance(left, Map) and isinstance(right, Map):
+        of = join(left.of, right.of)
+        return None if of is None else Map(of=of)
+    return None
