@@ -1,7 +1,7 @@
 """A small, typed, total subset of the Common Expression Language.
 
-    condition = cel.compile('code == 79 && pci.startsWith("0000")', {"code": INT, "pci": STRING})
-    condition({"code": 79, "pci": "0000:3b:00.0"})  # True
+    condition = cel.compile("code == 79 && count > 2", {"code": cel.INT, "count": cel.INT})
+    condition({"code": 79, "count": 3})  # True
 
 What is accepted here means the same everywhere else that CEL is spoken, the API server included.
 There are no maps, bytes, unsigned numbers or messages written out, no regular expressions, no
@@ -15,9 +15,24 @@ from nodehealth.cel.checker import Scope, bind_as
 from nodehealth.cel.errors import EvaluationError, ExpressionError
 from nodehealth.cel.evaluation import Evaluate, Values
 from nodehealth.cel.parser import parse
-from nodehealth.cel.types import BOOL, Type
+from nodehealth.cel.types import BOOL, DOUBLE, DYN, INT, NULL, STRING, List, Map, Record, Type
 
-__all__ = ["EvaluationError", "ExpressionError", "Program", "compile"]
+__all__ = [
+    "BOOL",
+    "DOUBLE",
+    "DYN",
+    "INT",
+    "NULL",
+    "STRING",
+    "EvaluationError",
+    "ExpressionError",
+    "List",
+    "Map",
+    "Program",
+    "Record",
+    "Type",
+    "compile",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,7 +85,7 @@ def _list(node: syntax.ListLiteral, scope: Scope) -> Bound:
     evaluate = evaluation.items([part.evaluate for part in parts])
     if all(isinstance(item, syntax.Literal) for item in node.items):
         evaluate = evaluation.constant(evaluate({}))
-    return Bound(type=List(of=of), evaluate=evaluate)
+    return Bound(type=List(of), evaluate=evaluate)
 
 
 @bind.register

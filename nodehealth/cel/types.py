@@ -1,9 +1,12 @@
-"""The types that an expression's values may have, and when two of them go together."""
+"""The types that an expression's values may have, and when two of them go together.
+
+Their fields are positional, because that is how CEL writes them: `Map(STRING, INT)`.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 
 class Scalar(StrEnum):
@@ -22,7 +25,7 @@ class Scalar(StrEnum):
     """What an empty list holds; goes together with every type."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class List:
     """A list or tuple whose items are all of one type."""
 
@@ -32,17 +35,18 @@ class List:
         return f"list({self.of})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Map:
     """A mapping from any strings to values of one type."""
 
+    keys: Literal[Scalar.STRING]
     of: "Type"
 
     def __str__(self) -> str:
-        return f"map(string, {self.of})"
+        return f"map({self.keys}, {self.of})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Record:
     """A mapping whose keys are known beforehand; a key may be absent, and null counts as absent."""
 
@@ -73,8 +77,8 @@ def join(left: Type, right: Type) -> Type | None:
         return DYN
     if isinstance(left, List) and isinstance(right, List):
         of = join(left.of, right.of)
-        return None if of is None else List(of=of)
+        return None if of is None else List(of)
     if isinstance(left, Map) and isinstance(right, Map):
         of = join(left.of, right.of)
-        return None if of is None else Map(of=of)
+        return None if of is None else Map(STRING, of)
     return None
