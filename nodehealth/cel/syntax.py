@@ -127,6 +127,15 @@ def spelled(node: Expression) -> str:
     return "the value"
 
 
+def walk(root: Expression) -> Iterator[Expression]:
+    """Yield every part of a tree, the root first."""
+    open_ = [root]
+    while open_:
+        node = open_.pop()
+        yield node
+        open_.extend(_children(node))
+
+
 def _children(node: Expression) -> Iterator[Expression]:
     for field in fields(node):
         value = getattr(node, field.name)

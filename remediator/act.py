@@ -1,0 +1,249 @@
+"""Carries a repair on, one move at a time, each decided from fresh facts and written down."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, TypeAlias
+
+from msgspec import structs
+
+from nodehealth.kit.clocks import Clock
+from nodehealth.kube import errors
+from nodehealth.kube.client import Client
+from nodehealth.kube.objects import NODES, Node
+from nodehealth.repair import NODE_REPAIRS, NodeRepair, NodeRepairStatus, Phase
+from remediator.actions import Action, Done, Failed, Going, Tools
+from remediator.admission import Admission, SupersededError
+from remediator.decide import ladder, plan
+from remediator.decide.ladder import (
+    Climb,
+    Cordon,
+    Disrupt,
+    Mended,
+    Move,
+    NextRung,
+    Reason,
+    Release,
+    Rest,
+    Retake,
+    Surrender,
+    View,
+    Wellness,
+)
+from remediator.decide.limits import Refused, Scope
+from remediator.providers import Provider
+from remediator.record import Record
+from remediator.rules.policy import CLUSTER, Policy
+
+logger = logging.getLogger(__name__)
+
+WAIT_AGAIN: Final = timedelta(seconds=30)
+"""How often a repair that waits for others looks again although nobody told it to."""
+_SUPERSEDED_AGAIN: Final = timedelta(seconds=2)
+
+_AT_ONCE: Final = timedelta()
+Again: TypeAlias = timedelta | None
+"""After how long to look again: at once when zero, only when something changes when nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What a repair has to know of the rest of the fleet, from the cache."""
+
+    wellness: Wellness
+    scopes: Mapping[str, Scope]
+    """Every pool and the cluster by name."""
+    repairs: tuple[NodeRepair, ...]
+    policy: Policy
+    provider: Provider | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """Does what `decide` says, and nothing else.
+
+    Fields:
+        client: The door to the API server.
+        admission: The way to the ledger and to Nodes.
+        clock: The present time.
+        around: Looks up what a repair has to know of the rest of the fleet.
+        actions: Finds the remedy of a rung by its name and settings.
+        tell: Is told of every repair whose phase changed.
+    """
+
+    client: Client
+    admission: Admission
+    clock: Clock
+    around: Callable[[NodeRepair], Around]
+    actions: Callable[[str, Mapping[str, object]], Action]
+    tell: Callable[[NodeRepair], Awaitable[None]]
+
+    async def advance(self, name: str) -> datetime | None:
+        """Carry a repair on as far as it goes now, and say when to look again.
+
+        Raises:
+            nodehealth.kube.errors.KubeError: the API server failed us; try again later.
+        """
+        again: Again = _AT_ONCE
+        while again == _AT_ONCE:
+            try:
+                again = await self._move(name)
+            except SupersededError as superseded:
+                logger.info("repair %s: %s; looks again", name, superseded)
+                again = _SUPERSEDED_AGAIN
+        return None if again is None else self.clock() + again
+
+    async def _move(self, name: str) -> Again:
+        repair = await self.client.get(NODE_REPAIRS, name)
+        around = self.around(repair)
+        node = await self._node(repair.spec.target.node)
+        ledger = await self.admission.ledger()
+        now = self.clock()
+        view = View(repair=repair, node=node, ledger=ledger, well=around.wellness, now=now)
+        record = Record(repair, client=self.client, clock=self.clock, tell=self.tell)
+        scene = _Scene(view=view, around=around, record=record)
+        return await self._carry_out(ladder.next_move(view), scene)
+
+    async def _carry_out(self, move: Move, scene: "_Scene") -> Again:
+        match move:
+            case Rest():
+                await scene.record.enter(move.phase, move.reason, move.message)
+                return None if move.until is None else _span(move.until - self.clock())
+            case Cordon():
+                return await self._cordon(scene)
+            case Disrupt():
+                return await self._disrupt(scene)
+            case Climb():
+                return await self._climb(scene)
+            case _:
+                await self._settle(move, scene)
+                return _AT_ONCE
+
+    async def _settle(
+        self, move: Retake | Mended | NextRung | Release | Surrender, scene: "_Scene"
+    ) -> None:
+        view, record, repair = scene.view, scene.record, scene.record.repair
+        held = ladder.held(repair, view.ledger)
+        match move:
+            case Retake():
+                if view.node is not None:
+                    await self.admission.hold(repair, view.node, move.fence)
+            case Mended():
+                base = structs.replace(repair.status, rung_since=self.clock())
+                await record.enter(Phase.VERIFYING, "", move.message, base=base)
+            case NextRung():
+                await self._start_rung(record, repair.status, move.rung, move.message)
+            case Release():
+                await self.admission.release(repair, view.node, held)
+                await record.enter(Phase.RECOVERED, move.reason, move.message)
+            case Surrender():
+                await self.admission.surrender(repair, view.node, held)
+                await record.enter(Phase.NEEDS_HUMAN, move.reason, move.message)
+
+    async def _cordon(self, scene: "_Scene") -> Again:
+        repair, node, policy = scene.view.repair, scene.view.node, scene.around.policy
+        if node is None:
+            return _AT_ONCE
+        epoch = await self.admission.cordon(repair, node, scene.scopes(), policy)
+        if isinstance(epoch, Refused):
+            await scene.record.enter(Phase.CONFIRMED, Reason.CORDON_LIMIT, epoch.message)
+            return WAIT_AGAIN
+        message = "no new work comes to the node, what runs on it is left alone"
+        base = structs.replace(repair.status, cordon_epoch=epoch)
+        await scene.record.enter(Phase.CORDONED, "", message, base=base)
+        return _AT_ONCE
+
+    async def _disrupt(self, scene: "_Scene") -> Again:
+        view, around, record = scene.view, scene.around, scene.record
+        repair, policy = view.repair, around.policy
+        if view.node is None:
+            return _AT_ONCE
+        turn = plan.turn(repair, around.repairs, view.ledger, around.scopes, policy)
+        if not turn.granted:
+            await record.enter(Phase.WAITING, Reason.NO_SLOT, turn.message)
+            return WAIT_AGAIN
+        epoch = await self.admission.disrupt(repair, view.node, scene.scopes(), policy)
+        if isinstance(epoch, Refused):
+            await record.enter(Phase.WAITING, Reason.NO_SLOT, epoch.message)
+            return WAIT_AGAIN
+        base = structs.replace(repair.status, disruption_epoch=epoch)
+        await self._start_rung(record, base, 0, "got a disruption slot")
+        return _AT_ONCE
+
+    async def _start_rung(
+        self, record: Record, base: NodeRepairStatus, rung: int, message: str
+    ) -> None:
+        action = self._action(record.repair, rung)
+        started = structs.replace(
+            base, rung=rung, rung_since=self.clock(), empty_passes=0, intent=None
+        )
+        await record.enter(action.phase, "", message, base=started)
+
+    async def _climb(self, scene: "_Scene") -> Again:
+        record, status = scene.record, scene.record.repair.status
+        action = self._action(record.repair, status.rung)
+        since = status.rung_since or self.clock()
+        progress = await action.run(record.repair, since, self._tools(scene))
+        following: Mended | NextRung | Surrender
+        match progress:
+            case Done():
+                following = ladder.done(record.repair, progress.message, mends=action.mends)
+            case Failed():
+                following = ladder.after(record.repair, progress.message)
+            case Going():
+                await record.enter(action.phase, "", progress.message)
+                return _span(progress.again)
+        await self._settle(following, scene)
+        return _AT_ONCE
+
+    def _action(self, repair: NodeRepair, rung: int) -> Action:
+        chosen = repair.spec.ladder[rung]
+        return self.actions(chosen.action, chosen.settings)
+
+    def _tools(self, scene: "_Scene") -> Tools:
+        async def guard() -> None:
+            repair = scene.record.repair
+            node = await self._node(repair.spec.target.node)
+            refusal = ladder.disruption_refusal(repair, node, await self.admission.ledger())
+            if refusal:
+                raise SupersededError(refusal)
+
+        return Tools(
+            client=self.client,
+            clock=self.clock,
+            provider=scene.around.provider,
+            manners=scene.around.policy.drain,
+            guard=guard,
+            record=scene.record.note,
+        )
+
+    async def _node(self, name: str) -> Node | None:
+        try:
+            return await self.client.get(NODES, name)
+        except errors.GoneError:
+            return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scene:
+    """All that one move works with."""
+
+    view: View
+    around: Around
+    record: Record
+
+    def scopes(self) -> tuple[Scope, ...]:
+        """Return the scopes whose limits the repair falls under."""
+        names = (self.view.repair.spec.target.pool, CLUSTER)
+        return tuple(self.around.scopes.get(name) or _nobody(name) for name in names)
+
+
+def _nobody(scope: str) -> Scope:
+    """Return a scope that has lost its last node: its slots still count."""
+    return Scope(name=scope, members=frozenset(), out=frozenset())
+
+
+def _span(again: timedelta) -> timedelta:
+    """Never look again at once by accident: that would be a hot loop."""
+    return max(again, timedelta(milliseconds=10))

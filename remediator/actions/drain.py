@@ -1,0 +1,136 @@
+"""Drain: ask the node's pods to leave, by eviction, until none is left or the deadline comes."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import ClassVar
+
+from msgspec import structs
+
+from nodehealth import quantities
+from nodehealth.kube import errors
+from nodehealth.kube.client import Client
+from nodehealth.kube.objects import PODS, Pod
+from nodehealth.repair import EVICTIONS_LENGTH, Evicted, NodeRepair, Phase
+from remediator.actions import Action, Done, Failed, Going, Progress, Tools
+from remediator.decide import eviction
+from remediator.decide.eviction import Sorted
+
+
+class _Outcome(StrEnum):
+    ACCEPTED = "accepted"
+    ABSENT = "absent"
+    BLOCKED = "blocked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    pod: Pod
+    outcome: _Outcome
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drain(Action):
+    """Empties a node without breaking a disruption budget."""
+
+    phase: ClassVar[Phase] = Phase.DRAINING
+    mends: ClassVar[bool] = False
+
+    deadline: timedelta = timedelta(minutes=30)
+    """How long workloads may take to leave; after it the drain has failed."""
+
+    async def run(self, repair: NodeRepair, since: datetime, tools: Tools) -> Progress:
+        """Make one pass: list, evict what may go, and say what is left."""
+        listing = await tools.client.listing(
+            PODS, fields=f"spec.nodeName={repair.spec.target.node}"
+        )
+        pods = eviction.sort(listing.items, tools.manners)
+        if pods.empty():
+            return await self._empty(repair, since, tools)
+        if tools.clock() >= since + self.deadline:
+            return Failed(message=f"after {quantities.spoken(self.deadline)} {_left(pods, ())}")
+        # The guard comes after the list: pods of a node that was given back are never in it.
+        await tools.guard()
+        answers = await _evict(pods.leave, tools)
+        message = _left(pods, answers)
+        await _record(repair, answers, message, tools)
+        return Going(message=message, again=tools.manners.again)
+
+    async def _empty(self, repair: NodeRepair, since: datetime, tools: Tools) -> Progress:
+        """Believe in an empty node when it was empty twice and nothing can still be on its way."""
+        settled = since + tools.manners.settle
+        if repair.status.empty_passes and tools.clock() >= settled:
+            return Done(message=f"{len(repair.status.evictions)} pods left the node")
+        await tools.record(structs.replace(repair.status, empty_passes=1))
+        left = max(settled - tools.clock(), timedelta(seconds=1))
+        return Going(message="no pod is left; looks once more", again=left)
+
+
+async def _evict(pods: Sequence[Pod], tools: Tools) -> list[_Answer]:
+    lanes = asyncio.Semaphore(tools.manners.concurrency)
+
+    async def one(pod: Pod) -> _Answer:
+        async with lanes:
+            return await _evict_one(pod, tools.client)
+
+    return list(await asyncio.gather(*(one(pod) for pod in pods)))
+
+
+async def _evict_one(pod: Pod, client: Client) -> _Answer:
+    meta = pod.metadata
+    try:
+        await client.evict(meta.name, namespace=meta.namespace, uid=meta.uid)
+    except (errors.GoneError, errors.ConflictError):
+        return _Answer(pod=pod, outcome=_Outcome.ABSENT)
+    except errors.BlockedError as blocked:
+        why = blocked.budget or str(blocked)
+        return _Answer(pod=pod, outcome=_Outcome.BLOCKED, message=why)
+    except errors.KubeError as failed:
+        return _Answer(pod=pod, outcome=_Outcome.BLOCKED, message=str(failed))
+    return _Answer(pod=pod, outcome=_Outcome.ACCEPTED)
+
+
+async def _record(
+    repair: NodeRepair, answers: Sequence[_Answer], message: str, tools: Tools
+) -> None:
+    now = tools.clock()
+    gone = tuple(_evicted(each.pod, now) for each in answers if each.outcome is _Outcome.ACCEPTED)
+    evictions = (*repair.status.evictions, *gone)[:EVICTIONS_LENGTH]
+    changed = structs.replace(
+        repair.status, evictions=evictions, message=message[:1024], empty_passes=0
+    )
+    if changed != repair.status:
+        await tools.record(changed)
+
+
+def _evicted(pod: Pod, at: datetime) -> Evicted:
+    owner = eviction.controller(pod)
+    meta = pod.metadata
+    return Evicted(
+        namespace=meta.namespace,
+        name=meta.name,
+        uid=meta.uid,
+        at=at,
+        owner=f"{owner.kind}/{owner.name}" if owner else "",
+    )
+
+
+def _left(pods: Sorted, answers: Sequence[_Answer]) -> str:
+    """Say what the drain waits for."""
+    blocked = [each for each in answers if each.outcome is _Outcome.BLOCKED]
+    leaving = len(pods.leaving) + len(pods.leave) - len(blocked)
+    parts = [f"{leaving} pods are leaving"] if leaving else []
+    if blocked:
+        first = blocked[0]
+        parts.append(f"{len(blocked)} pods may not go, {_name(first.pod)} because {first.message}")
+    if pods.unreplicated:
+        first_alone = _name(pods.unreplicated[0])
+        parts.append(f"{len(pods.unreplicated)} pods such as {first_alone} have no controller")
+    return "; ".join(parts)
+
+
+def _name(pod: Pod) -> str:
+    return f"{pod.metadata.namespace}/{pod.metadata.name}"

@@ -1,0 +1,168 @@
+"""How many nodes may be cordoned and disrupted: the arithmetic behind every admission."""
+
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from msgspec import structs
+
+from nodehealth import quantities
+from nodehealth.ledger import CORDONS_LENGTH, SLOTS_LENGTH, Disruption, RepairLedger, Slot
+from nodehealth.repair import NodeRepair
+from remediator.rules.policy import CLUSTER, Limit, Policy
+
+
+class Why(StrEnum):
+    """Why an admission is refused."""
+
+    CORDON_LIMIT = "CordonLimit"
+    DISRUPTION_LIMIT = "DisruptionLimit"
+    DISRUPTION_CLOSED = "DisruptionClosed"
+    LEDGER_FULL = "LedgerFull"
+    CONTENTION = "Contention"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """An admission that is not given now, and the sentence that says why."""
+
+    why: Why
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """The nodes that one limit counts."""
+
+    name: str
+    members: AbstractSet[str]
+    out: AbstractSet[str]
+    """Members that are unavailable for any reason: not ready, cordoned by anyone, or leaving."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """The ledger with an admission in it; it counts only once it is swapped in."""
+
+    ledger: RepairLedger
+    epoch: int
+
+
+def cordon(
+    ledger: RepairLedger, repair: NodeRepair, scopes: tuple[Scope, ...], policy: Policy
+) -> Admitted | Refused:
+    """Admit a cordon: a node that is unavailable anyway takes nothing from the limit."""
+    node, status = repair.spec.target.node, ledger.status
+    for scope in scopes:
+        most = _most(policy, ledger, scope, _cordoned)
+        admitted = status.cordons.keys() & scope.members
+        out = len((scope.out | admitted) - {node})
+        if node not in scope.out and out + 1 > most:
+            return Refused(
+                why=Why.CORDON_LIMIT,
+                message=f"{out} nodes of {_title(scope)} are unavailable and the limit is {most}",
+            )
+    if len(status.cordons) >= CORDONS_LENGTH:
+        return Refused(why=Why.LEDGER_FULL, message=f"the ledger holds {CORDONS_LENGTH} cordons")
+    epoch = status.epoch + 1
+    cordons = {**status.cordons, node: epoch}
+    changed = structs.replace(status, epoch=epoch, cordons=cordons)
+    return Admitted(ledger=structs.replace(ledger, status=changed), epoch=epoch)
+
+
+def disrupt(
+    ledger: RepairLedger,
+    repair: NodeRepair,
+    scopes: tuple[Scope, ...],
+    policy: Policy,
+    now: datetime,
+) -> Admitted | Refused:
+    """Admit a disruption of a cordoned node if every scope has a slot left."""
+    target, status = repair.spec.target, ledger.status
+    if ledger.spec.disruption is Disruption.CLOSED:
+        return Refused(why=Why.DISRUPTION_CLOSED, message="a person closed the ledger")
+    for scope in scopes:
+        refusal = _slot_refusal(ledger, target.node, scope, policy)
+        if refusal is not None:
+            return refusal
+    if len(status.slots) >= SLOTS_LENGTH:
+        return Refused(why=Why.LEDGER_FULL, message=f"the ledger holds {SLOTS_LENGTH} slots")
+    epoch = status.epoch + 1
+    slot = Slot(
+        epoch=epoch,
+        node_uid=target.node_uid,
+        repair=repair.metadata.name,
+        acquired_at=now,
+        pool=target.pool,
+    )
+    changed = structs.replace(status, epoch=epoch, slots={**status.slots, target.node: slot})
+    return Admitted(ledger=structs.replace(ledger, status=changed), epoch=epoch)
+
+
+def release(ledger: RepairLedger, node: str, epochs: frozenset[int]) -> RepairLedger:
+    """Take a node's entries out, but only those of the epochs that the caller was given."""
+    status = ledger.status
+    slots, cordons = dict(status.slots), dict(status.cordons)
+    if node in slots and slots[node].epoch in epochs:
+        del slots[node]
+    if cordons.get(node) in epochs:
+        del cordons[node]
+    return structs.replace(ledger, status=structs.replace(status, slots=slots, cordons=cordons))
+
+
+def surrender(ledger: RepairLedger, node: str, epoch: int) -> RepairLedger:
+    """Trade a node's slot for a cordon entry of the same epoch."""
+    status = ledger.status
+    slots = {name: slot for name, slot in status.slots.items() if name != node}
+    changed = structs.replace(status, slots=slots, cordons={**status.cordons, node: epoch})
+    return structs.replace(ledger, status=changed)
+
+
+def free_slots(ledger: RepairLedger, scope: Scope, policy: Policy) -> int:
+    """Count the disruptions that a scope still has room for."""
+    return _most(policy, ledger, scope, _disrupted) - len(_slots(ledger, scope))
+
+
+def _slot_refusal(ledger: RepairLedger, node: str, scope: Scope, policy: Policy) -> Refused | None:
+    most = _most(policy, ledger, scope, _disrupted)
+    working = _slots(ledger, scope)
+    if len(working.keys() | {node}) <= most:
+        return None
+    holders = ", ".join(sorted(working)[:3]) + (" and others" if len(working) > 3 else "")
+    taken = f"taken by {holders}" if working else "so none can be given"
+    return Refused(
+        why=Why.DISRUPTION_LIMIT,
+        message=f"{len(working)} of {most} disruption slots of {_title(scope)} {taken}",
+    )
+
+
+def _slots(ledger: RepairLedger, scope: Scope) -> Mapping[str, Slot]:
+    slots = ledger.status.slots
+    if scope.name == CLUSTER:
+        return slots
+    return {name: slot for name, slot in slots.items() if slot.pool == scope.name}
+
+
+def _most(
+    policy: Policy,
+    ledger: RepairLedger,
+    scope: Scope,
+    bound: Callable[[Limit], tuple[str | int, ...]],
+) -> int:
+    """Turn a limit into a count; a node that is away to be replaced still belongs to its scope."""
+    size = len(scope.members | _slots(ledger, scope).keys())
+    return min(quantities.share(share, size) for share in bound(policy.limit_of(scope.name)))
+
+
+def _cordoned(limit: Limit) -> tuple[str | int, ...]:
+    return limit.cordoned
+
+
+def _disrupted(limit: Limit) -> tuple[str | int, ...]:
+    return limit.disrupted
+
+
+def _title(scope: Scope) -> str:
+    return "the cluster" if scope.name == CLUSTER else f"pool {scope.name}"

@@ -1,0 +1,102 @@
+"""The fenced changes of a Node: JSON patches whose tests fail when somebody moved on.
+
+Nothing but our own marks is ever removed: a taint goes by its index with a test of that very taint,
+and comes by appending, so a foreign entry is never written over.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from nodehealth import keys
+from nodehealth.fence import Fence, Hold
+from nodehealth.kube import patches
+from nodehealth.kube.objects import Node
+from nodehealth.kube.patches import Operation
+
+_TRUE: Final = "true"
+_FENCE: Final = patches.pointer("metadata", "annotations", keys.FENCE_ANNOTATION)
+_PRE_CORDONED: Final = patches.pointer("metadata", "annotations", keys.PRE_CORDONED_ANNOTATION)
+
+
+def fence_of(node: Node) -> Fence | None:
+    """Read the fence of a Node."""
+    return Fence.read(node.metadata.annotations.get(keys.FENCE_ANNOTATION, ""))
+
+
+def is_ours(node: Node, epochs: frozenset[int]) -> bool:
+    """Say whether the Node carries the unreleased fence of one of these admissions."""
+    fence = fence_of(node)
+    return fence is not None and fence.hold is not Hold.RELEASED and fence.epoch in epochs
+
+
+def is_held_as(node: Node, fence: Fence) -> bool:
+    """Say whether the Node carries all our marks under this very fence."""
+    marked = node.spec.unschedulable and _taint_index(node) is not None
+    return marked and fence_of(node) == fence
+
+
+def pre_cordoned(node: Node) -> bool:
+    """Say whether somebody else had cordoned the Node before we did."""
+    return node.metadata.annotations.get(keys.PRE_CORDONED_ANNOTATION) == _TRUE
+
+
+def hold(node: Node, fence: Fence, repair: str) -> list[Operation]:
+    """Cordon a Node, or move its fence on: unschedulable, our taint and the fence in one patch."""
+    annotations = {keys.FENCE_ANNOTATION: str(fence)}
+    if node.spec.unschedulable and not _is_held(node):
+        annotations[keys.PRE_CORDONED_ANNOTATION] = _TRUE
+    changes = _annotate(node, annotations)
+    if not node.spec.unschedulable:
+        changes.append(patches.add("/spec/unschedulable", value=True))
+    if _taint_index(node) is None:
+        changes.append(_append_taint(node, repair))
+    return [*_tests(node), *changes]
+
+
+def release(node: Node, epoch: int) -> list[Operation]:
+    """Give a Node back: our taint goes, the fence says so, and a cordon goes if it was ours."""
+    fence = Fence(epoch=epoch, hold=Hold.RELEASED)
+    changes = _annotate(node, {keys.FENCE_ANNOTATION: str(fence)})
+    index = _taint_index(node)
+    if index is not None:
+        path = patches.pointer("spec", "taints", index)
+        changes += [patches.test(f"{path}/key", keys.REPAIR_TAINT), patches.remove(path)]
+    if pre_cordoned(node):
+        changes.append(patches.remove(_PRE_CORDONED))
+    elif node.spec.unschedulable:
+        changes.append(patches.remove("/spec/unschedulable"))
+    return [*_tests(node), *changes]
+
+
+def _tests(node: Node) -> list[Operation]:
+    """Pin the identity of the Node, and our fence, or its whole version while it has none."""
+    tests = [patches.test("/metadata/uid", node.metadata.uid)]
+    if _is_held(node) and _taint_index(node) is not None:
+        return [*tests, patches.test(_FENCE, node.metadata.annotations[keys.FENCE_ANNOTATION])]
+    return [*tests, patches.test("/metadata/resourceVersion", node.metadata.resource_version)]
+
+
+def _is_held(node: Node) -> bool:
+    fence = fence_of(node)
+    return fence is not None and fence.hold is not Hold.RELEASED
+
+
+def _annotate(node: Node, annotations: Mapping[str, str]) -> list[Operation]:
+    if not node.metadata.annotations:
+        return [patches.add("/metadata/annotations", dict(annotations))]
+    return [
+        patches.add(patches.pointer("metadata", "annotations", key), value)
+        for key, value in annotations.items()
+    ]
+
+
+def _append_taint(node: Node, repair: str) -> Operation:
+    taint = {"key": keys.REPAIR_TAINT, "value": repair, "effect": "NoSchedule"}
+    if node.spec.taints:
+        return patches.add("/spec/taints/-", taint)
+    return patches.add("/spec/taints", [taint])
+
+
+def _taint_index(node: Node) -> int | None:
+    keyed = (n for n, taint in enumerate(node.spec.taints) if taint.key == keys.REPAIR_TAINT)
+    return next(keyed, None)

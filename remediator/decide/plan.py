@@ -1,0 +1,128 @@
+"""Which sick nodes get a repair, which repair may ask for a slot next, and why the others wait."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from nodehealth.keys import GPU_RESOURCE, INSTANCE_TYPE_LABEL
+from nodehealth.kube.objects import Metadata, Node
+from nodehealth.ledger import RepairLedger
+from nodehealth.repair import (
+    ENDED,
+    Mode,
+    NodeRepair,
+    NodeRepairSpec,
+    Phase,
+    Severity,
+    Target,
+)
+from remediator.decide import limits
+from remediator.decide.judge import Judgement
+from remediator.decide.limits import Scope
+from remediator.rules.policy import CLUSTER, Policy
+from remediator.rules.rule import Rule, RuleSet
+
+_STRICTNESS = (Mode.OFF, Mode.OBSERVE, Mode.ENFORCE)
+_SEVERITIES = (Severity.CRITICAL, Severity.WARNING, Severity.INFO)
+
+
+def begin(
+    node: Node, judgement: Judgement, repairs: Iterable[NodeRepair], rules: RuleSet, policy: Policy
+) -> NodeRepair | None:
+    """Open a repair for a node with a fault, unless it has an open one or no rule may act."""
+    past = [each for each in repairs if each.spec.target.node == node.metadata.name]
+    if any(is_open(each) for each in past):
+        return None
+    wanted = [rules.by_name[name] for name in judgement.faults() if name in rules.by_name]
+    allowed = [rule for rule in wanted if mode(rule, policy) is not Mode.OFF]
+    if not allowed:
+        return None
+    worst = min(allowed, key=lambda rule: _SEVERITIES.index(rule.severity))
+    number = 1 + sum(each.spec.target.node_uid == node.metadata.uid for each in past)
+    name = f"{node.metadata.name[:200]}-{node.metadata.uid[:8]}-{number}"
+    spec = NodeRepairSpec(
+        target=target(node, policy),
+        rule=worst.name,
+        rules_digest=rules.digest,
+        severity=worst.severity,
+        mode=mode(worst, policy),
+        ladder=worst.ladder,
+        verify_seconds=round(worst.verify.total_seconds()),
+        evidence=judgement.marks[worst.name].evidence[:16],
+    )
+    return NodeRepair(metadata=Metadata(name=name), spec=spec)
+
+
+def is_open(repair: NodeRepair) -> bool:
+    """Say whether something is still to be done, held or undone."""
+    return repair.status.phase not in ENDED
+
+
+def mode(rule: Rule, policy: Policy) -> Mode:
+    """Return the stricter of the rule's and the policy's mode."""
+    return min(rule.mode, policy.mode, key=_STRICTNESS.index)
+
+
+def target(node: Node, policy: Policy) -> Target:
+    """Pin down which machine is meant."""
+    labels, gpus = node.metadata.labels, node.status.capacity.get(GPU_RESOURCE, "0")
+    return Target(
+        node=node.metadata.name,
+        node_uid=node.metadata.uid,
+        provider_id=node.spec.provider_id,
+        boot_id=node.status.node_info.boot_id,
+        pool=policy.pool_of(node),
+        instance_type=labels.get(INSTANCE_TYPE_LABEL, ""),
+        gpus=int(gpus) if gpus.isdigit() else 0,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """Whether a waiting repair may ask for a slot now."""
+
+    granted: bool
+    message: str = ""
+
+
+def turn(
+    repair: NodeRepair,
+    repairs: Iterable[NodeRepair],
+    ledger: RepairLedger,
+    scopes: Mapping[str, Scope],
+    policy: Policy,
+) -> Turn:
+    """Let the worst fault go first, then the one that has waited longest.
+
+    Only those count as ahead whose own pool has room: a full pool never holds up another one.
+    """
+    free = {name: limits.free_slots(ledger, scope, policy) for name, scope in scopes.items()}
+    pool = repair.spec.target.pool
+    ahead = sorted(
+        (
+            each
+            for each in repairs
+            if _waits(each) and _rank(each) < _rank(repair) and free.get(_pool(each), 0) > 0
+        ),
+        key=_rank,
+    )
+    same = [each for each in ahead if _pool(each) == pool]
+    for rivals, room in ((same, free.get(pool, 0)), (ahead, free.get(CLUSTER, 0))):
+        if 0 < room <= len(rivals):
+            first = rivals[0].spec.target.node
+            return Turn(granted=False, message=f"{first} has waited longer for a disruption slot")
+    return Turn(granted=True)
+
+
+def _waits(repair: NodeRepair) -> bool:
+    enforced = repair.spec.mode is Mode.ENFORCE
+    return enforced and repair.status.phase in {Phase.CORDONED, Phase.WAITING}
+
+
+def _rank(repair: NodeRepair) -> tuple[int, str, str]:
+    created = repair.metadata.creation_timestamp
+    since = created.isoformat() if created else ""
+    return _SEVERITIES.index(repair.spec.severity), since, repair.metadata.name
+
+
+def _pool(repair: NodeRepair) -> str:
+    return repair.spec.target.pool

@@ -1,0 +1,64 @@
+"""Machines of the simulator: custom resources whose deletion brings up a successor."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from nodehealth.kube import errors
+from nodehealth.kube.client import Client
+from nodehealth.kube.objects import Object, Resource, Struct
+from nodehealth.repair import Target
+from remediator.providers import MachineState, Provider
+
+_SCHEME: Final = "sim://"
+
+
+class MachineStatus(Struct, frozen=True, kw_only=True):
+    """What is seen of a machine."""
+
+    phase: str = ""
+    node_uid: str = ""
+
+
+class Machine(Object, frozen=True, kw_only=True):
+    """The part of a simulated machine that matters to its replacement."""
+
+    status: MachineStatus = MachineStatus()
+
+
+MACHINES: Final = Resource(
+    group="simulator.nodemend.dev",
+    version="v1",
+    plural="machines",
+    kind="Machine",
+    namespaced=False,
+    type=Machine,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulator(Provider):
+    """Replaces a machine by deleting its object, by UID."""
+
+    async def state(self, target: Target, client: Client) -> MachineState:
+        """Compare the machine of the node's name with the one that the repair is about."""
+        try:
+            machine = await client.get(MACHINES, target.node)
+        except errors.GoneError:
+            return MachineState.LEAVING
+        if machine.metadata.uid == _uid(target):
+            going = machine.metadata.deletion_timestamp is not None
+            return MachineState.LEAVING if going else MachineState.PRESENT
+        joined = machine.status.phase == "Running" and machine.status.node_uid
+        return MachineState.REPLACED if joined else MachineState.LEAVING
+
+    async def replace(self, target: Target, key: str, client: Client) -> None:
+        """Delete the machine; its UID is the idempotency key, so `key` is not needed."""
+        del key
+        try:
+            await client.delete(MACHINES, target.node, uid=_uid(target))
+        except (errors.GoneError, errors.ConflictError):
+            return
+
+
+def _uid(target: Target) -> str:
+    return target.provider_id.removeprefix(_SCHEME)

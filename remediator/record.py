@@ -1,0 +1,84 @@
+"""The written record of one repair: every change is a compare-and-swap of its status."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Final
+
+from msgspec import structs
+
+from nodehealth.kit.clocks import Clock
+from nodehealth.kube.client import Client
+from nodehealth.repair import (
+    LOG_LENGTH,
+    NODE_REPAIRS,
+    Decision,
+    NodeRepair,
+    NodeRepairStatus,
+    Phase,
+    PhaseTime,
+)
+
+_TIMELINE_LENGTH: Final = 64
+_MESSAGE_LENGTH: Final = 1024
+
+
+def entered(
+    status: NodeRepairStatus, phase: Phase, reason: str, message: str, now: datetime
+) -> NodeRepairStatus:
+    """Return the status with a phase, its reason and its message, noted in timeline and log."""
+    text = message[:_MESSAGE_LENGTH]
+    timeline, log = status.timeline, status.log
+    if phase is not status.phase or not timeline:
+        timeline = (*timeline, PhaseTime(phase=phase, at=now))[-_TIMELINE_LENGTH:]
+    if (phase, reason) != (status.phase, status.reason) or not log:
+        line = f"{phase}{f' ({reason})' if reason else ''}: {message}"[:_MESSAGE_LENGTH]
+        log = (*log, Decision(at=now, text=line))[-LOG_LENGTH:]
+    return structs.replace(
+        status, phase=phase, reason=reason, message=text, timeline=timeline, log=log
+    )
+
+
+class Record:
+    """A repair as last read or written, and the way to write it on.
+
+    Args:
+        repair: The repair as just read.
+        client: The door to the API server.
+        clock: The present time.
+        tell: Is told of the repair whenever its phase or reason changed.
+    """
+
+    def __init__(
+        self,
+        repair: NodeRepair,
+        *,
+        client: Client,
+        clock: Clock,
+        tell: Callable[[NodeRepair], Awaitable[None]],
+    ) -> None:
+        self.repair = repair
+        self._client, self._clock, self._tell = client, clock, tell
+
+    async def note(self, status: NodeRepairStatus) -> NodeRepair:
+        """Write a status if it is another one.
+
+        Raises:
+            nodehealth.kube.errors.ConflictError: somebody else wrote meanwhile.
+        """
+        if status != self.repair.status:
+            changed = structs.replace(self.repair, status=status)
+            name = self.repair.metadata.name
+            self.repair = await self._client.replace(
+                NODE_REPAIRS, changed, name=name, subresource="status"
+            )
+        return self.repair
+
+    async def enter(
+        self, phase: Phase, reason: str, message: str, *, base: NodeRepairStatus | None = None
+    ) -> None:
+        """Write a phase, its reason and its message, over the present status or a changed one."""
+        before = self.repair.status
+        await self.note(entered(base or before, phase, reason, message, self._clock()))
+        after = self.repair.status
+        if (before.phase, before.reason) != (after.phase, after.reason):
+            await self._tell(self.repair)

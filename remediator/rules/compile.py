@@ -1,0 +1,150 @@
+"""From the YAML of a rule to what is judged by, with every mistake named."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import timedelta
+from typing import Final, TypeAlias
+
+from nodehealth import cel
+from nodehealth.catalogue import CATALOGUE
+from nodehealth.cel import parser, syntax
+from nodehealth.cel.errors import choices
+from nodehealth.repair import Rung
+from nodehealth.signals import Kind, Signal
+from remediator.rules import expressions
+from remediator.rules.documents import Document, Page
+from remediator.rules.language import Ask, RuleFile
+from remediator.rules.rule import Combine, Question, Rule, RuleSet
+
+CheckRung: TypeAlias = Callable[[str, Mapping[str, object]], object]
+"""Raises ValueError with a sentence if there is no such remedy or a setting does not fit."""
+
+_COMPARISONS: Final = frozenset({"<", "<=", ">", ">=", "==", "!="})
+
+
+def rule(document: Document, check_rung: CheckRung) -> Rule:
+    """Make a rule ready to be judged by.
+
+    Raises:
+        ProblemsError: says all that is wrong with it.
+    """
+    file, page = document.read(RuleFile), Page(document)
+    spec = file.spec
+    combine, asks = _asks(spec.when, page)
+    made = Rule(
+        name=file.metadata.name,
+        about=spec.about,
+        severity=spec.severity,
+        questions=tuple(
+            question for where, ask in asks if (question := _question(ask, where, page)) is not None
+        ),
+        combine=combine,
+        ladder=tuple(_ladder(spec.ladder, page, check_rung)),
+        mode=spec.mode,
+        quiet=page.duration("$.spec.clears.quiet", spec.clears.quiet),
+        verify=page.duration("$.spec.verify", spec.verify),
+        runbook=spec.runbook,
+    )
+    page.done()
+    return made
+
+
+def rule_set(rules: Iterable[Rule], texts: Iterable[str]) -> RuleSet:
+    """Put rules together; the digest is that of their texts."""
+    ordered = tuple(sorted(rules, key=lambda each: each.name))
+    digest = hashlib.sha256("\0".join(sorted(texts)).encode()).hexdigest()[:16]
+    return RuleSet(rules=ordered, digest=digest, by_name={each.name: each for each in ordered})
+
+
+def _asks(when: Ask, page: Page) -> tuple[Combine, list[tuple[str, Ask]]]:
+    forms = [name for name in ("signal", "any", "all") if getattr(when, name)]
+    if len(forms) != 1:
+        found = " and ".join(forms) or "none of them"
+        page.wrong("$.spec.when", f"expected one of signal, any or all, got {found}")
+        return Combine.ANY, []
+    if when.signal:
+        return Combine.ANY, [("$.spec.when", when)]
+    combine = Combine(forms[0])
+    group = when.any or when.all
+    return combine, [(f"$.spec.when.{combine}[{n}]", ask) for n, ask in enumerate(group)]
+
+
+def _question(ask: Ask, where: str, page: Page) -> Question | None:
+    if ask.signal is None or ask.any or ask.all:
+        page.wrong(where, "expected one question to one signal; any and all are not nested")
+        return None
+    signal = CATALOGUE.get(ask.signal)
+    if signal is None:
+        page.wrong(
+            f"{where}.signal", f"unknown signal {ask.signal}; {choices(ask.signal, CATALOGUE)}"
+        )
+        return None
+    for message in _misfits(ask, signal):
+        page.wrong(where, message)
+    within = page.duration(f"{where}.within", ask.within) if ask.within else None
+    if within is not None and within > timedelta(days=1):
+        page.wrong(f"{where}.within", f"agents remember one day, got {ask.within}")
+    program = _compiled(ask, signal, where, page)
+    return Question(
+        signal=signal,
+        where=program or (lambda _: False),
+        text=ask.where,
+        lasts=page.duration(f"{where}.for", ask.lasts),
+        within=within,
+        count=ask.count,
+    )
+
+
+def _misfits(ask: Ask, signal: Signal) -> Iterator[str]:
+    if signal.kind is Kind.EVENT and ask.lasts != "0s":
+        yield f"{signal.name} is an event: it has no `for`; ask `within` and `count`"
+    if signal.kind is Kind.LEVEL and (ask.within is not None or ask.count != 1):
+        yield f"{signal.name} is a level: it has no `within` or `count`; ask `for`"
+
+
+def _compiled(ask: Ask, signal: Signal, where: str, page: Page) -> cel.Program | None:
+    try:
+        program = cel.compile(ask.where, expressions.environment(signal))
+    except cel.ExpressionError as wrong:
+        page.wrong(f"{where}.where", f"{ask.where!r}: {wrong}")
+        return None
+    for threshold in _thresholds(parser.parse(ask.where)):
+        if signal.kind is Kind.LEVEL and not signal.grid.holds(threshold):
+            page.wrong(
+                f"{where}.where",
+                f"{signal.name} only takes multiples of {signal.grid.step:g}, "
+                f"got {threshold:g}; the nearest is {signal.grid.nearest(threshold):g}",
+            )
+    return program
+
+
+def _thresholds(tree: syntax.Expression) -> Iterator[float]:
+    """Yield the numbers that the level's value is compared with."""
+    for node in syntax.walk(tree):
+        if not isinstance(node, syntax.Binary) or node.operator not in _COMPARISONS:
+            continue
+        for name, number in ((node.left, node.right), (node.right, node.left)):
+            if not isinstance(name, syntax.Name) or name.name != "value":
+                continue
+            if isinstance(number, syntax.Literal) and isinstance(number.value, int | float):
+                yield float(number.value)
+
+
+def _ladder(
+    rungs: Iterable[str | Mapping[str, Mapping[str, str | int] | None]],
+    page: Page,
+    check_rung: CheckRung,
+) -> Iterator[Rung]:
+    for n, rung in enumerate(rungs):
+        where = f"$.spec.ladder[{n}]"
+        named = {rung: None} if isinstance(rung, str) else rung
+        if len(named) != 1:
+            page.wrong(where, f"expected one remedy a rung, got {', '.join(named) or 'none'}")
+            continue
+        ((action, given),) = named.items()
+        settings = dict(given or {})
+        try:
+            check_rung(action, settings)
+        except ValueError as wrong:
+            page.wrong(where, str(wrong))
+        yield Rung(action=action, settings=settings)

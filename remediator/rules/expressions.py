@@ -1,0 +1,29 @@
+"""What a `where` may speak of: the signal's fields, its value and subject, and the node."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from nodehealth import cel
+from nodehealth.kube.objects import Node
+from nodehealth.signals import FieldType, Kind, Signal
+
+_TYPES: Final[Mapping[FieldType, cel.Type]] = {
+    FieldType.INT: cel.INT,
+    FieldType.STRING: cel.STRING,
+}
+_NODE: Final = cel.Record(
+    {"name": cel.STRING, "labels": cel.Map(cel.STRING, cel.STRING)},
+)
+
+
+def environment(signal: Signal) -> dict[str, cel.Type]:
+    """Return the names that an expression about a signal may use, and their types."""
+    names: dict[str, cel.Type] = {name: _TYPES[kind] for name, kind in signal.fields.items()}
+    if signal.kind is Kind.LEVEL:
+        names["value"] = cel.DOUBLE
+    return names | {"subject": cel.STRING, "node": _NODE}
+
+
+def node_values(node: Node) -> Mapping[str, object]:
+    """Return the node as expressions see it."""
+    return {"name": node.metadata.name, "labels": dict(node.metadata.labels)}

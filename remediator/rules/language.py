@@ -1,0 +1,124 @@
+"""The YAML of a rule as SREs write it, before it is checked against the catalogue."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from nodehealth.repair import Mode, Severity
+
+
+class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """A part of a file in which a misspelt key is an error."""
+
+
+class Ask(Strict, frozen=True, kw_only=True):
+    """One question to one signal, or several such questions."""
+
+    signal: str | None = None
+    where: str = "true"
+    """A CEL expression over the signal's own fields, its value and subject, and the node."""
+    lasts: str = msgspec.field(default="0s", name="for")
+    """How long a level must answer yes without a break."""
+    within: str | None = None
+    """How far back events count; without it, all of the present boot."""
+    count: Annotated[int, Meta(ge=1)] = 1
+    """How many events it takes."""
+    any: tuple["Ask", ...] = ()
+    all: tuple["Ask", ...] = ()
+
+
+class Clears(Strict, frozen=True, kw_only=True):
+    """When the fault is over: every signal is known and the answer is no for so long."""
+
+    quiet: str = "1m"
+
+
+class NodeCondition(Strict, frozen=True, kw_only=True):
+    """The Node condition by which the fault is shown."""
+
+    type: str
+    reason: str
+
+
+class RuleSpec(Strict, frozen=True, kw_only=True):
+    """What a fault is, how bad it is, when it is over and what mends it."""
+
+    about: str
+    severity: Severity
+    when: Ask
+    ladder: tuple[str | Mapping[str, Mapping[str, str | int] | None], ...]
+    runbook: str = ""
+    mode: Mode = Mode.ENFORCE
+    """The stricter of this and the policy's mode wins."""
+    clears: Clears = Clears()
+    verify: str = "5m"
+    """How long a mended node must be well before it takes work again."""
+    condition: NodeCondition | None = None
+
+
+class FileMetadata(Strict, frozen=True, kw_only=True):
+    """The name of what a file says."""
+
+    name: Annotated[str, Meta(pattern="^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+
+
+class RuleFile(Strict, frozen=True, kw_only=True):
+    """One file, one fault."""
+
+    api_version: Literal["nodemend.dev/v1alpha1"]
+    kind: Literal["Rule"]
+    metadata: FileMetadata
+    spec: RuleSpec
+
+
+class Limits(Strict, frozen=True, kw_only=True):
+    """How many nodes of a scope may be cordoned or disrupted at once.
+
+    A count, a percentage (rounded down) or a list of both, of which the lowest holds.
+    """
+
+    cordoned: str | int | tuple[str | int, ...] | None = None
+    disrupted: str | int | tuple[str | int, ...] | None = None
+
+
+class Pool(Strict, frozen=True, kw_only=True):
+    """Nodes that stand in for each other, chosen by their labels; the first pool that fits wins."""
+
+    name: Annotated[str, Meta(pattern="^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")]
+    labels: Mapping[str, str] = {}
+    limits: Limits = Limits()
+
+
+class DrainManners(Strict, frozen=True, kw_only=True):
+    """How evictions behave towards workloads."""
+
+    settle: str = "5s"
+    """How long after the cordon the drain waits for pods that were already on their way."""
+    again: str = "5s"
+    """How often the drain looks at what is left."""
+    concurrency: Annotated[int, Meta(ge=1, le=100)] = 10
+    unreplicated: bool = False
+    """Whether pods that no controller brings back may be evicted."""
+
+
+class PolicySpec(Strict, frozen=True, kw_only=True):
+    """What nodemend may do, and at what pace."""
+
+    mode: Mode = Mode.OBSERVE
+    pools: tuple[Pool, ...] = ()
+    limits: Limits = Limits()
+    """Limits of the whole cluster."""
+    drain: DrainManners = DrainManners()
+    provider: str = ""
+    """Who owns the machines; without one, nothing can be replaced."""
+
+
+class PolicyFile(Strict, frozen=True, kw_only=True):
+    """The one file that says how far nodemend may go."""
+
+    api_version: Literal["nodemend.dev/v1alpha1"]
+    kind: Literal["Policy"]
+    metadata: FileMetadata = FileMetadata(name="policy")
+    spec: PolicySpec

@@ -1,0 +1,63 @@
+"""From the YAML of a policy to what is decided by, with every mistake named."""
+
+from nodehealth import quantities
+from remediator.rules.documents import Document, Page
+from remediator.rules.language import Limits, PolicyFile
+from remediator.rules.policy import (
+    CLUSTER,
+    CLUSTER_LIMIT,
+    POOL_LIMIT,
+    DrainManners,
+    Limit,
+    Policy,
+    Pool,
+)
+
+
+def policy(document: Document) -> Policy:
+    """Make a policy ready to be decided by.
+
+    Raises:
+        ProblemsError: says all that is wrong with it.
+    """
+    spec, page = document.read(PolicyFile).spec, Page(document)
+    pools = list[Pool]()
+    for n, each in enumerate(spec.pools):
+        where = f"$.spec.pools[{n}]"
+        if each.name == CLUSTER or each.name in {pool.name for pool in pools}:
+            page.wrong(f"{where}.name", f"{each.name} is taken; a pool needs a name of its own")
+        limit = _limit(each.limits, POOL_LIMIT, f"{where}.limits", page)
+        pools.append(Pool(name=each.name, labels=each.labels, limit=limit))
+    drain = spec.drain
+    made = Policy(
+        mode=spec.mode,
+        pools=tuple(pools),
+        limit=_limit(spec.limits, CLUSTER_LIMIT, "$.spec.limits", page),
+        drain=DrainManners(
+            settle=page.duration("$.spec.drain.settle", drain.settle),
+            again=page.duration("$.spec.drain.again", drain.again),
+            concurrency=drain.concurrency,
+            unreplicated=drain.unreplicated,
+        ),
+        provider=spec.provider,
+    )
+    page.done()
+    return made
+
+
+def _limit(limits: Limits, base: Limit, where: str, page: Page) -> Limit:
+    shares = {}
+    for name in ("cordoned", "disrupted"):
+        given = getattr(limits, name)
+        if given is None:
+            continue
+        shares[name] = given if isinstance(given, tuple) else (given,)
+        for share in shares[name]:
+            try:
+                quantities.share(share, 100)
+            except ValueError as wrong:
+                page.wrong(f"{where}.{name}", str(wrong))
+    return Limit(
+        cordoned=shares.get("cordoned", base.cordoned),
+        disrupted=shares.get("disrupted", base.disrupted),
+    )

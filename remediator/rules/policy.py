@@ -1,0 +1,70 @@
+"""The policy, ready to decide by: pools, limits, manners."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from nodehealth.kube.objects import Node
+from nodehealth.repair import Mode
+
+CLUSTER: Final = "cluster"
+"""The scope of every node; no pool may have this name."""
+
+DEFAULT_POOL: Final = "default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """The most nodes of a scope that may be cordoned and disrupted; the lowest share holds."""
+
+    cordoned: tuple[str | int, ...]
+    disrupted: tuple[str | int, ...]
+
+
+POOL_LIMIT: Final = Limit(cordoned=("10%", 50), disrupted=("10%", 1))
+CLUSTER_LIMIT: Final = Limit(cordoned=("10%", 50), disrupted=("5%", 5))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """Nodes that stand in for each other."""
+
+    name: str
+    labels: Mapping[str, str]
+    limit: Limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrainManners:
+    """How evictions behave towards workloads."""
+
+    settle: timedelta = timedelta(seconds=5)
+    again: timedelta = timedelta(seconds=5)
+    concurrency: int = 10
+    unreplicated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How far nodemend may go, and at what pace."""
+
+    mode: Mode = Mode.OBSERVE
+    pools: tuple[Pool, ...] = ()
+    limit: Limit = CLUSTER_LIMIT
+    """The limit of the whole cluster."""
+    drain: DrainManners = field(default_factory=DrainManners)
+    provider: str = ""
+
+    def pool_of(self, node: Node) -> str:
+        """Name the first pool whose labels the node carries."""
+        labels = node.metadata.labels.items()
+        return next(
+            (pool.name for pool in self.pools if pool.labels.items() <= labels), DEFAULT_POOL
+        )
+
+    def limit_of(self, scope: str) -> Limit:
+        """Return a scope's limit; nodes of no pool have the default one."""
+        if scope == CLUSTER:
+            return self.limit
+        return next((pool.limit for pool in self.pools if pool.name == scope), POOL_LIMIT)

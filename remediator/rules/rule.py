@@ -1,0 +1,58 @@
+"""A rule ready to be judged by: names resolved, expressions compiled, durations read."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import TypeAlias
+
+from nodehealth.repair import Mode, Rung, Severity
+from nodehealth.signals import Signal
+
+Where: TypeAlias = Callable[[Mapping[str, object]], bool]
+"""A compiled `where`; raises nodehealth.cel.EvaluationError where CEL has no value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One question to one signal."""
+
+    signal: Signal
+    where: Where
+    text: str
+    """The `where` as it was written, for people."""
+    lasts: timedelta = timedelta()
+    within: timedelta | None = None
+    count: int = 1
+
+
+class Combine(StrEnum):
+    """Whether one yes is enough or every answer must be yes."""
+
+    ANY = "any"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """Which facts mean which fault, and what mends it."""
+
+    name: str
+    about: str
+    severity: Severity
+    questions: tuple[Question, ...]
+    combine: Combine = Combine.ANY
+    ladder: tuple[Rung, ...]
+    mode: Mode = Mode.ENFORCE
+    quiet: timedelta = timedelta(minutes=1)
+    verify: timedelta = timedelta(minutes=5)
+    runbook: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSet:
+    """All rules, and a digest that changes when one of them does."""
+
+    rules: tuple[Rule, ...]
+    digest: str
+    by_name: Mapping[str, Rule] = field(default_factory=dict)
