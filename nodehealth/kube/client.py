@@ -1,30 +1,24 @@
 """The API server's verbs on typed objects: what the rest of nodemend calls."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
 from random import Random
 from typing import Final, Generic
 
 import msgspec
-import tenacity
 
-from nodehealth.kube import errors, status, wire
-from nodehealth.kube.objects import PODS, Object, Resource, T
+from nodehealth.kube import requests, status, wire
+from nodehealth.kube.exchange import Exchange
+from nodehealth.kube.objects import Resource, T
 from nodehealth.kube.patches import Operation
-from nodehealth.kube.status import JSON_PATCH
+from nodehealth.kube.requests import JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH
 from nodehealth.kube.transport import Request, Transport
 from nodehealth.kube.wire import WatchEvent
 
-MERGE_PATCH: Final = "application/merge-patch+json"
-STRATEGIC_PATCH: Final = "application/strategic-merge-patch+json"
 DEADLINE: Final = timedelta(seconds=30)
-"""Longer than the ten seconds for which an eviction may retry its conflicts in the server."""
-
-_TRIES: Final = 4
-_FIRST_PAUSE: Final = 0.1
+EVICTION_DEADLINE: Final = timedelta(seconds=15)
+"""At least: the server itself tries again for ten seconds when an eviction meets a conflict."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,15 +52,18 @@ class Client:
     ) -> None:
         self.transport = transport
         self.manager = manager
-        self.deadline = deadline
-        self.server_time: datetime | None = None
-        """What the API server's clock said when it last answered, to the second."""
-        self._random = random or Random()  # noqa: S311 - jitter is no secret
+        jitter = random or Random()  # noqa: S311 - jitter is no secret
+        self._exchange = Exchange(transport, deadline=deadline, random=jitter)
+
+    @property
+    def server_time(self) -> datetime | None:
+        """Return what the server's clock said, to the second, when it last answered."""
+        return self._exchange.server_time
 
     async def get(self, resource: Resource[T], name: str, *, namespace: str = "") -> T:
         """Read one object, by quorum."""
-        request = self._request("GET", resource.path(namespace, name))
-        return wire.read(resource, request, await self._read(request))
+        request = self._reading(resource.path(namespace, name))
+        return wire.read(resource, request, await self._exchange.patiently(request))
 
     async def listing(
         self,
@@ -83,10 +80,11 @@ class Client:
             nodehealth.kube.errors.ExpiredError: that moment was compacted away meanwhile.
         """
         path, items, after = resource.path(namespace), list[T](), ""
+        matching = {"labelSelector": labels, "fieldSelector": fields, "limit": str(page)}
         while True:
-            query = _query(labelSelector=labels, fieldSelector=fields, limit=str(page))
-            request = self._request("GET", path, query | _query(**{"continue": after}))
-            found = wire.read_page(resource, request, await self._read(request))
+            request = self._reading(path, **matching, **{"continue": after})
+            body = await self._exchange.patiently(request)
+            found = wire.read_page(resource, request, body)
             items.extend(found.items or ())
             after = found.metadata.continue_
             if not after:
@@ -123,7 +121,8 @@ class Client:
             nodehealth.kube.errors.UnreadableError: an object does not fit its type; list again.
             nodehealth.kube.errors.UnavailableError: the connection broke, or was silent too long.
         """
-        query = _query(
+        request = self._reading(
+            resource.path(namespace),
             watch="1",
             allowWatchBookmarks="true",
             resourceVersion=since,
@@ -131,9 +130,8 @@ class Client:
             fieldSelector=fields,
             timeoutSeconds=str(max(1, round(lasting.total_seconds()))),
         )
-        request = self._request("GET", resource.path(namespace), query)
         async with self.transport.open(request, deadline=silence) as response:
-            self._heard(response.headers)
+            self._exchange.heard(response.headers)
             if response.status != 200:
                 body = await response.read()
                 raise status.error(request, response.status, response.headers, body)
@@ -153,7 +151,7 @@ class Client:
             nodehealth.kube.errors.ConflictError: there is one of that name.
         """
         path = resource.path(namespace)
-        return await self._write("POST", path, resource, _complete(resource, body))
+        return await self._write("POST", path, resource, requests.complete(resource, body))
 
     async def replace(
         self,
@@ -169,7 +167,7 @@ class Client:
         Only for kinds whose every field we know: what a partial type cannot hold is erased.
         """
         path = resource.path(namespace, name, subresource)
-        return await self._write("PUT", path, resource, _complete(resource, body))
+        return await self._write("PUT", path, resource, requests.complete(resource, body))
 
     async def merge_patch(
         self,
@@ -232,10 +230,11 @@ class Client:
         Raises:
             nodehealth.kube.errors.ConflictError: its UID or version is another one.
         """
-        preconditions = _query(uid=uid, resourceVersion=resource_version)
-        options = _delete_options(preconditions, grace_seconds)
-        request = self._request("DELETE", resource.path(namespace, name), body=options)
-        await self._send(request)
+        options = requests.delete_options(
+            uid=uid, resource_version=resource_version, grace_seconds=grace_seconds
+        )
+        path = resource.path(namespace, name)
+        await self._exchange.once(requests.deleting(path, options, manager=self.manager))
 
     async def evict(
         self,
@@ -253,16 +252,13 @@ class Client:
             nodehealth.kube.errors.BudgetConflictError: more than one budget selects the pod.
             nodehealth.kube.errors.ConflictError: the pod of that name is another one.
         """
-        rehearsal = {"dryRun": ["All"]} if dry_run else {}
-        eviction = {
-            "apiVersion": "policy/v1",
-            "kind": "Eviction",
-            "metadata": {"name": name, "namespace": namespace},
-            "deleteOptions": _delete_options({"uid": uid}, grace_seconds) | rehearsal,
-        }
-        query = self._managed() | ({"dryRun": "All"} if dry_run else {})
-        path = PODS.path(namespace, name, "eviction")
-        await self._send(self._request("POST", path, query, eviction))
+        options = requests.delete_options(uid=uid, grace_seconds=grace_seconds)
+        request = requests.evicting(namespace, name, options, dry_run=dry_run, manager=self.manager)
+        limit = max(self._exchange.deadline, EVICTION_DEADLINE)
+        await self._exchange.once(request, deadline=limit)
+
+    def _reading(self, path: str, **parameters: str) -> Request:
+        return requests.reading(path, requests.query(**parameters), manager=self.manager)
 
     async def _write(
         self,
@@ -270,79 +266,9 @@ class Client:
         path: str,
         resource: Resource[T],
         body: object,
-        content_type: str = "application/json",
+        content_type: str = requests.JSON,
     ) -> T:
-        request = self._request(method, path, self._managed(), body, content_type)
-        return wire.read(resource, request, await self._send(request))
-
-    def _managed(self) -> dict[str, str]:
-        return {"fieldManager": self.manager}
-
-    def _request(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        body: object = None,
-        content_type: str = "application/json",
-    ) -> Request:
-        headers = {"accept": "application/json", "user-agent": self.manager}
-        if body is None:
-            return Request(method=method, path=path, query=query or {}, headers=headers)
-        headers["content-type"] = content_type
-        encoded = msgspec.json.encode(body)
-        return Request(method=method, path=path, query=query or {}, headers=headers, body=encoded)
-
-    async def _read(self, request: Request) -> bytes:
-        trying = tenacity.AsyncRetrying(
-            sleep=asyncio.sleep,
-            stop=tenacity.stop_after_attempt(_TRIES),
-            wait=self._pause,
-            retry=tenacity.retry_if_exception_type(errors.UnavailableError),
-            reraise=True,
+        request = requests.writing(
+            method, path, body, manager=self.manager, content_type=content_type
         )
-        return await trying(self._send, request)
-
-    def _pause(self, state: tenacity.RetryCallState) -> float:
-        return _FIRST_PAUSE * 2.0**state.attempt_number * self._random.uniform(0.5, 1.0)
-
-    async def _send(self, request: Request) -> bytes:
-        try:
-            async with (
-                asyncio.timeout(self.deadline.total_seconds()),
-                self.transport.open(request, deadline=self.deadline) as response,
-            ):
-                body = await response.read()
-        except TimeoutError as late:
-            text = f"no answer within {self.deadline.total_seconds():g} s"
-            raise errors.OutcomeUnknownError(status.said(request, text)) from late
-        self._heard(response.headers)
-        if 200 <= response.status < 300:
-            return body
-        raise status.error(request, response.status, response.headers, body)
-
-    def _heard(self, headers: Mapping[str, str]) -> None:
-        try:
-            self.server_time = parsedate_to_datetime(headers["date"])
-        except (KeyError, ValueError):
-            return
-
-
-def _query(**parameters: str) -> dict[str, str]:
-    """Leave out what is empty."""
-    return {name: value for name, value in parameters.items() if value}
-
-
-def _complete(resource: Resource[T], body: T | Mapping[str, object]) -> object:
-    """Add the kind, which custom resources insist on."""
-    if isinstance(body, Object):
-        return msgspec.structs.replace(body, api_version=resource.api_version, kind=resource.kind)
-    return {"apiVersion": resource.api_version, "kind": resource.kind, **body}
-
-
-def _delete_options(
-    preconditions: Mapping[str, str], grace_seconds: int | None
-) -> dict[str, object]:
-    grace = {} if grace_seconds is None else {"gracePeriodSeconds": grace_seconds}
-    demands = {"preconditions": preconditions} if preconditions else {}
-    return {"apiVersion": "v1", "kind": "DeleteOptions", **demands, **grace}
+        return wire.read(resource, request, await self._exchange.once(request))

@@ -8,9 +8,9 @@ import msgspec
 
 from nodehealth.kube import errors
 from nodehealth.kube.objects import Struct
+from nodehealth.kube.requests import JSON_PATCH
 from nodehealth.kube.transport import Request
 
-JSON_PATCH: Final = "application/json-patch+json"
 _LONGEST_MESSAGE: Final = 256
 _BY_CODE: Final[Mapping[int, type[errors.KubeError]]] = {
     401: errors.ForbiddenError,

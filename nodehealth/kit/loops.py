@@ -1,0 +1,75 @@
+"""Doing something again and again: at a pace, within a deadline, slower while it fails.
+
+The only place that catches whatever a piece of work raises: a loop outlives its work.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import timedelta
+from random import Random
+from typing import Final, NoReturn
+
+logger = logging.getLogger(__name__)
+
+_FIRST_PAUSE: Final = timedelta(seconds=1)
+
+
+def backoff(
+    first: timedelta, most: timedelta, *, random: Random, factor: float = 2.0
+) -> Iterator[timedelta]:
+    """Yield pauses that double up to a limit, each cut by up to half so that crowds disperse."""
+    pause = first.total_seconds()
+    limit = most.total_seconds()
+    while True:
+        yield timedelta(seconds=pause * random.uniform(0.5, 1.0))
+        pause = min(pause * factor, limit)
+
+
+def jittered(interval: timedelta, jitter: float, random: Random) -> timedelta:
+    """Stretch or shorten an interval by up to a share of it."""
+    return interval * (1.0 + jitter * random.uniform(-1.0, 1.0))
+
+
+async def every(
+    interval: timedelta,
+    work: Callable[[], Awaitable[object]],
+    *,
+    name: str,
+    random: Random,
+    jitter: float = 0.1,
+    deadline: timedelta | None = None,
+) -> NoReturn:
+    """Do the work at once and then in every interval, until cancelled.
+
+    The interval runs from start to start; work that overruns it starts again at once. Work that
+    raises, or overruns its deadline, is logged and tried again after a pause that grows up to the
+    interval.
+
+    Args:
+        interval: The time from one start to the next.
+        work: What to do.
+        name: What the log calls it.
+        random: Where the jitter comes from.
+        jitter: The share of the interval by which it varies.
+        deadline: After how long the work is cancelled; the interval if None.
+    """
+    loop = asyncio.get_running_loop()
+    limit = (deadline or interval).total_seconds()
+    pauses = _pauses(interval, random)
+    while True:
+        started = loop.time()
+        try:
+            async with asyncio.timeout(limit):
+                await work()
+        except Exception:
+            logger.exception("%s failed", name)
+            await asyncio.sleep(next(pauses).total_seconds())
+        else:
+            pauses = _pauses(interval, random)
+            rest = jittered(interval, jitter, random).total_seconds() - (loop.time() - started)
+            await asyncio.sleep(max(0.0, rest))
+
+
+def _pauses(interval: timedelta, random: Random) -> Iterator[timedelta]:
+    return backoff(min(_FIRST_PAUSE, interval), interval, random=random)

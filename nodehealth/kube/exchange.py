@@ -1,0 +1,68 @@
+"""One request for one whole answer: its deadline, its errors, and the second try of a read."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from random import Random
+from typing import Final
+
+import tenacity
+
+from nodehealth.kube import errors, status
+from nodehealth.kube.transport import Request, Transport
+
+_TRIES: Final = 4
+_FIRST_PAUSE: Final = 0.1
+
+
+class Exchange:
+    """Sends requests over a transport and remembers the server's clock."""
+
+    def __init__(self, transport: Transport, *, deadline: timedelta, random: Random) -> None:
+        self.transport = transport
+        self.deadline = deadline
+        self.server_time: datetime | None = None
+        self._random = random
+
+    async def once(self, request: Request, *, deadline: timedelta | None = None) -> bytes:
+        """Send a request and return the body of its answer.
+
+        Raises:
+            nodehealth.kube.errors.KubeError: there is no answer, or it is no success.
+        """
+        limit = deadline or self.deadline
+        try:
+            async with (
+                asyncio.timeout(limit.total_seconds()),
+                self.transport.open(request, deadline=limit) as response,
+            ):
+                body = await response.read()
+        except TimeoutError as late:
+            text = f"no answer within {limit.total_seconds():g} s"
+            raise errors.OutcomeUnknownError(status.said(request, text)) from late
+        self.heard(response.headers)
+        if 200 <= response.status < 300:
+            return body
+        raise status.error(request, response.status, response.headers, body)
+
+    async def patiently(self, request: Request) -> bytes:
+        """Send a request that changes nothing, again if the server is away."""
+        trying = tenacity.AsyncRetrying(
+            sleep=asyncio.sleep,
+            stop=tenacity.stop_after_attempt(_TRIES),
+            wait=self._pause,
+            retry=tenacity.retry_if_exception_type(errors.UnavailableError),
+            reraise=True,
+        )
+        return await trying(self.once, request)
+
+    def heard(self, headers: Mapping[str, str]) -> None:
+        """Remember what the server's clock said."""
+        try:
+            self.server_time = parsedate_to_datetime(headers["date"])
+        except (KeyError, ValueError):
+            return
+
+    def _pause(self, state: tenacity.RetryCallState) -> float:
+        return _FIRST_PAUSE * 2.0**state.attempt_number * self._random.uniform(0.5, 1.0)
