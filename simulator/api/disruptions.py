@@ -1,0 +1,133 @@
+"""How many pods of a disruption budget may be disrupted now: the controller's arithmetic."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from simulator.api import wire
+from simulator.api.wire import JsonObject
+
+DELETION_TIMEOUT: Final = timedelta(minutes=2)
+"""How long an evicted pod counts as gone although it is not."""
+
+
+class BudgetError(Exception):
+    """The expected number of pods cannot be told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """What a budget's status says."""
+
+    expected: int
+    desired: int
+    healthy: int
+    disrupted: Mapping[str, str]
+
+    @property
+    def allowed(self) -> int:
+        """Return how many pods may be disrupted."""
+        return max(0, self.healthy - self.desired) if self.expected > 0 else 0
+
+
+def is_ready(pod: JsonObject) -> bool:
+    """Tell whether a pod counts as healthy."""
+    found = wire.condition(pod, "Ready")
+    return found is not None and found.get("status") == "True"
+
+
+def scaled(limit: int | str, total: int) -> int:
+    """Turn a count or a percentage into a count; a percentage is rounded up."""
+    if isinstance(limit, int):
+        return limit
+    return -(-int(limit.removesuffix("%")) * total // 100)
+
+
+def controller(pod: JsonObject) -> JsonObject | None:
+    """Return the reference to the controller of a pod."""
+    owners = wire.items(pod, "metadata", "ownerReferences")
+    return next((owner for owner in owners if owner.get("controller")), None)
+
+
+def counts(budget: JsonObject, pods: Sequence[JsonObject], scale: int, now: datetime) -> Counts:
+    """Count what a budget's status must say; scale is the sum over the pods' controllers."""
+    expected, desired = _wanted(wire.section(budget, "spec"), len(pods), scale)
+    disrupted = _still_disrupted(budget, pods, now)
+    healthy = sum(
+        is_ready(pod) and not _leaves(pod) and wire.text(pod, "metadata", "name") not in disrupted
+        for pod in pods
+    )
+    return Counts(expected=expected, desired=desired, healthy=healthy, disrupted=disrupted)
+
+
+def needs_scale(budget: JsonObject) -> bool:
+    """Tell whether a budget counts by its pods' controllers and not by its pods."""
+    spec = wire.section(budget, "spec")
+    return spec.get("maxUnavailable") is not None or isinstance(spec.get("minAvailable"), str)
+
+
+def recheck(found: Counts) -> datetime | None:
+    """Return when the first disrupted pod stops counting as gone."""
+    times = [wire.instant(time) + DELETION_TIMEOUT for time in found.disrupted.values()]
+    return min(times, default=None)
+
+
+def _wanted(spec: JsonObject, pods: int, scale: int) -> tuple[int, int]:
+    most, least = spec.get("maxUnavailable"), spec.get("minAvailable")
+    if most is not None:
+        return scale, max(0, scale - scaled(most, scale))
+    if isinstance(least, str):
+        return scale, scaled(least, scale)
+    return (pods, least) if least is not None else (0, 0)
+
+
+def _leaves(pod: JsonObject) -> bool:
+    return bool(wire.text(pod, "metadata", "deletionTimestamp"))
+
+
+def _still_disrupted(
+    budget: JsonObject, pods: Iterable[JsonObject], now: datetime
+) -> dict[str, str]:
+    noted = wire.section(budget, "status", "disruptedPods")
+    there = {wire.text(pod, "metadata", "name") for pod in pods if not _leaves(pod)}
+    return {
+        name: time
+        for name, time in noted.items()
+        if name in there and wire.instant(time) + DELETION_TIMEOUT >= now
+    }
+
+
+def status_of(budget: JsonObject, found: Counts, now: datetime) -> JsonObject:
+    """Return the status that a budget shall have."""
+    status: JsonObject = {
+        "observedGeneration": wire.section(budget, "metadata").get("generation", 0),
+        "disruptionsAllowed": found.allowed,
+        "currentHealthy": found.healthy,
+        "desiredHealthy": found.desired,
+        "expectedPods": found.expected,
+    }
+    if found.disrupted:
+        status["disruptedPods"] = dict(found.disrupted)
+    reason = "SufficientPods" if found.allowed else "InsufficientPods"
+    return with_condition(budget, status, reason=reason, now=now)
+
+
+def with_condition(
+    budget: JsonObject, status: JsonObject, *, reason: str, now: datetime, message: str = ""
+) -> JsonObject:
+    """Return a status with the condition DisruptionAllowed set to what it says."""
+    before = wire.condition(budget, "DisruptionAllowed")
+    state = "True" if status.get("disruptionsAllowed") else "False"
+    since = wire.timestamp(now)
+    if before is not None and before.get("status") == state:
+        since = before["lastTransitionTime"]
+    entry = {
+        "type": "DisruptionAllowed",
+        "status": state,
+        "observedGeneration": status.get("observedGeneration", 0),
+        "lastTransitionTime": since,
+        "reason": reason,
+        "message": message,
+    }
+    return {**status, "conditions": [entry]}

@@ -1,0 +1,171 @@
+"""The API server without its sockets: requests in, answers out, everything else is handed in."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from email.utils import format_datetime
+from typing import Final
+
+from nodehealth.kit.clocks import Clock
+from nodehealth.kube.transport import Request
+from simulator.api import answers, builtin, premade, reviews, routes, status
+from simulator.api.answers import Answer, Outcome
+from simulator.api.audit import Audit, AuditEntry
+from simulator.api.calls import ADMIN, Call, User
+from simulator.api.discovery import Discovery
+from simulator.api.handlers import Handlers
+from simulator.api.kinds import Registry
+from simulator.api.routes import Route
+from simulator.api.status import StatusError
+from simulator.api.store import Hook, Store
+from simulator.api.strategies.table import strategies
+from simulator.api.streaming import Watches
+from simulator.api.tokens import Tokens
+from simulator.api.world import World
+from simulator.api.writes import Writes
+
+ADMIN_TOKEN: Final = "admin-token"  # noqa: S105 - it opens an emulator that holds nothing
+
+
+@dataclass(slots=True)
+class Lags:
+    """How much later than the truth watches are; rules are added by tests."""
+
+    rules: list["LagRule"] = field(default_factory=list)
+
+    def of(self, call: Call) -> timedelta:
+        """Return the lag of a watch."""
+        return max((rule.lag for rule in self.rules if rule.concerns(call)), default=timedelta())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LagRule:
+    """Watches of a resource are late; of every resource if none is named."""
+
+    lag: timedelta
+    resource: str = ""
+
+    def concerns(self, call: Call) -> bool:
+        """Tell whether a watch is late by this rule."""
+        return self.resource in {"", call.kind.resource}
+
+
+class ApiServer:
+    """A Kubernetes API server that lives in this process."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        seed: int = 0,
+        tokens: Mapping[str, User] | None = None,
+    ) -> None:
+        kinds = Registry({**builtin.KINDS, **{kind.resource: kind for kind in reviews.KINDS}})
+        self.world = World(
+            store=Store(clock),
+            kinds=kinds,
+            clock=clock,
+            random=random.Random(seed),  # noqa: S311 - repeatable on purpose
+        )
+        self.lags = Lags()
+        self._audits: list[Audit] = []
+        self._tokens = Tokens(self.world, tokens or {ADMIN_TOKEN: ADMIN})
+        writes = Writes(self.world, strategies())
+        self._handlers = Handlers(self.world, writes, self._tokens, self.lags.of)
+        self._discovery = Discovery(kinds)
+        premade.fill(self.world, writes)
+
+    @property
+    def watches(self) -> Watches:
+        """The watches that are open now."""
+        return self._handlers.watches
+
+    def on_commit(self, hook: Hook) -> None:
+        """Tell of every change to an object, in order and at once."""
+        self.world.store.on_commit(hook)
+
+    def on_request(self, audit: Audit) -> None:
+        """Tell of every request when its answer is known."""
+        self._audits.append(audit)
+
+    def compact(self) -> None:
+        """Forget all history: watches from before now have expired."""
+        self.world.store.compact()
+
+    async def handle(self, request: Request, user: User | None = None) -> Answer:
+        """Answer a request as it comes from a client."""
+        return Answer(self.respond(request, user))
+
+    def respond(self, request: Request, user: User | None = None) -> Outcome:
+        """Answer a request at once; a watch is answered with a stream that needs a running loop.
+
+        Without a user it is authenticated by its token.
+        """
+        at = self.world.clock()
+        try:
+            outcome = self._answer(request, user)
+        except StatusError as problem:
+            outcome = answers.refusal(problem)
+        return answers.with_headers(outcome, {"date": format_datetime(at, usegmt=True)})
+
+    def _answer(self, request: Request, user: User | None) -> Outcome:
+        known = user or self._user(request)
+        found = self._discovery.answer(request, known)
+        if found is not None:
+            return found
+        if known is None:
+            raise status.unauthorized()
+        method, path = request.method, request.path
+        route = routes.parse(self.world.kinds, method, path, request.query)
+        if route is None:
+            raise status.no_such_path()
+        call = self._call(route, request, known)
+        return self._audited(call, request)
+
+    def _audited(self, call: Call, request: Request) -> Outcome:
+        try:
+            outcome = self._handlers.handle(call, request)
+        except StatusError as problem:
+            self._audit(call, request, problem.code)
+            raise
+        self._audit(call, request, outcome.code)
+        return outcome
+
+    def _call(self, route: Route, request: Request, user: User) -> Call:
+        return Call(
+            verb=route.verb,
+            kind=route.kind,
+            at=self.world.clock(),
+            user=user,
+            namespace=route.namespace,
+            name=route.name,
+            subresource=route.subresource,
+            query=request.query,
+            agent=request.headers.get("user-agent", ""),
+        )
+
+    def _user(self, request: Request) -> User | None:
+        kind, _, token = request.headers.get("authorization", "").partition(" ")
+        return self._tokens.user(token.strip()) if kind.lower() == "bearer" else None
+
+    def _audit(self, call: Call, request: Request, code: int) -> None:
+        for audit in self._audits:
+            audit(
+                AuditEntry(
+                    at=call.at,
+                    user=call.user.name,
+                    manager=call.manager,
+                    verb=call.verb,
+                    method=request.method,
+                    path=request.path,
+                    resource=call.kind.resource,
+                    subresource=call.subresource,
+                    namespace=call.namespace,
+                    name=call.name,
+                    dry_run=call.query.get("dryRun") == "All",
+                    code=code,
+                    content_type=request.headers.get("content-type", ""),
+                    body=request.body,
+                )
+            )

@@ -1,0 +1,1 @@
+"""What a kind of object adds to the general rules of writing: defaults, admission, validation."""

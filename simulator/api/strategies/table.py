@@ -1,0 +1,25 @@
+"""Which kind is written by which rules."""
+
+from collections.abc import Mapping
+
+from simulator.api.strategies.nodes import NodeStrategy
+from simulator.api.strategies.plain import (
+    BudgetStrategy,
+    EventStrategy,
+    LeaseStrategy,
+    NamespaceStrategy,
+)
+from simulator.api.strategies.pods import PodStrategy
+from simulator.api.strategies.strategy import Strategy
+
+
+def strategies() -> Mapping[str, Strategy]:
+    """Return the strategies of built-in kinds that have one, by resource."""
+    return {
+        "events": EventStrategy(),
+        "leases.coordination.k8s.io": LeaseStrategy(),
+        "namespaces": NamespaceStrategy(),
+        "nodes": NodeStrategy(),
+        "poddisruptionbudgets.policy": BudgetStrategy(),
+        "pods": PodStrategy(),
+    }
