@@ -197,14 +197,17 @@ def _quantified(node: syntax.Quantified, scope: Scope) -> Bound:
 
 @bind.register
 def _call(node: syntax.Call, scope: Scope) -> Bound:
+    function = functions.find(node.function, method=node.method)
+    if isinstance(function, str):
+        raise ExpressionError(function, node.column)
     arguments = [bind(argument, scope) for argument in node.arguments]
     types = tuple(argument.type for argument in arguments)
-    overload = functions.find(node.function, types, method=node.method)
+    overload = functions.overload(node.function, function, types)
     if isinstance(overload, str):
         raise ExpressionError(overload, node.column)
-    found, function = overload
+    found, call = overload
     apply = evaluation.unary if len(arguments) == 1 else evaluation.binary
-    return Bound(type=found, evaluate=apply(function, *[each.evaluate for each in arguments]))
+    return Bound(type=found, evaluate=apply(call, *[each.evaluate for each in arguments]))
 
 
 def _field(node: syntax.Select, record: Record) -> Type:

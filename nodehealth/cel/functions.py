@@ -52,22 +52,24 @@ _FUNCTIONS: Final = {
 _MACROS: Final = ("all", "exists", "has")
 
 
-def find(name: str, arguments: tuple[Type, ...], *, method: bool) -> Overload | str:
-    """Return the function for a call, or what is wrong with the call."""
+def find(name: str, *, method: bool) -> Function | str:
+    """Return the function of a name, or what is wrong with calling it so."""
     function = _FUNCTIONS.get(name)
     if function is None:
         return f'unknown function "{name}"; {choices(name, (*_FUNCTIONS, *_MACROS))}'
     if not (function.method if method else function.plain):
         return f"{name} is written as in {function.example}"
-    overload = function.overloads.get(tuple(map(_shape, arguments)))
-    if overload is None:
-        found = ", ".join(map(str, arguments)) or "nothing"
-        return f"{name} takes {_accepted(function)}, as in {function.example}; found {found}"
-    return overload
+    return function
 
 
-def _accepted(function: Function) -> str:
-    return " or ".join(" and ".join(shapes) for shapes in function.overloads)
+def overload(name: str, function: Function, arguments: tuple[Type, ...]) -> Overload | str:
+    """Return what a function does with arguments of these types, or why it does not take them."""
+    found = function.overloads.get(tuple(map(_shape, arguments)))
+    if found is not None:
+        return found
+    accepted = " or ".join(" and ".join(shapes) for shapes in function.overloads)
+    given = ", ".join(map(str, arguments)) or "nothing"
+    return f"{name} takes {accepted}, as in {function.example}; found {given}"
 
 
 def _shape(given: Type) -> str:

@@ -44,6 +44,8 @@ def string(token: Token) -> str:
     text = token.text[1:] if raw else token.text
     width = 3 if len(text) >= 6 and text[:3] in {'"""', "'''"} else 1
     body = text[width:-width]
+    if raw and body.endswith("\\"):
+        raise ExpressionError("a raw string cannot end with a backslash", token.column)
     if raw:
         return body
     start = token.column + width

@@ -15,6 +15,7 @@ from nodehealth.cel.types import (
     List,
     Map,
     Type,
+    comparable,
     join,
 )
 
@@ -90,9 +91,9 @@ def refusal(symbol: str, left: Type, right: Type) -> str:
 
 
 def _equality(symbol: str, left: Type, right: Type) -> Overload | None:
-    joined = join(left, right)
-    if joined is None:
+    if not comparable(left, right):
         return None
+    joined = join(left, right)
     if joined in _PLAIN or joined is DOUBLE:
         return BOOL, operator.eq if symbol == "==" else operator.ne
     if symbol == "==":
@@ -113,10 +114,9 @@ def _order(compare: _Compare, left: Type, right: Type) -> Overload | None:
 def _membership(item: Type, container: Type) -> Overload | None:
     if isinstance(container, Map):
         return (BOOL, _within) if item is STRING else None
-    joined = join(item, container.of) if isinstance(container, List) else None
-    if joined is None:
+    if not isinstance(container, List) or not comparable(item, container.of):
         return None
-    return BOOL, _within if joined in _PLAIN else values.contains
+    return BOOL, _within if join(item, container.of) in _PLAIN else values.contains
 
 
 def _within(item: object, container: Any) -> bool:  # noqa: ANN401 (a list or a map, checked before)

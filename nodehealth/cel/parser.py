@@ -88,12 +88,10 @@ class _Parser:
         while first.text in {"!", "-"} and self.peek.text == first.text:
             self._next()
             count += 1
-        if first.text == "-" and self.peek.kind is Kind.NUMBER:
+        if first.text == "-" and count == 1 and self.peek.kind is Kind.NUMBER:
             value = literals.number(self._next(), negative=True)
-            operand = self._suffixes(syntax.Literal(column=first.column, value=value))
-            count -= 1
-        else:
-            operand = self._suffixes(self._primary())
+            return self._suffixes(syntax.Literal(column=first.column, value=value))
+        operand = self._suffixes(self._primary())
         if count % 2 == 0:
             return operand
         return syntax.Unary(column=first.column, operator=first.text, operand=operand)

@@ -68,17 +68,26 @@ NOTHING: Final = Scalar.NOTHING
 
 
 def join(left: Type, right: Type) -> Type | None:
-    """Return the type that covers both, or None if they do not go together."""
+    """Return the type of what is sometimes the one and sometimes the other, or None.
+
+    Dyn joins with nothing else: implementations of CEL differ in what comes out.
+    """
     if left == right or right is NOTHING:
         return left
     if left is NOTHING:
         return right
-    if DYN in (left, right):
-        return DYN
     if isinstance(left, List) and isinstance(right, List):
         of = join(left.of, right.of)
         return None if of is None else List(of)
-    if isinstance(left, Map) and isinstance(right, Map):
-        of = join(left.of, right.of)
-        return None if of is None else Map(STRING, of)
     return None
+
+
+def comparable(left: Type, right: Type) -> bool:
+    """Say whether two values may be asked to be equal; with dyn it shows when it is evaluated."""
+    if DYN in (left, right):
+        return True
+    if isinstance(left, List) and isinstance(right, List):
+        return comparable(left.of, right.of)
+    if isinstance(left, Map) and isinstance(right, Map):
+        return comparable(left.of, right.of)
+    return join(left, right) is not None
