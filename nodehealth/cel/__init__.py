@@ -6,6 +6,8 @@
 What is accepted here means the same everywhere else that CEL is spoken, the API server included.
 There are no maps, bytes, unsigned numbers or messages written out, no regular expressions, no
 times, and no loops but all() and exists(): evaluation ends soon, whatever the expression.
+
+As in the API server, an int has an order with a double (`value > 0`) but equals only ints.
 """
 
 from collections.abc import Mapping

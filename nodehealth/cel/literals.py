@@ -30,7 +30,8 @@ def number(token: Token, *, negative: bool = False) -> int | float:
         return sign * float(text)
     value = sign * int(text, 16 if text.startswith("0x") else 10)
     if not SMALLEST <= value <= LARGEST:
-        raise ExpressionError(f"{value} does not fit into an int of 64 bits", token.column)
+        written = f"-{text}" if negative else text
+        raise ExpressionError(f"{written} does not fit into an int of 64 bits", token.column)
     return value
 
 

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+import pytest
 from cel_expr_python import cel as google
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -37,7 +38,21 @@ ESCAPES: Final = st.one_of(
 )
 
 
-@settings(max_examples=200)
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"""'\a\b\f\n\r\t\v\\\?\"\'\`'""",
+        r"""'\x41\X7a\101\377\u00e9\uFFFF\U0001F600'""",
+        r"""R'\d+'""",
+        """'''it's\n"two" lines'''""",
+        "''",
+    ],
+)
+def test_every_way_to_write_a_string_is_accepted(text: str) -> None:
+    assert ours(text) == theirs(text) != "refused"
+
+
+@settings(max_examples=200, deadline=None)
 @given(
     mark=st.sampled_from(["", "r", "R"]),
     quote=st.sampled_from(['"', "'", '"""', "'''"]),
@@ -47,10 +62,11 @@ def test_a_string_that_is_accepted_spells_the_same_characters(
     mark: str, quote: str, parts: list[str]
 ) -> None:
     text = mark + quote + "".join(parts) + quote
+
     assert ours(text) in {theirs(text), "refused"}
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(
     text=st.from_regex(
         r"\A-{0,3} ?(0x[0-9a-fA-F]{1,17}|[0-9]{0,20}(\.[0-9]{0,6})?([eE][+-]?[0-9]{0,3})?)\Z"

@@ -214,6 +214,7 @@ def test_an_operation_has_the_same_result_or_fails_in_both(
 
 
 @pytest.mark.parametrize("relation", ["<", "<=", ">", ">="])
+@settings(deadline=None)
 @given(whole=INTS, double=DOUBLES)
 @example(whole=2**63 - 1, double=2.0**63)
 @example(whole=2**53 + 1, double=2.0**53)
