@@ -254,6 +254,8 @@ def _unwell(view: View, deed: datetime) -> tuple[Reason | None, str, datetime | 
     proven = max(well.since, deed) + timedelta(seconds=view.repair.spec.verify_seconds)
     if view.now < proven:
         return Reason.NOT_YET_WELL, f"must stay well until {proven:%H:%M:%S}", proven
+    if not well.over:
+        return Reason.NOT_YET_WELL, "waits for the rule to call the fault over", None
     return None, "", None
 
 

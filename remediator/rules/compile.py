@@ -9,6 +9,7 @@ from nodehealth import cel
 from nodehealth.catalogue import CATALOGUE
 from nodehealth.cel import parser, syntax
 from nodehealth.cel.errors import choices
+from nodehealth.kit.settings import SettingsError
 from nodehealth.repair import Rung
 from nodehealth.signals import Kind, Signal
 from remediator.rules import expressions
@@ -17,7 +18,7 @@ from remediator.rules.language import Ask, RuleFile
 from remediator.rules.rule import Combine, Question, Rule, RuleSet
 
 CheckRung: TypeAlias = Callable[[str, Mapping[str, object]], object]
-"""Raises ValueError with a sentence if there is no such remedy or a setting does not fit."""
+"""Raises SettingsError if there is no such remedy or a setting does not fit."""
 
 _COMPARISONS: Final = frozenset({"<", "<=", ">", ">=", "==", "!="})
 
@@ -145,6 +146,6 @@ def _ladder(
         settings = dict(given or {})
         try:
             check_rung(action, settings)
-        except ValueError as wrong:
+        except SettingsError as wrong:
             page.wrong(where, str(wrong))
         yield Rung(action=action, settings=settings)

@@ -1,0 +1,28 @@
+"""What the rules make of one sweep of a machine, without a cluster and without waiting."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from nodehealth.health import NodeHealth, NodeHealthStatus
+from nodehealth.kube.objects import Metadata, Node
+from remediator import main
+from remediator.decide.judge import Facts, Judgement, Truth, judge
+from remediator.rules import load
+
+
+def faults(status: NodeHealthStatus, rules: Path, now: datetime) -> Sequence[str]:
+    """Say which rules hold, or would if what was seen lasts.
+
+    Raises:
+        remediator.rules.documents.ProblemsError: the rules can't be used.
+    """
+    known = load.rules(rules, main.remedy)
+    node = Node(metadata=Metadata(name="this machine", uid=status.node_uid))
+    facts = Facts(node=node, health=NodeHealth(status=status), heard_at=now)
+    marks = judge(known.rules, facts, Judgement(), now).marks
+    return [
+        f"{name}: {'; '.join(mark.evidence)} ({known.by_name[name].about})"
+        for name, mark in marks.items()
+        if mark.truth >= Truth.SUSPECTED
+    ]

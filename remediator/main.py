@@ -1,0 +1,206 @@
+"""Puts the remediator together and runs it until it is told to stop."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from nodehealth import keys
+from nodehealth.health import NODE_HEALTHS, NodeHealth
+from nodehealth.kit import clocks, discovery, loops
+from nodehealth.kit.clocks import Clock
+from nodehealth.kube import connect, errors
+from nodehealth.kube.client import Client
+from nodehealth.kube.lease import TERMS, Election, Terms
+from nodehealth.kube.objects import NODES, Node
+from nodehealth.kube.reflector import Key, Reflector
+from nodehealth.repair import NODE_REPAIRS, NodeRepair, Phase
+from remediator import actions, providers
+from remediator.act import Act, Around
+from remediator.actions import Action
+from remediator.admission import Admission
+from remediator.observe import Fleet
+from remediator.providers import Provider
+from remediator.reconcile import Reconciler
+from remediator.rules import load
+from remediator.rules.policy import Policy
+from remediator.rules.rule import RuleSet
+from remediator.tell import Tell
+
+logger = logging.getLogger(__name__)
+
+_FREED: Final = frozenset({Phase.RECOVERED, Phase.NEEDS_HUMAN})
+_FIRST_PAUSE: Final = timedelta(milliseconds=500)
+_LONGEST_PAUSE: Final = timedelta(seconds=30)
+_LAST_LOOKS: Final = timedelta(seconds=5)
+"""How long what is under way may still take when we are told to stop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the operator chooses."""
+
+    rules: Path = Path("rules")
+    """The directory of the rules."""
+    policy: Path = Path("rules/policy.yaml")
+    namespace: str = keys.NAMESPACE
+    """Where the leader's Lease lives."""
+    identity: str = ""
+    """Who we are among the replicas; the host's name and our process by default."""
+    terms: Terms = TERMS
+
+
+def remedy(name: str, settings: Mapping[str, object]) -> Action:
+    """Find the remedy of a rung.
+
+    Raises:
+        nodehealth.kit.settings.SettingsError: there is none, or a setting does not fit.
+    """
+    return discovery.make(Action, actions.__name__, name, settings)
+
+
+def owner(name: str) -> Provider | None:
+    """Find the owner of the machines that the policy names.
+
+    Raises:
+        nodehealth.kit.settings.SettingsError: there is none.
+    """
+    return discovery.make(Provider, providers.__name__, name, None) if name else None
+
+
+async def serve(
+    settings: Settings, *, config: Path | None = None, context: str | None = None
+) -> None:
+    """Run a replica until SIGTERM or SIGINT.
+
+    Raises:
+        remediator.rules.documents.ProblemsError: rules or policy can't be used.
+        nodehealth.kit.settings.SettingsError: the policy's provider is none.
+        nodehealth.kube.errors.SettingsError: the way to the API server is described wrongly.
+    """
+    stop = asyncio.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(each, stop.set)
+    async with connect.connect(config, context=context, manager=keys.REMEDIATOR_MANAGER) as client:
+        jitter = Random()  # noqa: S311 - jitter is no secret
+        await run(settings, client=client, clock=clocks.wall, random=jitter, stop=stop)
+
+
+async def run(
+    settings: Settings, *, client: Client, clock: Clock, random: Random, stop: asyncio.Event
+) -> None:
+    """Watch the fleet, and act on it while leading, until told to stop."""
+    rules = await asyncio.to_thread(load.rules, settings.rules, remedy)
+    policy = await asyncio.to_thread(load.policy, settings.policy)
+    logger.info("%d rules (%s), mode %s", len(rules.rules), rules.digest, policy.mode)
+    remediator = Remediator(rules=rules, policy=policy, client=client, clock=clock, random=random)
+    election = Election(
+        client,
+        name=keys.LEADER_LEASE,
+        namespace=settings.namespace,
+        identity=settings.identity or f"{socket.gethostname()}-{os.getpid()}",
+        clock=clock,
+        random=random,
+        terms=settings.terms,
+    )
+    async with asyncio.TaskGroup() as tasks:
+        watching = [tasks.create_task(each.run()) for each in remediator.reflectors]
+        leading = tasks.create_task(election.run(remediator.lead), name="lead")
+        await stop.wait()
+        remediator.stop()
+        if election.leading:
+            await asyncio.wait({leading}, timeout=_LAST_LOOKS.total_seconds())
+        for each in (leading, *watching):
+            each.cancel()
+
+
+class Remediator:
+    """One replica: its caches are always warm, and it acts while it leads."""
+
+    def __init__(
+        self, *, rules: RuleSet, policy: Policy, client: Client, clock: Clock, random: Random
+    ) -> None:
+        self._policy, self._clock, self._random = policy, clock, random
+        self._provider = owner(policy.provider)
+        self._fleet = Fleet(policy)
+        self._admission = Admission(client=client, clock=clock, swap=asyncio.Lock())
+        act = Act(
+            client=client,
+            admission=self._admission,
+            clock=clock,
+            around=self._around,
+            actions=remedy,
+            tell=Tell(client=client, clock=clock).phase,
+        )
+        self._reconciler = Reconciler(
+            fleet=self._fleet,
+            rules=rules,
+            policy=policy,
+            client=client,
+            advance=act.advance,
+            clock=clock,
+            random=random,
+        )
+        reflect = partial(Reflector, client, clock=clock, random=random)
+        self.reflectors = (
+            reflect(NODES, on_change=self._node_changed),
+            reflect(NODE_HEALTHS, on_change=self._health_changed),
+            reflect(NODE_REPAIRS, on_change=self._repair_changed),
+        )
+
+    async def lead(self) -> None:
+        """Act until leadership is lost or we are told to stop."""
+        for each in self.reflectors:
+            await each.synced.wait()
+        for pause in loops.backoff(_FIRST_PAUSE, _LONGEST_PAUSE, random=self._random):
+            if await self._ensured():
+                break
+            await asyncio.sleep(pause.total_seconds())
+        await self._reconciler.run()
+
+    def stop(self) -> None:
+        """Begin nothing new."""
+        self._reconciler.stop()
+
+    async def _ensured(self) -> bool:
+        try:
+            await self._admission.ensure()
+        except errors.KubeError as failed:
+            logger.warning("without a ledger nothing is done: %s", failed)
+            return False
+        return True
+
+    def _around(self, repair: NodeRepair) -> Around:
+        return Around(
+            wellness=self._reconciler.wellness(repair),
+            scopes=self._fleet.scopes(),
+            repairs=self._fleet.open_repairs(),
+            policy=self._policy,
+            provider=self._provider,
+        )
+
+    def _node_changed(self, key: Key, _: Node | None, node: Node | None) -> None:
+        self._fleet.see_node(key[1], node)
+        self._reconciler.touch(key[1])
+
+    def _health_changed(self, key: Key, _: NodeHealth | None, health: NodeHealth | None) -> None:
+        self._fleet.see_health(key[1], health, self._clock())
+        self._reconciler.touch(key[1])
+
+    def _repair_changed(
+        self, key: Key, before: NodeRepair | None, repair: NodeRepair | None
+    ) -> None:
+        self._fleet.see_repair(key[1], repair)
+        known = repair or before
+        if known is not None:
+            self._reconciler.touch(known.spec.target.node)
+        if repair is None or repair.status.phase in _FREED:
+            self._reconciler.touch_waiting()

@@ -1,0 +1,102 @@
+"""What the API server last said of the fleet, and which nodes each scope would miss."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from nodehealth.health import NodeHealth
+from nodehealth.kube.objects import Node
+from nodehealth.repair import NodeRepair
+from remediator.decide import ladder, plan
+from remediator.decide.judge import Facts
+from remediator.decide.limits import Scope
+from remediator.rules.policy import CLUSTER, Policy
+
+
+class Fleet:
+    """A cache that may be stale: everything that matters is read again before a deed.
+
+    Every change costs the same, however many nodes there are.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._nodes: dict[str, Node] = {}
+        self._healths: dict[str, tuple[NodeHealth, datetime]] = {}
+        self._repairs: dict[str, NodeRepair] = {}
+        self._by_node: dict[str, dict[str, NodeRepair]] = {}
+        self._open: dict[str, NodeRepair] = {}
+        self._pool: dict[str, str] = {}
+        self._members: dict[str, set[str]] = {CLUSTER: set()}
+        self._out: dict[str, set[str]] = {CLUSTER: set()}
+
+    def see_node(self, name: str, node: Node | None) -> None:
+        """Take in a Node, or that it is gone."""
+        self._forget(name)
+        if node is None:
+            self._nodes.pop(name, None)
+            return
+        self._nodes[name] = node
+        pool = self._policy.pool_of(node)
+        self._pool[name] = pool
+        for scope in (pool, CLUSTER):
+            self._members.setdefault(scope, set()).add(name)
+            if _is_out(node):
+                self._out.setdefault(scope, set()).add(name)
+
+    def see_health(self, name: str, health: NodeHealth | None, now: datetime) -> None:
+        """Take in a NodeHealth; its age is that of the last write, by the API server's clock."""
+        if health is None:
+            self._healths.pop(name, None)
+            return
+        written = [each.time for each in health.metadata.managed_fields if each.time]
+        self._healths[name] = health, min(now, max(written, default=now))
+
+    def see_repair(self, name: str, repair: NodeRepair | None) -> None:
+        """Take in a NodeRepair, or that it is gone."""
+        before = self._repairs.pop(name, None)
+        self._open.pop(name, None)
+        if before is not None:
+            self._by_node[before.spec.target.node].pop(name, None)
+        if repair is None:
+            return
+        self._repairs[name] = repair
+        self._by_node.setdefault(repair.spec.target.node, {})[name] = repair
+        if plan.is_open(repair):
+            self._open[name] = repair
+
+    def facts(self, name: str) -> Facts | None:
+        """Return what is known of a node, if there is one."""
+        node = self._nodes.get(name)
+        if node is None:
+            return None
+        health, heard_at = self._healths.get(name, (None, None))
+        return Facts(node=node, health=health, heard_at=heard_at)
+
+    def repairs_of(self, node: str) -> tuple[NodeRepair, ...]:
+        """Return all repairs of a node, ended ones too."""
+        return tuple(self._by_node.get(node, {}).values())
+
+    def open_repairs(self) -> tuple[NodeRepair, ...]:
+        """Return the repairs that have not ended."""
+        return tuple(self._open.values())
+
+    def nodes(self) -> Iterable[str]:
+        """Name all nodes."""
+        return tuple(self._nodes)
+
+    def scopes(self) -> Mapping[str, Scope]:
+        """Return every pool and the cluster with its members and those that are out."""
+        return {
+            name: Scope(name=name, members=members, out=self._out.get(name, set()))
+            for name, members in self._members.items()
+        }
+
+    def _forget(self, name: str) -> None:
+        for scope in (self._pool.pop(name, CLUSTER), CLUSTER):
+            self._members[scope].discard(name)
+            self._out.get(scope, set()).discard(name)
+
+
+def _is_out(node: Node) -> bool:
+    leaving = node.metadata.deletion_timestamp is not None
+    return node.spec.unschedulable or leaving or not ladder.is_ready(node)

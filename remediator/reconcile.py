@@ -1,0 +1,204 @@
+"""Turns every change of a node, and every timer of it, into one look at that node."""
+
+import asyncio
+import gc
+import heapq
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from random import Random
+from typing import Final
+
+from nodehealth.kit import loops
+from nodehealth.kit.clocks import Clock
+from nodehealth.kube import errors
+from nodehealth.kube.client import Client
+from nodehealth.repair import NODE_REPAIRS, NodeRepair
+from remediator.decide import plan
+from remediator.decide.judge import Judgement, judge
+from remediator.decide.ladder import Wellness
+from remediator.observe import Fleet
+from remediator.rules.policy import Policy
+from remediator.rules.rule import RuleSet
+
+logger = logging.getLogger(__name__)
+
+_LANES: Final = 32
+"""How many nodes are looked at at once."""
+_FIRST_RETRY: Final = timedelta(milliseconds=200)
+_LONGEST_RETRY: Final = timedelta(seconds=30)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Known:
+    """What the reconciler remembers of one node between two looks; all of it can be lost."""
+
+    uid: str = ""
+    judgement: Judgement = field(default_factory=Judgement)
+    retries: Iterator[timedelta] | None = None
+    due: datetime | None = None
+    """The one timer of the node that counts; later ones are set when it has rung."""
+
+
+class Reconciler:
+    """Looks at each node that changed or whose time has come, never at one node twice at once.
+
+    Args:
+        fleet: The cache that it judges by.
+        rules: What it judges.
+        policy: How far it may go.
+        client: The door to the API server, to open repairs.
+        advance: Carries an open repair on and says when to look again.
+        clock: The present time.
+        random: Where the jitter of retries comes from.
+    """
+
+    def __init__(
+        self,
+        *,
+        fleet: Fleet,
+        rules: RuleSet,
+        policy: Policy,
+        client: Client,
+        advance: Callable[[str], Awaitable[datetime | None]],
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        self._fleet, self._rules, self._policy = fleet, rules, policy
+        self._client, self._advance, self._clock = client, advance, clock
+        self._random = random
+        self._known: dict[str, _Known] = {}
+        self._dirty: dict[str, None] = {}
+        self._busy: set[str] = set()
+        self._timers: list[tuple[datetime, str]] = []
+        self._woken = asyncio.Event()
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Look at nothing new; `run` returns when the looks under way are done."""
+        self._stopping = True
+        self._woken.set()
+
+    def touch(self, node: str) -> None:
+        """Have a node looked at soon."""
+        self._dirty[node] = None
+        self._woken.set()
+
+    def touch_waiting(self) -> None:
+        """Have every repair that waits for others looked at: something was given back."""
+        for repair in self._fleet.open_repairs():
+            self.touch(repair.spec.target.node)
+
+    def wellness(self, repair: NodeRepair) -> Wellness:
+        """Say what is known of a repair's fault on its node."""
+        name = repair.spec.target.node
+        known, rule = self._known.get(name), self._rules.by_name.get(repair.spec.rule)
+        facts = self._fleet.facts(name)
+        mark = known.judgement.marks.get(repair.spec.rule) if known else None
+        if mark is None or rule is None or facts is None:
+            return Wellness()
+        return Wellness(
+            over=mark.is_over(rule, self._clock()),
+            since=mark.well_since(),
+            heard_at=facts.heard_at,
+        )
+
+    async def run(self) -> None:
+        """Look at every node once, and then at each that is touched or due, until stopped."""
+        for node in self._fleet.nodes():
+            self.touch(node)
+        self.touch_waiting()
+        gc.freeze()
+        lanes = asyncio.Semaphore(_LANES)
+        async with asyncio.TaskGroup() as tasks:
+            while not self._stopping:
+                await self._wait()
+                for node in self._take():
+                    await lanes.acquire()
+                    self._busy.add(node)
+                    task = tasks.create_task(self._look(node), name=f"look at {node}")
+                    task.add_done_callback(partial(self._done, node, lanes))
+
+    async def _wait(self) -> None:
+        self._ring()
+        self._woken.clear()
+        if self._stopping or self._dirty.keys() - self._busy:
+            return
+        pause = self._timers[0][0] - self._clock() if self._timers else None
+        try:
+            async with asyncio.timeout(pause.total_seconds() if pause is not None else None):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+
+    def _ring(self) -> None:
+        while self._timers and self._timers[0][0] <= self._clock():
+            due, node = heapq.heappop(self._timers)
+            known = self._known[node]
+            if known.due == due:
+                known.due = None
+                self.touch(node)
+
+    def _set_timer(self, node: str, due: datetime | None) -> None:
+        known = self._known[node]
+        if due is not None and (known.due is None or due < known.due):
+            known.due = due
+            heapq.heappush(self._timers, (due, node))
+
+    def _take(self) -> list[str]:
+        ready = [node for node in self._dirty if node not in self._busy]
+        for node in ready:
+            del self._dirty[node]
+        return ready
+
+    def _done(self, node: str, lanes: asyncio.Semaphore, _: asyncio.Task[None]) -> None:
+        self._busy.discard(node)
+        lanes.release()
+        self._woken.set()
+
+    async def _look(self, node: str) -> None:
+        known = self._known.setdefault(node, _Known())
+        try:
+            again = await self._handle(node, known)
+        except errors.KubeError as failed:
+            if known.retries is None:
+                known.retries = loops.backoff(_FIRST_RETRY, _LONGEST_RETRY, random=self._random)
+            again = self._clock() + next(known.retries)
+            logger.warning("%s: tries again: %s", node, failed)
+        else:
+            known.retries = None
+        self._set_timer(node, again)
+
+    async def _handle(self, node: str, known: _Known) -> datetime | None:
+        self._judge(node, known)
+        repair = next((r for r in self._fleet.repairs_of(node) if plan.is_open(r)), None)
+        name = repair.metadata.name if repair else await self._begin(node, known)
+        again = await self._advance(name) if name else None
+        return min((due for due in (again, known.judgement.due) if due), default=None)
+
+    def _judge(self, node: str, known: _Known) -> None:
+        facts = self._fleet.facts(node)
+        if facts is None:
+            known.uid, known.judgement = "", Judgement()
+            return
+        if facts.node.metadata.uid != known.uid:
+            known.uid, known.judgement = facts.node.metadata.uid, Judgement()
+        known.judgement = judge(self._rules.rules, facts, known.judgement, self._clock())
+
+    async def _begin(self, node: str, known: _Known) -> str | None:
+        facts = self._fleet.facts(node)
+        if facts is None:
+            return None
+        past = self._fleet.repairs_of(node)
+        repair = plan.begin(facts.node, known.judgement, past, self._rules, self._policy)
+        if repair is None:
+            return None
+        try:
+            await self._client.create(NODE_REPAIRS, repair)
+        except errors.ConflictError:
+            logger.info("%s exists already; the cache will show it", repair.metadata.name)
+            return None
+        logger.info("%s: %s holds: %s", node, repair.spec.rule, "; ".join(repair.spec.evidence))
+        return repair.metadata.name

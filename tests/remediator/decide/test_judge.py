@@ -1,0 +1,168 @@
+"""A rule holds on known, fresh facts that last; what is unknown is never unhealthy."""
+
+from datetime import datetime
+
+import pytest
+
+from nodehealth.health import NodeHealth
+from nodehealth.signals import Knowledge
+from remediator.decide.judge import Facts, Judgement, Truth, judge
+from remediator.rules.rule import Combine, Rule
+from tests.builders import NOON, at, health, level, node, question, rule, xid
+
+FULL, ROOMY = level(0.01), level(0.5)
+
+
+def facts(seen: NodeHealth | None, heard: datetime | None = NOON) -> Facts:
+    return Facts(node=node(labels={"pool": "h100"}), health=seen, heard_at=heard)
+
+
+def truth(asked: Rule, seen: NodeHealth | None, now: datetime = NOON) -> Truth:
+    return judge([asked], facts(seen), Judgement(), now).marks[asked.name].truth
+
+
+def test_a_level_that_fits_the_question_holds() -> None:
+    assert truth(rule(), health(FULL)) is Truth.HOLDS
+
+
+def test_a_level_that_does_not_fit_is_well() -> None:
+    assert truth(rule(), health(ROOMY)) is Truth.FALSE
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        None,
+        health(),
+        health(level(0.01, knowledge=Knowledge.UNKNOWN)),
+        health(level(None)),
+        health(FULL, node_uid="another machine"),
+    ],
+    ids=["no object", "no level", "unknown", "no value", "another machine"],
+)
+def test_what_is_not_known_is_unknown(seen: NodeHealth | None) -> None:
+    assert truth(rule(), seen) is Truth.UNKNOWN
+
+
+def test_a_level_that_does_not_apply_is_well() -> None:
+    seen = health(level(None, knowledge=Knowledge.NOT_APPLICABLE))
+
+    assert truth(rule(), seen) is Truth.FALSE
+
+
+def test_one_known_bad_subject_holds_beside_an_unknown_one() -> None:
+    seen = health(FULL, level(None, subject="/data", knowledge=Knowledge.UNKNOWN))
+
+    assert truth(rule(), seen) is Truth.HOLDS
+
+
+def test_stale_evidence_is_unknown() -> None:
+    assert truth(rule(), health(FULL, refresh=20), now=at(60)) is Truth.UNKNOWN
+    assert truth(rule(), health(FULL, refresh=20), now=at(59)) is Truth.HOLDS
+
+
+def test_an_expression_without_a_value_is_unknown() -> None:
+    asked = rule(question('node.labels["rack"] == "r1"'))
+
+    assert truth(asked, health(FULL)) is Truth.UNKNOWN
+
+
+def test_a_level_must_last_without_a_break() -> None:
+    asked = rule(question(lasts=30))
+    first = judge([asked], facts(health(FULL)), Judgement(), NOON)
+    broken = judge([asked], facts(health(ROOMY)), first, at(20))
+    again = judge([asked], facts(health(FULL)), broken, at(25))
+
+    held = judge([asked], facts(health(FULL)), again, at(55))
+
+    assert first.marks["disk-full"].truth is Truth.SUSPECTED
+    assert first.due == at(30)
+    assert judge([asked], facts(health(FULL)), again, at(54)).faults() == ()
+    assert held.faults() == ("disk-full",)
+
+
+def test_a_fault_is_over_after_a_quiet_time() -> None:
+    asked = rule(quiet=60)
+    held = judge([asked], facts(health(FULL)), Judgement(), NOON)
+    quiet = judge([asked], facts(health(ROOMY)), held, at(10))
+    over = judge([asked], facts(health(ROOMY)), quiet, at(70))
+
+    assert quiet.faults() == ("disk-full",)
+    assert quiet.due == at(70)
+    assert over.faults() == ()
+    assert over.marks["disk-full"].is_over(asked, at(70))
+    assert over.marks["disk-full"].well_since() == at(10)
+
+
+def test_a_fault_is_not_over_while_nothing_is_known() -> None:
+    asked = rule(quiet=60)
+    held = judge([asked], facts(health(FULL)), Judgement(), NOON)
+    silent = judge([asked], facts(None), held, at(600))
+
+    assert silent.faults() == ("disk-full",)
+    assert silent.marks["disk-full"].well_since() is None
+    assert silent.due is None
+
+
+def test_the_longest_standing_fault_comes_first() -> None:
+    early, late = rule(name="early"), rule(question(lasts=30), name="another")
+    first = judge([early, late], facts(health(FULL)), Judgement(), NOON)
+
+    assert judge([early, late], facts(health(FULL)), first, at(30)).faults() == (
+        "early",
+        "another",
+    )
+
+
+def test_all_questions_must_hold_where_the_rule_says_so() -> None:
+    both = rule(question(), question('subject == "/"'), combine=Combine.ALL)
+    one = rule(question(), question('subject == "/data"'), combine=Combine.ALL)
+
+    assert truth(both, health(FULL)) is Truth.HOLDS
+    assert truth(one, health(FULL)) is Truth.FALSE
+
+
+def test_an_event_of_this_boot_holds_and_one_of_another_boot_does_not() -> None:
+    asked = rule(question("code == 79", signal="gpu.xid"))
+
+    assert truth(asked, health(xid(79))) is Truth.HOLDS
+    assert truth(asked, health(xid(13))) is Truth.FALSE
+    assert truth(asked, health(xid(79, boot="boot-0"))) is Truth.FALSE
+
+
+def test_events_are_counted_within_the_time_that_the_rule_asks() -> None:
+    asked = rule(question("code == 31", signal="gpu.xid", within=600, count=3))
+
+    assert truth(asked, health(xid(31, count=3)), now=at(600)) is Truth.HOLDS
+    assert truth(asked, health(xid(31, count=3)), now=at(601)) is Truth.FALSE
+    assert truth(asked, health(xid(31, count=2))) is Truth.FALSE
+
+
+def test_the_evidence_is_a_sentence() -> None:
+    found = judge([rule()], facts(health(FULL)), Judgement(), NOON).marks["disk-full"]
+    event = judge(
+        [rule(question("code == 79", signal="gpu.xid"))],
+        facts(health(xid(79, count=2))),
+        Judgement(),
+        NOON,
+    ).marks["disk-full"]
+
+    assert found.evidence == ("disk.free_ratio of / is 0.01 since 12:00:00",)
+    assert event.evidence == ("gpu.xid (code == 79) was seen 2 times on GPU-1",)
+
+
+def test_a_signal_of_the_node_itself_names_no_subject() -> None:
+    seen = health(level(0.01, subject=""))
+
+    found = judge([rule()], facts(seen), Judgement(), NOON).marks["disk-full"]
+
+    assert found.evidence == ("disk.free_ratio is 0.01 since 12:00:00",)
+
+
+def test_a_rule_that_got_another_number_of_questions_starts_anew() -> None:
+    before = judge([rule()], facts(health(FULL)), Judgement(), NOON)
+    changed = rule(question(lasts=30), question('subject == "/data"'))
+
+    after = judge([changed], facts(health(FULL)), before, at(40))
+
+    assert after.marks["disk-full"].truth is Truth.SUSPECTED

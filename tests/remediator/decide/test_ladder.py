@@ -1,0 +1,283 @@
+"""A repair goes on by one move at a time, each from fresh facts, and never on a stale slot."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from nodehealth import keys
+from nodehealth.fence import Fence, Hold
+from nodehealth.kube.objects import Node
+from nodehealth.ledger import RepairLedger
+from nodehealth.repair import Intent, Mode, NodeRepair, NodeRepairStatus, Phase
+from remediator.decide import ladder
+from remediator.decide.ladder import (
+    VERIFY_PATIENCE,
+    Climb,
+    Cordon,
+    Disrupt,
+    Mended,
+    NextRung,
+    Reason,
+    Release,
+    Rest,
+    Retake,
+    Surrender,
+    View,
+    Wellness,
+)
+from tests.builders import NOON, at, ledger, node, repair, slot
+
+WELL = Wellness(over=True, since=at(-600), heard_at=at(1))
+SICK = Wellness()
+CORDONS = ledger(epoch=4, cordons={"n1": 4})
+SLOTS = ledger(epoch=5, cordons={"n1": 4}, slots={"n1": slot(5)})
+
+
+def view(
+    mended: NodeRepair,
+    seen: Node | None = None,
+    held: RepairLedger | None = None,
+    *,
+    well: Wellness = SICK,
+    now: datetime = NOON,
+) -> View:
+    return View(repair=mended, node=seen, ledger=held or ledger(), well=well, now=now)
+
+
+def marked(hold: str, *, ready: bool = True) -> Node:
+    return node(fence=hold, taints=(keys.REPAIR_TAINT,), unschedulable=True, ready=ready)
+
+
+def cordoned(phase: Phase = Phase.CORDONED) -> NodeRepair:
+    return repair(status=NodeRepairStatus(phase=phase, cordon_epoch=4))
+
+
+def working(phase: Phase, *, rung: int = 0, intent: Intent | None = None) -> NodeRepair:
+    status = NodeRepairStatus(
+        phase=phase,
+        cordon_epoch=4,
+        disruption_epoch=5,
+        rung=rung,
+        rung_since=NOON,
+        intent=intent,
+    )
+    return repair(status=status)
+
+
+INTENT = Intent(action="replace", key="k", issued_at=NOON)
+
+
+def test_a_confirmed_fault_is_cordoned() -> None:
+    assert ladder.next_move(view(repair(), node())) == Cordon()
+
+
+def test_a_node_that_is_well_again_is_never_cordoned() -> None:
+    move = ladder.next_move(view(repair(), node(), well=WELL))
+
+    assert isinstance(move, Release)
+    assert move.reason is Reason.FAULT_GONE
+
+
+def test_a_cordoned_node_asks_for_a_slot() -> None:
+    assert ladder.next_move(view(cordoned(), marked("4:cordoned"), CORDONS)) == Disrupt()
+    waiting = view(cordoned(Phase.WAITING), marked("4:cordoned"), CORDONS)
+    assert ladder.next_move(waiting) == Disrupt()
+
+
+def test_a_cordoned_node_that_is_well_again_is_given_back() -> None:
+    move = ladder.next_move(view(cordoned(), marked("4:cordoned"), CORDONS, well=WELL))
+
+    assert isinstance(move, Release)
+
+
+@pytest.mark.parametrize("seen", [None, node(uid="another machine")])
+def test_a_machine_that_is_not_there_any_more_ends_the_repair(seen: Node | None) -> None:
+    move = ladder.next_move(view(cordoned(), seen, CORDONS))
+
+    assert isinstance(move, Release)
+    assert move.reason is Reason.NODE_ABSENT
+
+
+def test_a_cordon_that_lost_its_marks_gets_them_again() -> None:
+    move = ladder.next_move(view(cordoned(), node(), CORDONS))
+
+    assert move == Retake(fence=Fence(epoch=4, hold=Hold.CORDONED))
+
+
+def test_observing_says_what_would_be_done() -> None:
+    watching = repair(mode=Mode.OBSERVE)
+
+    move = ladder.next_move(view(watching, node()))
+
+    assert isinstance(move, Rest)
+    assert move.reason == Reason.OBSERVE_ONLY
+    assert move.message == "would cordon n1, then drain, then replace; the mode is observe"
+    assert isinstance(ladder.next_move(view(watching, node(), well=WELL)), Release)
+
+
+@pytest.mark.parametrize("phase", [Phase.RECOVERED, Phase.NEEDS_HUMAN, Phase.PARKED])
+def test_what_has_ended_rests(phase: Phase) -> None:
+    assert ladder.next_move(view(repair(phase=phase), node())) == Rest(phase=phase)
+
+
+@pytest.mark.parametrize("phase", [Phase.DRAINING, Phase.REPAIRING])
+def test_a_disrupted_node_goes_on_with_its_rung(phase: Phase) -> None:
+    mended = working(phase, rung=1)
+
+    move = ladder.next_move(view(mended, marked("5:disrupted"), SLOTS))
+
+    assert move == Climb(rung=mended.spec.ladder[1])
+
+
+def test_a_node_made_anew_is_held_on_sight() -> None:
+    mended = working(Phase.REPAIRING, rung=1, intent=INTENT)
+
+    move = ladder.next_move(view(mended, node(uid="new"), SLOTS))
+
+    assert move == Retake(fence=Fence(epoch=5, hold=Hold.DISRUPTED))
+
+
+def test_a_machine_that_somebody_else_replaced_must_prove_itself() -> None:
+    fresh = node(uid="new", fence="5:disrupted", taints=(keys.REPAIR_TAINT,), unschedulable=True)
+
+    assert isinstance(ladder.next_move(view(working(Phase.DRAINING), fresh, SLOTS)), Mended)
+    ours = working(Phase.REPAIRING, rung=1, intent=INTENT)
+    assert isinstance(ladder.next_move(view(ours, fresh, SLOTS)), Climb)
+
+
+def test_a_node_that_is_away_does_not_stop_the_rung() -> None:
+    assert isinstance(ladder.next_move(view(working(Phase.REPAIRING), None, SLOTS)), Climb)
+
+
+def verified(
+    seen: Node | None,
+    well: Wellness = WELL,
+    *,
+    seconds: float = 100,
+    intent: Intent | None = INTENT,
+) -> ladder.Move:
+    mended = working(Phase.VERIFYING, rung=1, intent=intent)
+    return ladder.next_move(view(mended, seen, SLOTS, well=well, now=at(seconds)))
+
+
+def test_a_mended_node_is_given_back_once_it_stayed_well() -> None:
+    move = verified(marked("5:disrupted"))
+
+    assert isinstance(move, Release)
+    assert move.reason is Reason.REPAIRED
+
+
+def test_a_mended_node_must_stay_well_for_its_time() -> None:
+    early = verified(marked("5:disrupted"), seconds=59)
+    later = verified(
+        marked("5:disrupted"), Wellness(over=True, since=at(90), heard_at=at(1)), intent=None
+    )
+
+    assert isinstance(early, Rest)
+    assert early.until == at(60)
+    assert isinstance(later, Rest)
+    assert later.until == at(150)
+
+
+@pytest.mark.parametrize(
+    ("seen", "well", "reason"),
+    [
+        (None, WELL, Reason.NODE_ABSENT),
+        (marked("5:disrupted", ready=False), WELL, Reason.NODE_NOT_READY),
+        (marked("5:disrupted"), SICK, Reason.NOT_YET_WELL),
+        (marked("5:disrupted"), replace(WELL, heard_at=NOON), Reason.NOT_YET_WELL),
+        (marked("5:disrupted"), replace(WELL, heard_at=None), Reason.NOT_YET_WELL),
+        (marked("5:disrupted"), replace(WELL, over=False), Reason.NOT_YET_WELL),
+    ],
+    ids=["absent", "not ready", "sick", "old evidence", "no evidence", "not over"],
+)
+def test_a_node_is_not_well_without_fresh_evidence(
+    seen: Node | None, well: Wellness, reason: Reason
+) -> None:
+    move = verified(seen, well)
+
+    assert isinstance(move, Rest)
+    assert move.reason == reason
+    assert move.until == NOON + VERIFY_PATIENCE
+
+
+def test_a_node_that_does_not_get_well_in_time_gets_the_next_remedy_or_a_person() -> None:
+    late = VERIFY_PATIENCE + timedelta(seconds=1)
+
+    last = verified(marked("5:disrupted"), SICK, seconds=late.total_seconds())
+    first = ladder.next_move(
+        view(
+            working(Phase.VERIFYING, rung=0),
+            marked("5:disrupted"),
+            SLOTS,
+            now=NOON + late,
+        )
+    )
+
+    assert isinstance(last, Surrender)
+    assert last.reason == Reason.LADDER_EXHAUSTED
+    assert isinstance(first, NextRung)
+    assert first.rung == 1
+
+
+def test_a_release_that_a_crash_cut_in_two_is_finished() -> None:
+    after_patch = view(working(Phase.VERIFYING), node(fence="5:released"), SLOTS)
+    before_disruption = view(cordoned(), node(fence="4:released"), CORDONS)
+
+    mended, gone = ladder.next_move(after_patch), ladder.next_move(before_disruption)
+
+    assert isinstance(mended, Release)
+    assert mended.reason is Reason.REPAIRED
+    assert isinstance(gone, Release)
+    assert gone.reason is Reason.FAULT_GONE
+
+
+def test_an_old_release_is_none_of_ours() -> None:
+    move = ladder.next_move(view(cordoned(), node(fence="3:released"), CORDONS))
+
+    assert move == Retake(fence=Fence(epoch=4, hold=Hold.CORDONED))
+
+
+def test_a_rung_that_prepares_leads_on_and_one_that_mends_ends_the_climb() -> None:
+    drained = working(Phase.DRAINING)
+
+    assert ladder.done(drained, "empty", mends=False) == NextRung(rung=1, message="empty")
+    assert ladder.done(drained, "reset", mends=True) == Mended(message="reset")
+    only = repair(ladder=("drain",), phase=Phase.DRAINING)
+    assert ladder.done(only, "empty", mends=False) == Mended(message="empty")
+
+
+def test_admissions_that_a_crash_kept_out_of_the_record_are_in_the_ledger() -> None:
+    held = ladder.held(repair(), SLOTS)
+
+    assert held.epochs() == {4, 5}
+    assert ladder.held(repair("n2"), SLOTS).epochs() == frozenset()
+
+
+def test_the_slot_of_another_repair_is_not_ours() -> None:
+    foreign = ledger(slots={"n1": slot(9, name="other")})
+
+    assert ladder.held(repair(), foreign).disruption == 0
+
+
+@pytest.mark.parametrize(
+    ("seen", "held", "says"),
+    [
+        (marked("5:disrupted"), SLOTS, ""),
+        (None, SLOTS, ""),
+        (marked("5:disrupted"), CORDONS, "the ledger has no slot of epoch 5 for n1"),
+        (marked("5:disrupted"), ledger(slots={"n1": slot(6)}), "the ledger has no slot of epoch 5"),
+        (node(uid="new", fence="5:disrupted"), SLOTS, "n1 is another machine now"),
+        (node(), SLOTS, "the fence of n1 is absent, not 5:disrupted"),
+        (node(fence="5:released"), SLOTS, "the fence of n1 is 5:released, not 5:disrupted"),
+        (node(fence="4:disrupted"), SLOTS, "the fence of n1 is 4:disrupted"),
+    ],
+)
+def test_a_deed_needs_a_live_slot_and_the_fence_that_goes_with_it(
+    seen: Node | None, held: RepairLedger, says: str
+) -> None:
+    refusal = ladder.disruption_refusal(working(Phase.DRAINING), seen, held)
+
+    assert refusal.startswith(says)
+    assert bool(refusal) == bool(says)

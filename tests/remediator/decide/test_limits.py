@@ -1,0 +1,186 @@
+"""The arithmetic of admissions: cheap cordons, dear disruptions, never above a limit."""
+
+from datetime import datetime
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nodehealth.ledger import CORDONS_LENGTH, SLOTS_LENGTH, Disruption, RepairLedger
+from remediator.decide import limits
+from remediator.decide.limits import Admitted, Refused, Scope, Why
+from remediator.rules.policy import CLUSTER, Limit, Policy, Pool
+from tests.builders import NOON, ledger, repair, slot
+
+NAMES = [f"n{n}" for n in range(1, 11)]
+
+
+def scope(name: str = CLUSTER, members: list[str] = NAMES, out: tuple[str, ...] = ()) -> Scope:
+    return Scope(name=name, members=frozenset(members), out=frozenset(out))
+
+
+def policy(*, cordoned: str | int = 3, disrupted: str | int = 1, pools: int = 0) -> Policy:
+    limit = Limit(cordoned=(cordoned,), disrupted=(disrupted,))
+    made = tuple(Pool(name=f"pool{n}", labels={}, limit=limit) for n in range(pools))
+    return Policy(limit=limit, pools=made)
+
+
+def disrupt(
+    before: RepairLedger, name: str, rules: Policy, *scopes: Scope, now: datetime = NOON
+) -> Admitted | Refused:
+    return limits.disrupt(before, repair(name), scopes or (scope(),), rules, now)
+
+
+def why(answer: Admitted | Refused) -> Why | None:
+    return answer.why if isinstance(answer, Refused) else None
+
+
+def test_a_cordon_takes_the_next_epoch() -> None:
+    answer = limits.cordon(ledger(epoch=6), repair("n1"), (scope(),), policy())
+
+    assert isinstance(answer, Admitted)
+    assert answer.epoch == 7
+    assert answer.ledger.status.cordons == {"n1": 7}
+
+
+def test_a_cordon_is_refused_when_too_many_nodes_are_out() -> None:
+    out = scope(out=("n2", "n3", "n4"))
+
+    answer = limits.cordon(ledger(), repair("n1"), (out,), policy(cordoned=3))
+
+    assert isinstance(answer, Refused)
+    assert answer.why is Why.CORDON_LIMIT
+    assert answer.message == "3 nodes of the cluster are unavailable and the limit is 3"
+
+
+def test_a_node_that_is_out_anyway_may_always_be_cordoned() -> None:
+    out = scope(out=("n1", "n2", "n3", "n4"))
+
+    answer = limits.cordon(ledger(), repair("n1"), (out,), policy(cordoned=1))
+
+    assert why(answer) is None
+
+
+def test_admitted_cordons_count_before_the_cache_shows_them() -> None:
+    known = ledger(epoch=2, cordons={"n2": 1, "n3": 2, "elsewhere": 2})
+
+    two = limits.cordon(known, repair("n1"), (scope(),), policy(cordoned=2))
+    three = limits.cordon(known, repair("n1"), (scope(),), policy(cordoned=3))
+
+    assert why(two) is Why.CORDON_LIMIT
+    assert why(three) is None
+
+
+def test_a_full_ledger_takes_no_cordon() -> None:
+    full = ledger(cordons={f"c{n}": 1 for n in range(CORDONS_LENGTH)})
+
+    answer = limits.cordon(full, repair("n1"), (scope(),), policy())
+
+    assert why(answer) is Why.LEDGER_FULL
+
+
+def test_a_slot_names_its_node_and_repair() -> None:
+    answer = disrupt(ledger(epoch=3), "n1", policy())
+
+    assert isinstance(answer, Admitted)
+    assert answer.ledger.status.slots["n1"] == slot(4)
+
+
+def test_a_spent_limit_says_who_holds_the_slots() -> None:
+    taken = ledger(epoch=1, slots={"n2": slot(1, name="n2")})
+
+    answer = disrupt(taken, "n1", policy(disrupted=1))
+
+    assert isinstance(answer, Refused)
+    assert answer.why is Why.DISRUPTION_LIMIT
+    assert answer.message == "1 of 1 disruption slots of the cluster taken by n2"
+
+
+def test_many_holders_are_not_all_named() -> None:
+    taken = ledger(slots={name: slot(1, name=name) for name in NAMES[1:6]})
+
+    answer = disrupt(taken, "n1", policy(disrupted=5))
+
+    assert isinstance(answer, Refused)
+    assert answer.message.endswith("taken by n2, n3, n4 and others")
+
+
+def test_a_share_of_a_small_scope_rounds_down_to_nothing_and_says_so() -> None:
+    answer = disrupt(ledger(), "n1", policy(disrupted="20%"), scope(members=NAMES[:4]))
+
+    assert isinstance(answer, Refused)
+    assert answer.message == "0 of 0 disruption slots of the cluster so none can be given"
+
+
+def test_a_pool_counts_only_its_own_slots() -> None:
+    taken = ledger(slots={"n2": slot(1, name="n2", pool="pool1")})
+    mine, other = scope("pool0", NAMES[:1]), scope("pool1", NAMES[1:])
+    rules = policy(disrupted=1, pools=2)
+
+    assert why(disrupt(taken, "n1", rules, mine)) is None
+    refused = disrupt(taken, "n1", rules, other)
+    assert isinstance(refused, Refused)
+    assert "pool pool1" in refused.message
+
+
+def test_a_node_that_is_away_to_be_replaced_still_counts_for_its_scope() -> None:
+    taken = ledger(slots={"gone": slot(1, name="gone")})
+
+    answer = disrupt(taken, "n1", policy(disrupted="20%"), scope(members=NAMES[:9]))
+
+    assert why(answer) is None
+
+
+def test_a_closed_ledger_gives_no_slot() -> None:
+    answer = disrupt(ledger(disruption=Disruption.CLOSED), "n1", policy())
+
+    assert why(answer) is Why.DISRUPTION_CLOSED
+
+
+def test_a_full_ledger_gives_no_slot() -> None:
+    full = ledger(slots={f"c{n}": slot(1, name=f"c{n}") for n in range(SLOTS_LENGTH)})
+
+    answer = disrupt(full, "n1", policy(disrupted=1000))
+
+    assert why(answer) is Why.LEDGER_FULL
+
+
+def test_release_takes_out_only_the_given_epochs() -> None:
+    held = ledger(epoch=9, cordons={"n1": 4, "n2": 5}, slots={"n1": slot(6)})
+
+    assert limits.release(held, "n1", frozenset({4, 6})).status.cordons == {"n2": 5}
+    assert limits.release(held, "n1", frozenset({4, 6})).status.slots == {}
+    assert limits.release(held, "n1", frozenset({3})) == held
+
+
+def test_surrender_trades_the_slot_for_a_cordon() -> None:
+    held = ledger(epoch=9, cordons={"n1": 4}, slots={"n1": slot(6), "n2": slot(7, name="n2")})
+
+    after = limits.surrender(held, "n1", 6).status
+
+    assert after.slots.keys() == {"n2"}
+    assert after.cordons == {"n1": 6}
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(NAMES), st.booleans()), max_size=60),
+    st.integers(min_value=0, max_value=5),
+)
+def test_no_sequence_of_admissions_breaks_a_limit(steps: list[tuple[str, bool]], most: int) -> None:
+    state, rules, epochs = ledger(), policy(cordoned=most, disrupted=most), dict[str, int]()
+    for name, take in steps:
+        if take and name not in state.status.slots:
+            answer = disrupt(state, name, rules)
+            if isinstance(answer, Admitted):
+                assert answer.epoch == state.status.epoch + 1
+                state, epochs[name] = answer.ledger, answer.epoch
+        elif not take and name in epochs:
+            state = limits.release(state, name, frozenset({epochs[name]}))
+
+        assert len(state.status.slots) <= most
+        assert limits.free_slots(state, scope(), rules) == most - len(state.status.slots)
+
+
+def test_free_slots_of_a_pool() -> None:
+    taken = ledger(slots={"n2": slot(1, name="n2", pool="pool0")})
+
+    assert limits.free_slots(taken, scope("pool0"), policy(disrupted=3, pools=1)) == 2

@@ -1,0 +1,128 @@
+"""Our marks come and go in fenced patches, and nobody else's mark is ever touched."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nodehealth import keys
+from nodehealth.fence import Fence, Hold
+from nodehealth.kube.objects import Node
+from nodehealth.kube.patches import Operation
+from remediator.decide import marks
+from tests.builders import node
+
+CORDONED = Fence(epoch=7, hold=Hold.CORDONED)
+DISRUPTED = Fence(epoch=8, hold=Hold.DISRUPTED)
+FENCE_PATH = "/metadata/annotations/nodemend.dev~1slot"
+VERSION_PATH = "/metadata/resourceVersion"
+
+
+def held(fence: Fence = CORDONED, *, pre_cordoned: bool = False) -> Node:
+    return node(
+        fence=str(fence),
+        taints=(keys.REPAIR_TAINT,),
+        unschedulable=True,
+        pre_cordoned=pre_cordoned,
+    )
+
+
+def pins(patch: list[Operation]) -> dict[str, object]:
+    return {each.path: each.value for each in patch if each.op == "test"}
+
+
+def changed(patch: list[Operation]) -> dict[str, str]:
+    return {each.path: each.op for each in patch if each.op != "test"}
+
+
+def test_the_first_cordon_is_bound_to_the_version_that_was_read() -> None:
+    patch = marks.hold(node(), CORDONED, "r1")
+
+    assert pins(patch) == {"/metadata/uid": "uid-n1", VERSION_PATH: "7"}
+    assert changed(patch) == {
+        "/metadata/annotations": "add",
+        "/spec/unschedulable": "add",
+        "/spec/taints": "add",
+    }
+
+
+def test_a_cordon_appends_its_taint_behind_foreign_ones() -> None:
+    patch = marks.hold(node(taints=("other",), fence="3:released"), CORDONED, "r1")
+
+    assert changed(patch)["/spec/taints/-"] == "add"
+    assert changed(patch)[FENCE_PATH] == "add"
+    assert pins(patch)[VERSION_PATH] == "7"
+
+
+def test_a_foreign_cordon_is_remembered() -> None:
+    patch = marks.hold(node(unschedulable=True), CORDONED, "r1")
+
+    (annotations,) = (each.value for each in patch if each.path == "/metadata/annotations")
+    assert annotations == {
+        keys.FENCE_ANNOTATION: "7:cordoned",
+        keys.PRE_CORDONED_ANNOTATION: "true",
+    }
+
+
+def test_moving_our_own_fence_on_tests_the_fence_and_nothing_that_kubelets_change() -> None:
+    patch = marks.hold(held(), DISRUPTED, "r1")
+
+    assert pins(patch) == {"/metadata/uid": "uid-n1", FENCE_PATH: "7:cordoned"}
+    assert changed(patch) == {FENCE_PATH: "add"}
+
+
+def test_a_release_undoes_our_cordon() -> None:
+    patch = marks.release(held(DISRUPTED), 8)
+
+    assert pins(patch)["/spec/taints/0/key"] == keys.REPAIR_TAINT
+    assert changed(patch) == {
+        FENCE_PATH: "add",
+        "/spec/taints/0": "remove",
+        "/spec/unschedulable": "remove",
+    }
+
+
+def test_a_release_leaves_a_foreign_cordon() -> None:
+    patch = marks.release(held(pre_cordoned=True), 7)
+
+    assert "/spec/unschedulable" not in changed(patch)
+    assert changed(patch)["/metadata/annotations/nodemend.dev~1pre-cordoned"] == "remove"
+
+
+def test_a_release_of_a_node_that_somebody_uncordoned_only_takes_our_marks() -> None:
+    patch = marks.release(node(fence=str(CORDONED)), 7)
+
+    assert changed(patch) == {FENCE_PATH: "add"}
+
+
+def test_marks_are_ours_only_under_our_own_epochs_and_before_the_release() -> None:
+    assert marks.is_ours(held(), frozenset({7}))
+    assert not marks.is_ours(held(), frozenset({6}))
+    assert not marks.is_ours(node(), frozenset({7}))
+    assert not marks.is_ours(node(fence="7:released"), frozenset({7}))
+
+
+def test_a_node_is_held_only_with_all_of_our_marks() -> None:
+    assert marks.is_held_as(held(), CORDONED)
+    assert not marks.is_held_as(held(), DISRUPTED)
+    assert not marks.is_held_as(node(fence=str(CORDONED), unschedulable=True), CORDONED)
+    assert not marks.is_held_as(node(fence=str(CORDONED), taints=(keys.REPAIR_TAINT,)), CORDONED)
+
+
+@given(
+    st.lists(st.sampled_from(["a", "b", keys.REPAIR_TAINT]), unique=True),
+    st.sets(st.sampled_from(["unschedulable", "pre-cordoned"])),
+)
+def test_only_our_own_taint_is_ever_removed(taints: list[str], state: set[str]) -> None:
+    seen = node(
+        taints=tuple(taints),
+        fence=str(CORDONED),
+        unschedulable="unschedulable" in state,
+        pre_cordoned="pre-cordoned" in state,
+    )
+
+    patch = [*marks.hold(seen, DISRUPTED, "r"), *marks.release(seen, 8)]
+
+    removed = [each.path for each in patch if each.op == "remove" and "taints" in each.path]
+    assert all(taints[int(path.rsplit("/", 1)[1])] == keys.REPAIR_TAINT for path in removed)
+    assert pins(patch)["/metadata/uid"] == "uid-n1"
+    kept = "/spec/unschedulable" not in changed(marks.release(seen, 8))
+    assert kept or "pre-cordoned" not in state

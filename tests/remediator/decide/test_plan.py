@@ -1,0 +1,167 @@
+"""One repair a node, the worst fault first, and slots for whoever waits longest."""
+
+from nodehealth.repair import Mode, NodeRepair, NodeRepairStatus, Phase, Severity
+from remediator.decide import plan
+from remediator.decide.judge import Judgement, Mark, Truth
+from remediator.decide.limits import Scope
+from remediator.decide.plan import Turn
+from remediator.rules.policy import CLUSTER, DEFAULT_POOL, Limit, Policy, Pool
+from tests.builders import NOON, at, ledger, node, repair, rule, rules, slot
+
+ENFORCE = Policy(mode=Mode.ENFORCE)
+
+
+def judged(*names: str) -> Judgement:
+    marks = {
+        name: Mark(truth=Truth.HOLDS, since=NOON, confirmed=NOON, evidence=("it is full",))
+        for name in names
+    }
+    return Judgement(marks=marks)
+
+
+def begun(
+    *past: NodeRepair, policy: Policy = ENFORCE, faults: tuple[str, ...] = ("disk-full",)
+) -> NodeRepair | None:
+    known = rules(rule(), rule(name="minor", severity=Severity.WARNING))
+    return plan.begin(node(), judged(*faults), past, known, policy)
+
+
+def test_a_fault_opens_a_repair_that_freezes_its_plan() -> None:
+    opened = begun()
+
+    assert opened is not None
+    assert opened.metadata.name == "n1-uid-n1-1"
+    assert [rung.action for rung in opened.spec.ladder] == ["drain", "replace"]
+    assert opened.spec.target.gpus == 8
+    assert opened.spec.target.pool == DEFAULT_POOL
+    assert opened.spec.evidence == ("it is full",)
+    assert opened.spec.verify_seconds == 60
+
+
+def test_a_healthy_node_needs_no_repair() -> None:
+    assert begun(faults=()) is None
+
+
+def test_a_rule_that_was_taken_away_opens_nothing() -> None:
+    assert begun(faults=("unheard-of",)) is None
+
+
+def test_a_node_has_one_open_repair_at_most() -> None:
+    assert begun(repair(phase=Phase.NEEDS_HUMAN)) is None
+    assert begun(repair(phase=Phase.RECOVERED)) is not None
+    assert begun(repair("n2")) is not None
+
+
+def test_the_next_repair_of_a_machine_has_the_next_number() -> None:
+    opened = begun(repair(phase=Phase.RECOVERED))
+
+    assert opened is not None
+    assert opened.metadata.name.endswith("-2")
+
+
+def test_the_worst_fault_gives_the_ladder() -> None:
+    opened = begun(faults=("minor", "disk-full"))
+
+    assert opened is not None
+    assert opened.spec.rule == "disk-full"
+
+
+def test_the_stricter_mode_wins() -> None:
+    watching = begun(policy=Policy(mode=Mode.OBSERVE))
+
+    assert watching is not None
+    assert watching.spec.mode is Mode.OBSERVE
+    assert begun(policy=Policy(mode=Mode.OFF)) is None
+    assert plan.mode(rule(mode=Mode.OBSERVE), ENFORCE) is Mode.OBSERVE
+
+
+def test_a_node_without_gpus_has_none() -> None:
+    assert plan.target(node(gpus="many"), ENFORCE).gpus == 0
+
+
+def test_a_node_belongs_to_the_first_pool_that_fits() -> None:
+    limit = Limit(cordoned=(1,), disrupted=(1,))
+    pools = (
+        Pool(name="h100", labels={"gpu": "h100"}, limit=limit),
+        Pool(name="rest", labels={}, limit=limit),
+    )
+    policy = Policy(pools=pools, limit=limit)
+
+    assert plan.target(node(labels={"gpu": "h100"}), policy).pool == "h100"
+    assert plan.target(node(), policy).pool == "rest"
+    assert policy.limit_of("rest") == limit
+    assert policy.limit_of(CLUSTER) == limit
+
+
+def turn(
+    mine: NodeRepair, *others: NodeRepair, free: int = 1, pool_free: int = 1, taken: int = 0
+) -> Turn:
+    limit = Limit(cordoned=(9,), disrupted=(pool_free + taken,))
+    policy = Policy(
+        limit=Limit(cordoned=(9,), disrupted=(free + taken,)),
+        pools=(Pool(name="a", labels={}, limit=limit), Pool(name="b", labels={}, limit=limit)),
+    )
+    slots = {f"s{n}": slot(n + 1, name=f"s{n}", pool="a") for n in range(taken)}
+    members = frozenset({"n1", "n2", "n3"})
+    scopes = {
+        name: Scope(name=name, members=members, out=frozenset()) for name in ("a", "b", CLUSTER)
+    }
+    return plan.turn(mine, (mine, *others), ledger(slots=slots), scopes, policy)
+
+
+def waiting(
+    name: str, since: float, *, pool: str = "a", severity: Severity = Severity.CRITICAL
+) -> NodeRepair:
+    return repair(name, phase=Phase.WAITING, created=at(since), pool=pool, severity=severity)
+
+
+def test_the_slot_goes_to_the_one_that_waited_longest() -> None:
+    early, late = waiting("n2", 0), waiting("n1", 60)
+
+    assert turn(early, late).granted
+    assert turn(late, early) == Turn(
+        granted=False, message="n2 has waited longer for a disruption slot"
+    )
+
+
+def test_two_free_slots_serve_two() -> None:
+    early, late = waiting("n2", 0), waiting("n1", 60)
+
+    assert turn(late, early, free=2, pool_free=2).granted
+
+
+def test_the_worse_fault_goes_first() -> None:
+    minor, major = waiting("n2", 0, severity=Severity.WARNING), waiting("n1", 60)
+
+    assert turn(major, minor).granted
+    assert not turn(minor, major).granted
+
+
+def test_a_full_pool_does_not_hold_up_another_one() -> None:
+    stuck, other = waiting("n2", 0, pool="a"), waiting("n1", 60, pool="b")
+
+    assert turn(other, stuck, free=1, pool_free=0, taken=1).granted
+
+
+def test_who_only_watches_or_works_is_not_in_the_queue() -> None:
+    late = waiting("n1", 60)
+    watching = repair("n2", phase=Phase.WAITING, mode=Mode.OBSERVE, pool="a")
+    working = repair("n3", phase=Phase.DRAINING, pool="a")
+
+    assert turn(late, watching, working).granted
+
+
+def test_without_a_free_slot_the_ledger_is_asked_for_the_reason() -> None:
+    early, late = waiting("n2", 0), waiting("n1", 60)
+
+    assert turn(late, early, free=0, pool_free=0).granted
+
+
+def test_a_repair_that_was_just_made_is_in_the_queue_too() -> None:
+    fresh = NodeRepair(
+        metadata=repair("n1").metadata.__class__(name="n1-repair"),
+        spec=waiting("n1", 0).spec,
+        status=NodeRepairStatus(phase=Phase.CORDONED),
+    )
+
+    assert turn(fresh).granted
