@@ -52,7 +52,8 @@ class Document:
 
     def problem(self, where: str, message: str) -> Problem:
         """Say that something is wrong at a part such as `$.spec.when`."""
-        return Problem(path=self.path, line=self.line(where), message=message)
+        said = f"{where[2:]}: {message}" if where != "$" else message
+        return Problem(path=self.path, line=self.line(where), message=said)
 
     def line(self, where: str) -> int:
         """Find the line of a part, or of the nearest part around it."""
@@ -72,7 +73,7 @@ class Document:
             found = _AT.search(str(wrong))
             where = found[1] if found else "$"
             message = _AT.sub("", str(wrong)) + _known(str(wrong), kind, where)
-            raise ProblemsError((self.problem(where, f"{where[2:]}: {message}"),)) from wrong
+            raise ProblemsError((self.problem(where, message),)) from wrong
 
 
 class Page:
@@ -84,7 +85,7 @@ class Page:
 
     def wrong(self, where: str, message: str) -> None:
         """Note a problem and go on."""
-        self.problems.append(self.document.problem(where, f"{where[2:]}: {message}"))
+        self.problems.append(self.document.problem(where, message))
 
     def duration(self, where: str, text: str) -> timedelta:
         """Read a duration, or note that it is none."""

@@ -1,0 +1,266 @@
+"""A broken file is answered with every mistake at once: where, what was expected, what is there."""
+
+from pathlib import Path
+
+import pytest
+
+from nodehealth.repair import Mode, Severity
+from remediator.main import remedy
+from remediator.rules import load
+from remediator.rules.documents import ProblemsError
+from remediator.rules.policy import CLUSTER, CLUSTER_LIMIT, POOL_LIMIT, Limit
+from remediator.rules.rule import Combine
+
+SHIPPED = Path(__file__).parents[3] / "rules"
+
+GOOD = """\
+apiVersion: nodemend.dev/v1alpha1
+kind: Rule
+metadata: {name: full}
+spec:
+  about: A disk is full.
+  severity: critical
+  when:
+    any:
+      - {signal: disk.free_ratio, where: "value < 0.05", for: 30s}
+      - {signal: gpu.xid, where: "code in [48, 79]", within: 10m, count: 2}
+  ladder: [drain: {deadline: 5m}, replace]
+"""
+
+POLICY = """\
+apiVersion: nodemend.dev/v1alpha1
+kind: Policy
+spec:
+  mode: enforce
+  limits: {disrupted: ["5%", 3]}
+  pools:
+    - {name: h100, labels: {gpu: h100}, limits: {cordoned: 2, disrupted: 1}}
+"""
+
+
+def complaints(directory: Path, text: str) -> list[str]:
+    (directory / "rule.yaml").write_text(text)
+    with pytest.raises(ProblemsError) as found:
+        load.rules(directory, remedy)
+    return [str(each).removeprefix(f"{directory}/") for each in found.value.problems]
+
+
+def policy_complaints(directory: Path, text: str) -> list[str]:
+    path = directory / "policy.yaml"
+    path.write_text(text)
+    with pytest.raises(ProblemsError) as found:
+        load.policy(path)
+    return [str(each).removeprefix(f"{directory}/") for each in found.value.problems]
+
+
+def test_the_shipped_rules_and_policy_are_good_and_only_watch() -> None:
+    assert load.rules(SHIPPED, remedy).rules
+    assert load.policy(SHIPPED / load.POLICY_FILE).mode is Mode.OBSERVE
+
+
+def test_a_good_rule_is_read_whole(tmp_path: Path) -> None:
+    (tmp_path / "gpu").mkdir()
+    (tmp_path / "gpu" / "rule.yaml").write_text(GOOD)
+    (tmp_path / "gpu" / "rule_test.yaml").write_text("its tests are no rule")
+    (tmp_path / "policy.yaml").write_text("nor is the policy")
+
+    (rule,) = load.rules(tmp_path, remedy).rules
+
+    assert (rule.name, rule.severity, rule.combine) == ("full", Severity.CRITICAL, Combine.ANY)
+    assert [question.signal.name for question in rule.questions] == ["disk.free_ratio", "gpu.xid"]
+    assert [(rung.action, dict(rung.settings)) for rung in rule.ladder] == [
+        ("drain", {"deadline": "5m"}),
+        ("replace", {}),
+    ]
+
+
+def test_the_digest_changes_with_a_rule(tmp_path: Path) -> None:
+    path = tmp_path / "rule.yaml"
+    path.write_text(GOOD)
+    before = load.rules(tmp_path, remedy).digest
+    path.write_text(GOOD.replace("30s", "31s"))
+
+    assert load.rules(tmp_path, remedy).digest != before
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "says"),
+    [
+        (
+            "disk.free_ratio",
+            "disk.free_rato",
+            (
+                "rule.yaml:9: spec.when.any[0].signal: unknown signal disk.free_rato; known are "
+                "disk.free_inodes_ratio, disk.free_ratio, gpu.xid; did you mean disk.free_ratio?"
+            ),
+        ),
+        (
+            "value < 0.05",
+            "value < 0.052",
+            (
+                "rule.yaml:9: spec.when.any[0].where: disk.free_ratio only takes multiples of 0.005, "
+                "got 0.052; the nearest is 0.05"
+            ),
+        ),
+        (
+            "for: 30s",
+            "for: soon",
+            (
+                "rule.yaml:9: spec.when.any[0].for: expected a duration such as 90s, 5m or 1h30m, "
+                "got 'soon'"
+            ),
+        ),
+        (
+            "code in",
+            "cod in",
+            (
+                "rule.yaml:10: spec.when.any[1].where: 'cod in [48, 79]': column 1: unknown name "
+                '"cod"; known are code, node, pci, subject; did you mean code?'
+            ),
+        ),
+        (
+            "within: 10m",
+            "within: 2d",
+            "rule.yaml:10: spec.when.any[1].within: agents remember one day, got 2d",
+        ),
+        (
+            "within: 10m",
+            "for: 10m",
+            (
+                "rule.yaml:10: spec.when.any[1]: gpu.xid is an event: it has no `for`; ask `within` "
+                "and `count`"
+            ),
+        ),
+        (
+            "for: 30s",
+            "count: 2",
+            (
+                "rule.yaml:9: spec.when.any[0]: disk.free_ratio is a level: it has no `within` or "
+                "`count`; ask `for`"
+            ),
+        ),
+        (
+            "replace]",
+            "repalce]",
+            "rule.yaml:11: spec.ladder[1]: no action named 'repalce'; known are drain, replace",
+        ),
+        (
+            "deadline: 5m",
+            "dedline: 5m",
+            "rule.yaml:11: spec.ladder[0]: drain.dedline: unknown setting; known are deadline",
+        ),
+        (
+            "drain: {deadline: 5m}, replace",
+            "{drain: {}, replace: {}}",
+            "rule.yaml:11: spec.ladder[0]: expected one remedy a rung, got drain, replace",
+        ),
+        (
+            "about:",
+            "abuot:",
+            (
+                "rule.yaml:4: spec: Object contains unknown field `abuot`; known are about, clears, "
+                "condition, ladder, mode, runbook, severity, verify, when; did you mean about?"
+            ),
+        ),
+        (
+            "    any:\n",
+            "    signal: gpu.xid\n    any:\n",
+            "rule.yaml:7: spec.when: expected one of signal, any or all, got signal and any",
+        ),
+        (
+            "- {signal: gpu.xid",
+            "- {any: [{signal: gpu.xid}], signal: gpu.xid",
+            (
+                "rule.yaml:10: spec.when.any[1]: expected one question to one signal; any and all are "
+                "not nested"
+            ),
+        ),
+        ("kind: Rule\n", "kind: Rule\nkind: Rule\n", "rule.yaml:3: the key kind is there twice"),
+        (
+            "severity: critical",
+            "severity: fatal",
+            "rule.yaml:6: spec.severity: Invalid enum value 'fatal'",
+        ),
+    ],
+)
+def test_a_mistake_is_named_with_file_line_and_what_is_valid(
+    tmp_path: Path, good: str, bad: str, says: str
+) -> None:
+    assert good in GOOD
+
+    assert complaints(tmp_path, GOOD.replace(good, bad)) == [says]
+
+
+def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
+    text = GOOD.replace("0.05", "0.052").replace("30s", "soon").replace("replace]", "repalce]")
+
+    assert len(complaints(tmp_path, text)) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "rule.yaml:1: the file is empty"),
+        ("a: [1", "rule.yaml:2: no valid YAML: did not find expected ',' or ']'"),
+        ("- 1", "rule.yaml:1: Expected `object`, got `array`"),
+    ],
+)
+def test_what_is_no_rule_at_all_is_refused(tmp_path: Path, text: str, says: str) -> None:
+    assert complaints(tmp_path, text) == [says]
+
+
+def test_two_rules_of_one_name_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "other.yaml").write_text(GOOD)
+
+    assert complaints(tmp_path, GOOD) == [f"{tmp_path}:1: two rules are named full"]
+
+
+def test_a_directory_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ProblemsError, match="expected a directory of rules, found none"):
+        load.rules(tmp_path / "absent", remedy)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ProblemsError, match="cannot be read"):
+        load.policy(tmp_path / "absent.yaml")
+
+
+def test_a_policy_keeps_what_it_does_not_say(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(POLICY)
+
+    policy = load.policy(path)
+
+    assert policy.limit_of(CLUSTER) == Limit(cordoned=CLUSTER_LIMIT.cordoned, disrupted=("5%", 3))
+    assert policy.limit_of("h100") == Limit(cordoned=(2,), disrupted=(1,))
+    assert policy.limit_of("default") == POOL_LIMIT
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "says"),
+    [
+        (
+            '"5%"',
+            '"105%"',
+            (
+                "policy.yaml:5: spec.limits.disrupted: expected a count such as 3 or a percentage "
+                "such as 10%, got '105%'"
+            ),
+        ),
+        (
+            "name: h100",
+            "name: cluster",
+            "policy.yaml:7: spec.pools[0].name: cluster is taken; a pool needs a name of its own",
+        ),
+        (
+            "spec:\n",
+            "spec:\n  drain: {settle: never}\n",
+            (
+                "policy.yaml:4: spec.drain.settle: expected a duration such as 90s, 5m or 1h30m, "
+                "got 'never'"
+            ),
+        ),
+    ],
+)
+def test_a_mistake_in_the_policy_is_named(tmp_path: Path, good: str, bad: str, says: str) -> None:
+    assert policy_complaints(tmp_path, POLICY.replace(good, bad)) == [says]
