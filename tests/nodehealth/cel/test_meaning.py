@@ -263,6 +263,26 @@ def accepted(text: str) -> bool:
     return True
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "i + j * 2",
+            "j * 2 + i",
+            "j - 2 * j",
+            "7 - 2 - 3",
+            "7 - 2 + 3",
+            "64 / 4 / 2",
+            "7 % 4 * 2",
+        ),
+        *("1 + j < 5 == b", "b || b && false", "false && b || b", "!b == b", "-j + 4", "-ints[0]"),
+        *("b ? 1 : false ? 2 : 3", "b || false ? 1 : 2", "1 in ints == b", "- -j", "---j", "!!b"),
+    ],
+)
+def test_operators_bind_as_they_do_there(text: str) -> None:
+    assert same(ours(text, SOME), theirs(text, SOME))
+
+
 @settings(max_examples=400, deadline=None)
 @given(text=almost())
 def test_whatever_is_accepted_here_is_accepted_there_and_binds_the_same_way(text: str) -> None:
