@@ -1,12 +1,12 @@
 """What a client sent: objects, delete options and patches, in the media types that are taken."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import yaml
 
 from nodehealth.kube.transport import Request
-from simulator.api import patches, status, strategic, wire
+from simulator.api import patches, protobuf, status, strategic, wire
 from simulator.api.kinds import Kind
 from simulator.api.wire import JsonObject
 from simulator.api.writes import Mutation
@@ -32,10 +32,10 @@ def read(request: Request) -> JsonObject:
     """
     if not request.body:
         return {}
-    kind = media(request.headers)
-    if kind not in {"", "*/*", *_OBJECTS}:
+    read_as = _READERS.get(media(request.headers))
+    if read_as is None:
         raise status.unsupported_media(_OBJECTS)
-    value = _yaml(request.body) if kind == f"{_PREFIX}yaml" else _json(request.body)
+    value = read_as(request.body)
     if not isinstance(value, dict):
         raise status.bad_request("the object provided is unrecognized (must be of type object)")
     return value
@@ -54,6 +54,22 @@ def _yaml(data: bytes) -> object:
         return yaml.load(data, Loader=yaml.CSafeLoader)
     except yaml.YAMLError as problem:
         raise status.bad_request(f"error parsing YAML: {problem}") from problem
+
+
+def _protobuf(data: bytes) -> object:
+    try:
+        return protobuf.decode(data)
+    except protobuf.ProtobufError as problem:
+        raise status.unsupported_media(_OBJECTS) from problem
+
+
+_READERS: Final[Mapping[str, Callable[[bytes], object]]] = {
+    "": _json,
+    "*/*": _json,
+    f"{_PREFIX}json": _json,
+    f"{_PREFIX}yaml": _yaml,
+    protobuf.MEDIA: _protobuf,
+}
 
 
 def patch(kind: Kind, request: Request) -> Mutation:

@@ -1,9 +1,9 @@
-"""The columns of built-in kinds, as kubectl prints them."""
+"""What a printed table is made of: columns, cells, and ages in the server's short words."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 from simulator.api import wire
 from simulator.api.kinds import Column
@@ -65,4 +65,41 @@ def _two(seconds: int, large: int, large_unit: str, small: int, small_unit: str)
     return f"{count}{large_unit}" + (f"{more}{small_unit}" if more else "")
 
 
-LAYOUTS: Final[Mapping[str, Layout]] = {}
+Fill: TypeAlias = Callable[[JsonObject, Context], object]
+"""Says what stands in a cell."""
+
+
+def column(
+    name: str, fill: Fill, *, kind: str = "string", form: str = "", priority: int = 0
+) -> tuple[Column, Fill]:
+    """Describe a column and how it is filled."""
+    return Column(name=name, path="", type=kind, format=form, priority=priority), fill
+
+
+def layout(*parts: tuple[Column, Fill]) -> Layout:
+    """Put columns side by side."""
+    fills = [fill for _, fill in parts]
+    return Layout(
+        columns=tuple(shown for shown, _ in parts),
+        cells=lambda value, context: [fill(value, context) for fill in fills],
+    )
+
+
+def at(*path: str, missing: str = "") -> Fill:
+    """Fill a cell with the text at a path."""
+    return lambda value, _context: wire.text(value, *path) or missing
+
+
+def number(*path: str) -> Fill:
+    """Fill a cell with the number at a path."""
+    return lambda value, _context: wire.section(value, *path[:-1]).get(path[-1]) or 0
+
+
+def since(*path: str) -> Fill:
+    """Fill a cell with how long ago the time at a path was."""
+    return lambda value, context: age(wire.text(value, *path), context.now)
+
+
+NAME: Final = column("Name", at("metadata", "name"), form="name")
+AGE: Final = column("Age", since("metadata", "creationTimestamp"))
+CREATED: Final = column("Created At", at("metadata", "creationTimestamp"))

@@ -5,15 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from nodehealth.kube.objects import OwnerReference, Pod
 from simulator.api import wire
 from simulator.api.wire import JsonObject
 
 DELETION_TIMEOUT: Final = timedelta(minutes=2)
 """How long an evicted pod counts as gone although it is not."""
-
-
-class BudgetError(Exception):
-    """The expected number of pods cannot be told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +28,9 @@ class Counts:
         return max(0, self.healthy - self.desired) if self.expected > 0 else 0
 
 
-def is_ready(pod: JsonObject) -> bool:
+def is_ready(pod: Pod) -> bool:
     """Tell whether a pod counts as healthy."""
-    found = wire.condition(pod, "Ready")
-    return found is not None and found.get("status") == "True"
+    return any(one.type == "Ready" and one.status == "True" for one in pod.status.conditions)
 
 
 def scaled(limit: int | str, total: int) -> int:
@@ -44,27 +40,24 @@ def scaled(limit: int | str, total: int) -> int:
     return -(-int(limit.removesuffix("%")) * total // 100)
 
 
-def controller(pod: JsonObject) -> JsonObject | None:
+def controller(pod: Pod) -> OwnerReference | None:
     """Return the reference to the controller of a pod."""
-    owners = wire.items(pod, "metadata", "ownerReferences")
-    return next((owner for owner in owners if owner.get("controller")), None)
-
-
-def counts(budget: JsonObject, pods: Sequence[JsonObject], scale: int, now: datetime) -> Counts:
-    """Count what a budget's status must say; scale is the sum over the pods' controllers."""
-    expected, desired = _wanted(wire.section(budget, "spec"), len(pods), scale)
-    disrupted = _still_disrupted(budget, pods, now)
-    healthy = sum(
-        is_ready(pod) and not _leaves(pod) and wire.text(pod, "metadata", "name") not in disrupted
-        for pod in pods
-    )
-    return Counts(expected=expected, desired=desired, healthy=healthy, disrupted=disrupted)
+    return next((owner for owner in pod.metadata.owner_references if owner.controller), None)
 
 
 def needs_scale(budget: JsonObject) -> bool:
     """Tell whether a budget counts by its pods' controllers and not by its pods."""
     spec = wire.section(budget, "spec")
     return spec.get("maxUnavailable") is not None or isinstance(spec.get("minAvailable"), str)
+
+
+def counts(budget: JsonObject, pods: Sequence[Pod], scale: int, now: datetime) -> Counts:
+    """Count what a budget's status must say; scale is the sum over the pods' controllers."""
+    expected, desired = _wanted(wire.section(budget, "spec"), len(pods), scale)
+    staying = [pod for pod in pods if pod.metadata.deletion_timestamp is None]
+    disrupted = _still_disrupted(budget, staying, now)
+    healthy = sum(is_ready(pod) and pod.metadata.name not in disrupted for pod in staying)
+    return Counts(expected=expected, desired=desired, healthy=healthy, disrupted=disrupted)
 
 
 def recheck(found: Counts) -> datetime | None:
@@ -82,19 +75,13 @@ def _wanted(spec: JsonObject, pods: int, scale: int) -> tuple[int, int]:
     return (pods, least) if least is not None else (0, 0)
 
 
-def _leaves(pod: JsonObject) -> bool:
-    return bool(wire.text(pod, "metadata", "deletionTimestamp"))
-
-
-def _still_disrupted(
-    budget: JsonObject, pods: Iterable[JsonObject], now: datetime
-) -> dict[str, str]:
+def _still_disrupted(budget: JsonObject, staying: Iterable[Pod], now: datetime) -> dict[str, str]:
     noted = wire.section(budget, "status", "disruptedPods")
-    there = {wire.text(pod, "metadata", "name") for pod in pods if not _leaves(pod)}
+    names = {pod.metadata.name for pod in staying}
     return {
         name: time
         for name, time in noted.items()
-        if name in there and wire.instant(time) + DELETION_TIMEOUT >= now
+        if name in names and wire.instant(time) + DELETION_TIMEOUT > now
     }
 
 
@@ -111,6 +98,14 @@ def status_of(budget: JsonObject, found: Counts, now: datetime) -> JsonObject:
         status["disruptedPods"] = dict(found.disrupted)
     reason = "SufficientPods" if found.allowed else "InsufficientPods"
     return with_condition(budget, status, reason=reason, now=now)
+
+
+def failed(budget: JsonObject, why: str, now: datetime) -> JsonObject:
+    """Return the status of a budget whose pods cannot be counted: nothing is allowed."""
+    status = {**wire.section(budget, "status"), "disruptionsAllowed": 0}
+    for count in ("currentHealthy", "desiredHealthy", "expectedPods"):
+        status.setdefault(count, 0)
+    return with_condition(budget, status, reason="SyncFailed", now=now, message=why)
 
 
 def with_condition(

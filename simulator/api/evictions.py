@@ -147,7 +147,8 @@ def _ignores_budgets(pod: JsonObject) -> bool:
 
 def _is_harmless(pod: JsonObject, budget: JsonObject) -> bool:
     """Tell whether the pod is unhealthy and its going costs the budget nothing."""
-    if disruptions.is_ready(pod):
+    ready = wire.condition(pod, "Ready")
+    if ready is not None and ready.get("status") == "True":
         return False
     if wire.text(budget, "spec", "unhealthyPodEvictionPolicy") == "AlwaysAllow":
         return True

@@ -10,6 +10,7 @@ from typing import Final
 
 from aiohttp import web
 
+from nodehealth.kube.errors import UnavailableError
 from nodehealth.kube.transport import Request
 from simulator.api.answers import Answer
 from simulator.api.calls import ADMIN
@@ -74,10 +75,20 @@ def _handler(
             body=await incoming.read(),
         )
         unknown = "authorization" not in request.headers
-        answer = await api.handle(request, ADMIN if trusting and unknown else None)
+        try:
+            answer = await api.handle(request, ADMIN if trusting and unknown else None)
+        except UnavailableError:
+            return _break(incoming)
         return await _send(incoming, answer)
 
     return handle
+
+
+def _break(incoming: web.Request) -> web.StreamResponse:
+    """Cut the connection as a server that dies would."""
+    if incoming.transport is not None:
+        incoming.transport.abort()
+    return web.Response(status=500)
 
 
 async def _send(incoming: web.Request, answer: Answer) -> web.StreamResponse:

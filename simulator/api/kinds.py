@@ -149,6 +149,10 @@ class Registry:
         """Return the kind that is served at a place in the API."""
         return self._places.get((group, version, plural))
 
+    def find(self, resource: str) -> Kind | None:
+        """Return a kind by its resource name, if it is served."""
+        return self._kinds.get(resource)
+
     def named(self, resource: str) -> Kind:
         """Return a kind by its resource name, such as `leases.coordination.k8s.io`."""
         return self._kinds[resource]

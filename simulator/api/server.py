@@ -2,8 +2,6 @@
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
 from email.utils import format_datetime
 from typing import Final
 
@@ -14,6 +12,7 @@ from simulator.api.answers import Answer, Outcome
 from simulator.api.audit import Audit, AuditEntry
 from simulator.api.calls import ADMIN, Call, User
 from simulator.api.discovery import Discovery
+from simulator.api.faults import Faults
 from simulator.api.handlers import Handlers
 from simulator.api.kinds import Registry
 from simulator.api.routes import Route
@@ -26,29 +25,6 @@ from simulator.api.world import World
 from simulator.api.writes import Writes
 
 ADMIN_TOKEN: Final = "admin-token"  # noqa: S105 - it opens an emulator that holds nothing
-
-
-@dataclass(slots=True)
-class Lags:
-    """How much later than the truth watches are; rules are added by tests."""
-
-    rules: list["LagRule"] = field(default_factory=list)
-
-    def of(self, call: Call) -> timedelta:
-        """Return the lag of a watch."""
-        return max((rule.lag for rule in self.rules if rule.concerns(call)), default=timedelta())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LagRule:
-    """Watches of a resource are late; of every resource if none is named."""
-
-    lag: timedelta
-    resource: str = ""
-
-    def concerns(self, call: Call) -> bool:
-        """Tell whether a watch is late by this rule."""
-        return self.resource in {"", call.kind.resource}
 
 
 class ApiServer:
@@ -68,11 +44,12 @@ class ApiServer:
             clock=clock,
             random=random.Random(seed),  # noqa: S311 - repeatable on purpose
         )
-        self.lags = Lags()
+        self.faults = Faults()
         self._audits: list[Audit] = []
         self._tokens = Tokens(self.world, tokens or {ADMIN_TOKEN: ADMIN})
         writes = Writes(self.world, strategies())
-        self._handlers = Handlers(self.world, writes, self._tokens, self.lags.of)
+        self._handlers = Handlers(self.world, writes, self._tokens, self.faults.lag)
+        self.faults.rouse = self.watches.rouse
         self._discovery = Discovery(kinds)
         premade.fill(self.world, writes)
 
@@ -94,8 +71,15 @@ class ApiServer:
         self.world.store.compact()
 
     async def handle(self, request: Request, user: User | None = None) -> Answer:
-        """Answer a request as it comes from a client."""
-        return Answer(self.respond(request, user))
+        """Answer a request as it comes from a client, unless a fault is in the way.
+
+        Raises:
+            nodehealth.kube.errors.UnavailableError: the connection breaks.
+        """
+        fault = self.faults.next_for(request)
+        if fault is None:
+            return Answer(self.respond(request, user))
+        return Answer(await fault.answer(lambda: self.respond(request, user)))
 
     def respond(self, request: Request, user: User | None = None) -> Outcome:
         """Answer a request at once; a watch is answered with a stream that needs a running loop.

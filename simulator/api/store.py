@@ -36,6 +36,7 @@ class Entry:
     body: bytes
     labels: Mapping[str, str]
     fields: Mapping[str, str]
+    uid: str = ""
     owners: tuple[str, ...] = ()
     """The UIDs that this object's ownerReferences name."""
 
@@ -186,6 +187,16 @@ class Store:
             for wake in shelf.wakes:
                 wake()
 
+    def present(self) -> list[Change]:
+        """Return everything that is there as if it had just been added, in order of version."""
+        now = self._clock()
+        held = [
+            Change(shelf.kind.resource, Happened.ADDED, now, None, entry)
+            for shelf in self._shelves.values()
+            for entry in shelf.entries.values()
+        ]
+        return sorted(held, key=_version)
+
     def on_commit(self, hook: Hook) -> None:
         """Tell of every change, in order, when it is done and before the writer is answered."""
         self._hooks.append(hook)
@@ -205,8 +216,8 @@ class Store:
             for name, item in wire.section(value, "metadata", "labels").items()
         }
         owners = tuple(wire.text(owner, "uid") for owner in _owners(value))
-        body = wire.encode({**face, **rest})
-        return Entry(key, self.version, body, labels, kind.index(value), owners)
+        body, uid = wire.encode({**face, **rest}), wire.text(value, "metadata", "uid")
+        return Entry(key, self.version, body, labels, kind.index(value), uid, owners)
 
     def _commit(self, shelf: Shelf, happened: Happened, old: Entry | None, new: Entry) -> Entry:
         change = Change(shelf.kind.resource, happened, self._clock(), old, new)

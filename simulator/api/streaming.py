@@ -41,6 +41,10 @@ class Watch:
     def cut(self) -> None:
         """End the watch as a broken connection would."""
         self._cut = True
+        self.rouse()
+
+    def rouse(self) -> None:
+        """Look again at what may be seen."""
         self._wake.set()
 
     @property
@@ -115,6 +119,11 @@ class Watches:
 
     def __len__(self) -> int:
         return len(self._open)
+
+    def rouse(self) -> None:
+        """Let every watch look again at what it may see."""
+        for watch in self._open:
+            watch.rouse()
 
     def cut(self, chosen: Callable[[Call], bool]) -> int:
         """Break the connections of chosen watches; return how many."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, TypeAlias
 
-from simulator.api import columns, jsonpath, wire
+from simulator.api import columns, jsonpath, layouts, wire
 from simulator.api.columns import Layout
 from simulator.api.kinds import Column, Kind
 from simulator.api.wire import JsonObject
@@ -44,7 +44,7 @@ class Printer:
 def _layout(kind: Kind) -> Layout:
     if kind.custom is not None:
         return _of_columns((_NAME, *(kind.custom.columns or (_AGE,))))
-    return columns.LAYOUTS.get(kind.resource) or _of_columns((_NAME, _AGE))
+    return layouts.LAYOUTS.get(kind.resource) or _of_columns((_NAME, _AGE))
 
 
 def _of_columns(shown: Sequence[Column]) -> Layout:
