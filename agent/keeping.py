@@ -1,0 +1,106 @@
+"""The state in a file on the host, so that a restart of the agent forgets nothing."""
+
+import asyncio
+import logging
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from agent.host.guard import Guard, HungError
+from agent.state import VERSION, State
+
+logger = logging.getLogger(__name__)
+
+PAUSE: Final = timedelta(seconds=5)
+"""Between two writes of the file. What a crash loses of a numbered source is read again."""
+PATIENCE: Final = timedelta(seconds=3)
+"""How long the disk may take: an agent must go on without it."""
+
+
+class Keeper:
+    """Reads the file once and writes the newest state to it; a sick disk costs one warning."""
+
+    def __init__(
+        self, path: Path, *, pause: timedelta = PAUSE, patience: timedelta = PATIENCE
+    ) -> None:
+        self._path = path
+        self._pause = pause.total_seconds()
+        self._patience = patience
+        self._guard = Guard()
+        self._newest: State | None = None
+        self._kept: State | None = None
+        self._is_sick = False
+        self._wake = asyncio.Event()
+
+    async def load(self) -> State | None:
+        """Return what was kept, or None where nothing readable was."""
+        try:
+            content = await self._guard.call("read", self._path.read_bytes, patience=self._patience)
+            kept = msgspec.json.decode(content, type=State)
+        except FileNotFoundError:
+            return None
+        except (OSError, HungError, msgspec.DecodeError) as failure:
+            logger.warning("%s cannot be read, beginning anew: %s", self._path, failure)
+            return None
+        if kept.version != VERSION:
+            logger.warning("%s: expected version %d, got %d", self._path, VERSION, kept.version)
+            return None
+        return kept
+
+    def offer(self, state: State) -> None:
+        """Take the newest state."""
+        self._newest = state
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Save what is offered, with a pause after each write, until cancelled."""
+        while True:
+            await self._wake.wait()
+            await self.save()
+            await asyncio.sleep(self._pause)
+
+    async def save(self) -> None:
+        """Write the newest state, if it is not in the file yet."""
+        self._wake.clear()
+        newest = self._newest
+        if newest is None or newest == self._kept:
+            return
+        content = msgspec.json.encode(newest)
+        try:
+            await self._guard.call(
+                "write", lambda: _write(self._path, content), patience=self._patience
+            )
+        except (OSError, HungError) as failure:
+            self._report_sick(failure)
+            return
+        if self._is_sick:
+            logger.info("%s can be written again", self._path)
+        self._kept, self._is_sick = newest, False
+
+    def _report_sick(self, failure: OSError | HungError) -> None:
+        if not self._is_sick:
+            logger.warning(
+                "%s cannot be written: %s; a restart would forget what happened since",
+                self._path,
+                failure,
+            )
+        self._is_sick = True
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Replace a file as a whole: a crash leaves the old one or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.new")
+    with draft.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

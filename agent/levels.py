@@ -1,0 +1,48 @@
+"""How a reading becomes a level: on the grid, with the time since which it holds.
+
+A level's time changes when its value does, and only then. Not knowing is no value: a level that is
+unknown for a while keeps its last value and the time since which it has had it.
+"""
+
+from datetime import datetime
+
+import msgspec
+
+from agent.readings import Reading
+from nodehealth import history
+from nodehealth.health import Level
+from nodehealth.history import History
+from nodehealth.signals import Grid, Knowledge
+
+
+def fold(before: Level | None, reading: Reading, grid: Grid, now: datetime) -> Level:
+    """Return the level after a reading; a change from one number to another is a flip."""
+    was = before.value if before else None
+    value = _value(was, reading, grid)
+    stays = before is not None and value == was
+    return Level(
+        name=reading.name,
+        subject=reading.subject,
+        value=value,
+        knowledge=reading.knowledge,
+        since=before.since if before is not None and stays else now,
+        fields=reading.fields or (before.fields if before else {}),
+        flips=_flips(before, value, now),
+    )
+
+
+def unknown(level: Level) -> Level:
+    """Return the level when nobody can read it any more."""
+    return msgspec.structs.replace(level, knowledge=Knowledge.UNKNOWN)
+
+
+def _value(was: float | None, reading: Reading, grid: Grid) -> float | None:
+    if reading.knowledge is Knowledge.UNKNOWN:
+        return was
+    return None if reading.value is None else grid.snap(reading.value, was)
+
+
+def _flips(before: Level | None, value: float | None, now: datetime) -> History:
+    past = before.flips if before else History()
+    flipped = before is not None and None not in (before.value, value) and before.value != value
+    return history.record(past, now) if flipped else past

@@ -1,0 +1,128 @@
+"""The agent: everything put together, started, and ended in order."""
+
+import asyncio
+import importlib.metadata
+import signal
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from agent import identity, state
+from agent.host.guard import HungError
+from agent.host.linux import Host
+from agent.identity import Claim
+from agent.keeping import Keeper
+from agent.monitor import Monitor
+from agent.publish import Publisher
+from agent.report import Report
+from agent.settings import Settings
+from agent.state import State
+from nodehealth import keys
+from nodehealth.kit import clocks
+from nodehealth.kit.clocks import Clock
+from nodehealth.kit.settings import SettingsError
+from nodehealth.kube import connect, kubeconfig
+from nodehealth.kube.client import Client
+
+LAST_WRITE: Final = timedelta(seconds=5)
+"""How long the write in flight may still take when the agent is told to end."""
+
+
+async def serve(
+    settings: Settings, *, config: Path | None = None, context: str | None = None
+) -> None:
+    """Run the agent on this machine until SIGTERM or SIGINT.
+
+    Raises:
+        nodehealth.kit.settings.SettingsError: something that was set is wrong.
+        agent.identity.IdentityError: it is not clear which Node this is.
+        nodehealth.kube.errors.SettingsError: the way to the API server is described wrongly.
+    """
+    stop = asyncio.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(each, stop.set)
+    host = Host(root=settings.root, boot_id=settings.boot_id)
+    claim = await asyncio.to_thread(_claim, settings, config, context)
+    async with connect.connect(config, context=context, manager=keys.AGENT_MANAGER) as client:
+        await run(
+            settings,
+            client=client,
+            host=host,
+            claim=claim,
+            clock=clocks.wall,
+            random=Random(),  # noqa: S311 - jitter is no secret
+            stop=stop,
+        )
+
+
+async def run(
+    settings: Settings,
+    *,
+    client: Client,
+    host: Host,
+    claim: Claim,
+    clock: Clock,
+    random: Random,
+    stop: asyncio.Event,
+) -> None:
+    """Probe and report for one Node until told to stop."""
+    keeper = Keeper(settings.state_file)
+    report = Report(client, node=claim.name, node_uid=claim.uid)
+    publisher = Publisher(report.send, clock=clock, random=random)
+    version = agent_version()
+
+    def listen(known: State) -> None:
+        keeper.offer(known)
+        publisher.offer(state.status(known, agent_version=version))
+
+    begin = await begun(settings, host, claim.uid, clock, kept=await keeper.load())
+    monitor = Monitor(settings.probes, host, begin=begin, clock=clock, listener=listen)
+    async with asyncio.TaskGroup() as tasks:
+        watching = tasks.create_task(monitor.run(random), name="probes")
+        keeping = tasks.create_task(keeper.run(), name="keeper")
+        publishing = tasks.create_task(publisher.run(), name="publisher")
+        await stop.wait()
+        watching.cancel()
+        keeping.cancel()
+        publisher.stop()
+        await asyncio.wait({publishing}, timeout=LAST_WRITE.total_seconds())
+        publishing.cancel()
+    await keeper.save()
+
+
+async def begun(
+    settings: Settings, host: Host, node_uid: str, clock: Clock, *, kept: State | None = None
+) -> State:
+    """Return the state before any probe has answered."""
+    try:
+        boot_id = await host.boot_id()
+    except (OSError, HungError) as failure:
+        raise SettingsError(f"boot id: expected a readable file, got: {failure}") from failure
+    return state.begin(
+        kept, boot_id=boot_id, node_uid=node_uid, probes=settings.probes, now=clock()
+    )
+
+
+def agent_version() -> str:
+    """Return the version of the package that is installed."""
+    try:
+        return importlib.metadata.version("nodemend")
+    except importlib.metadata.PackageNotFoundError:
+        return ""  # run from a source tree
+
+
+def _claim(settings: Settings, config: Path | None, context: str | None) -> Claim:
+    token = _token(config, context)
+    return identity.settled(node=settings.node, node_uid=settings.node_uid, token=token)
+
+
+def _token(config: Path | None, context: str | None) -> str:
+    """Return the token that the agent will show, for what it says of the Node."""
+    file = connect.SERVICE_ACCOUNT / "token"
+    if config is not None:
+        access = kubeconfig.load(config, context)
+        if not access.user.token_file:
+            return access.user.token
+        file = access.file(access.user.token_file)
+    return file.read_text().strip() if file.is_file() else ""

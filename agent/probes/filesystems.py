@@ -1,0 +1,85 @@
+"""How much space and how many inodes are left on each mounted filesystem."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from agent.host import mounts
+from agent.host.guard import HungError
+from agent.host.linux import Host, Usage
+from agent.host.mounts import Filesystem
+from agent.probe import Probe
+from agent.readings import LONGEST_SUBJECT, Reading
+from nodehealth.signals import Knowledge
+
+SPACE: Final = "disk.free_ratio"
+INODES: Final = "disk.free_inodes_ratio"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filesystems(Probe):
+    """Watches how full the host's filesystems are."""
+
+    mounts: tuple[str, ...] = ()
+    """What to watch; by default every filesystem that is not a pod's or the kernel's."""
+    most: int = 16
+    """How many are watched when none is named: those nearest to the root."""
+    patience: timedelta = timedelta(seconds=5)
+    """How long one filesystem may take to answer."""
+
+    async def check(self, host: Host) -> Sequence[Reading]:
+        """Measure all of them at once, so that one that hangs delays no other."""
+        mounted = await host.filesystems()
+        measured = await asyncio.gather(
+            *(self._measured(host, each) for each in self._chosen(mounted))
+        )
+        there = {each.mount for each in mounted}
+        gone = (
+            _unknown(mount, {}, f"nothing is mounted at {mount}")
+            for mount in self.mounts
+            if mount not in there
+        )
+        return [reading for readings in (*measured, *gone) for reading in readings]
+
+    def _chosen(self, mounted: Sequence[Filesystem]) -> Sequence[Filesystem]:
+        if self.mounts:
+            return [each for each in mounted if each.mount in self.mounts]
+        return mounts.watched(mounted)[: self.most]
+
+    async def _measured(self, host: Host, filesystem: Filesystem) -> Sequence[Reading]:
+        subject = _shortened(filesystem.mount)
+        fields = {"device": _shortened(filesystem.device), "fstype": filesystem.fstype}
+        try:
+            usage = await host.usage(filesystem, patience=self.patience)
+        except HungError as hung:
+            return _unknown(subject, fields, str(hung))
+        except OSError as error:
+            return _unknown(subject, fields, error.strerror or str(error))
+        return _known(subject, fields, usage)
+
+
+def _known(subject: str, fields: dict[str, str], usage: Usage) -> Sequence[Reading]:
+    return (
+        _share(SPACE, subject, fields, usage.free_blocks, usage.blocks),
+        _share(INODES, subject, fields, usage.free_inodes, usage.inodes),
+    )
+
+
+def _share(name: str, subject: str, fields: dict[str, str], free: int, of: int) -> Reading:
+    if of <= 0:
+        absent = Knowledge.NOT_APPLICABLE
+        return Reading(name=name, subject=subject, fields=fields, knowledge=absent)
+    return Reading(name=name, subject=subject, fields=fields, value=free / of)
+
+
+def _unknown(subject: str, fields: dict[str, str], why: str) -> Sequence[Reading]:
+    return tuple(
+        Reading(name=name, subject=subject, fields=fields, knowledge=Knowledge.UNKNOWN, why=why)
+        for name in (SPACE, INODES)
+    )
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= LONGEST_SUBJECT else f"{name[: LONGEST_SUBJECT - 1]}…"

@@ -1,0 +1,98 @@
+"""What a probe answers: readings of levels, and occurrences of events."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, TypeAlias
+
+from nodehealth.catalogue import CATALOGUE
+from nodehealth.health import Fields
+from nodehealth.signals import FieldType, Kind, Knowledge, Signal
+
+LONGEST_SUBJECT: Final = 253
+_PYTHON_TYPES: Final = {FieldType.INT: int, FieldType.STRING: str}
+
+
+class ReadingError(ValueError):
+    """A probe said what the catalogue does not know."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One level as it is now, not yet on its grid."""
+
+    name: str
+    subject: str = ""
+    value: float | None = None
+    knowledge: Knowledge = Knowledge.KNOWN
+    fields: Fields = field(default_factory=dict)
+    why: str = ""
+    """Why it is unknown, in words that stay the same while it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occurrence:
+    """An event that happened."""
+
+    name: str
+    at: datetime
+    source: str
+    """The stream that numbers its occurrences, such as `kmsg`."""
+    position: int
+    """Its number in that stream, rising within one boot: what was read before is not counted."""
+    subject: str = ""
+    fields: Fields = field(default_factory=dict)
+    count: int = 1
+
+
+Answer: TypeAlias = Reading | Occurrence
+
+
+def checked(answer: Answer, catalogue: Mapping[str, Signal] = CATALOGUE) -> Signal:
+    """Return the catalogue's entry for an answer.
+
+    Raises:
+        ReadingError: the catalogue has no such signal, or has it otherwise.
+    """
+    signal = catalogue.get(answer.name)
+    if signal is None:
+        known = ", ".join(sorted(catalogue))
+        raise ReadingError(f"{answer.name}: unknown signal; known are {known}")
+    if len(answer.subject) > LONGEST_SUBJECT:
+        expected = f"a subject of at most {LONGEST_SUBJECT} characters"
+        raise ReadingError(f"{answer.name}: expected {expected}, got {len(answer.subject)}")
+    _check_fields(answer, signal)
+    if isinstance(answer, Occurrence):
+        _check_occurrence(answer, signal)
+    else:
+        _check_reading(answer, signal)
+    return signal
+
+
+def _check_fields(answer: Answer, signal: Signal) -> None:
+    for name, value in answer.fields.items():
+        kind = signal.fields.get(name)
+        if kind is None:
+            known = ", ".join(sorted(signal.fields)) or "none"
+            raise ReadingError(f"{answer.name}.{name}: unknown field; known are {known}")
+        if type(value) is not _PYTHON_TYPES[kind]:
+            raise ReadingError(f"{answer.name}.{name}: expected {kind}, got {value!r}")
+
+
+def _check_reading(reading: Reading, signal: Signal) -> None:
+    if signal.kind is not Kind.LEVEL:
+        raise ReadingError(f"{reading.name}: expected an occurrence of an event, got a reading")
+    known = reading.knowledge is Knowledge.KNOWN
+    if known and (reading.value is None or not math.isfinite(reading.value)):
+        raise ReadingError(f"{reading.name}: expected a finite number, got {reading.value}")
+    if not known and reading.value is not None:
+        expected = f"no value while it is {reading.knowledge}"
+        raise ReadingError(f"{reading.name}: expected {expected}, got {reading.value}")
+
+
+def _check_occurrence(occurrence: Occurrence, signal: Signal) -> None:
+    if signal.kind is not Kind.EVENT:
+        raise ReadingError(f"{occurrence.name}: expected a reading of a level, got an occurrence")
+    if occurrence.count < 1:
+        raise ReadingError(f"{occurrence.name}: expected a count >= 1, got {occurrence.count}")

@@ -1,0 +1,92 @@
+"""What an operator may set, from flags, the environment and a YAML file; flags win."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from agent.host.linux import BOOT_ID
+from agent.probe import Probe
+from nodehealth.kit import discovery
+from nodehealth.kit.settings import SettingsError
+
+PROBES: Final = "agent.probes"
+STATE_FILE: Final = Path("/var/lib/nodemend/agent.json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How one agent runs."""
+
+    node: str = ""
+    """The Node's name; empty means the one that the agent's token names."""
+    node_uid: str = ""
+    """Its UID; likewise."""
+    root: Path = Path("/")
+    """Where the host's root directory is mounted."""
+    boot_id: Path = BOOT_ID
+    """The file that tells one boot from the next."""
+    state_file: Path = STATE_FILE
+    """What must survive a restart; a host path in a cluster."""
+    probes: Mapping[str, Probe] = field(default_factory=dict)
+    """By name; all that exist unless the file says `off`."""
+
+
+def load(
+    environ: Mapping[str, str],
+    *,
+    file: Path | None = None,
+    node: str = "",
+    node_uid: str = "",
+    root: Path | None = None,
+    boot_id: Path | None = None,
+    state_file: Path | None = None,
+) -> Settings:
+    """Put together what was given, the environment, the file and the defaults, in this order.
+
+    The environment's words are NODE_NAME, NODE_UID, HOST_ROOT, BOOT_ID_FILE and STATE_FILE.
+
+    Raises:
+        nodehealth.kit.settings.SettingsError: the file cannot be read, or says what no agent
+            understands.
+    """
+    return Settings(
+        node=node or environ.get("NODE_NAME", ""),
+        node_uid=node_uid or environ.get("NODE_UID", ""),
+        root=root or Path(environ.get("HOST_ROOT", "/")),
+        boot_id=boot_id or Path(environ.get("BOOT_ID_FILE", BOOT_ID)),
+        state_file=state_file or Path(environ.get("STATE_FILE", STATE_FILE)),
+        probes=_probes(_read(file) if file else {}, f"{file}.probes" if file else "probes"),
+    )
+
+
+def _read(file: Path) -> Mapping[str, object]:
+    """Return what a file says of each probe."""
+    try:
+        said = yaml.load(file.read_bytes(), Loader=yaml.CSafeLoader)
+    except OSError as error:
+        raise SettingsError(f"{file}: expected a file, {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{file}: expected YAML: {error}") from error
+    if not isinstance(said, dict | None):
+        raise SettingsError(f"{file}: expected settings by name, got {said!r}")
+    unknown = sorted(map(str, set(said or {}) - {"probes"}))
+    if unknown:
+        raise SettingsError(f"{file}.{unknown[0]}: unknown setting; known is probes")
+    probes = (said or {}).get("probes")
+    if not isinstance(probes, dict | None):
+        raise SettingsError(f"{file}.probes: expected probes by name, got {probes!r}")
+    return probes or {}
+
+
+def _probes(given: Mapping[str, object], path: str) -> Mapping[str, Probe]:
+    """Make every probe that exists with its settings, but for those that are put off."""
+    for name in given:
+        discovery.find(Probe, PROBES, str(name), path=path)
+    return {
+        name: discovery.make(Probe, PROBES, name, given.get(name), path=path)
+        for name in discovery.names(PROBES)
+        if given.get(name) is not False  # YAML's `off`
+    }

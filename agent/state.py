@@ -1,0 +1,158 @@
+"""What the agent knows of its node: the only rules by which answers become a report."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import chain
+from typing import Final
+
+import msgspec
+
+from agent import events, levels, readings
+from agent.events import Cursor
+from agent.readings import Answer, Occurrence, Reading, ReadingError
+from nodehealth.catalogue import CATALOGUE
+from nodehealth.health import Event, Level, NodeHealthStatus, ProbeReport, ProbeState
+from nodehealth.kube.objects import Struct
+from nodehealth.signals import Knowledge, Signal
+
+VERSION: Final = 1
+"""The version of the file that keeps a State across restarts."""
+MOST_LEVELS: Final = 256
+_LONGEST_MESSAGE: Final = 256
+
+
+class State(Struct, frozen=True, kw_only=True):
+    """Everything that is known, by the probe that says it; kept across restarts as it is."""
+
+    boot_id: str
+    node_uid: str = ""
+    levels: Mapping[str, tuple[Level, ...]] = {}
+    """By probe: a probe that falls silent makes its own levels unknown, no others."""
+    events: tuple[Event, ...] = ()
+    cursors: Mapping[str, Cursor] = {}
+    """By source: what lies behind is counted already."""
+    reports: Mapping[str, ProbeReport] = {}
+    """By probe."""
+    version: int = VERSION
+
+
+def begin(
+    kept: State | None, *, boot_id: str, node_uid: str, probes: Iterable[str], now: datetime
+) -> State:
+    """Start with what an earlier agent on this node kept.
+
+    After a mere restart its levels are unknown until they are read again, and keep their times.
+    After a reboot only the events remain, with the boot in which they happened. What was kept for
+    another Node is worth nothing.
+    """
+    names = tuple(probes)
+    reports = {name: _report(None, name, ProbeState.STARTING, "", now) for name in names}
+    fresh = State(boot_id=boot_id, node_uid=node_uid, reports=reports)
+    if kept is None or kept.node_uid != node_uid:
+        return fresh
+    remembered = kept.levels if kept.boot_id == boot_id else {}
+    return msgspec.structs.replace(
+        fresh,
+        levels={name: _unknown(remembered[name]) for name in names if name in remembered},
+        events=kept.events,
+        cursors=kept.cursors,
+    )
+
+
+def answered(
+    state: State,
+    probe: str,
+    answers: Sequence[Answer],
+    now: datetime,
+    catalogue: Mapping[str, Signal] = CATALOGUE,
+) -> State:
+    """Fold in all that a probe says; a level that it says no more is gone.
+
+    Raises:
+        ReadingError: an answer is not in the catalogue, or is given twice.
+    """
+    signals = {answer.name: readings.checked(answer, catalogue) for answer in answers}
+    told = [each for each in answers if isinstance(each, Reading)]
+    news = [each for each in answers if isinstance(each, Occurrence)]
+    before = {(each.name, each.subject): each for each in state.levels.get(probe, ())}
+    _check_owners(state, probe, told)
+    now_known = tuple(
+        levels.fold(before.get((each.name, each.subject)), each, signals[each.name].grid, now)
+        for each in told
+    )
+    counted, cursors = events.fold(state.events, state.cursors, news, state.boot_id)
+    return msgspec.structs.replace(
+        state,
+        levels={**state.levels, probe: now_known},
+        events=counted,
+        cursors=cursors,
+        reports={**state.reports, probe: _verdict(state.reports.get(probe), probe, told, now)},
+    )
+
+
+def unanswered(state: State, probe: str, how: ProbeState, message: str, now: datetime) -> State:
+    """Make the levels of a probe that gave no answer unknown, and report it."""
+    report = _report(state.reports.get(probe), probe, how, message, now)
+    remaining = {probe: _unknown(state.levels[probe])} if probe in state.levels else {}
+    return msgspec.structs.replace(
+        state,
+        levels={**state.levels, **remaining},
+        reports={**state.reports, probe: report},
+    )
+
+
+def status(state: State, *, agent_version: str) -> NodeHealthStatus:
+    """Return the report, in an order that depends on nothing but its content."""
+    everything = chain.from_iterable(state.levels.values())
+    return NodeHealthStatus(
+        node_uid=state.node_uid,
+        boot_id=state.boot_id,
+        agent_version=agent_version,
+        levels=tuple(sorted(everything, key=lambda level: (level.name, level.subject))),
+        events=state.events,
+        probes=tuple(state.reports[name] for name in sorted(state.reports)),
+    )
+
+
+def _unknown(known: Iterable[Level]) -> tuple[Level, ...]:
+    return tuple(levels.unknown(level) for level in known)
+
+
+def _check_owners(state: State, probe: str, told: Sequence[Reading]) -> None:
+    owners = {
+        (level.name, level.subject): owner
+        for owner, theirs in state.levels.items()
+        for level in theirs
+        if owner != probe
+    }
+    if len(owners) + len(told) > MOST_LEVELS:
+        expected = f"at most {MOST_LEVELS} levels on a node"
+        raise ReadingError(f"{probe}: expected {expected}, got {len(owners) + len(told)}")
+    for each in told:
+        owner = owners.setdefault((each.name, each.subject), probe)
+        if owner != probe:
+            raise ReadingError(f"{each.name} of {each.subject!r}: probe {owner} reports it already")
+    if len({(each.name, each.subject) for each in told}) < len(told):
+        raise ReadingError(f"{probe}: expected one reading a level, got one of them twice")
+
+
+def _verdict(
+    before: ProbeReport | None, probe: str, told: Sequence[Reading], now: datetime
+) -> ProbeReport:
+    """Call a probe that could not read all of its levels failed, and say which and why."""
+    unread = [each for each in told if each.knowledge is Knowledge.UNKNOWN]
+    reasons = dict.fromkeys(f"{each.subject or each.name}: {each.why}" for each in unread)
+    how = ProbeState.FAILED if unread else ProbeState.OK
+    return _report(before, probe, how, "; ".join(reasons), now)
+
+
+def _report(
+    before: ProbeReport | None, probe: str, how: ProbeState, message: str, now: datetime
+) -> ProbeReport:
+    same = before is not None and before.state is how
+    return ProbeReport(
+        name=probe,
+        state=how,
+        since=before.since if before is not None and same else now,
+        message=message[:_LONGEST_MESSAGE],
+    )

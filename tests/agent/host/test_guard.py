@@ -1,0 +1,101 @@
+"""What hangs in the kernel costs one thread, and nothing waits for it."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from agent.host.guard import Guard, HungError
+
+SOON = timedelta(seconds=0.05)
+LATER = timedelta(seconds=5)
+
+
+@pytest.fixture
+def fifo(tmp_path: Path) -> Iterator[Path]:
+    """Give a FIFO on whose opening a reader sleeps in the kernel, and let it go in the end."""
+    path = tmp_path / "hangs"
+    os.mkfifo(path)
+    yield path
+    os.close(os.open(path, os.O_RDWR | os.O_NONBLOCK))
+
+
+def lost(key: str) -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == key]
+
+
+async def test_what_returns_in_time_is_returned() -> None:
+    assert await Guard().call("sum", lambda: 1 + 1, patience=LATER) == 2
+
+
+async def test_what_is_raised_is_raised() -> None:
+    with pytest.raises(FileNotFoundError):
+        await Guard().call("read", Path("/nowhere").read_bytes, patience=LATER)
+
+
+async def test_a_call_that_hangs_is_given_up_and_never_made_twice(fifo: Path) -> None:
+    guard = Guard()
+
+    for _ in range(5):
+        with pytest.raises(HungError, match="fifo does not return"):
+            await guard.call("fifo", fifo.read_bytes, patience=SOON)
+
+    assert len(lost("fifo")) == 1
+    await released(fifo)
+
+
+async def test_a_call_that_hangs_holds_up_no_other(fifo: Path) -> None:
+    guard = Guard()
+    hung = asyncio.ensure_future(guard.call("fifo", fifo.read_bytes, patience=SOON))
+
+    other = await guard.call("other", lambda: "answer", patience=LATER)
+
+    assert other == "answer"
+    with pytest.raises(HungError):
+        await hung
+    await released(fifo)
+
+
+async def test_when_it_has_returned_it_is_called_again(fifo: Path) -> None:
+    guard = Guard()
+    with pytest.raises(HungError):
+        await guard.call("fifo", fifo.read_bytes, patience=SOON)
+    await released(fifo)
+
+    assert await guard.call("fifo", lambda: "again", patience=LATER) == "again"
+
+
+def test_a_process_ends_though_a_call_hangs(fifo: Path) -> None:
+    program = f"""
+import asyncio, pathlib
+from datetime import timedelta
+from agent.host.guard import Guard, HungError
+
+async def main():
+    try:
+        await Guard().call("fifo", pathlib.Path({str(fifo)!r}).read_bytes,
+                           patience=timedelta(seconds=0.05))
+    except HungError as hung:
+        print(hung)
+
+asyncio.run(main())
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=True
+    )
+
+    assert ended.stdout == "fifo does not return\n"
+
+
+async def released(fifo: Path) -> None:
+    """Let the lost thread go on, and wait until it has ended."""
+    writer = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
+    os.close(writer)
+    for thread in lost("fifo"):
+        await asyncio.to_thread(thread.join)

@@ -1,0 +1,138 @@
+"""What is known survives a restart, and a sick disk costs one warning."""
+
+import asyncio
+import logging
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from agent import state
+from agent.keeping import Keeper
+from agent.readings import Occurrence
+from agent.state import State
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def known(count: int) -> State:
+    begun = state.begin(None, boot_id="b", node_uid="u", probes=["gpus"], now=NOON)
+    seen = [
+        Occurrence(name="gpu.xid", at=NOON, source="kmsg", position=n, fields={"code": 79})
+        for n in range(count)
+    ]
+    return state.answered(begun, "gpus", seen, NOON)
+
+
+async def kept(path: Path, content: State) -> None:
+    keeper = Keeper(path, patience=timedelta(seconds=0.5))
+    keeper.offer(content)
+    await keeper.save()
+
+
+async def test_what_was_kept_is_read_after_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "agent.json"
+
+    await kept(path, known(3))
+
+    assert await Keeper(path).load() == known(3)
+    assert [each.name for each in path.parent.iterdir()] == ["agent.json"]
+
+
+async def test_the_first_time_there_is_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert await Keeper(tmp_path / "agent.json").load() is None
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b'{"bootID": "b", "lev', b"[]", b'{"bootID": 3}', b"\xff\xfe"]
+)
+async def test_a_file_that_is_broken_is_begun_anew(
+    tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "agent.json"
+    path.write_bytes(content)
+
+    assert await Keeper(path).load() is None
+    assert len(caplog.messages) == 1
+    assert f"{path} cannot be read, beginning anew" in caplog.text
+
+
+async def test_a_file_of_a_later_version_is_begun_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "agent.json"
+    path.write_bytes(b'{"bootID": "b", "version": 2}')
+
+    assert await Keeper(path).load() is None
+    assert f"{path}: expected version 1, got 2" in caplog.text
+
+
+async def test_only_the_newest_state_is_written_and_then_there_is_a_pause(tmp_path: Path) -> None:
+    path = tmp_path / "agent.json"
+    keeper = Keeper(path, pause=timedelta(hours=1))
+    running = asyncio.create_task(keeper.run())
+    keeper.offer(known(1))
+    keeper.offer(known(2))
+    await asyncio.sleep(0.1)
+    assert await Keeper(path).load() == known(2)
+
+    keeper.offer(known(3))
+    await asyncio.sleep(0.05)
+
+    assert await Keeper(path).load() == known(2)
+    running.cancel()
+    await keeper.save()
+    assert await Keeper(path).load() == known(3)
+
+
+async def test_a_disk_that_refuses_costs_one_warning_and_is_tried_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    obstacle = tmp_path / "folder"
+    obstacle.write_text("a file where a folder should be")
+    keeper = Keeper(obstacle / "agent.json")
+    for count in range(3):
+        keeper.offer(known(count))
+        await keeper.save()
+    assert len(caplog.messages) == 1
+    assert "cannot be written" in caplog.messages[0]
+
+    obstacle.unlink()
+    keeper.offer(known(3))
+    await keeper.save()
+
+    assert caplog.messages[1].endswith("can be written again")
+    assert await Keeper(obstacle / "agent.json").load() == known(3)
+
+
+async def test_a_full_disk_leaves_the_last_good_file(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "agent.json"
+    await kept(path, known(1))
+    draft = tmp_path / ".agent.json.new"
+    draft.symlink_to("/dev/full")
+
+    await kept(path, known(2))
+
+    assert "No space left on device" in caplog.text
+    assert await Keeper(path).load() == known(1)
+
+
+async def test_a_disk_that_hangs_holds_nobody_up(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "agent.json"
+    os.mkfifo(tmp_path / ".agent.json.new")
+
+    await kept(path, known(1))
+
+    assert "write does not return" in caplog.text
+    reader = os.open(tmp_path / ".agent.json.new", os.O_RDONLY | os.O_NONBLOCK)
+    await asyncio.sleep(0.05)
+    os.close(reader)

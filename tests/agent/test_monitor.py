@@ -1,0 +1,218 @@
+"""Every probe has its own time, and none is silent about what it does not know."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from random import Random
+
+import pytest
+
+from agent import state
+from agent.host.guard import HungError
+from agent.host.linux import Host
+from agent.monitor import Listener, Monitor
+from agent.probe import Probe
+from agent.readings import Answer, Reading
+from nodehealth.health import ProbeReport, ProbeState
+from nodehealth.signals import Knowledge
+from simulator import virtualtime
+from simulator.virtualtime import played
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played(Probe):
+    """A probe that does as it is told, the number of the check in hand."""
+
+    script: Callable[[int], Awaitable[Sequence[Answer]]]
+    asked: list[float]
+    deadline: timedelta = timedelta(seconds=5)
+
+    async def check(self, host: Host) -> Sequence[Answer]:
+        """Play the next check."""
+        del host
+        self.asked.append(asyncio.get_running_loop().time())
+        return await self.script(len(self.asked))
+
+
+def probe(script: Callable[[int], Awaitable[Sequence[Answer]]]) -> Played:
+    return Played(script=script, asked=[])
+
+
+def mounted(subject: str) -> Callable[[int], Awaitable[Sequence[Answer]]]:
+    async def script(_: int) -> Sequence[Answer]:
+        return [Reading(name="disk.free_ratio", subject=subject, value=0.5)]
+
+    return script
+
+
+def late_after_the_first(subject: str) -> Callable[[int], Awaitable[Sequence[Answer]]]:
+    async def script(count: int) -> Sequence[Answer]:
+        await asyncio.sleep(0 if count == 1 else 3600)
+        return await mounted(subject)(count)
+
+    return script
+
+
+def monitor(probes: Mapping[str, Probe], listener: Listener = lambda _: None) -> Monitor:
+    clock = virtualtime.clock()
+    begin = state.begin(None, boot_id="b", node_uid="u", probes=probes, now=clock())
+    return Monitor(probes, Host(), begin=begin, clock=clock, listener=listener)
+
+
+async def watched(watching: Monitor, seconds: float) -> Mapping[str, ProbeReport]:
+    running = asyncio.create_task(watching.run(Random(1)))  # noqa: S311 - a dice for a test
+    await asyncio.sleep(seconds)
+    running.cancel()
+    await asyncio.wait({running})
+    return watching.state.reports
+
+
+@played
+async def test_every_probe_is_asked_at_its_own_interval() -> None:
+    often = Played(script=mounted("/a"), asked=[], interval=timedelta(seconds=10))
+    seldom = Played(script=mounted("/b"), asked=[], interval=timedelta(minutes=5))
+
+    await watched(monitor({"often": often, "seldom": seldom}), 3600)
+
+    assert len(often.asked) == pytest.approx(360, rel=0.03)
+    assert len(seldom.asked) == pytest.approx(12, abs=1)
+
+
+@played
+async def test_a_probe_that_overruns_is_overdue_and_its_levels_are_unknown() -> None:
+    probes = {"slow": probe(late_after_the_first("/a")), "quick": probe(mounted("/b"))}
+    watching = monitor(probes)
+
+    reports = await watched(watching, 60)
+
+    assert (reports["slow"].state, reports["slow"].message) == (
+        ProbeState.OVERDUE,
+        "no answer within 5s",
+    )
+    assert watching.state.levels["slow"][0].knowledge is Knowledge.UNKNOWN
+    assert reports["quick"].state is ProbeState.OK
+    assert watching.state.levels["quick"][0].knowledge is Knowledge.KNOWN
+
+
+@played
+async def test_a_probe_that_overran_is_asked_again_and_known_again() -> None:
+    async def script(count: int) -> Sequence[Answer]:
+        await asyncio.sleep(3600 if count == 2 else 0)
+        return await mounted("/a")(count)
+
+    watching = monitor({"disk": probe(script)})
+
+    reports = await watched(watching, 120)
+
+    assert reports["disk"].state is ProbeState.OK
+    assert watching.state.levels["disk"][0].since == virtualtime.START
+
+
+@played
+async def test_a_probe_that_raises_has_failed_and_says_why() -> None:
+    async def script(count: int) -> Sequence[Answer]:
+        if count == 1:
+            return await mounted("/a")(count)
+        raise KeyError("no such sensor")
+
+    watching = monitor({"disk": probe(script), "quick": probe(mounted("/b"))})
+
+    reports = await watched(watching, 60)
+
+    assert reports["disk"].state is ProbeState.FAILED
+    assert reports["disk"].message == "KeyError: 'no such sensor'"
+    assert watching.state.levels["disk"][0].knowledge is Knowledge.UNKNOWN
+    assert reports["quick"].state is ProbeState.OK
+
+
+@played
+async def test_a_probe_that_fails_for_hours_is_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def script(_: int) -> Sequence[Answer]:
+        raise KeyError("no such sensor")
+
+    await watched(monitor({"disk": probe(script)}), 7200)
+
+    assert caplog.messages == ["probe disk failed: KeyError: 'no such sensor'"]
+
+
+@played
+async def test_a_host_that_hangs_makes_a_probe_overdue() -> None:
+    async def script(_: int) -> Sequence[Answer]:
+        raise HungError("read of /proc/self/mountinfo does not return")
+
+    report = (await monitor({"disk": probe(script)}).sweep()).reports["disk"]
+
+    assert report.state is ProbeState.OVERDUE
+    assert report.message == "read of /proc/self/mountinfo does not return"
+
+
+@played
+async def test_a_probe_that_talks_nonsense_has_failed() -> None:
+    async def script(_: int) -> Sequence[Answer]:
+        return [Reading(name="disk.fre_ratio", value=1)]
+
+    report = (await monitor({"disk": probe(script)}).sweep()).reports["disk"]
+
+    assert report.state is ProbeState.FAILED
+    assert report.message.startswith("ReadingError: disk.fre_ratio: unknown signal")
+
+
+@played
+async def test_a_check_that_gives_up_by_itself_has_failed() -> None:
+    async def script(_: int) -> Sequence[Answer]:
+        raise asyncio.CancelledError
+
+    report = (await monitor({"disk": probe(script)}).sweep()).reports["disk"]
+
+    assert report.state is ProbeState.FAILED
+
+
+@played
+async def test_a_check_that_will_not_end_is_never_begun_twice() -> None:
+    stubborn = asyncio.Event()
+
+    async def script(_: int) -> Sequence[Answer]:
+        while not stubborn.is_set():
+            try:
+                await stubborn.wait()
+            except asyncio.CancelledError:
+                continue
+        return []
+
+    asked = probe(script)
+
+    reports = await watched(monitor({"disk": asked}), 600)
+
+    assert len(asked.asked) == 1
+    assert reports["disk"].state is ProbeState.OVERDUE
+    stubborn.set()
+    await asyncio.sleep(1)
+
+
+@played
+async def test_a_sweep_takes_as_long_as_its_slowest_probe() -> None:
+    async def script(count: int) -> Sequence[Answer]:
+        await asyncio.sleep(4)
+        return await mounted(f"/{count}")(count)
+
+    loop = asyncio.get_running_loop()
+
+    await monitor({str(n): probe(late_after_the_first(f"/{n}")) for n in range(9)}).sweep()
+    swift = loop.time()
+    await monitor({"slow": probe(script)}).sweep()
+
+    assert swift == 0
+    assert loop.time() == pytest.approx(4)
+
+
+@played
+async def test_whoever_listens_hears_of_every_answer() -> None:
+    heard: list[state.State] = []
+    watching = monitor({"disk": probe(mounted("/a"))}, heard.append)
+
+    await watching.sweep()
+
+    assert heard == [watching.state]

@@ -1,0 +1,79 @@
+"""An operator's words become settings, or a precise complaint."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from agent import settings
+from agent.probes.filesystems import Filesystems
+from nodehealth.kit.settings import SettingsError
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "agent.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_by_default_every_probe_runs() -> None:
+    assert settings.load({}).probes == {"filesystems": Filesystems()}
+
+
+def test_a_flag_wins_over_the_environment() -> None:
+    environ = {"NODE_NAME": "n1", "NODE_UID": "u1", "HOST_ROOT": "/host", "STATE_FILE": "/s"}
+
+    found = settings.load(environ, node="n2")
+
+    assert (found.node, found.node_uid) == ("n2", "u1")
+    assert (found.root, found.state_file) == (Path("/host"), Path("/s"))
+
+
+def test_the_file_sets_a_probe(tmp_path: Path) -> None:
+    path = written(tmp_path, "probes: {filesystems: {interval: 10s, mounts: [/, /data]}}")
+
+    found = settings.load({}, file=path)
+
+    expected = Filesystems(interval=timedelta(seconds=10), mounts=("/", "/data"))
+    assert found.probes == {"filesystems": expected}
+
+
+def test_a_probe_is_put_off(tmp_path: Path) -> None:
+    assert settings.load({}, file=written(tmp_path, "probes: {filesystems: off}")).probes == {}
+
+
+@pytest.mark.parametrize("text", ["", "probes:", "probes: {filesystems: }"])
+def test_a_file_may_say_nothing(tmp_path: Path, text: str) -> None:
+    found = settings.load({}, file=written(tmp_path, text))
+
+    assert found.probes == {"filesystems": Filesystems()}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("probes: [", "expected YAML"),
+        ("- probes", "expected settings by name, got ['probes']"),
+        ("probe: {}", ".probe: unknown setting; known is probes"),
+        ("probes: 3", ".probes: expected probes by name, got 3"),
+        ("probes: {filesystem: }", ".probes: no probe named 'filesystem'; known are filesystems"),
+        ("probes: {filesystems: {mount: /}}", ".probes.filesystems.mount: unknown setting; known"),
+        ("probes: {filesystems: {interval: often}}", "expected a duration such as 5m, got 'often'"),
+        ("probes: {filesystems: on}", ".probes.filesystems: expected settings by name, got True"),
+    ],
+)
+def test_a_mistake_in_the_file_is_said_with_its_place(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    path = written(tmp_path, text)
+
+    with pytest.raises(SettingsError) as refused:
+        settings.load({}, file=path)
+
+    assert str(refused.value).startswith(str(path))
+    assert message in str(refused.value)
+
+
+def test_a_missing_file_is_said(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"agent.yaml: expected a file, No such file"):
+        settings.load({}, file=tmp_path / "agent.yaml")
