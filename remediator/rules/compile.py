@@ -20,7 +20,7 @@ from remediator.rules.rule import Combine, Question, Rule, RuleSet
 CheckRung: TypeAlias = Callable[[str, Mapping[str, object]], object]
 """Raises SettingsError if there is no such remedy or a setting does not fit."""
 
-_COMPARISONS: Final = frozenset({"<", "<=", ">", ">=", "==", "!="})
+_COMPARISONS: Final = frozenset({"<", "<=", ">", ">=", "==", "!=", "in"})
 
 
 def rule(document: Document, check_rung: CheckRung) -> Rule:
@@ -124,11 +124,11 @@ def _thresholds(tree: syntax.Expression) -> Iterator[float]:
     for node in syntax.walk(tree):
         if not isinstance(node, syntax.Binary) or node.operator not in _COMPARISONS:
             continue
-        for name, number in ((node.left, node.right), (node.right, node.left)):
-            if not isinstance(name, syntax.Name) or name.name != "value":
-                continue
-            if isinstance(number, syntax.Literal) and isinstance(number.value, int | float):
-                yield float(number.value)
+        sides = (node.left, node.right)
+        if any(isinstance(side, syntax.Name) and side.name == "value" for side in sides):
+            for part in (*syntax.walk(node.left), *syntax.walk(node.right)):
+                if isinstance(part, syntax.Literal) and isinstance(part.value, int | float):
+                    yield float(part.value)
 
 
 def _ladder(

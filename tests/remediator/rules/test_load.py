@@ -98,7 +98,8 @@ def test_the_digest_changes_with_a_rule(tmp_path: Path) -> None:
             "value < 0.05",
             "value < 0.052",
             (
-                "rule.yaml:9: spec.when.any[0].where: disk.free_ratio only takes multiples of 0.005, "
+                "rule.yaml:9: spec.when.any[0].where: disk.free_ratio only takes "
+                "multiples of 0.005, "
                 "got 0.052; the nearest is 0.05"
             ),
         ),
@@ -127,7 +128,8 @@ def test_the_digest_changes_with_a_rule(tmp_path: Path) -> None:
             "within: 10m",
             "for: 10m",
             (
-                "rule.yaml:10: spec.when.any[1]: gpu.xid is an event: it has no `for`; ask `within` "
+                "rule.yaml:10: spec.when.any[1]: gpu.xid is an event: it has no "
+                "`for`; ask `within` "
                 "and `count`"
             ),
         ),
@@ -158,7 +160,8 @@ def test_the_digest_changes_with_a_rule(tmp_path: Path) -> None:
             "about:",
             "abuot:",
             (
-                "rule.yaml:4: spec: Object contains unknown field `abuot`; known are about, clears, "
+                "rule.yaml:4: spec: Object contains unknown field `abuot`; known are "
+                "about, clears, "
                 "condition, ladder, mode, runbook, severity, verify, when; did you mean about?"
             ),
         ),
@@ -171,7 +174,8 @@ def test_the_digest_changes_with_a_rule(tmp_path: Path) -> None:
             "- {signal: gpu.xid",
             "- {any: [{signal: gpu.xid}], signal: gpu.xid",
             (
-                "rule.yaml:10: spec.when.any[1]: expected one question to one signal; any and all are "
+                "rule.yaml:10: spec.when.any[1]: expected one question to one signal; "
+                "any and all are "
                 "not nested"
             ),
         ),
