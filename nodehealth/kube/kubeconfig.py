@@ -133,7 +133,7 @@ def load(path: Path, context: str | None = None) -> Access:
 def _parsed(path: Path) -> _Kubeconfig:
     try:
         raw = yaml.load(path.read_bytes(), _LOADER)  # noqa: S506 - a safe loader, in C where there is one
-        return msgspec.convert(raw or {}, _Kubeconfig)
+        return msgspec.convert({} if raw is None else raw, _Kubeconfig)
     except OSError as missing:
         raise SettingsError(f"{path}: expected a kubeconfig, {missing.strerror}") from missing
     except yaml.YAMLError as garbage:
