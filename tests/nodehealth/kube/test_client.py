@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -14,9 +13,8 @@ from nodehealth.kube import errors, patches
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import LEASES, NODES, PODS, Lease, Metadata, Node
 from nodehealth.kube.transport import Transport
-from nodehealth.kube.wire import EventType, Lines
 from simulator import virtualtime
-from tests.nodehealth.kube.fakes import DICE, Answer, Scripted, event, failure, node, nodes
+from tests.nodehealth.kube.fakes import DICE, Answer, Scripted, failure, node, nodes
 
 
 def client(transport: Transport) -> Client:
@@ -153,68 +151,6 @@ async def test_an_answer_that_trickles_for_ever_meets_the_deadline() -> None:
 
     with pytest.raises(errors.OutcomeUnknownError, match="no answer within 2 s"):
         await door.merge_patch(NODES, "a", {})
-
-
-async def test_a_watch_yields_changes_and_bookmarks() -> None:
-    lines = (event("ADDED", node("a", 4)), event("BOOKMARK", node("", 9)))
-    body = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
-    server = Scripted(Answer(200, body, piece=7))
-
-    events = client(server).watch(NODES, since="3", lasting=timedelta(seconds=90))
-    async with aclosing(events):
-        seen = [(each.type, each.object.metadata.resource_version) async for each in events]
-
-    assert seen == [(EventType.ADDED, "4"), (EventType.BOOKMARK, "9")]
-    assert server.asked[0].query == {
-        "watch": "1",
-        "allowWatchBookmarks": "true",
-        "resourceVersion": "3",
-        "timeoutSeconds": "90",
-    }
-
-
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [
-        (event("ERROR", {"kind": "Status", "code": 410, "reason": "Expired"}), errors.ExpiredError),
-        (event("ERROR", {"kind": "Status", "code": 500}), errors.UnavailableError),
-        (event("ERROR", {"kind": "Surprise"}), errors.UnavailableError),
-        (event("ADDED", node("a", spec={"taints": 1})), errors.UnreadableError),
-        (event("ADDED", {"kind": "Status"}), errors.UnavailableError),
-        (event("SUDDENLY", node("a")), errors.UnavailableError),
-        ({"kind": "Status", "code": 500}, errors.UnreadableError),
-        ("<html>", errors.UnreadableError),
-    ],
-)
-async def test_a_line_that_is_no_change_is_an_error(
-    line: object, expected: type[errors.KubeError]
-) -> None:
-    events = client(Scripted(Answer(200, line))).watch(NODES, since="1")
-
-    with pytest.raises(expected):
-        await anext(events)
-
-
-@pytest.mark.parametrize("body", [b"<html>\n", b'{"type":"ADDED","object":{"kind":"No'])
-async def test_html_and_a_line_that_is_cut_are_errors(body: bytes) -> None:
-    with pytest.raises(errors.UnavailableError):
-        await anext(client(Scripted(Answer(200, body))).watch(NODES, since="1"))
-
-
-async def test_a_watch_that_is_refused_says_why() -> None:
-    with pytest.raises(errors.ExpiredError):
-        await anext(client(Scripted(failure(410, "Expired"))).watch(NODES, since="1"))
-
-
-@given(st.lists(st.binary().filter(lambda line: b"\n" not in line)), st.integers(1, 9))
-def test_lines_are_the_same_however_they_are_cut(texts: list[bytes], size: int) -> None:
-    stream, lines = b"\n".join(texts), Lines()
-
-    pieces = (stream[at : at + size] for at in range(0, len(stream), size))
-    seen = [line for piece in pieces for line in lines.feed(piece)] + list(lines.end())
-
-    assert seen == stream.split(b"\n")[: len(seen)]
-    assert len(texts) - len(seen) <= 1
 
 
 async def test_a_new_object_carries_its_kind() -> None:
