@@ -1,0 +1,5 @@
+"""Lets `python -m nodemend` be the command line."""
+
+from nodemend.cli import main
+
+main()

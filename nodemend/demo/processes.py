@@ -1,0 +1,86 @@
+"""The demo's programs: the ones a cluster would run, as processes of their own."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+_PATIENCE: Final = 10.0
+"""How many seconds a program may take to end when it is asked to."""
+_TAIL: Final = 20
+
+
+class Program:
+    """One program of the demo, its log in a file.
+
+    Args:
+        name: What the demo calls it.
+        command: What to run.
+        log: Where its output goes.
+        environ: What it finds in its environment beside ours.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        log: Path,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self._command, self._log, self._environ = command, log, environ or {}
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def pid(self) -> int:
+        """Return the process's id; 0 while there is none."""
+        return self._process.pid if self._process is not None else 0
+
+    async def start(self) -> None:
+        """Start it."""
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **self._environ},
+                start_new_session=True,
+            )
+
+    async def ended(self) -> str:
+        """Wait for the end of a program that should not end, and say what it said last."""
+        if self._process is None:
+            return f"{self.name} was never started"
+        code = await self._process.wait()
+        return f"{self.name} ended with {code}:\n{self.last_words()}"
+
+    def last_words(self) -> str:
+        """Return the end of its log."""
+        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return "\n".join(lines[-_TAIL:])
+
+    async def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """End it: by a request first, then by force."""
+        process, self._process = self._process, None
+        if process is None or process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(how)
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await process.wait()
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
+def nodemend(*arguments: str | Path) -> list[str]:
+    """Return the command that runs this very nodemend."""
+    return [sys.executable, "-m", "nodemend", *map(str, arguments)]

@@ -1,0 +1,157 @@
+"""This machine as a node of the simulated cluster: a real agent and a filesystem to really fill.
+
+The agent runs in a mount namespace of its own, in which a small tmpfs is mounted. Nobody else sees
+it, and it is gone with the namespace: when the simulator replaces the machine, its disk is new.
+"""
+
+import asyncio
+import errno
+import os
+import shutil
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from nodemend.demo import processes
+from nodemend.demo.processes import Program
+from simulator.hooks import Hooks
+
+SCRATCH_SIZE: Final = "16m"
+_MOUNT: Final = (
+    f'mount -t tmpfs -o size={SCRATCH_SIZE},mode=1777 nodemend-scratch "$1" && shift && exec "$@"'
+)
+_CHUNK: Final = bytes(2**20)
+_SMALL: Final = 64 * 2**20
+_PROBE_PATIENCE: Final = 10.0
+
+
+class NoNamespaceError(Exception):
+    """This machine does not let us mount a filesystem, not even in a namespace of our own."""
+
+
+async def namespace(folder: Path) -> list[str]:
+    """Find the command that runs another one in a mount namespace with a tmpfs on a folder.
+
+    Raises:
+        NoNamespaceError: says what was tried and what came of it.
+    """
+    if shutil.which("unshare") is None:
+        raise NoNamespaceError("expected the command unshare (Debian: util-linux), found none")
+    tried = []
+    ways = [["unshare", "--mount"]] if os.geteuid() == 0 else []
+    for way in (*ways, ["unshare", "--user", "--map-root-user", "--mount"]):
+        command = [*way, "sh", "-c", _MOUNT, "sh", str(folder)]
+        complaint = await _complaint([*command, "true"])
+        if complaint is None:
+            return command
+        tried.append(f"{' '.join(way)}: {complaint}")
+    raise NoNamespaceError(
+        "the demo fills a small filesystem of its own and this machine lets it mount none; "
+        f"run it as root or allow user namespaces ({'; '.join(tried)})"
+    )
+
+
+async def _complaint(command: list[str]) -> str | None:
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(_PROBE_PATIENCE):
+        _, said = await process.communicate()
+    return None if process.returncode == 0 else said.decode(errors="replace").strip()
+
+
+class RealHost(Hooks):
+    """Follows the simulated machine of the real node.
+
+    Args:
+        folder: Where its files lie, the mount point among them.
+        within: The command that gives a program its mount namespace.
+        kubeconfig: Writes the kubeconfig of the node's agent to a path.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        within: list[str],
+        kubeconfig: Callable[[str, Path], Awaitable[None]],
+    ) -> None:
+        self._folder, self._within, self._kubeconfig = folder, within, kubeconfig
+        self._agent: Program | None = None
+
+    @property
+    def scratch(self) -> Path:
+        """Where the small filesystem is mounted, as the agent sees it."""
+        return self._folder / "scratch"
+
+    async def machine_started(self, node: str, node_uid: str, boot_id: str) -> None:
+        """Mount an empty filesystem and start an agent that knows nothing."""
+        boot, config, kubeconfig = (
+            self._folder / name for name in ("boot_id", "agent.yaml", "agent.kubeconfig")
+        )
+        await asyncio.to_thread(self._prepare, boot, boot_id, config)
+        await self._kubeconfig(node, kubeconfig)
+        command = processes.nodemend(
+            "agent",
+            *("--kubeconfig", kubeconfig, "--config", config, "--boot-id", boot),
+            *("--node", node, "--node-uid", node_uid),
+            *("--state-file", self._folder / "agent.json"),
+        )
+        self._agent = Program(
+            "the agent", [*self._within, *command], log=self._folder / "agent.log"
+        )
+        await self._agent.start()
+
+    async def machine_gone(self, node: str) -> None:
+        """Pull the plug: agent, namespace and filesystem are gone at once."""
+        del node
+        if self._agent is not None:
+            await self._agent.stop(signal.SIGKILL)
+
+    async def stop(self) -> None:
+        """End the agent in an orderly way."""
+        if self._agent is not None:
+            await self._agent.stop()
+
+    def fill(self) -> int:
+        """Fill the filesystem until the kernel says that no space is left; return the bytes.
+
+        Raises:
+            RuntimeError: the small filesystem is not mounted; nothing was written.
+        """
+        pid = self._agent.pid if self._agent is not None else 0
+        inside = Path(f"/proc/{pid}/root{self.scratch}")
+        if not pid or not _is_small(inside):
+            raise RuntimeError(f"expected a small filesystem of our own at {self.scratch}")
+        written = 0
+        with (inside / "a-job-forgot-this").open("wb", buffering=0) as file:
+            try:
+                while written < _SMALL:
+                    written += file.write(_CHUNK)
+            except OSError as full:
+                if full.errno != errno.ENOSPC:
+                    raise
+        return written
+
+    def last_words(self) -> str:
+        """Return the end of the agent's log."""
+        return self._agent.last_words() if self._agent is not None else "no agent ran"
+
+    def _prepare(self, boot: Path, boot_id: str, config: Path) -> None:
+        self.scratch.mkdir(exist_ok=True)
+        boot.write_text(f"{boot_id}\n")
+        (self._folder / "agent.json").unlink(missing_ok=True)
+        mounts = ["/", str(self.scratch)]
+        settings = {"probes": {"filesystems": {"interval": "1s", "mounts": mounts}}}
+        config.write_text(yaml.safe_dump(settings))
+
+
+def _is_small(folder: Path) -> bool:
+    """Make sure that it is the demo's own filesystem before it is filled."""
+    known = os.statvfs(folder)
+    return known.f_blocks * known.f_frsize <= _SMALL

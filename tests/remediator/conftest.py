@@ -1,0 +1,69 @@
+"""An API server in this process with our resources, for what needs no machines."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import pytest
+
+from nodehealth import crds
+from nodehealth.kit import clocks
+from nodehealth.kube.client import Client
+from nodehealth.kube.objects import NODES, Node, Object, Resource
+from nodehealth.repair import NODE_REPAIRS, NodeRepair
+from remediator.admission import Admission
+from simulator.api.local import LocalTransport
+from simulator.api.server import ApiServer
+
+DEFINITIONS = Resource(
+    group="apiextensions.k8s.io",
+    version="v1",
+    plural="customresourcedefinitions",
+    kind="CustomResourceDefinition",
+    namespaced=False,
+    type=Object,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """A server and a client of it."""
+
+    api: ApiServer
+    client: Client
+
+    def admission(self) -> Admission:
+        """Return a remediator's way to the ledger; each has its own lock, as each process has."""
+        return Admission(client=self.client, clock=clocks.wall, swap=asyncio.Lock())
+
+    async def node(self, seen: Node) -> Node:
+        """Create a Node with the spec and annotations of another one."""
+        meta = {
+            "name": seen.metadata.name,
+            "labels": seen.metadata.labels,
+            "annotations": seen.metadata.annotations,
+        }
+        body = {"metadata": meta, "spec": seen.spec}
+        return await self.client.create(NODES, body)
+
+    async def repair(self, wanted: NodeRepair) -> NodeRepair:
+        """Create a repair and give it its status."""
+        made = await self.client.create(NODE_REPAIRS, wanted)
+        body = {"metadata": made.metadata, "status": wanted.status}
+        return await self.client.replace(
+            NODE_REPAIRS, body, name=made.metadata.name, subresource="status"
+        )
+
+
+@pytest.fixture
+def world() -> Callable[[], Awaitable[World]]:
+    """Return a way to make a world within the running loop."""
+
+    async def made() -> World:
+        api = ApiServer(clock=clocks.wall)
+        client = Client(LocalTransport(api), manager="test")
+        for each in crds.DEFINITIONS:
+            await client.create(DEFINITIONS, crds.manifest(each))
+        return World(api=api, client=client)
+
+    return made

@@ -1,0 +1,234 @@
+"""First the ledger, then the Node at its fence: whatever is lost or comes twice in between."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from nodehealth import keys
+from nodehealth.fence import Fence, Hold
+from nodehealth.kube.objects import NODES, Node
+from nodehealth.ledger import REPAIR_LEDGERS, Disruption, RepairLedgerStatus
+from nodehealth.repair import NodeRepair, NodeRepairStatus
+from remediator.admission import SupersededError
+from remediator.decide.ladder import Held
+from remediator.decide.limits import Refused, Scope
+from remediator.rules.policy import CLUSTER, Limit, Policy
+from tests.builders import node, repair
+from tests.remediator.conftest import World
+
+MakeWorld = Callable[[], Awaitable[World]]
+NAMES = frozenset({"n1", "n2", "n3"})
+SCOPES = (Scope(name=CLUSTER, members=NAMES, out=frozenset()),)
+ONE = Policy(limit=Limit(cordoned=(3,), disrupted=(1,)))
+
+
+async def begun(
+    world: World, name: str = "n1", *, unschedulable: bool = False
+) -> tuple[Node, NodeRepair]:
+    seen = await world.node(node(name, unschedulable=unschedulable))
+    return seen, repair(name)
+
+
+async def seen(world: World, name: str = "n1") -> Node:
+    return await world.client.get(NODES, name)
+
+
+async def test_a_cordon_is_in_the_ledger_and_on_the_node(world: MakeWorld) -> None:
+    here = await world()
+    await here.admission().ensure()
+    one, mended = await begun(here)
+
+    epoch = await here.admission().cordon(mended, one, SCOPES, ONE)
+
+    now = await seen(here)
+    assert epoch == 1
+    assert (await here.admission().ledger()).status.cordons == {"n1": 1}
+    assert now.spec.unschedulable
+    assert now.metadata.annotations[keys.FENCE_ANNOTATION] == "1:cordoned"
+    assert keys.REPAIR_TAINT in {taint.key for taint in now.spec.taints}
+
+
+async def test_a_cordon_asked_twice_is_one_cordon(world: MakeWorld) -> None:
+    here = await world()
+    await here.admission().ensure()
+    one, mended = await begun(here)
+
+    first = await here.admission().cordon(mended, one, SCOPES, ONE)
+    second = await here.admission().cordon(mended, await seen(here), SCOPES, ONE)
+
+    assert first == second == 1
+
+
+async def test_a_stale_entry_of_a_released_cordon_is_not_used_again(world: MakeWorld) -> None:
+    here = await world()
+    await here.admission().ensure()
+    one, mended = await begun(here)
+    await here.admission().cordon(mended, one, SCOPES, ONE)
+    ledger = await here.admission().ledger()
+    await here.admission().release(mended, await seen(here), Held(cordon=1))
+    body = {"metadata": (await here.admission().ledger()).metadata, "status": ledger.status}
+    await here.client.replace(REPAIR_LEDGERS, body, name=keys.LEDGER_NAME, subresource="status")
+
+    assert await here.admission().cordon(mended, await seen(here), SCOPES, ONE) == 2
+
+
+async def test_only_as_many_slots_are_given_as_the_limit_says(world: MakeWorld) -> None:
+    here = await world()
+    await here.admission().ensure()
+    pairs = [await begun(here, name) for name in sorted(NAMES)]
+
+    answers = await asyncio.gather(
+        *(here.admission().disrupt(mended, one, SCOPES, ONE) for one, mended in pairs)
+    )
+
+    assert sum(isinstance(each, Refused) for each in answers) == 2
+    assert len((await here.admission().ledger()).status.slots) == 1
+
+
+async def test_a_disruption_moves_the_fence_on(world: MakeWorld) -> None:
+    here = await world()
+    await here.admission().ensure()
+    one, mended = await begun(here)
+    await here.admission().cordon(mended, one, SCOPES, ONE)
+
+    epoch = await here.admission().disrupt(mended, await seen(here), SCOPES, ONE)
+    again = await here.admission().disrupt(mended, await seen(here), SCOPES, ONE)
+
+    assert epoch == again == 2
+    now = await seen(here)
+    assert now.metadata.annotations[keys.FENCE_ANNOTATION] == "2:disrupted"
+
+
+async def test_a_release_gives_back_node_and_ledger(world: MakeWorld) -> None:
+    here = await world()
+    await here.admission().ensure()
+    one, mended = await begun(here)
+    await here.admission().cordon(mended, one, SCOPES, ONE)
+    await here.admission().disrupt(mended, await seen(here), SCOPES, ONE)
+
+    await here.admission().release(mended, await seen(here), Held(cordon=1, disruption=2))
+
+    now, status = await seen(here), (await here.admission().ledger()).status
+    assert not now.spec.unschedulable
+    assert now.metadata.annotations[keys.FENCE_ANNOTATION] == "2:released"
+    assert keys.REPAIR_TAINT not in {taint.key for taint in now.spec.taints}
+    assert (status.epoch, status.cordons, status.slots) == (2, {}, {})
+
+
+async def test_a_node_cordoned_by_somebody_else_stays_cordoned(world: MakeWorld) -> None:
+    here = await world()
+    await here.admission().ensure()
+    one, mended = await begun(here, unschedulable=True)
+
+    await here.admission().cordon(mended, one, SCOPES, ONE)
+    await here.admission().release(mended, await seen(here), Held(cordon=1))
+
+    now = await seen(here)
+    assert now.spec.unschedulable
+    assert keys.PRE_CORDONED_ANNOTATION not in now.metadata.annotations
+
+
+async def test_who_lost_the_admission_cannot_touch_the_node(world: MakeWorld) -> None:
+    here = await world()
+    await here.admission().ensure()
+    one, mended = await begun(here)
+    await here.admission().cordon(mended, one, SCOPES, ONE)
+    stale = await seen(here)
+    await here.admission().release(mended, stale, Held(cordon=1))
+
+    with pytest.raises(SupersededError):
+        await here.admission().hold(mended, stale, Fence(epoch=1, hold=Hold.CORDONED))
+
+    assert not (await seen(here)).spec.unschedulable
+
+
+async def test_a_node_made_anew_is_not_taken_for_the_old_one(world: MakeWorld) -> None:
+    here = await world()
+    await here.admission().ensure()
+    one, mended = await begun(here)
+    await here.client.delete(NODES, "n1")
+    await here.node(node("n1"))
+
+    with pytest.raises(SupersededError, match="made anew"):
+        await here.admission().cordon(mended, one, SCOPES, ONE)
+
+
+async def test_a_patch_follows_a_node_that_others_change(world: MakeWorld) -> None:
+    here = await world()
+    await here.admission().ensure()
+    one, mended = await begun(here)
+    await here.client.merge_patch(NODES, "n1", {"metadata": {"labels": {"rack": "r1"}}})
+
+    await here.admission().cordon(mended, one, SCOPES, ONE)
+
+    now = await seen(here)
+    assert now.spec.unschedulable
+    assert now.metadata.labels["rack"] == "r1"
+
+
+async def test_a_hopeless_node_trades_its_slot_for_a_cordon(world: MakeWorld) -> None:
+    here = await world()
+    await here.admission().ensure()
+    one, mended = await begun(here)
+    await here.admission().cordon(mended, one, SCOPES, ONE)
+    await here.admission().disrupt(mended, await seen(here), SCOPES, ONE)
+
+    await here.admission().surrender(mended, await seen(here), Held(cordon=1, disruption=2))
+
+    now, status = await seen(here), (await here.admission().ledger()).status
+    assert now.spec.unschedulable
+    assert now.metadata.annotations[keys.FENCE_ANNOTATION] == "2:cordoned"
+    assert (status.cordons, status.slots) == ({"n1": 2}, {})
+
+
+async def test_a_repair_without_a_slot_has_nothing_to_trade(world: MakeWorld) -> None:
+    here = await world()
+    await here.admission().ensure()
+    one, mended = await begun(here)
+
+    await here.admission().surrender(mended, one, Held())
+
+    assert (await here.admission().ledger()).status == RepairLedgerStatus()
+
+
+async def test_a_first_ledger_is_open(world: MakeWorld) -> None:
+    here = await world()
+
+    await here.admission().ensure()
+
+    ledger = await here.admission().ledger()
+    assert (ledger.spec.disruption, ledger.status.epoch) == (Disruption.OPEN, 0)
+
+
+async def test_a_ledger_that_was_lost_is_closed_above_every_epoch_in_use(
+    world: MakeWorld,
+) -> None:
+    here = await world()
+    await here.node(node("n1", fence="7:cordoned"))
+    await here.repair(repair("n2", status=NodeRepairStatus(disruption_epoch=9)))
+
+    await here.admission().ensure()
+
+    ledger = await here.admission().ledger()
+    assert (ledger.spec.disruption, ledger.status.epoch) == (Disruption.CLOSED, 10)
+
+
+async def test_a_ledger_that_fell_behind_is_closed_and_one_in_step_is_left_alone(
+    world: MakeWorld,
+) -> None:
+    here = await world()
+    await here.admission().ensure()
+    one, mended = await begun(here)
+    await here.admission().cordon(mended, one, SCOPES, ONE)
+    before = await here.admission().ledger()
+
+    await here.admission().ensure()
+    in_step = await here.admission().ledger()
+    await here.node(node("n2", fence="5:cordoned"))
+    await here.admission().ensure()
+
+    behind = await here.admission().ledger()
+    assert in_step == before
+    assert (behind.spec.disruption, behind.status.epoch) == (Disruption.CLOSED, 6)
+    assert behind.status.cordons == {"n1": 1}
