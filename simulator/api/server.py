@@ -16,6 +16,7 @@ from simulator.api.faults import Faults
 from simulator.api.handlers import Handlers
 from simulator.api.kinds import Registry
 from simulator.api.routes import Route
+from simulator.api.schemas.definitions import Definitions
 from simulator.api.status import StatusError
 from simulator.api.store import Hook, Store
 from simulator.api.strategies.table import strategies
@@ -47,7 +48,9 @@ class ApiServer:
         self.faults = Faults()
         self._audits: list[Audit] = []
         self._tokens = Tokens(self.world, tokens or {ADMIN_TOKEN: ADMIN})
-        writes = Writes(self.world, strategies())
+        rules = strategies()
+        writes = Writes(self.world, rules)
+        self.on_commit(Definitions(self.world, rules).notice)
         self._handlers = Handlers(self.world, writes, self._tokens, self.faults.lag)
         self.faults.rouse = self.watches.rouse
         self._discovery = Discovery(kinds)

@@ -28,7 +28,7 @@ class Printer:
         return [
             {
                 "name": column.name,
-                "type": "string" if column.type == "date" else column.type,
+                "type": column.type,
                 "format": column.format,
                 "description": column.description,
                 "priority": column.priority,
@@ -57,34 +57,34 @@ def _of_columns(shown: Sequence[Column]) -> Layout:
 
 
 def _cell(column: Column, found: Sequence[object], now: datetime) -> object:
-    if not found:
+    """Fill a cell with the first value that a path finds, as the real server does."""
+    if not found or found[0] is None:
         return None
-    return _CASTS.get(column.type, _text)(found, now)
+    return _CASTS.get(column.type, _text)(found[0], now)
 
 
-def _text(found: Sequence[object], _now: datetime) -> object:
-    return ",".join(_plain(one) for one in found)
-
-
-def _plain(value: object) -> str:
+def _text(value: object, _now: datetime) -> object:
     return value if isinstance(value, str) else wire.encode(value).decode()
 
 
-def _number(found: Sequence[object], _now: datetime) -> object:
-    value = found[0]
-    return value if isinstance(value, int | float) else None
+def _integer(value: object, _now: datetime) -> object:
+    return int(value) if isinstance(value, int | float) else None
 
 
-def _boolean(found: Sequence[object], _now: datetime) -> object:
-    return found[0] if isinstance(found[0], bool) else None
+def _number(value: object, _now: datetime) -> object:
+    return float(value) if isinstance(value, int | float) else None
 
 
-def _date(found: Sequence[object], now: datetime) -> object:
-    return columns.age(str(found[0]), now)
+def _boolean(value: object, _now: datetime) -> object:
+    return value if isinstance(value, bool) else None
 
 
-_CASTS: Final[Mapping[str, Callable[[Sequence[object], datetime], object]]] = {
-    "integer": _number,
+def _date(value: object, now: datetime) -> object:
+    return columns.age(str(value), now)
+
+
+_CASTS: Final[Mapping[str, Callable[[object, datetime], object]]] = {
+    "integer": _integer,
     "number": _number,
     "boolean": _boolean,
     "date": _date,

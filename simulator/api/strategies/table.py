@@ -1,7 +1,6 @@
 """Which kind is written by which rules."""
 
-from collections.abc import Mapping
-
+from simulator.api.schemas import definitions
 from simulator.api.strategies.nodes import NodeStrategy
 from simulator.api.strategies.plain import (
     BudgetStrategy,
@@ -13,9 +12,10 @@ from simulator.api.strategies.pods import PodStrategy
 from simulator.api.strategies.strategy import Strategy
 
 
-def strategies() -> Mapping[str, Strategy]:
+def strategies() -> dict[str, Strategy]:
     """Return the strategies of built-in kinds that have one, by resource."""
     return {
+        definitions.RESOURCE: definitions.DefinitionStrategy(),
         "events": EventStrategy(),
         "leases.coordination.k8s.io": LeaseStrategy(),
         "namespaces": NamespaceStrategy(),

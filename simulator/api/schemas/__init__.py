@@ -1,0 +1,1 @@
+"""CustomResourceDefinitions: kinds that clients bring along, with structural schemas."""
