@@ -1,7 +1,7 @@
 """Logins that the official client knows: exec plugins, OIDC, clouds. Imported only when needed.
 
-Importing it costs 20 MiB and a quarter of a second, which is why nothing else here does. It reads
-files and starts programs as it pleases, so it runs in a thread with a loop of its own.
+Importing it costs tens of MiB and a fifth of a second, which is why nothing else here does. It
+reads files and waits for programs, so it works in a thread.
 """
 
 import asyncio
@@ -14,8 +14,8 @@ from nodehealth.kube.credentials import Credentials
 from nodehealth.kube.errors import SettingsError
 
 _KEPT: Final = timedelta(minutes=1)
-_LONGEST: Final = timedelta(minutes=2)
-"""A login may ask a person something."""
+_LONGEST: Final = timedelta(minutes=5)
+"""A plugin may ask a person something."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,11 +28,11 @@ class Grant:
 
 
 class Login(Credentials):
-    """Headers from the official client's loader, asked every minute whether they still hold."""
+    """Headers from the official client's loader, which logs in again when a login expires."""
 
     def __init__(self, kubeconfig: str, context: str | None) -> None:
         self._kubeconfig, self._context = kubeconfig, context
-        self._loader: Any = None  # the official client has no types
+        self._configuration: Any = None  # the official client's; it has no types
         self._grant: Grant | None = None
         self._asked_at = float("-inf")
         self._lock = asyncio.Lock()
@@ -51,37 +51,39 @@ class Login(Credentials):
         async with self._lock:
             now = asyncio.get_running_loop().time()
             if self._grant is None or refused or now - self._asked_at >= _KEPT.total_seconds():
-                self._loader = None if refused else self._loader
-                self._grant = await asyncio.to_thread(self._logged_in)
+                self._grant = await self._ask(anew=refused)
                 self._asked_at = now
             return self._grant
 
-    def _logged_in(self) -> Grant:
-        from kubernetes.aio import client, config  # noqa: PLC0415 - paid for where it is needed
-
-        configuration = client.Configuration()
+    async def _ask(self, *, anew: bool) -> Grant:
         try:
-            asyncio.run(asyncio.wait_for(self._load(config, configuration), _LONGEST.seconds))
-        except (config.ConfigException, OSError, ValueError) as error:
-            raise SettingsError(f"{self._kubeconfig}: the login failed: {error}") from error
-        grant = Grant(
-            authorization=configuration.api_key.get("BearerToken", "").strip(),
-            certificate=configuration.cert_file or "",
-            key=configuration.key_file or "",
-        )
+            async with asyncio.timeout(_LONGEST.total_seconds()):
+                grant = await asyncio.to_thread(self._logged_in, anew=anew)
+        except TimeoutError as late:
+            raise SettingsError(f"{self._kubeconfig}: the login takes too long") from late
         if not grant.authorization and not grant.certificate:
-            raise SettingsError(
-                f"{self._kubeconfig}: the login gave neither a token nor a certificate"
-            )
+            nothing = "the login gave neither a token nor a certificate"
+            raise SettingsError(f"{self._kubeconfig}: {nothing}")
         return grant
 
-    async def _load(self, config: Any, configuration: Any) -> None:  # noqa: ANN401 - it has no types
-        if self._loader is not None:
-            await self._loader.load_and_set(configuration)
-            return
-        self._loader = await config.load_kube_config(
-            config_file=self._kubeconfig,
-            context=self._context,
-            client_configuration=configuration,
-            persist_config=False,
+    def _logged_in(self, *, anew: bool) -> Grant:
+        from kubernetes import client, config  # noqa: PLC0415 - paid for where it is needed
+
+        try:
+            if anew or self._configuration is None:
+                configuration = client.Configuration()
+                config.load_kube_config(  # type: ignore[no-untyped-call]  # it has no types
+                    config_file=self._kubeconfig,
+                    context=self._context,
+                    client_configuration=configuration,
+                    persist_config=False,
+                )
+                self._configuration = configuration
+            token = self._configuration.get_api_key_with_prefix("BearerToken")  # or logs in again
+        except (config.ConfigException, OSError, ValueError) as error:
+            raise SettingsError(f"{self._kubeconfig}: the login failed: {error}") from error
+        return Grant(
+            authorization=(token or "").strip(),
+            certificate=self._configuration.cert_file or "",
+            key=self._configuration.key_file or "",
         )

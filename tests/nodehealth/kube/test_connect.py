@@ -79,26 +79,40 @@ async def test_another_context_may_be_chosen(tmp_path: Path) -> None:
         assert await told(served, path, context="nobody") is None
 
 
-async def test_an_exec_plugin_is_run_by_the_official_client(tmp_path: Path) -> None:
-    credential = {
-        "apiVersion": "client.authentication.k8s.io/v1",
-        "kind": "ExecCredential",
-        "status": {"token": "from-plugin"},
-    }
-    plugin = {
-        "apiVersion": "client.authentication.k8s.io/v1",
-        "command": sys.executable,
-        "args": ["-c", f"print({json.dumps(credential)!r})"],
-    }
-    async with serving(A_NODE) as served:
-        path = written(tmp_path / "config", served.url, {"exec": plugin})
+def plugin(*, program: str) -> Mapping[str, object]:
+    """Describe a login that a program does."""
+    version = "client.authentication.k8s.io/v1"
+    return {"apiVersion": version, "command": sys.executable, "args": ["-c", program]}
 
-        assert await told(served, path) == "Bearer from-plugin"
+
+COUNTING = """
+import json, pathlib, sys
+runs = pathlib.Path({path!r})
+runs.write_text(runs.read_text() + "x")
+status = {{"token": "plugin-" + str(len(runs.read_text()))}}
+version = "client.authentication.k8s.io/v1"
+print(json.dumps({{"apiVersion": version, "kind": "ExecCredential", "status": status}}))
+"""
+
+
+async def test_an_exec_plugin_is_run_once_and_again_when_its_token_is_refused(
+    tmp_path: Path,
+) -> None:
+    runs = tmp_path / "runs"
+    runs.write_text("")
+    user = {"exec": plugin(program=COUNTING.format(path=str(runs)))}
+    async with serving(A_NODE, A_NODE, saying(401, {}), A_NODE) as served:
+        path = written(tmp_path / "config", served.url, user)
+        async with connect.connect(path, manager="tester", environ={}) as client:
+            for _ in range(3):
+                await client.get(NODES, "a")
+
+    tokens = [each.headers["authorization"] for each in served.requests]
+    assert tokens == [*["Bearer plugin-1"] * 3, "Bearer plugin-2"]
 
 
 async def test_a_plugin_that_gives_nothing_is_a_complaint(tmp_path: Path) -> None:
-    plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": "false"}
-    path = written(tmp_path / "config", user={"exec": plugin})
+    path = written(tmp_path / "config", user={"exec": plugin(program="raise SystemExit(1)")})
 
     with pytest.raises(errors.SettingsError, match="neither a token nor a certificate"):
         await connect.by_kubeconfig(path)
