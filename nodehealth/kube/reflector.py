@@ -159,12 +159,12 @@ class Reflector(Generic[T]):
                 self._take(event)
 
     def _take(self, event: WatchEvent[T]) -> None:
-        metadata = event.object.metadata
+        metadata = event.metadata
         if _went_back(self._version, metadata.resource_version):
             raise errors.ExpiredError("the server's history was set back: etcd was restored")
         if event.type is EventType.DELETED:
             self._put(_key(metadata), None)
-        elif event.type is not EventType.BOOKMARK:
+        elif event.object is not None:
             self._put(_key(metadata), event.object)
         self._version, self._barren = metadata.resource_version, 0
         self.fresh_at = self._clock()

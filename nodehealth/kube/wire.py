@@ -11,7 +11,7 @@ import msgspec
 from msgspec.json import Decoder
 
 from nodehealth.kube import errors, status
-from nodehealth.kube.objects import Object, Resource, Struct, T
+from nodehealth.kube.objects import Metadata, Object, Resource, Struct, T
 from nodehealth.kube.transport import Request
 
 logger = logging.getLogger(__name__)
@@ -32,10 +32,11 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class WatchEvent(Generic[T]):
-    """One change; of a bookmark's object only the resource version means anything."""
+    """One change; a bookmark has no object, only the resource version in its metadata."""
 
     type: EventType
-    object: T
+    metadata: Metadata
+    object: T | None
 
 
 class PageMetadata(Struct, frozen=True, kw_only=True):
@@ -92,9 +93,7 @@ def read(resource: Resource[T], request: Request, body: bytes) -> T:
         nodehealth.kube.errors.UnreadableError: it is an object, but does not fit its type.
         nodehealth.kube.errors.UnavailableError: it is not what the API server would answer.
     """
-    found: T = _decode(resource.type, request, body)
-    if found.kind != resource.kind:
-        raise _stranger(request, body)
+    found: T = _of_kind(resource, resource.type, request, body)
     return found
 
 
@@ -126,7 +125,12 @@ def read_event(resource: Resource[T], request: Request, line: bytes) -> WatchEve
         raise _named(request, bytes(event.object))
     if event.type not in _EVENT_TYPES:
         raise _stranger(request, line)
-    return WatchEvent(EventType(event.type), read(resource, request, bytes(event.object)))
+    kind = EventType(event.type)
+    if kind is EventType.BOOKMARK:  # of a kind with required fields it is no valid object
+        bookmark: Object = _of_kind(resource, Object, request, bytes(event.object))
+        return WatchEvent(kind, bookmark.metadata, None)
+    found = read(resource, request, bytes(event.object))
+    return WatchEvent(kind, found.metadata, found)
 
 
 def _readable(resource: Resource[T], raw: msgspec.Raw) -> list[T]:
@@ -136,6 +140,13 @@ def _readable(resource: Resource[T], raw: msgspec.Raw) -> list[T]:
         name = _decoder(Object).decode(raw).metadata.name
         logger.warning("%s %s is left out, it does not fit: %s", resource.kind, name, misfit)
         return []
+
+
+def _of_kind(resource: Resource[T], kind: Any, request: Request, body: bytes) -> Any:  # noqa: ANN401 - JSON enters here
+    found = _decode(kind, request, body)
+    if found.kind != resource.kind:
+        raise _stranger(request, body)
+    return found
 
 
 def _decode(kind: Any, request: Request, body: bytes) -> Any:  # noqa: ANN401 - JSON enters here

@@ -13,6 +13,7 @@ from nodehealth.kube.client import Client
 from nodehealth.kube.objects import NODES
 from nodehealth.kube.transport import Transport
 from nodehealth.kube.wire import EventType, Lines
+from nodehealth.repair import NODE_REPAIRS
 from tests.nodehealth.kube.fakes import DICE, Answer, Scripted, event, failure, node
 
 
@@ -27,7 +28,7 @@ async def test_a_watch_yields_changes_and_bookmarks() -> None:
 
     events = client(server).watch(NODES, since="3", lasting=timedelta(seconds=90))
     async with aclosing(events):
-        seen = [(each.type, each.object.metadata.resource_version) async for each in events]
+        seen = [(each.type, each.metadata.resource_version) async for each in events]
 
     assert seen == [(EventType.ADDED, "4"), (EventType.BOOKMARK, "9")]
     assert server.asked[0].query == {
@@ -36,6 +37,16 @@ async def test_a_watch_yields_changes_and_bookmarks() -> None:
         "resourceVersion": "3",
         "timeoutSeconds": "90",
     }
+
+
+async def test_a_bookmark_of_a_kind_with_required_fields_is_no_misfit() -> None:
+    bookmark = {"kind": "NodeRepair", "metadata": {"resourceVersion": "9"}}
+    server = Scripted(Answer(200, json.dumps(event("BOOKMARK", bookmark)).encode()))
+
+    async with aclosing(client(server).watch(NODE_REPAIRS, since="3")) as events:
+        seen = [(each.type, each.metadata.resource_version, each.object) async for each in events]
+
+    assert seen == [(EventType.BOOKMARK, "9", None)]
 
 
 @pytest.mark.parametrize(
