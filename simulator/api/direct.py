@@ -11,6 +11,7 @@ from simulator.api.server import ApiServer
 from simulator.api.wire import JsonObject
 
 _POLICY: Final = "policy/v1"
+_TABLE: Final = "application/json;as=Table;v=v1;g=meta.k8s.io"
 
 
 class Direct:
@@ -48,6 +49,11 @@ class Direct:
         query = {"labelSelector": labels, "fieldSelector": fields}
         found = self.ask("GET", self.path(resource, namespace), query=query)
         return wire.items(found, "items")
+
+    def table(self, resource: str, *, namespace: str = "", labels: str = "") -> JsonObject:
+        """Return objects as kubectl prints them."""
+        path, query = self.path(resource, namespace), {"labelSelector": labels}
+        return self.ask("GET", path, query=query, accept=_TABLE)
 
     def create(self, resource: str, value: JsonObject, *, namespace: str = "") -> JsonObject:
         """Make an object; it lies in the namespace that it names unless one is given."""
@@ -136,21 +142,34 @@ class Direct:
         *,
         query: Mapping[str, str] | None = None,
         media: str = "application/json",
+        accept: str = "application/json",
     ) -> JsonObject:
         """Send any request and return the object that it is answered with.
 
         Raises:
             simulator.api.status.StatusError: it is refused.
         """
+        value = self.try_ask(method, path, body, query=query, media=media, accept=accept)
+        if value.get("kind") == "Status" and value.get("status") == "Failure":
+            raise status.read(value)
+        return value
+
+    def try_ask(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        media: str = "application/json",
+        accept: str = "application/json",
+    ) -> JsonObject:
+        """Send any request and return what it is answered with, a refusal too."""
         request = Request(
             method=method,
             path=path,
             query={"fieldManager": self._manager, **(query or {})},
-            headers={"content-type": media, "user-agent": self._manager},
+            headers={"content-type": media, "accept": accept, "user-agent": self._manager},
             body=b"" if body is None else wire.encode(body),
         )
-        outcome = self._api.respond(request, self._user)
-        value = wire.load(outcome.body())
-        if outcome.code >= 400:
-            raise status.read(value)
-        return value
+        return wire.load(self._api.respond(request, self._user).body())

@@ -195,6 +195,7 @@ class Faults:
         self._on.clear()
         self._left.clear()
         self._late.clear()
+        self.rouse()
 
     @contextmanager
     def active(self, fault: Fault) -> Iterator[None]:
@@ -212,7 +213,7 @@ class Faults:
         try:
             yield
         finally:
-            self._late.remove(late)
+            self._late[:] = [one for one in self._late if one is not late]
             self.rouse()
 
     def lag(self, call: Call) -> timedelta:

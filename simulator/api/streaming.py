@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final, TypeAlias
 
 from nodehealth.kit.clocks import Clock
-from simulator.api import watching
+from simulator.api import status, watching
 from simulator.api.calls import Call
 from simulator.api.reading import selection
 from simulator.api.status import StatusError
@@ -36,6 +36,7 @@ class Watch:
         self._timeout = timeout
         self._wake = asyncio.Event()
         self._cut = False
+        self._refused: StatusError | None = None
         self._initial = self._begin(store)
 
     def cut(self) -> None:
@@ -58,13 +59,20 @@ class Watch:
         asked = self.call.query.get("sendInitialEvents")
         if asked == "true" or (asked is None and version in {"", "0"}):
             return True
-        self._watcher.start_after(int(version) if version not in {"", "0"} else store.version)
+        if not (version or "0").isdigit():
+            raise status.bad_request(f'resourceVersion: Invalid value: "{version}"')
+        try:
+            self._watcher.start_after(int(version or 0) or store.version)
+        except StatusError as expired:
+            self._refused = expired  # told in an event: the answer itself is 200, as real ones are
         return False
 
     async def events(self) -> AsyncGenerator[list[Seen], None]:
         """Yield what happens, in order, until the watch ends."""
         self._shelf.wakes.append(self._wake.set)
         try:
+            if self._refused is not None:
+                raise self._refused
             for found in self._present():
                 yield found
                 await asyncio.sleep(0)

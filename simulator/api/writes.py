@@ -27,6 +27,9 @@ _SERVERS: Final = (
 )
 """Metadata that only the server writes."""
 
+_LEFT_OUT: Final = ("labels", "annotations", "finalizers", "ownerReferences", "generateName")
+"""Metadata that is not there when it is empty."""
+
 
 class Writes:
     """Writes objects of every kind, each by its strategy."""
@@ -118,6 +121,9 @@ class Writes:
             value.pop("status", None)
 
     def _finish(self, call: Call, new: JsonObject, old: JsonObject | None) -> None:
+        for field in _LEFT_OUT:
+            if not new["metadata"].get(field):
+                new["metadata"].pop(field, None)
         strategy = self._strategies.get(call.kind.resource, PLAIN)
         strategy.prepare(self._world, call, new, old)
         causes: list[Cause] = list(names.metadata(call.kind.resource, new))

@@ -1,30 +1,13 @@
 """A server with a clock that stands still until it is told to move."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from simulator.api.direct import Direct
 from simulator.api.server import ApiServer
 from simulator.api.wire import JsonObject
-
-NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-
-
-class Watchmaker:
-    """A clock that moves when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = NOON
-
-    def __call__(self) -> datetime:
-        """Return the time that it was told."""
-        return self.now
-
-    def wait(self, seconds: float) -> None:
-        """Let time pass."""
-        self.now += timedelta(seconds=seconds)
+from tests.simulator.api.fakes import Watchmaker
 
 
 @pytest.fixture
