@@ -1,6 +1,7 @@
 """The API server on a loopback socket: HTTP, or HTTPS with a certificate made for the occasion."""
 
 import asyncio
+import logging
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
@@ -15,6 +16,8 @@ from nodehealth.kube.transport import Request
 from simulator.api.answers import Answer
 from simulator.api.calls import ADMIN
 from simulator.api.server import ApiServer
+
+logger = logging.getLogger(__name__)
 
 _LARGEST_BODY: Final = 3 * 2**20
 _HOST: Final = "127.0.0.1"
@@ -41,7 +44,7 @@ async def serve(
     """
     app = web.Application(client_max_size=_LARGEST_BODY)
     app.router.add_route("*", "/{path:.*}", _handler(api, trusting=certificate is None))
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, handler_cancellation=True)
     await runner.setup()
     try:
         site = web.TCPSite(runner, _HOST, port, ssl_context=await _tls(certificate))
@@ -95,9 +98,12 @@ async def _send(incoming: web.Request, answer: Answer) -> web.StreamResponse:
     response = web.StreamResponse(status=answer.status, headers=dict(answer.headers))
     if answer.length is not None:
         response.content_length = answer.length
-    await response.prepare(incoming)
     async with aclosing(answer.chunks()) as pieces:
-        async for piece in pieces:
-            await response.write(piece)
-    await response.write_eof()
+        try:
+            await response.prepare(incoming)
+            async for piece in pieces:
+                await response.write(piece)
+            await response.write_eof()
+        except ConnectionResetError:
+            logger.debug("%s %s: the client left early", incoming.method, incoming.path)
     return response

@@ -1,6 +1,6 @@
 """How a client wants to see objects: whole, by their metadata only, or as rows of a table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from nodehealth.kube.transport import Request
@@ -8,12 +8,16 @@ from simulator.api import answers, reading, wire
 from simulator.api.answers import Outcome
 from simulator.api.calls import Call
 from simulator.api.reading import Page
+from simulator.api.store import Entry
 from simulator.api.tables import Printer
 from simulator.api.watching import Seen
 from simulator.api.wire import JsonObject
 from simulator.api.world import World
 
 META: Final = "meta.k8s.io"
+_CHUNK: Final = 50
+"""How many objects are printed before anybody else may run."""
+
 _SHAPES: Final = frozenset({"Table", "PartialObjectMetadata", "PartialObjectMetadataList"})
 
 
@@ -30,6 +34,10 @@ def _shape(headers: Mapping[str, str]) -> tuple[str, str]:
     return "", ""
 
 
+def _loaded(entry: Entry) -> JsonObject:
+    return wire.load(entry.body)
+
+
 class View:
     """Shows objects of a kind as one request asked for them."""
 
@@ -39,6 +47,7 @@ class View:
         self._shape, self._version = _shape(request.headers)
         self._include = call.query.get("includeObject", "Metadata")
         self._headed = False
+        self._printer = Printer(world, call.kind, call.at)
 
     def one(self, body: bytes, *, code: int = 200) -> Outcome:
         """Show one object, or a Status as it is."""
@@ -54,13 +63,22 @@ class View:
         """Show a page of a list."""
         if not self._shape:
             return Outcome(code=200, pieces=reading.rendered(self._call.kind, found))
-        values = [wire.load(entry.body) for entry in found.entries]
+        return Outcome(code=200, pieces=self._pieces(found))
+
+    def _pieces(self, found: Page) -> Iterator[bytes]:
+        """Write a list in another shape, in pieces like a list as it is."""
         metadata = reading.list_metadata(found)
         if self._shape == "Table":
-            return answers.of(self._table(values, metadata))
-        face = {"kind": "PartialObjectMetadataList", "apiVersion": self._version}
-        items = [self._partial(value) for value in values]
-        return answers.of({**face, "metadata": metadata, "items": items})
+            head, items, item = self._table([], metadata), "rows", self._row
+        else:
+            face = {"kind": "PartialObjectMetadataList", "apiVersion": self._version}
+            head, items, item = {**face, "metadata": metadata}, "items", self._partial
+        head.pop(items, None)
+        yield wire.encode(head)[:-1] + f',"{items}":['.encode()
+        for start in range(0, len(found.entries), _CHUNK):
+            values = map(_loaded, found.entries[start : start + _CHUNK])
+            yield (b"," if start else b"") + b",".join(wire.encode(item(one)) for one in values)
+        yield b"]}\n"
 
     def event(self, seen: Seen) -> bytes:
         """Show one event of a watch as a line."""
@@ -81,10 +99,12 @@ class View:
         return body.startswith(b'{"kind":"Status"')
 
     def _table(self, values: Sequence[JsonObject], metadata: JsonObject) -> JsonObject:
-        printer = Printer(self._world, self._call.kind, self._call.at)
-        rows = [{"cells": printer.cells(value), "object": self._shown(value)} for value in values]
+        rows = [self._row(value) for value in values]
         face = {"kind": "Table", "apiVersion": self._version, "metadata": metadata}
-        return {**face, "columnDefinitions": printer.columns(), "rows": rows}
+        return {**face, "columnDefinitions": self._printer.columns(), "rows": rows}
+
+    def _row(self, value: JsonObject) -> JsonObject:
+        return {"cells": self._printer.cells(value), "object": self._shown(value)}
 
     def _shown(self, value: JsonObject) -> JsonObject | None:
         if self._include == "None":
