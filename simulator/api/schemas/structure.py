@@ -14,8 +14,10 @@ FACE: Final = ("apiVersion", "kind", "metadata")
 def prune(schema: JsonObject, value: Any, path: str = "") -> Iterator[str]:  # noqa: ANN401 - any JSON value
     """Remove what the schema does not know, wherever it is; name what was removed."""
     if isinstance(value, list):
+        keeps_all = bool(schema.get(PRESERVE)) and "items" not in schema
+        items = schema if keeps_all else wire.section(schema, "items")
         for index, item in enumerate(value):
-            yield from prune(wire.section(schema, "items"), item, f"{path}[{index}]")
+            yield from prune(items, item, f"{path}[{index}]")
     elif isinstance(value, dict):
         for key in list(value):
             place = f"{path}.{key}" if path else key
