@@ -7,7 +7,7 @@ from simulator.api import managed, names, status, wire
 from simulator.api.calls import Call
 from simulator.api.kinds import Generation
 from simulator.api.status import Cause, StatusError
-from simulator.api.strategies.strategy import PLAIN, Strategy
+from simulator.api.strategy import PLAIN, Strategy
 from simulator.api.wire import JsonObject
 from simulator.api.world import World
 

@@ -6,7 +6,7 @@ from simulator.api import status
 from simulator.api.calls import Call
 from simulator.api.schemas import structure, validation, validations
 from simulator.api.status import Cause
-from simulator.api.strategies.strategy import Strategy
+from simulator.api.strategy import Strategy
 from simulator.api.wire import JsonObject
 from simulator.api.world import World
 

@@ -10,7 +10,7 @@ from simulator.api.schemas import validations
 from simulator.api.schemas.custom import CustomStrategy
 from simulator.api.status import Cause
 from simulator.api.store import Change
-from simulator.api.strategies.strategy import Strategy
+from simulator.api.strategy import Strategy
 from simulator.api.wire import JsonObject
 from simulator.api.world import World
 

@@ -9,7 +9,7 @@ from simulator.api.strategies.plain import (
     NamespaceStrategy,
 )
 from simulator.api.strategies.pods import PodStrategy
-from simulator.api.strategies.strategy import Strategy
+from simulator.api.strategy import Strategy
 
 
 def strategies() -> dict[str, Strategy]:
