@@ -1,0 +1,72 @@
+"""What a fault is: a value that says which symptoms a sick machine shows."""
+
+import abc
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from nodehealth.health import Fields
+
+
+class Survives(StrEnum):
+    """What a fault outlives."""
+
+    NOTHING = "nothing"
+    REBOOT = "reboot"
+    REPLACEMENT = "replacement"
+    """The fault does not lie in the machine: its successor has it too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A level that a sick machine shows instead of the healthy one."""
+
+    name: str
+    subject: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occurrence:
+    """An event that happens on a machine when it falls sick."""
+
+    name: str
+    subject: str
+    fields: Fields
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Symptoms:
+    """Everything that a machine's sickness changes about it; the default is health."""
+
+    readings: tuple[Reading, ...] = ()
+    occurrences: tuple[Occurrence, ...] = ()
+    kubelet_dead: bool = False
+    agent_silent: bool = False
+    never_replaced: bool = False
+    """Once it is deleted, no successor comes up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault(abc.ABC):
+    """One way for a machine to be sick; its fields are what may be said about it."""
+
+    survives: Survives = Survives.NOTHING
+
+    @abc.abstractmethod
+    def symptoms(self) -> Symptoms:
+        """Say what the machine shows."""
+
+
+def merged(many: Iterable[Symptoms]) -> Symptoms:
+    """Lay the symptoms of several faults over each other; the later reading of a level wins."""
+    all_of_them = tuple(many)
+    levels = {(each.name, each.subject): each for one in all_of_them for each in one.readings}
+    return Symptoms(
+        readings=tuple(levels.values()),
+        occurrences=tuple(each for one in all_of_them for each in one.occurrences),
+        kubelet_dead=any(one.kubelet_dead for one in all_of_them),
+        agent_silent=any(one.agent_silent for one in all_of_them),
+        never_replaced=any(one.never_replaced for one in all_of_them),
+    )

@@ -1,0 +1,277 @@
+"""The independent observer: it counts what nodemend disrupts and writes down every broken promise.
+
+It knows what the API server saw, and nothing of the remediator or of what the ledger admits. A node
+counts as disrupted by us from the first of three things: our fence says so, one of its pods was
+evicted by us, its machine was deleted or rebooted by us. It counts until the Node, maybe a new one
+of that name, is back: schedulable and released, or schedulable and without marks of ours.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from nodehealth.fence import Hold
+from simulator.witnessed import (
+    Asked,
+    LedgerChanged,
+    MachineChanged,
+    NodeChanged,
+    NodeSeen,
+    PodBound,
+    Seen,
+)
+
+CLUSTER: Final = "cluster"
+
+
+class Broken(StrEnum):
+    """Which promise was broken."""
+
+    LIMIT = "more nodes disrupted than the limit allows"
+    DELETED_POD = "a pod was deleted and not evicted"
+    EVICTED_UNCORDONED = "a pod was evicted from a Node that takes new pods"
+    DELETED_TWICE = "a machine was deleted twice"
+    UNFENCED = "a machine was deleted or rebooted without a fence that says disrupted"
+    UNCORDONED_FOREIGN = "a Node was uncordoned that somebody else had cordoned"
+    EPOCH_FELL = "the ledger's epoch fell"
+    UNTESTED = "a Node was written without a test of what it was"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """A broken promise: which, when, where."""
+
+    broken: Broken
+    at: datetime
+    scope: str
+    nodes: tuple[str, ...]
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How many nodes may be disrupted at once; a pool that is not named has no limit of its own."""
+
+    cluster: int
+    pools: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disrupted:
+    """A node that we disrupt."""
+
+    pool: str
+    since: datetime
+    not_uid: str = ""
+    """The UID of the Node that must be another one before this is over."""
+    not_boot: str = ""
+    """The boot that must be over before this is."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Machine:
+    uid: str
+    reboot: str
+
+
+class Observer:
+    """Takes in what happened and keeps count."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.limits = limits
+        """None while nothing limits disruption."""
+        self.disrupted: dict[str, Disrupted] = {}
+        self.violations: list[Violation] = []
+        self.most: dict[str, int] = {}
+        """The most nodes that were disrupted at once, by scope."""
+        self._nodes: dict[str, NodeSeen] = {}
+        """As they are, or as they were when they went."""
+        self._gone: set[str] = set()
+        self._foreign: set[str] = set()
+        """Nodes that somebody else has cordoned."""
+        self._opened: set[str] = set()
+        """Nodes whose last commit undid the cordon of somebody else; whose it was is told next."""
+        self._pods: dict[str, str] = {}
+        self._last_pod = ""
+        """The pod that went last: the request that let it go is told of next."""
+        self._machines: dict[str, _Machine] = {}
+        self._rebooted: dict[str, str] = {}
+        self._deleted: set[str] = set()
+        """The UIDs of the machines that we deleted."""
+        self._epoch = 0
+
+    def see(self, seen: Seen) -> None:
+        """Take in one fact, in the order in which they happened."""
+        match seen:
+            case NodeChanged():
+                self._see_node(seen)
+            case PodBound():
+                self._see_pod(seen)
+            case MachineChanged():
+                self._see_machine(seen)
+            case LedgerChanged():
+                self._see_ledger(seen)
+            case Asked():
+                self._see_request(seen)
+
+    def count(self, scope: str = CLUSTER) -> int:
+        """Return how many nodes are disrupted in the cluster or in a pool."""
+        return len(self.within(scope))
+
+    def within(self, scope: str) -> tuple[str, ...]:
+        """Return the names of the nodes that are disrupted in the cluster or in a pool."""
+        return tuple(
+            name
+            for name, each in sorted(self.disrupted.items())
+            if scope in {CLUSTER, f"pool {each.pool}"}
+        )
+
+    def _see_node(self, seen: NodeChanged) -> None:
+        if seen.node is None:
+            self._gone.add(seen.name)
+            return
+        node, before = seen.node, self._nodes.get(seen.name)
+        if before is not None and before.uid != node.uid:
+            before = None
+        self._gone.discard(seen.name)
+        self._nodes[seen.name] = node
+        self._note_cordon(before, node)
+        if node.hold is Hold.DISRUPTED:
+            self._begin(seen.name, seen.at)
+        elif self._is_back(node):
+            self.disrupted.pop(seen.name, None)
+
+    def _note_cordon(self, before: NodeSeen | None, node: NodeSeen) -> None:
+        self._opened.discard(node.name)
+        if not node.unschedulable:
+            if node.name in self._foreign and before is not None:
+                self._opened.add(node.name)
+            self._foreign.discard(node.name)
+        elif (before is None or not before.unschedulable) and not node.marked:
+            self._foreign.add(node.name)
+
+    def _is_back(self, node: NodeSeen) -> bool:
+        disrupted = self.disrupted.get(node.name)
+        if disrupted is None or node.marked:
+            return False
+        usable = not node.unschedulable or node.name in self._foreign
+        booted = not disrupted.not_boot or node.boot_id != disrupted.not_boot
+        return usable and booted and node.uid != disrupted.not_uid
+
+    def _see_pod(self, seen: PodBound) -> None:
+        if seen.node:
+            self._pods[seen.key] = seen.node
+            return
+        if self._last_pod != seen.key:
+            self._pods.pop(self._last_pod, None)
+            self._last_pod = seen.key
+
+    def _see_machine(self, seen: MachineChanged) -> None:
+        if seen.uid:
+            self._machines[seen.name] = _Machine(seen.uid, seen.reboot)
+
+    def _see_ledger(self, seen: LedgerChanged) -> None:
+        if seen.epoch < self._epoch:
+            message = f"from {self._epoch} to {seen.epoch}"
+            self._break(Broken.EPOCH_FELL, seen.at, (), message)
+        self._epoch = max(self._epoch, seen.epoch)
+
+    def _see_request(self, seen: Asked) -> None:
+        if not seen.ours:
+            self._opened.discard(seen.name)
+            return
+        match seen.resource, seen.subresource, seen.verb:
+            case "pods", "eviction", "create":
+                self._evicted(seen)
+            case "pods", "", "delete" | "deletecollection":
+                node = self._pods.get(f"{seen.namespace}/{seen.name}", "")
+                self._break(Broken.DELETED_POD, seen.at, (node,), f"pod {_name(seen)}")
+            case "machines.simulator.nodemend.dev", "", "delete":
+                self._deleted_machine(seen)
+            case "machines.simulator.nodemend.dev", "", "patch" | "update":
+                self._changed_machine(seen)
+            case "nodes", "", "patch" | "update" | "delete":
+                self._wrote_node(seen)
+
+    def _evicted(self, seen: Asked) -> None:
+        name = self._pods.get(f"{seen.namespace}/{seen.name}", "")
+        node = self._nodes.get(name)
+        if node is None:
+            return
+        if not node.unschedulable and name not in self._gone:
+            self._break(Broken.EVICTED_UNCORDONED, seen.at, (name,), f"pod {_name(seen)}")
+        self._begin(name, seen.at)
+
+    def _deleted_machine(self, seen: Asked) -> None:
+        machine, node = self._machines.get(seen.name), self._nodes.get(seen.name)
+        if machine is None:
+            return
+        if machine.uid in self._deleted:
+            self._break(Broken.DELETED_TWICE, seen.at, (seen.name,), f"UID {machine.uid}")
+        self._deleted.add(machine.uid)
+        self._check_fence(seen, node)
+        self._begin(seen.name, seen.at, not_uid="" if node is None else node.uid)
+
+    def _changed_machine(self, seen: Asked) -> None:
+        machine, node = self._machines.get(seen.name), self._nodes.get(seen.name)
+        if machine is None or not machine.reboot:
+            return
+        if machine.reboot == self._rebooted.get(machine.uid):
+            return
+        self._rebooted[machine.uid] = machine.reboot
+        self._check_fence(seen, node)
+        self._begin(seen.name, seen.at, not_boot="" if node is None else node.boot_id)
+
+    def _check_fence(self, seen: Asked, node: NodeSeen | None) -> None:
+        if node is None or node.hold is not Hold.DISRUPTED:
+            says = "no Node" if node is None else f"the fence says {node.slot!r}"
+            self._break(Broken.UNFENCED, seen.at, (seen.name,), says)
+
+    def _wrote_node(self, seen: Asked) -> None:
+        if not seen.tested:
+            self._break(Broken.UNTESTED, seen.at, (seen.name,), f"{seen.verb} without a test")
+        if seen.name in self._opened:
+            self._break(Broken.UNCORDONED_FOREIGN, seen.at, (seen.name,), "it was not our cordon")
+
+    def _begin(self, name: str, at: datetime, *, not_uid: str = "", not_boot: str = "") -> None:
+        known, node = self.disrupted.get(name), self._nodes.get(name)
+        self.disrupted[name] = Disrupted(
+            pool="" if node is None else node.pool,
+            since=at if known is None else known.since,
+            not_uid=not_uid or ("" if known is None else known.not_uid),
+            not_boot=not_boot or ("" if known is None else known.not_boot),
+        )
+        if known is None:
+            self._check_limits(name, at)
+
+    def _check_limits(self, name: str, at: datetime) -> None:
+        pool = self.disrupted[name].pool
+        limits = self.limits
+        for scope, limit in (
+            (CLUSTER, None if limits is None else limits.cluster),
+            (f"pool {pool}", None if limits is None else limits.pools.get(pool)),
+        ):
+            nodes = self.within(scope)
+            self.most[scope] = max(self.most.get(scope, 0), len(nodes))
+            if limit is not None and len(nodes) > limit:
+                message = f"{len(nodes)} nodes in {scope}, limit {limit}"
+                self._break(Broken.LIMIT, at, nodes, message, scope=scope)
+
+    def _break(
+        self,
+        broken: Broken,
+        at: datetime,
+        nodes: tuple[str, ...],
+        message: str,
+        *,
+        scope: str = CLUSTER,
+    ) -> None:
+        self.violations.append(
+            Violation(broken=broken, at=at, scope=scope, nodes=nodes, message=message)
+        )
+
+
+def _name(seen: Asked) -> str:
+    return f"{seen.namespace}/{seen.name}"

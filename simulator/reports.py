@@ -1,0 +1,113 @@
+"""What a synthetic agent says of its node: pure, from the symptoms and from what it said before."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, TypeAlias
+
+import msgspec
+
+from nodehealth import history
+from nodehealth.health import Event, Level, NodeHealthStatus, ProbeReport, ProbeState
+from simulator.fault import Occurrence, Reading, Symptoms
+
+VERSION: Final = "0.1.0+synthetic"
+_DISK: Final[Mapping[str, int | str]] = {"device": "/dev/sda1", "fstype": "ext4"}
+_HEALTHY: Final = (
+    Reading(name="disk.free_ratio", subject="/", value=0.6),
+    Reading(name="disk.free_inodes_ratio", subject="/", value=0.9),
+)
+_PROBES: Final = ("filesystems",)
+_FIELDS: Final = msgspec.structs.fields(NodeHealthStatus)
+
+_EventKey: TypeAlias = tuple[str, str, tuple[tuple[str, int | str], ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boot:
+    """The machine as its agent knows it."""
+
+    node_uid: str
+    boot_id: str
+    refresh: timedelta
+    booted_at: datetime
+
+
+def first(boot: Boot, symptoms: Symptoms) -> NodeHealthStatus:
+    """Return the report of an agent that has just begun: every level since the boot."""
+    begun = NodeHealthStatus(
+        node_uid=boot.node_uid,
+        boot_id=boot.boot_id,
+        agent_version=VERSION,
+        reported_at=boot.booted_at,
+        refresh_seconds=max(1, round(boot.refresh.total_seconds())),
+        probes=tuple(
+            ProbeReport(name=name, state=ProbeState.OK, since=boot.booted_at) for name in _PROBES
+        ),
+    )
+    return following(begun, symptoms, (), boot.booted_at)
+
+
+def following(
+    before: NodeHealthStatus,
+    symptoms: Symptoms,
+    happened: Iterable[Occurrence],
+    now: datetime,
+) -> NodeHealthStatus:
+    """Return the next report: what the machine shows now, and what has happened since."""
+    known = {(level.name, level.subject): level for level in before.levels}
+    healed = (_healthy(level) for level in before.levels)
+    shown = {(each.name, each.subject): each for each in (*healed, *_HEALTHY, *symptoms.readings)}
+    levels = tuple(_level(known.get(key), each, now) for key, each in sorted(shown.items()))
+    events = {_event_key(each): each for each in before.events}
+    for each in happened:
+        _count(events, each, before.boot_id, now)
+    return msgspec.structs.replace(
+        before, levels=levels, events=tuple(events.values()), reported_at=now
+    )
+
+
+def explicit(status: NodeHealthStatus) -> dict[str, object]:
+    """Return a status with every key present: a merge patch keeps what it does not name."""
+    return {each.encode_name: getattr(status, each.name) for each in _FIELDS}
+
+
+def _level(before: Level | None, reading: Reading, now: datetime) -> Level:
+    if before is not None and before.value == reading.value:
+        return before
+    fields = _DISK if reading.name.startswith("disk.") else {}
+    flips = history.History() if before is None else history.record(before.flips, now)
+    return Level(
+        name=reading.name,
+        subject=reading.subject,
+        value=reading.value,
+        since=now,
+        fields=fields,
+        flips=flips,
+    )
+
+
+def _healthy(level: Level) -> Reading:
+    """Return what a level shows when nothing is wrong."""
+    value = next(each.value for each in _HEALTHY if each.name == level.name)
+    return Reading(name=level.name, subject=level.subject, value=value)
+
+
+def _event_key(event: Event | Occurrence) -> _EventKey:
+    return event.name, event.subject, tuple(sorted(event.fields.items()))
+
+
+def _count(
+    events: dict[_EventKey, Event], happened: Occurrence, boot_id: str, now: datetime
+) -> None:
+    key = _event_key(happened)
+    known = events.get(key)
+    past = history.History() if known is None else known.history
+    events[key] = Event(
+        name=happened.name,
+        subject=happened.subject,
+        fields=happened.fields,
+        boot_id=boot_id,
+        count=happened.count + (0 if known is None else known.count),
+        history=history.record(past, now, happened.count),
+    )

@@ -1,0 +1,110 @@
+"""Where the observer stands: it hears the API server's commits and requests, and nothing else."""
+
+from typing import Final
+
+import msgspec
+
+from nodehealth import keys
+from nodehealth.kube.objects import Node, Object
+from nodehealth.ledger import RepairLedger
+from simulator import records
+from simulator.api.audit import AuditEntry
+from simulator.api.server import ApiServer
+from simulator.api.store import Change, Entry
+from simulator.machines import REBOOT_ANNOTATION
+from simulator.observer import Observer
+from simulator.witnessed import (
+    Asked,
+    LedgerChanged,
+    MachineChanged,
+    NodeChanged,
+    NodeSeen,
+    PodBound,
+    Seen,
+)
+
+_JSON_PATCH: Final = "application/json-patch+json"
+_CHANGES: Final = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+_nodes = msgspec.json.Decoder(Node)
+_ledgers = msgspec.json.Decoder(RepairLedger)
+_objects = msgspec.json.Decoder(Object)
+
+
+class _Operation(msgspec.Struct):
+    op: str = ""
+
+
+_operations = msgspec.json.Decoder(list[_Operation])
+
+
+def attach(observer: Observer, api: ApiServer, user: str) -> None:
+    """Let an observer see what happens at an API server; the user is the remediator's."""
+
+    def on_commit(change: Change) -> None:
+        seen = _fact(change)
+        if seen is not None:
+            observer.see(seen)
+
+    def on_request(entry: AuditEntry) -> None:
+        if entry.verb in _CHANGES and entry.code < 300 and not entry.dry_run:
+            observer.see(_request(entry, user))
+
+    api.on_commit(on_commit)
+    api.on_request(on_request)
+
+
+def _fact(change: Change) -> Seen | None:
+    entry = change.now
+    name = change.new.fields["metadata.name"]
+    match change.resource:
+        case records.NODES:
+            node = None if entry is None else _node(entry)
+            return NodeChanged(at=change.at, name=name, node=node)
+        case records.PODS:
+            node_name = "" if entry is None else entry.fields["spec.nodeName"]
+            return PodBound(at=change.at, key=change.new.key, node=node_name)
+        case records.MACHINES:
+            if entry is None:
+                return MachineChanged(at=change.at, name=name)
+            metadata = _objects.decode(entry.body).metadata
+            reboot = metadata.annotations.get(REBOOT_ANNOTATION, "")
+            return MachineChanged(at=change.at, name=name, uid=metadata.uid, reboot=reboot)
+        case records.LEDGERS if entry is not None:
+            epoch = _ledgers.decode(entry.body).status.epoch
+            return LedgerChanged(at=change.at, epoch=epoch)
+    return None
+
+
+def _node(entry: Entry) -> NodeSeen:
+    node = _nodes.decode(entry.body)
+    return NodeSeen(
+        name=node.metadata.name,
+        uid=node.metadata.uid,
+        pool=node.metadata.labels.get(keys.POOL_LABEL, ""),
+        boot_id=node.status.node_info.boot_id,
+        unschedulable=node.spec.unschedulable,
+        slot=node.metadata.annotations.get(keys.FENCE_ANNOTATION, ""),
+        tainted=any(taint.key == keys.REPAIR_TAINT for taint in node.spec.taints),
+    )
+
+
+def _request(entry: AuditEntry, user: str) -> Asked:
+    return Asked(
+        ours=entry.user == user,
+        at=entry.at,
+        verb=entry.verb,
+        resource=entry.resource,
+        subresource=entry.subresource,
+        namespace=entry.namespace,
+        name=entry.name,
+        tested=_is_tested(entry),
+    )
+
+
+def _is_tested(entry: AuditEntry) -> bool:
+    if not entry.content_type.startswith(_JSON_PATCH):
+        return False
+    try:
+        return any(each.op == "test" for each in _operations.decode(entry.body))
+    except msgspec.DecodeError:
+        return False
