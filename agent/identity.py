@@ -5,8 +5,10 @@ import binascii
 
 import msgspec
 
+from nodehealth.kit.settings import SettingsError
 
-class IdentityError(ValueError):
+
+class IdentityError(SettingsError):
     """It is not clear which Node the agent speaks for."""
 
 

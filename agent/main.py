@@ -1,7 +1,6 @@
 """The agent: everything put together, started, and ended in order."""
 
 import asyncio
-import importlib.metadata
 import signal
 from datetime import timedelta
 from pathlib import Path
@@ -70,11 +69,10 @@ async def run(
     keeper = Keeper(settings.state_file)
     report = Report(client, node=claim.name, node_uid=claim.uid)
     publisher = Publisher(report.send, clock=clock, random=random)
-    version = agent_version()
 
     def listen(known: State) -> None:
         keeper.offer(known)
-        publisher.offer(state.status(known, agent_version=version))
+        publisher.offer(state.status(known, agent_version=settings.version))
 
     begin = await begun(settings, host, claim.uid, clock, kept=await keeper.load())
     monitor = Monitor(settings.probes, host, begin=begin, clock=clock, listener=listen)
@@ -102,14 +100,6 @@ async def begun(
     return state.begin(
         kept, boot_id=boot_id, node_uid=node_uid, probes=settings.probes, now=clock()
     )
-
-
-def agent_version() -> str:
-    """Return the version of the package that is installed."""
-    try:
-        return importlib.metadata.version("nodemend")
-    except importlib.metadata.PackageNotFoundError:
-        return ""  # run from a source tree
 
 
 def _claim(settings: Settings, config: Path | None, context: str | None) -> Claim:

@@ -41,6 +41,7 @@ class Publisher:
         self._sent: NodeHealthStatus | None = None
         self._account: Account | None = None
         self._failures = 0
+        self._failure: type[Exception] | tuple[()] = ()
         self._not_before = 0.0
         self._stopping = False
         self._wake = asyncio.Event()
@@ -101,7 +102,8 @@ class Publisher:
 
     def _failed(self, failure: errors.KubeError | NotOursError) -> None:
         """Wait longer after each failure; with jitter, so that a fleet does not return as one."""
-        level = logging.WARNING if not self._failures else logging.DEBUG
+        level = logging.DEBUG if isinstance(failure, self._failure) else logging.WARNING
+        self._failure = type(failure)
         logger.log(level, "the report could not be written, trying again: %s", failure)
         longest = LONGEST_PAUSE.total_seconds()
         pause = min(longest, 2.0**self._failures) * self._random.uniform(0.5, 1.0)
@@ -113,4 +115,4 @@ class Publisher:
     def _succeeded(self, sent: NodeHealthStatus) -> None:
         if self._failures:
             logger.info("the report is written again")
-        self._failures, self._not_before, self._sent = 0, 0.0, sent
+        self._failures, self._failure, self._not_before, self._sent = 0, (), 0.0, sent

@@ -1,5 +1,6 @@
 """What an operator may set, from flags, the environment and a YAML file; flags win."""
 
+import importlib.metadata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,8 @@ class Settings:
     """What must survive a restart; a host path in a cluster."""
     probes: Mapping[str, Probe] = field(default_factory=dict)
     """By name; all that exist unless the file says `off`."""
+    version: str = ""
+    """What the agent calls its own version."""
 
 
 def load(
@@ -59,7 +62,15 @@ def load(
         boot_id=boot_id or Path(environ.get("BOOT_ID_FILE", BOOT_ID)),
         state_file=state_file or Path(environ.get("STATE_FILE", STATE_FILE)),
         probes=_probes(_read(file) if file else {}, f"{file}.probes" if file else "probes"),
+        version=_installed(),
     )
+
+
+def _installed() -> str:
+    try:
+        return importlib.metadata.version("nodemend")
+    except importlib.metadata.PackageNotFoundError:
+        return ""  # run from a source tree
 
 
 def _read(file: Path) -> Mapping[str, object]:

@@ -43,7 +43,7 @@ async def sweep_once(settings: Settings, *, clock: Clock = clocks.wall) -> NodeH
     host = Host(root=settings.root, boot_id=settings.boot_id)
     begin = await main.begun(settings, host, settings.node_uid, clock)
     known = await Monitor(settings.probes, host, begin=begin, clock=clock).sweep()
-    report = state.status(known, agent_version=main.agent_version())
+    report = state.status(known, agent_version=settings.version)
     return msgspec.structs.replace(report, reported_at=clock())
 
 

@@ -38,10 +38,13 @@ class Guard:
         result = Future[T]()
         result.set_running_or_notify_cancel()
         threading.Thread(target=self._run, args=(key, work, result), name=key, daemon=True).start()
+        limit = asyncio.timeout(patience.total_seconds())
         try:
-            async with asyncio.timeout(patience.total_seconds()):
+            async with limit:
                 return await asyncio.wrap_future(result)
         except TimeoutError as late:
+            if not limit.expired():
+                raise  # the kernel's ETIMEDOUT is a TimeoutError too
             raise HungError(f"{key} does not return") from late
 
     def _run(self, key: str, work: Callable[[], T], result: Future[T]) -> None:

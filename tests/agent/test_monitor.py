@@ -61,7 +61,7 @@ def monitor(probes: Mapping[str, Probe], listener: Listener = lambda _: None) ->
 
 
 async def watched(watching: Monitor, seconds: float) -> Mapping[str, ProbeReport]:
-    running = asyncio.create_task(watching.run(Random(1)))  # noqa: S311 - a dice for a test
+    running = asyncio.create_task(watching.run(Random(1)))
     await asyncio.sleep(seconds)
     running.cancel()
     await asyncio.wait({running})

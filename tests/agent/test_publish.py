@@ -13,7 +13,13 @@ import pytest
 from agent.publish import Publisher
 from agent.report import NotOursError
 from nodehealth.health import Event, Level, NodeHealthStatus, ProbeReport, ProbeState
-from nodehealth.kube.errors import BlockedError, GoneError, OutcomeUnknownError, UnreachableError
+from nodehealth.kube.errors import (
+    BlockedError,
+    ForbiddenError,
+    GoneError,
+    OutcomeUnknownError,
+    UnreachableError,
+)
 from simulator import virtualtime
 from simulator.virtualtime import START, played
 
@@ -64,7 +70,7 @@ def play(scene: Scene, server: Server | None = None, seed: int = 1) -> Server:
     told = server or Server()
 
     async def stage() -> None:
-        publisher = Publisher(told.send, clock=virtualtime.clock(), random=Random(seed))  # noqa: S311 - a dice for a test
+        publisher = Publisher(told.send, clock=virtualtime.clock(), random=Random(seed))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(publisher.run())
             await scene(publisher, told)
@@ -189,6 +195,21 @@ def test_while_the_server_is_away_only_the_newest_report_is_kept(
     ]
 
 
+def test_each_kind_of_failure_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    async def scene(publisher: Publisher, server: Server) -> None:
+        away, forbidden = UnreachableError("connection refused"), ForbiddenError("no rights")
+        server.errors = [away, away, forbidden, forbidden, forbidden]
+        publisher.offer(free(0.5))
+        await asyncio.sleep(600)
+
+    play(scene)
+
+    assert caplog.messages == [
+        "the report could not be written, trying again: connection refused",
+        "the report could not be written, trying again: no rights",
+    ]
+
+
 def test_tries_are_ever_more_seldom_and_never_at_the_same_time_on_two_nodes() -> None:
     async def scene(publisher: Publisher, server: Server) -> None:
         server.errors = [UnreachableError("connection refused")] * 1000
@@ -238,7 +259,7 @@ async def test_an_error_in_our_own_code_is_not_hidden() -> None:
     async def broken(_: NodeHealthStatus) -> None:
         raise TypeError("a bug")
 
-    publisher = Publisher(broken, clock=virtualtime.clock(), random=Random(1))  # noqa: S311 - a dice for a test
+    publisher = Publisher(broken, clock=virtualtime.clock(), random=Random(1))
     publisher.offer(free(0.5))
 
     with pytest.raises(TypeError, match="a bug"):

@@ -1,5 +1,6 @@
 """One sweep of this machine, for a person and for a script."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -44,8 +45,8 @@ def drawn(told: NodeHealthStatus, faults: Sequence[str] = ()) -> str:
     return seen.get()
 
 
-async def test_this_machine_is_swept_without_a_cluster() -> None:
-    told = await probe.sweep_once(settings.load({}))
+def test_this_machine_is_swept_without_a_cluster() -> None:
+    told = asyncio.run(probe.sweep_once(settings.load({})))
 
     roots = [each for each in told.levels if each.subject == "/"]
     assert {each.name for each in roots} == {"disk.free_ratio", "disk.free_inodes_ratio"}
@@ -53,11 +54,11 @@ async def test_this_machine_is_swept_without_a_cluster() -> None:
     assert told.reported_at is not None
 
 
-async def test_a_wrong_boot_id_file_is_said() -> None:
+def test_a_wrong_boot_id_file_is_said() -> None:
     wrong = settings.load({}, boot_id=Path("/nowhere"))
 
     with pytest.raises(SettingsError, match=r"boot id: expected a readable file, got: .*nowhere"):
-        await probe.sweep_once(wrong)
+        asyncio.run(probe.sweep_once(wrong))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What hangs in the kernel costs one thread, and nothing waits for it."""
 
 import asyncio
+import errno
 import os
 import subprocess
 import sys
@@ -37,6 +38,14 @@ async def test_what_returns_in_time_is_returned() -> None:
 async def test_what_is_raised_is_raised() -> None:
     with pytest.raises(FileNotFoundError):
         await Guard().call("read", Path("/nowhere").read_bytes, patience=LATER)
+
+
+async def test_a_timeout_of_the_kernel_is_no_hang() -> None:
+    def time_out() -> None:
+        raise OSError(errno.ETIMEDOUT, "Connection timed out")
+
+    with pytest.raises(TimeoutError, match="Connection timed out"):
+        await Guard().call("nfs", time_out, patience=LATER)
 
 
 async def test_a_call_that_hangs_is_given_up_and_never_made_twice(fifo: Path) -> None:

@@ -1,0 +1,295 @@
+"""The whole agent: it sees, it tells, it ends in order, and it remembers."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from agent import main
+from agent.host.linux import Host
+from agent.identity import Claim
+from agent.probes.filesystems import Filesystems
+from agent.settings import Settings
+from nodehealth.health import NODE_HEALTHS, Level, NodeHealthStatus, ProbeState
+from nodehealth.kit import clocks
+from nodehealth.kit.settings import SettingsError
+from nodehealth.kube.client import Client
+from nodehealth.kube.errors import GoneError
+from nodehealth.kube.objects import Node
+from nodehealth.signals import Knowledge
+from simulator.api import http
+from simulator.api.direct import Direct
+from simulator.api.kubeconfig import write_kubeconfig
+from simulator.api.server import ApiServer
+
+OFTEN = timedelta(seconds=0.02)
+
+
+@dataclass
+class Machine:
+    """A machine with one filesystem, whose fill a test decides."""
+
+    folder: Path
+    free: int = 500
+    hangs: bool = field(default=False)
+
+    def __post_init__(self) -> None:
+        (self.folder / "boot").write_text("first")
+        (self.folder / "mountinfo").write_text("1 0 8:1 / / rw - ext4 /dev/sda1 rw")
+
+    @property
+    def host(self) -> Host:
+        """Return the door to it."""
+        return Host(
+            boot_id=self.folder / "boot",
+            mountinfo=self.folder / "mountinfo",
+            statvfs=lambda _: self.measure(),
+        )
+
+    def measure(self) -> os.statvfs_result:
+        """Answer as statvfs does."""
+        if self.hangs:
+            raise OSError(110, "Connection timed out")
+        return os.statvfs_result((4096, 4096, 1000, self.free, self.free, 100, 50, 50, 0, 255))
+
+    @property
+    def settings(self) -> Settings:
+        """Return the settings of an agent that looks often."""
+        probes = {"filesystems": Filesystems(interval=OFTEN)}
+        return Settings(state_file=self.folder / "agent.json", probes=probes, version="1.2")
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    """A machine that is half full."""
+    return Machine(tmp_path)
+
+
+@asynccontextmanager
+async def running(machine: Machine, client: Client, node: Node) -> AsyncIterator[None]:
+    """Run the agent of a machine, and end it as SIGTERM does."""
+    stop = asyncio.Event()
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        tasks.create_task(run(machine, client, node, stop))
+        yield
+        stop.set()
+
+
+async def run(machine: Machine, client: Client, node: Node, stop: asyncio.Event) -> None:
+    await main.run(
+        machine.settings,
+        client=client,
+        host=machine.host,
+        claim=Claim(name=node.metadata.name, uid=node.metadata.uid),
+        clock=clocks.wall,
+        random=Random(1),
+        stop=stop,
+    )
+
+
+async def told(client: Client, when: Callable[[NodeHealthStatus], bool]) -> NodeHealthStatus:
+    """Wait until the API server was told something."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                status = (await client.get(NODE_HEALTHS, "n1")).status
+            except GoneError:
+                status = NodeHealthStatus()
+            if when(status):
+                return status
+            await asyncio.sleep(0.01)
+
+
+def space(status: NodeHealthStatus) -> Level | None:
+    return next((each for each in status.levels if each.name == "disk.free_ratio"), None)
+
+
+def has(value: float) -> Callable[[NodeHealthStatus], bool]:
+    """Say whether a report says that so much is free, for sure."""
+
+    def look(status: NodeHealthStatus) -> bool:
+        level = space(status)
+        return level is not None and (level.value, level.knowledge) == (value, Knowledge.KNOWN)
+
+    return look
+
+
+async def test_a_disk_that_fills_is_told(machine: Machine, client: Client, node: Node) -> None:
+    async with running(machine, client, node):
+        await told(client, has(0.5))
+        machine.free = 20
+
+        status = await told(client, has(0.02))
+
+    assert (status.node_uid, status.boot_id) == (node.metadata.uid, "first")
+    assert status.agent_version == "1.2"
+    assert [each.state for each in status.probes] == [ProbeState.OK]
+    assert status.reported_at is not None
+
+
+async def test_a_restart_remembers_since_when(machine: Machine, client: Client, node: Node) -> None:
+    async with running(machine, client, node):
+        before = space(await told(client, has(0.5)))
+
+    async with running(machine, client, node):
+        await asyncio.sleep(0.2)
+        after = space(await told(client, has(0.5)))
+
+    assert before is not None
+    assert after is not None
+    assert after.since == before.since
+
+
+async def test_a_reboot_is_told_and_levels_begin_anew(
+    machine: Machine, client: Client, node: Node
+) -> None:
+    async with running(machine, client, node):
+        before = space(await told(client, has(0.5)))
+    (machine.folder / "boot").write_text("second")
+
+    async with running(machine, client, node):
+        status = await told(client, lambda status: status.boot_id == "second" and has(0.5)(status))
+    after = space(status)
+
+    assert before is not None
+    assert after is not None
+    assert after.since > before.since
+
+
+async def test_what_cannot_be_read_is_told_as_unknown(
+    machine: Machine, client: Client, node: Node
+) -> None:
+    async with running(machine, client, node):
+        await told(client, has(0.5))
+        machine.hangs = True
+
+        status = await told(client, lambda status: status.probes[0].state is ProbeState.FAILED)
+
+    assert {each.knowledge for each in status.levels} == {Knowledge.UNKNOWN}
+    assert status.probes[0].message == "/: Connection timed out"
+    assert status.refresh_seconds == 20
+
+
+async def test_a_disk_too_sick_for_the_state_stops_nothing(
+    machine: Machine, client: Client, node: Node, caplog: pytest.LogCaptureFixture
+) -> None:
+    (machine.folder / "agent.json").mkdir()
+
+    async with running(machine, client, node):
+        await told(client, has(0.5))
+
+    assert "cannot be read, beginning anew" in caplog.text
+
+
+async def test_a_machine_whose_boot_cannot_be_told_is_said(
+    machine: Machine, client: Client, node: Node
+) -> None:
+    (machine.folder / "boot").unlink()
+
+    with pytest.raises(SettingsError, match="boot id: expected a readable file"):
+        await run(machine, client, node, asyncio.Event())
+
+
+PROGRAM = """
+import asyncio, os, pathlib, sys
+from agent import main, settings
+from nodehealth.kit import logs
+logs.setup()
+config = pathlib.Path(sys.argv[1])
+asyncio.run(main.serve(settings.load(os.environ), config=config))
+banned = {"kubernetes", "typer", "rich"} & set(sys.modules)
+assert not banned, banned
+"""
+
+
+@asynccontextmanager
+async def process(config: Path, folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Start the agent as a program of its own, on this very machine."""
+    environ = {**os.environ, "STATE_FILE": str(folder / "agent.json")}
+    started = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", PROGRAM, str(config), env=environ, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        yield started
+    finally:
+        if started.returncode is None:
+            started.kill()
+        await started.communicate()
+
+
+@pytest.fixture
+def token(direct: Direct, node: Node) -> str:
+    """The token of the agent's pod on the Node, which is all that the agent is told of it."""
+    place = {"namespace": "nodemend"}
+    direct.create("serviceaccounts", {"metadata": {"name": "nodemend-agent", **place}}, **place)
+    spec = {
+        "nodeName": node.metadata.name,
+        "serviceAccountName": "nodemend-agent",
+        "containers": [{"name": "agent", "image": "nodemend"}],
+    }
+    direct.create("pods", {"metadata": {"name": "agent-1", **place}, "spec": spec}, **place)
+    path = "/api/v1/namespaces/nodemend/serviceaccounts/nodemend-agent/token"
+    bound = {"apiVersion": "v1", "kind": "Pod", "name": "agent-1"}
+    asked = {
+        "apiVersion": "authentication.k8s.io/v1",
+        "kind": "TokenRequest",
+        "spec": {"boundObjectRef": bound},
+    }
+    return str(direct.ask("POST", path, asked)["status"]["token"])
+
+
+@pytest.fixture
+async def config(api: ApiServer, token: str, tmp_path: Path) -> AsyncIterator[Path]:
+    """A kubeconfig for the cluster, which listens on a port."""
+    path = tmp_path / "kubeconfig"
+    async with http.serve(api) as served:
+        await asyncio.to_thread(write_kubeconfig, path, served.url, token)
+        yield path
+
+
+async def test_the_real_agent_ends_in_order_when_told_to(
+    config: Path, client: Client, tmp_path: Path
+) -> None:
+    async with process(config, tmp_path) as agent:
+        status = await told(client, lambda status: bool(status.levels))
+        agent.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(10):
+            _, log = await agent.communicate()
+
+    assert (agent.returncode, log.decode()) == (0, "")
+    assert "/" in {each.subject for each in status.levels}
+    kept = json.loads((tmp_path / "agent.json").read_text())
+    assert kept["bootID"] == status.boot_id
+
+
+async def test_the_real_agent_goes_on_after_it_was_killed(
+    config: Path, client: Client, tmp_path: Path
+) -> None:
+    async with process(config, tmp_path) as agent:
+        await told(client, lambda status: bool(status.levels))
+        while not (tmp_path / "agent.json").exists():  # noqa: ASYNC110 - another process writes it
+            await asyncio.sleep(0.02)
+        agent.kill()
+        await agent.wait()
+    killed = datetime.now(UTC)  # noqa: TID251 - the processes share the wall clock
+
+    async with process(config, tmp_path):
+        status = await told(
+            client,
+            lambda status: (
+                status.reported_at is not None
+                and status.reported_at > killed
+                and all(each.state is ProbeState.OK for each in status.probes)
+            ),
+        )
+
+    assert all(each.since < killed for each in status.levels)
