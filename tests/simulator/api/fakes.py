@@ -1,5 +1,7 @@
-"""A clock for tests."""
+"""A clock for tests, and patience."""
 
+import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -18,3 +20,12 @@ class Watchmaker:
     def wait(self, seconds: float) -> None:
         """Let time pass."""
         self.now += timedelta(seconds=seconds)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds; it takes a moment, not long."""
+    for _ in range(500):
+        if holds():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it never came true")

@@ -111,6 +111,16 @@ def test_unknown_fields_are_pruned_and_defaults_put_in(things: Direct) -> None:
     assert made["spec"] == {"size": 1, "mode": "On", "free": {"any": {"thing": 1}}}
 
 
+def test_who_owns_what_survives_pruning(things: Direct) -> None:
+    thing(things)
+    changed = things.merge(THINGS, "t", {"spec": {"size": 2}}, namespace="default")
+
+    (entry,) = changed["metadata"]["managedFields"]
+
+    assert (entry["manager"], entry["operation"]) == ("tester", "Update")
+    assert entry["fieldsV1"] == {"f:spec": {"f:size": {}, "f:mode": {}}}
+
+
 def test_a_strict_client_is_told_of_unknown_fields(things: Direct) -> None:
     body: JsonObject = {"metadata": {"name": "t"}, "spec": {"size": 1, "bogus": 1}}
     path = things.path(THINGS, "default")
