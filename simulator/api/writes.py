@@ -194,7 +194,7 @@ def _restore(call: Call, new: JsonObject, old: JsonObject) -> None:
     kind = call.kind
     if call.subresource == "status":
         _keep_all_but_status(new, old, metadata=kind.custom is not None)
-    elif kind.status_apart:
+    elif kind.status_apart and call.subresource != "binding":
         _take(new, old, "status")
     for field in (*_SERVERS, "managedFields", "resourceVersion"):
         _take(new["metadata"], old["metadata"], field)

@@ -1,6 +1,9 @@
 """The server on a socket: what every HTTP client meets, and the ways in which it misbehaves."""
 
+import asyncio
 import json
+import shutil
+import ssl
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,7 +12,7 @@ import pytest
 
 from nodehealth.kube.errors import OutcomeUnknownError, UnreachableError
 from nodehealth.kube.transport import Request
-from simulator.api import faults, http
+from simulator.api import certificates, faults, http
 from simulator.api.direct import Direct
 from simulator.api.faults import Match
 from simulator.api.kubeconfig import write_kubeconfig
@@ -44,6 +47,23 @@ async def test_a_wrong_token_is_refused_on_a_socket_too(api: ApiServer) -> None:
         answer = await client.get(served.url + NODES)
 
     assert answer.status == 401
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl program")
+async def test_https_wants_a_token(api: ApiServer, tmp_path: Path) -> None:
+    certificate = await asyncio.to_thread(certificates.make, tmp_path)
+    context = await asyncio.to_thread(ssl.create_default_context, cafile=str(certificate[0]))
+    connector = aiohttp.TCPConnector(ssl=context)
+    headers = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+
+    async with (
+        http.serve(api, certificate=certificate) as served,
+        aiohttp.ClientSession(connector=connector) as client,
+    ):
+        known = await client.get(served.url + NODES, headers=headers)
+        stranger = await client.get(served.url + NODES)
+
+    assert (known.status, stranger.status) == (200, 401)
 
 
 async def test_a_watch_whose_client_left_is_let_go(api: ApiServer) -> None:

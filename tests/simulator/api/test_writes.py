@@ -199,6 +199,30 @@ def test_pods_get_what_admission_fills_in(direct: Direct, pod: Callable[..., Jso
     ]
 
 
+def test_a_pod_is_bound_once(direct: Direct, pod: Callable[..., JsonObject]) -> None:
+    pod("a", node="")
+    path = direct.path("pods", "default", "a", "binding")
+    body = {"metadata": {"name": "a"}, "target": {"kind": "Node", "name": "n2"}}
+
+    direct.ask("POST", path, body)
+
+    bound = direct.get("pods", "a", namespace="default")
+    assert bound["spec"]["nodeName"] == "n2"
+    assert "PodScheduled" in [one["type"] for one in bound["status"]["conditions"]]
+    with pytest.raises(StatusError, match="already assigned") as refused:
+        direct.ask("POST", path, body)
+    assert refused.value.code == 409
+
+
+def test_a_pods_spec_hardly_changes(direct: Direct, pod: Callable[..., JsonObject]) -> None:
+    pod("a")
+
+    with pytest.raises(StatusError, match="pod updates may not change fields") as refused:
+        direct.merge("pods", "a", {"spec": {"nodeName": "n2"}}, namespace="default")
+
+    assert refused.value.code == 422
+
+
 def test_a_lease_with_three_fractional_digits_is_unreadable(direct: Direct) -> None:
     lease: JsonObject = {
         "metadata": {"name": "l"},
