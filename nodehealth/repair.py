@@ -88,14 +88,13 @@ class NodeRepairSpec(Struct, frozen=True, kw_only=True):
 
 
 class Intent(Struct, frozen=True, kw_only=True):
-    """A deed written down before it is done, so that a crash can't make it happen twice."""
+    """A deed written down before it is done: whoever wrote it down may do it, once."""
 
     action: Annotated[str, Meta(max_length=63)]
     key: Annotated[str, Meta(max_length=128)]
-    """The idempotency key handed to whoever does the deed."""
+    """The idempotency key handed to whoever does the deed; another one for each attempt."""
     issued_at: datetime
-    token: Annotated[str, Meta(max_length=1024)] = ""
-    """What the provider answered, to ask after the deed with."""
+    attempt: Annotated[int, Meta(ge=1)] = 1
 
 
 class PhaseTime(Struct, frozen=True, kw_only=True):

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import signal
 import socket
 from collections.abc import Mapping
@@ -54,7 +53,7 @@ class Settings:
     namespace: str = keys.NAMESPACE
     """Where the leader's Lease lives."""
     identity: str = ""
-    """Who we are among the replicas; the host's name and our process by default."""
+    """Who we are among the replicas; by default the host's name and something random."""
     terms: Terms = TERMS
 
 
@@ -101,12 +100,15 @@ async def run(
     rules = await asyncio.to_thread(load.rules, settings.rules, remedy)
     policy = await asyncio.to_thread(load.policy, settings.policy)
     logger.info("%d rules (%s), mode %s", len(rules.rules), rules.digest, policy.mode)
-    remediator = Remediator(rules=rules, policy=policy, client=client, clock=clock, random=random)
+    provider = await asyncio.to_thread(owner, policy.provider)
+    remediator = Remediator(
+        rules=rules, policy=policy, provider=provider, client=client, clock=clock, random=random
+    )
     election = Election(
         client,
         name=keys.LEADER_LEASE,
         namespace=settings.namespace,
-        identity=settings.identity or f"{socket.gethostname()}-{os.getpid()}",
+        identity=settings.identity or f"{socket.gethostname()}-{random.getrandbits(32):08x}",
         clock=clock,
         random=random,
         terms=settings.terms,
@@ -126,10 +128,17 @@ class Remediator:
     """One replica: its caches are always warm, and it acts while it leads."""
 
     def __init__(
-        self, *, rules: RuleSet, policy: Policy, client: Client, clock: Clock, random: Random
+        self,
+        *,
+        rules: RuleSet,
+        policy: Policy,
+        provider: Provider | None,
+        client: Client,
+        clock: Clock,
+        random: Random,
     ) -> None:
         self._policy, self._clock, self._random = policy, clock, random
-        self._provider = owner(policy.provider)
+        self._provider = provider
         self._fleet = Fleet(policy)
         self._admission = Admission(client=client, clock=clock, swap=asyncio.Lock())
         act = Act(

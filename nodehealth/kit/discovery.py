@@ -1,9 +1,10 @@
-"""Extensions by name: the one class a module holds."""
+"""Extensions by name: the one class a module holds; what was found is found again at no cost."""
 
 import importlib
 import inspect
 import pkgutil
-from typing import TypeVar
+from functools import cache
+from typing import Any, TypeVar
 
 from nodehealth.kit import settings
 from nodehealth.kit.settings import SettingsError
@@ -46,7 +47,14 @@ def find(base: type[Base], package: str, name: str, *, path: str = "") -> type[B
         where = f"{path}: " if path else ""
         kind = base.__name__.lower()
         raise SettingsError(f"{where}no {kind} named {name!r}; known are {', '.join(known)}")
-    module = importlib.import_module(f"{package}.{name.replace('-', '_')}")
+    module = f"{package}.{name.replace('-', '_')}"
+    found: type[Base] = _only(base, module)  # type: ignore[arg-type]  # a class is hashable
+    return found
+
+
+@cache
+def _only(base: type[Any], module_name: str) -> type[Any]:
+    module = importlib.import_module(module_name)
     found = [
         each
         for each in vars(module).values()
@@ -57,12 +65,14 @@ def find(base: type[Base], package: str, name: str, *, path: str = "") -> type[B
     ]
     if len(found) != 1:
         fact = ", ".join(each.__name__ for each in found) or "none"
-        raise SettingsError(f"{module.__name__}: expected one {base.__name__}, found {fact}")
+        raise SettingsError(f"{module_name}: expected one {base.__name__}, found {fact}")
     return found[0]
 
 
-def names(package: str) -> list[str]:
+@cache
+def names(package: str) -> tuple[str, ...]:
     """List what a package's public modules are called, as people write it."""
     folders = importlib.import_module(package).__path__
     modules = (each.name for each in pkgutil.iter_modules(folders) if not each.ispkg)
-    return sorted(each.replace("_", "-") for each in modules if not each.startswith("_"))
+    public = (each.replace("_", "-") for each in modules if not each.startswith("_"))
+    return tuple(sorted(public))

@@ -64,7 +64,7 @@ def test_an_extension_is_made_by_name_with_its_settings(base: type[object]) -> N
 
 def test_modules_are_listed_as_people_write_them(base: type[object]) -> None:
     assert base
-    assert discovery.names("remedies") == ["borrowed", "reset-gpu", "twins"]
+    assert discovery.names("remedies") == ("borrowed", "reset-gpu", "twins")
 
 
 @pytest.mark.parametrize(

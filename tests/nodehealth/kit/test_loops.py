@@ -15,7 +15,7 @@ from nodehealth.kit import loops
 from simulator import virtualtime
 
 MINUTE = timedelta(minutes=1)
-DICE = Random(7)  # noqa: S311 - tests shall go the same way each time
+DICE = Random(7)
 
 
 async def starts(
@@ -126,7 +126,7 @@ async def test_a_cancellation_ends_the_loop() -> None:
 
 @given(st.integers(), st.floats(0.001, 10), st.floats(10, 100))
 def test_pauses_double_up_to_their_limit(seed: int, first: float, most: float) -> None:
-    dice = Random(seed)  # noqa: S311 - chosen by the test
+    dice = Random(seed)
     pauses = loops.backoff(timedelta(seconds=first), timedelta(seconds=most), random=dice)
 
     for count, pause in enumerate(itertools.islice(pauses, 30)):

@@ -16,7 +16,7 @@ from aiohttp import web
 from nodehealth.kube.errors import OutcomeUnknownError, UnreachableError
 from nodehealth.kube.transport import Request, Response, Transport
 
-DICE = Random(7)  # noqa: S311 - tests shall go the same way each time
+DICE = Random(7)
 DATE = "Thu, 01 Jan 2026 12:00:00 GMT"
 
 

@@ -1,0 +1,86 @@
+"""A way to the API server that crashes its user, loses answers, refuses and dawdles, as told."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from random import Random
+
+from nodehealth.kube import errors
+from nodehealth.kube.transport import Request, Response, Transport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Luck:
+    """How often what goes wrong, as shares of one; the rest goes well."""
+
+    lost_before: float = 0.0
+    """The request never arrives."""
+    lost_after: float = 0.0
+    """The request is carried out and its answer is lost."""
+    dawdle: timedelta = timedelta()
+    """How long a request may be under way at most."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Crash:
+    """The end of a process at its nth write: before it is sent, or after it is carried out."""
+
+    at_write: int
+    after: bool
+    writes: int = field(default=0, init=False)
+
+    def strikes(self) -> bool:
+        """Count one more write and say whether it is the one."""
+        self.writes += 1
+        return self.writes == self.at_write
+
+
+class PerilousTransport(Transport):
+    """Carries requests on as luck will have it; once crashed it carries nothing any more."""
+
+    def __init__(
+        self,
+        inner: Transport,
+        *,
+        random: Random,
+        luck: Luck | None = None,
+        crash: Crash | None = None,
+        crashed: Callable[[], None] | None = None,
+    ) -> None:
+        self._inner, self._random = inner, random
+        self._luck, self._crash = luck or Luck(), crash
+        self._crashed = crashed or (lambda: None)
+        self._dead = False
+        self.writes = 0
+
+    @asynccontextmanager
+    async def open(self, request: Request, *, deadline: timedelta) -> AsyncIterator[Response]:
+        """Send a request, or not."""
+        await self._dawdle()
+        write = request.method != "GET"
+        self.writes += write
+        struck = write and self._crash is not None and self._crash.strikes()
+        if struck and self._crash is not None and not self._crash.after:
+            await self._die()
+        if self._dead:
+            await asyncio.Event().wait()
+        if self._random.random() < self._luck.lost_before:
+            raise errors.UnreachableError("the request was lost")
+        async with self._inner.open(request, deadline=deadline) as response:
+            if struck:
+                await self._die()
+            if write and self._random.random() < self._luck.lost_after:
+                raise errors.OutcomeUnknownError("the answer was lost")
+            yield response
+
+    async def _dawdle(self) -> None:
+        seconds = self._luck.dawdle.total_seconds()
+        if seconds:
+            await asyncio.sleep(self._random.uniform(0, seconds))
+
+    async def _die(self) -> None:
+        self._dead = True
+        self._crashed()
+        await asyncio.Event().wait()

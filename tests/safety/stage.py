@@ -1,0 +1,209 @@
+"""A small cluster with sick nodes, and remediators that may die and are started again."""
+
+import asyncio
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from nodehealth import keys
+from nodehealth.kit.clocks import Clock
+from nodehealth.kube.client import Client
+from nodehealth.kube.objects import NODES, Node
+from nodehealth.ledger import REPAIR_LEDGERS, RepairLedger
+from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair, Phase
+from remediator.main import Remediator, owner, remedy
+from remediator.rules import load
+from remediator.rules.policy import DrainManners, Limit, Policy, Pool
+from simulator import scenario, virtualtime
+from simulator.api.faults import LateWatch
+from simulator.cluster import REMEDIATOR_TOKEN, Cluster
+from simulator.observer import Limits, Violation
+from tests.safety.peril import Crash, Luck, PerilousTransport
+
+RULES: Final = load.rules(Path(__file__).parents[2] / "rules", remedy)
+PROVIDER: Final = owner("simulator")
+RESTART: Final = timedelta(seconds=3)
+_STEP: Final = timedelta(seconds=5)
+_PATIENCE: Final = timedelta(minutes=30)
+
+SICK: Final = ("w-1", "w-2", "w-3")
+
+
+def plan(seed: int) -> scenario.Scenario:
+    """Four nodes, three of which get a full disk within seconds."""
+    faults = [
+        {"disk-full": {"at": f"{n}s", "node": name, "mount": "/scratch"}}
+        for n, name in enumerate(SICK, start=2)
+    ]
+    spec = {
+        "seed": seed,
+        "pools": [{"name": "w", "nodes": 4}],
+        "workloads": [
+            {
+                "name": "web",
+                "replicas": 4,
+                "grace": 5,
+                "stops-after": "2s",
+                "budget": {"max-unavailable": 1},
+            }
+        ],
+        "timings": {"provision": "5s", "terminate": "2s", "join": "1s"},
+        "faults": faults,
+    }
+    document = {"apiVersion": scenario.API_VERSION, "kind": scenario.KIND, "spec": spec}
+    return scenario.read(document, "safety")
+
+
+def policy(disrupted: int = 1) -> Policy:
+    """Let `disrupted` nodes be disrupted at once, and all be cordoned."""
+    limit = Limit(cordoned=(4,), disrupted=(disrupted,))
+    return Policy(
+        mode=Mode.ENFORCE,
+        limit=limit,
+        pools=(Pool(name="w", labels={keys.POOL_LABEL: "w"}, limit=limit),),
+        drain=DrainManners(settle=timedelta(seconds=2), again=timedelta(seconds=1)),
+        provider="simulator",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How it ended."""
+
+    repairs: tuple[NodeRepair, ...]
+    nodes: tuple[Node, ...]
+    ledger: RepairLedger
+    violations: tuple[Violation, ...]
+    writes: int
+    """How many writes the remediators sent."""
+
+    def phases(self) -> set[Phase]:
+        """Return the phases in which the repairs ended."""
+        return {repair.status.phase for repair in self.repairs}
+
+
+@dataclass(slots=True, kw_only=True)
+class Replica:
+    """One remediator process: it may be told to die at a write, and is then started anew."""
+
+    cluster: Cluster
+    random: Random
+    clock: Clock
+    limit: int
+    luck: Luck
+    crash: Crash | None
+    writes: int = 0
+
+    async def run(self) -> None:
+        """Run, die, come back without any memory."""
+        while True:
+            dead = asyncio.Event()
+            transport = PerilousTransport(
+                self.cluster.transport(REMEDIATOR_TOKEN),
+                random=self.random,
+                luck=self.luck,
+                crash=self.crash,
+                crashed=dead.set,
+            )
+            life = asyncio.create_task(self._live(transport), name="a remediator's life")
+            death = asyncio.create_task(dead.wait())
+            try:
+                await asyncio.wait({life, death}, return_when=asyncio.FIRST_COMPLETED)
+                if life.done():
+                    await life
+            finally:
+                self.writes += transport.writes
+                for task in (life, death):
+                    task.cancel()
+                await asyncio.gather(life, death, return_exceptions=True)
+            self.crash = None
+            await asyncio.sleep(RESTART.total_seconds())
+
+    async def _live(self, transport: PerilousTransport) -> None:
+        client = Client(
+            transport,
+            manager=keys.REMEDIATOR_MANAGER,
+            random=self.random,
+            deadline=timedelta(seconds=10),
+        )
+        remediator = Remediator(
+            rules=RULES,
+            policy=policy(self.limit),
+            provider=PROVIDER,
+            client=client,
+            clock=self.clock,
+            random=self.random,
+        )
+        async with asyncio.TaskGroup() as tasks:
+            for each in remediator.reflectors:
+                tasks.create_task(each.run())
+            tasks.create_task(remediator.lead())
+
+
+def play(
+    seed: int,
+    *,
+    replicas: int = 1,
+    limit: int = 1,
+    luck: Luck | None = None,
+    crash: Crash | None = None,
+    lag: timedelta = timedelta(),
+) -> Ending:
+    """Play the story to its end in virtual time; the first replica is the one that crashes."""
+
+    async def story() -> Ending:
+        late = ExitStack()
+        clock = virtualtime.clock()
+        limits = Limits(cluster=limit, pools={"w": limit})
+        async with Cluster(plan(seed), clock=clock, limits=limits) as cluster:
+            late.enter_context(cluster.api.faults.late(LateWatch(lag=lag)))
+            crew = [
+                Replica(
+                    cluster=cluster,
+                    random=Random(seed * 10 + n),
+                    clock=clock,
+                    limit=limit,
+                    luck=luck or Luck(),
+                    crash=crash if n == 0 else None,
+                )
+                for n in range(replicas)
+            ]
+            lives = [asyncio.create_task(each.run()) for each in crew]
+            try:
+                await _settled(cluster.client("test"), lives)
+            finally:
+                for each in lives:
+                    each.cancel()
+                await asyncio.gather(*lives, return_exceptions=True)
+                late.close()
+            return await _ending(cluster, sum(each.writes for each in crew))
+
+    return virtualtime.run(story())
+
+
+async def _settled(client: Client, lives: list[asyncio.Task[None]]) -> None:
+    """Wait until every sick node's repair has ended, or patience has."""
+    for _ in range(int(_PATIENCE / _STEP)):
+        await asyncio.sleep(_STEP.total_seconds())
+        for life in lives:
+            if life.done():
+                await life
+        repairs = (await client.listing(NODE_REPAIRS)).items
+        ended = {r.spec.target.node for r in repairs if r.status.phase is Phase.RECOVERED}
+        open_ = [r for r in repairs if r.status.phase is not Phase.RECOVERED]
+        if ended >= set(SICK) and not open_:
+            return
+
+
+async def _ending(cluster: Cluster, writes: int) -> Ending:
+    client = cluster.client("test")
+    return Ending(
+        repairs=(await client.listing(NODE_REPAIRS)).items,
+        nodes=(await client.listing(NODES)).items,
+        ledger=await client.get(REPAIR_LEDGERS, keys.LEDGER_NAME),
+        violations=tuple(cluster.observer.violations),
+        writes=writes,
+    )

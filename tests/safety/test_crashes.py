@@ -1,0 +1,37 @@
+"""A remediator that dies at any of its writes leaves nothing that the next one cannot finish."""
+
+import pytest
+
+from nodehealth import keys
+from nodehealth.repair import Phase
+from tests.safety import stage
+from tests.safety.peril import Crash
+from tests.safety.stage import SICK, Ending
+
+MOST_WRITES = 120
+
+
+def assert_all_is_well(ending: Ending) -> None:
+    assert ending.violations == ()
+    assert ending.phases() == {Phase.RECOVERED}
+    assert sorted(repair.spec.target.node for repair in ending.repairs) == list(SICK)
+    assert not any(node.spec.unschedulable for node in ending.nodes)
+    assert not any(
+        taint.key == keys.REPAIR_TAINT for node in ending.nodes for taint in node.spec.taints
+    )
+    assert ending.ledger.status.cordons == {}
+    assert ending.ledger.status.slots == {}
+
+
+def test_without_a_crash_all_three_are_repaired_one_after_the_other() -> None:
+    ending = stage.play(0)
+
+    assert_all_is_well(ending)
+    assert ending.writes < MOST_WRITES
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("tens", range(MOST_WRITES // 10))
+def test_a_crash_at_any_write_is_made_good(tens: int, after: bool) -> None:  # noqa: FBT001 - pytest
+    for write in range(tens * 10 + 1, tens * 10 + 11):
+        assert_all_is_well(stage.play(0, crash=Crash(at_write=write, after=after)))
