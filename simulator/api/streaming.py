@@ -123,7 +123,7 @@ class Watches:
     """All watches that are open."""
 
     def __init__(self) -> None:
-        self._open: set[Watch] = set()
+        self._open: dict[Watch, None] = {}
 
     def __len__(self) -> int:
         return len(self._open)
@@ -142,11 +142,11 @@ class Watches:
 
     async def lines(self, watch: Watch, encode: Encoder) -> AsyncGenerator[bytes, None]:
         """Yield the lines of a watch, a batch at a time, for as long as it is open."""
-        self._open.add(watch)
+        self._open[watch] = None
         try:
             async with aclosing(watch.events()) as batches:
                 async for batch in batches:
                     if batch:
                         yield b"".join(map(encode, batch))
         finally:
-            self._open.discard(watch)
+            self._open.pop(watch, None)

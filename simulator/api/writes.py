@@ -201,7 +201,7 @@ def _restore(call: Call, new: JsonObject, old: JsonObject) -> None:
 
 
 def _keep_all_but_status(new: JsonObject, old: JsonObject, *, metadata: bool) -> None:
-    for field in new.keys() | old.keys():
+    for field in dict.fromkeys([*new, *old]):
         if field not in {"status", "metadata"}:
             _take(new, old, field)
     if metadata:
