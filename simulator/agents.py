@@ -1,5 +1,6 @@
 """The synthetic agents: each speaks for its node, with its own pod's token, as real ones do."""
 
+import asyncio
 import logging
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -35,6 +36,8 @@ _TOKEN_LASTS: Final = timedelta(hours=1)
 _TOKEN_RENEWED: Final = timedelta(minutes=48)
 _AGAIN: Final = timedelta(seconds=5)
 _JITTER: Final = 0.1
+_AT_ONCE: Final = 16
+"""How many reports are written at once: a storm of faults must leave the loop to others."""
 
 logger = logging.getLogger(__name__)
 
@@ -89,6 +92,7 @@ class Agents:
         self._tokens: dict[str, _Token] = {}
         self._writing: dict[str, bool] = {}
         """Nodes whose report is being written, and whether it is out of date already."""
+        self._turn = asyncio.Semaphore(_AT_ONCE)
         census.on_pods(self._saw_pod)
         ailments.on_change(self._saw_ailment)
 
@@ -188,9 +192,10 @@ class Agents:
         return runs and on and not self._ailments.symptoms(node).agent_silent
 
     async def _write(self, node: str) -> None:
-        agent, failed = self._agents[node], False
+        failed = False
         try:
-            await self._send(node, agent)
+            async with self._turn:
+                await self._send(node, self._agents[node])
         except errors.KubeError as refused:
             logger.debug("the agent of %s could not report: %s", node, refused)
             failed = True

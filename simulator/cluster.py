@@ -4,6 +4,7 @@ In virtual time or in real time: the same code runs on whatever loop is running,
 clock that belongs to it.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from nodehealth import crds, keys
 from nodehealth.kit.clocks import Clock
 from nodehealth.kube.client import Client
 from nodehealth.kube.transport import Transport
-from simulator import founding, machines, scenario, watchpoint
+from simulator import founding, machines, memory, scenario, watchpoint
 from simulator.agenda import Agenda
 from simulator.agents import Agents
 from simulator.ailments import Ailments
@@ -98,9 +99,11 @@ class Cluster:
         for namespace in sorted({each.namespace for each in self._plan.workloads}):
             if self._admin.find("namespaces", namespace) is None:
                 self._admin.create("namespaces", {"metadata": {"name": namespace}})
-        self._found(spawn)
-        self.plane = ControlPlane(self.api)
-        self.plane.settle()
+        self._stack.enter_context(memory.thawed_at_end())
+        with memory.uncollected():
+            self._found(spawn)
+            self.plane = ControlPlane(self.api)
+            self.plane.settle()
         watchpoint.attach(self.observer, self.api, REMEDIATOR.name)
         for each in self._plan.faults:
             self._agenda.after(each.targets.at, partial(self._befall, each))
@@ -151,13 +154,13 @@ class Cluster:
         """Serve over HTTP on the loopback address, and write kubeconfig files into a folder."""
         async with http.serve(self.api, port=port) as served:
             admin, remediator = folder / "admin.kubeconfig", folder / "remediator.kubeconfig"
-            write_kubeconfig(admin, served.url, ADMIN_TOKEN)
-            write_kubeconfig(remediator, served.url, REMEDIATOR_TOKEN)
+            await asyncio.to_thread(write_kubeconfig, admin, served.url, ADMIN_TOKEN)
+            await asyncio.to_thread(write_kubeconfig, remediator, served.url, REMEDIATOR_TOKEN)
             yield Served(url=served.url, admin=admin, remediator=remediator)
 
-    def agent_kubeconfig(self, path: Path, url: str, node: str) -> None:
+    async def agent_kubeconfig(self, path: Path, url: str, node: str) -> None:
         """Write the kubeconfig that a node's agent would have, with its pod's token."""
-        write_kubeconfig(path, url, self.agent_token(node))
+        await asyncio.to_thread(write_kubeconfig, path, url, self.agent_token(node))
 
     def _found(self, spawn: Spawn) -> None:
         """Put all parts together, and the cluster's first objects into the store."""

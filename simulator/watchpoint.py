@@ -38,7 +38,7 @@ _operations = msgspec.json.Decoder(list[_Operation])
 
 
 def attach(observer: Observer, api: ApiServer, user: str) -> None:
-    """Let an observer see what happens at an API server; the user is the remediator's."""
+    """Let an observer see what there is and what happens; the user is the remediator's."""
 
     def on_commit(change: Change) -> None:
         seen = _fact(change)
@@ -49,6 +49,8 @@ def attach(observer: Observer, api: ApiServer, user: str) -> None:
         if entry.verb in _CHANGES and entry.code < 300 and not entry.dry_run:
             observer.see(_request(entry, user))
 
+    for change in api.world.store.present():
+        on_commit(change)
     api.on_commit(on_commit)
     api.on_request(on_request)
 

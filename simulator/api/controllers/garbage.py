@@ -33,7 +33,8 @@ class GarbageCollector(Controller[Thing]):
         self._world = world
         self._direct = direct
         self._things: dict[str, Thing] = {}
-        self._dependents: dict[str, set[Thing]] = {}
+        self._dependents: dict[str, dict[Thing, None]] = {}
+        """By their owner's UID; no sets, whose order differs from process to process."""
 
     def notice(self, change: Change) -> None:
         """Learn who belongs to whom; look at what lost an owner or waits for dependents."""
@@ -41,13 +42,13 @@ class GarbageCollector(Controller[Thing]):
         name, namespace = new.fields["metadata.name"], new.fields["metadata.namespace"]
         thing = Thing(change.resource, namespace, name, new.uid)
         for uid in change.old.owners if change.old is not None else ():
-            self._dependents.get(uid, set()).discard(thing)
+            self._dependents.get(uid, {}).pop(thing, None)
         if change.now is None:
             self._forget(thing, new.owners)
             return
         self._things[new.uid] = thing
         for uid in new.owners:
-            self._dependents.setdefault(uid, set()).add(thing)
+            self._dependents.setdefault(uid, {})[thing] = None
             if uid not in self._things:
                 self.queue(thing)
         if any(mark in new.body for mark in _HELD):
