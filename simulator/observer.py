@@ -3,7 +3,7 @@
 It knows what the API server saw, and nothing of the remediator or of what the ledger admits. A node
 counts as disrupted by us from the first of three things: our fence says so, one of its pods was
 evicted by us, its machine was deleted or rebooted by us. It counts until the Node, maybe a new one
-of that name, is back: schedulable and released, or schedulable and without marks of ours.
+of that name, is back: schedulable and released, or schedulable, ready and without marks of ours.
 """
 
 from collections.abc import Mapping
@@ -157,8 +157,9 @@ class Observer:
         if disrupted is None or node.marked:
             return False
         usable = not node.unschedulable or node.name in self._foreign
+        over = node.ready or node.hold is Hold.RELEASED
         booted = not disrupted.not_boot or node.boot_id != disrupted.not_boot
-        return usable and booted and node.uid != disrupted.not_uid
+        return usable and over and booted and node.uid != disrupted.not_uid
 
     def _see_pod(self, seen: PodBound) -> None:
         if seen.node:

@@ -84,6 +84,9 @@ def _node(entry: Entry) -> NodeSeen:
         uid=node.metadata.uid,
         pool=node.metadata.labels.get(keys.POOL_LABEL, ""),
         boot_id=node.status.node_info.boot_id,
+        ready=any(
+            each.type == "Ready" and each.status == "True" for each in node.status.conditions
+        ),
         unschedulable=node.spec.unschedulable,
         slot=node.metadata.annotations.get(keys.FENCE_ANNOTATION, ""),
         tainted=any(taint.key == keys.REPAIR_TAINT for taint in node.spec.taints),

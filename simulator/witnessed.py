@@ -15,6 +15,7 @@ class NodeSeen:
     uid: str
     pool: str = ""
     boot_id: str = ""
+    ready: bool = True
     unschedulable: bool = False
     slot: str = ""
     """The fence annotation as it is written."""

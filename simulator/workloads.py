@@ -256,6 +256,7 @@ def _counts(
                 "numberAvailable": ready,
                 "numberMisscheduled": 0,
                 "numberReady": ready,
+                "updatedNumberScheduled": active,
             }
         case WorkloadKind.JOB:
             done = sum(pod.phase == "Succeeded" for pod in pods)

@@ -109,6 +109,12 @@ def test_a_replaced_node_counts_until_the_new_one_is_there() -> None:
     assert observer.within(CLUSTER) == ("a",)
 
 
+def test_a_replaced_node_counts_until_the_new_one_is_ready() -> None:
+    observer = history(*REPLACEMENT[:-1], node(uid="a-2", boot_id="boot-2", ready=False))
+
+    assert observer.within(CLUSTER) == ("a",)
+
+
 def test_a_deleted_machine_counts_while_the_old_node_looks_fine() -> None:
     observer = history(node(), machine(), asked("delete", MACHINES, "a"), node())
 
