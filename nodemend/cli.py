@@ -18,6 +18,9 @@ from nodehealth.kit.settings import SettingsError
 from nodehealth.kube import errors
 from nodemend import probe as probing
 from nodemend import shipped, verdicts
+from nodemend.demo import performance
+from nodemend.demo.play import DemoError
+from nodemend.demo.realhost import NoNamespaceError
 from remediator import main as remediator_main
 from remediator.rules import load
 from remediator.rules.documents import ProblemsError
@@ -43,6 +46,29 @@ Context = Annotated[str | None, typer.Option(help="Another context than the curr
 Json = Annotated[bool, typer.Option("--json", help="Write JSON, for scripts.")]
 JsonLogs = Annotated[bool, typer.Option("--json-logs", help="Write one JSON object a log line.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")]
+
+
+@app.command()
+def demo(
+    *,
+    nodes: Annotated[int, typer.Option(min=1, max=5000, help="How many synthetic nodes.")] = 5,
+    scenario: Annotated[
+        Path | None, typer.Option(help="A scenario of your own, in place of the built-in one.")
+    ] = None,
+    rules: Annotated[Path, typer.Option(help="The rules to judge by.")] = shipped.RULES,
+    most: Annotated[str, typer.Option("--for", help="How long it may last, as in 5m.")] = "5m",
+    report: Annotated[Path | None, typer.Option(help="Where to write the JSON report.")] = None,
+) -> None:
+    """Repair this very machine in a cluster on this laptop: needs nothing but Python.
+
+    Simulates a Kubernetes cluster on loopback with this machine as one of its nodes, really fills
+    a small filesystem, and lets the real agent and the real remediator do the rest. Exits with 0
+    only if every repair ended well and no limit was broken.
+    """
+    good = performance.perform(
+        nodes=nodes, scenario=scenario, rules=rules, most=most, report=report, console=Console()
+    )
+    raise typer.Exit(0 if good else 1)
 
 
 @app.command()
@@ -138,6 +164,8 @@ def main() -> None:
         errors.SettingsError,
         IdentityError,
         errors.KubeError,
+        DemoError,
+        NoNamespaceError,
     ) as wrong:
         sys.stderr.write(f"nodemend: {wrong}\n")
         sys.exit(USAGE)

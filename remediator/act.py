@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
@@ -78,6 +78,9 @@ class Act:
     around: Callable[[NodeRepair], Around]
     actions: Callable[[str, Mapping[str, object]], Action]
     tell: Callable[[NodeRepair], Awaitable[None]]
+    resting: dict[str, tuple[int, datetime]] = field(default_factory=dict)
+    """By repair, on which rung its action asked for a pause, and until when: no change of the node
+    shortens it. Losing this costs a pass."""
 
     async def advance(self, name: str) -> datetime | None:
         """Carry a repair on as far as it goes now, and say when to look again.
@@ -182,6 +185,9 @@ class Act:
 
     async def _climb(self, scene: "_Scene") -> Again:
         record, status = scene.record, scene.record.repair.status
+        left = self._rest_left(record.repair)
+        if left > timedelta():
+            return _span(left)
         action = self._action(record.repair, status.rung)
         since = status.rung_since or self.clock()
         progress = await action.run(record.repair, since, self._tools(scene))
@@ -193,9 +199,19 @@ class Act:
                 following = ladder.after(record.repair, progress.message)
             case Going():
                 await record.enter(action.phase, "", progress.message)
+                until = self.clock() + progress.again
+                self.resting[record.repair.metadata.name] = (status.rung, until)
                 return _span(progress.again)
         await self._settle(following, scene)
         return _AT_ONCE
+
+    def _rest_left(self, repair: NodeRepair) -> timedelta:
+        """Return how long the action of the present rung still wants to be left alone."""
+        rung, until = self.resting.pop(repair.metadata.name, (-1, self.clock()))
+        if rung != repair.status.rung or until <= self.clock():
+            return timedelta()
+        self.resting[repair.metadata.name] = (rung, until)
+        return until - self.clock()
 
     def _action(self, repair: NodeRepair, rung: int) -> Action:
         chosen = repair.spec.ladder[rung]

@@ -159,17 +159,25 @@ class Reconciler:
         self._woken.set()
 
     async def _look(self, node: str) -> None:
+        """Look at a node; a mistake of ours about one node must not stop the others' repair."""
         known = self._known.setdefault(node, _Known())
+        if not await loops.survived(partial(self._try, node, known), name=f"the look at {node}"):
+            self._set_timer(node, self._later(known))
+
+    async def _try(self, node: str, known: _Known) -> None:
         try:
             again = await self._handle(node, known)
         except errors.KubeError as failed:
-            if known.retries is None:
-                known.retries = loops.backoff(_FIRST_RETRY, _LONGEST_RETRY, random=self._random)
-            again = self._clock() + next(known.retries)
+            again = self._later(known)
             logger.warning("%s: tries again: %s", node, failed)
         else:
             known.retries = None
         self._set_timer(node, again)
+
+    def _later(self, known: _Known) -> datetime:
+        if known.retries is None:
+            known.retries = loops.backoff(_FIRST_RETRY, _LONGEST_RETRY, random=self._random)
+        return self._clock() + next(known.retries)
 
     async def _handle(self, node: str, known: _Known) -> datetime | None:
         self._judge(node, known)

@@ -55,20 +55,29 @@ async def every(
         deadline: After how long the work is cancelled; the interval if None.
     """
     loop = asyncio.get_running_loop()
-    limit = (deadline or interval).total_seconds()
+    limit = deadline or interval
     pauses = _pauses(interval, random)
     while True:
         started = loop.time()
-        try:
-            async with asyncio.timeout(limit):
-                await work()
-        except Exception:
-            logger.exception("%s failed", name)
-            await asyncio.sleep(next(pauses).total_seconds())
-        else:
+        if await survived(work, name=name, deadline=limit):
             pauses = _pauses(interval, random)
             rest = jittered(interval, jitter, random).total_seconds() - (loop.time() - started)
             await asyncio.sleep(max(0.0, rest))
+        else:
+            await asyncio.sleep(next(pauses).total_seconds())
+
+
+async def survived(
+    work: Callable[[], Awaitable[object]], *, name: str, deadline: timedelta | None = None
+) -> bool:
+    """Do the work once; whatever it raises is logged with its traceback, and false returned."""
+    try:
+        async with asyncio.timeout(deadline.total_seconds() if deadline is not None else None):
+            await work()
+    except Exception:
+        logger.exception("%s failed", name)
+        return False
+    return True
 
 
 def _pauses(interval: timedelta, random: Random) -> Iterator[timedelta]:

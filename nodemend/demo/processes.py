@@ -43,7 +43,8 @@ class Program:
 
     async def start(self) -> None:
         """Start it."""
-        with self._log.open("ab") as log:
+        log = await asyncio.to_thread(self._log.open, "ab")
+        with log:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -58,11 +59,12 @@ class Program:
         if self._process is None:
             return f"{self.name} was never started"
         code = await self._process.wait()
-        return f"{self.name} ended with {code}:\n{self.last_words()}"
+        return f"{self.name} ended with {code}:\n{await self.last_words()}"
 
-    def last_words(self) -> str:
+    async def last_words(self) -> str:
         """Return the end of its log."""
-        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
+        text = await asyncio.to_thread(self._log.read_text, encoding="utf-8", errors="replace")
+        lines = text.splitlines()
         return "\n".join(lines[-_TAIL:])
 
     async def stop(self, how: signal.Signals = signal.SIGTERM) -> None:

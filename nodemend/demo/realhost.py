@@ -138,9 +138,9 @@ class RealHost(Hooks):
                     raise
         return written
 
-    def last_words(self) -> str:
+    async def last_words(self) -> str:
         """Return the end of the agent's log."""
-        return self._agent.last_words() if self._agent is not None else "no agent ran"
+        return await self._agent.last_words() if self._agent is not None else "no agent ran"
 
     def _prepare(self, boot: Path, boot_id: str, config: Path) -> None:
         self.scratch.mkdir(exist_ok=True)

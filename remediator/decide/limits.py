@@ -62,7 +62,8 @@ def cordon(
         if node not in scope.out and out + 1 > most:
             return Refused(
                 why=Why.CORDON_LIMIT,
-                message=f"{out} nodes of {_title(scope)} are unavailable and the limit is {most}",
+                message=f"{out} nodes of {_title(scope)} are unavailable and "
+                + _limit(most, ledger, scope),
             )
     if len(status.cordons) >= CORDONS_LENGTH:
         return Refused(why=Why.LEDGER_FULL, message=f"the ledger holds {CORDONS_LENGTH} cordons")
@@ -131,11 +132,11 @@ def _slot_refusal(ledger: RepairLedger, node: str, scope: Scope, policy: Policy)
     if len(working.keys() | {node}) <= most:
         return None
     holders = ", ".join(sorted(working)[:3]) + (" and others" if len(working) > 3 else "")
-    taken = f"taken by {holders}" if working else "so none can be given"
-    return Refused(
-        why=Why.DISRUPTION_LIMIT,
-        message=f"{len(working)} of {most} disruption slots of {_title(scope)} {taken}",
-    )
+    if not working:
+        message = f"no node of {_title(scope)} may be disrupted: {_limit(most, ledger, scope)}"
+        return Refused(why=Why.DISRUPTION_LIMIT, message=message)
+    slots = f"{len(working)} of {most} disruption slots of {_title(scope)}"
+    return Refused(why=Why.DISRUPTION_LIMIT, message=f"{slots} are taken by {holders}")
 
 
 def _slots(ledger: RepairLedger, scope: Scope) -> Mapping[str, Slot]:
@@ -154,6 +155,14 @@ def _most(
     """Turn a limit into a count; a node that is away to be replaced still belongs to its scope."""
     size = len(scope.members | _slots(ledger, scope).keys())
     return min(quantities.share(share, size) for share in bound(policy.limit_of(scope.name)))
+
+
+def _limit(most: int, ledger: RepairLedger, scope: Scope) -> str:
+    """Say a limit; one that rounding made nothing comes with what to do about it."""
+    if most:
+        return f"the limit is {most}"
+    size = len(scope.members | _slots(ledger, scope).keys())
+    return f"the limit of its {size} nodes rounds down to 0; a small pool needs a count"
 
 
 def _cordoned(limit: Limit) -> tuple[str | int, ...]:

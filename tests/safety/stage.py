@@ -1,6 +1,7 @@
 """A small cluster with sick nodes, and remediators that may die and are started again."""
 
 import asyncio
+import logging
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -79,10 +80,24 @@ class Ending:
     violations: tuple[Violation, ...]
     writes: int
     """How many writes the remediators sent."""
+    mistakes: tuple[str, ...]
+    """What was logged as an error: exceptions that nobody foresaw."""
 
     def phases(self) -> set[Phase]:
         """Return the phases in which the repairs ended."""
         return {repair.status.phase for repair in self.repairs}
+
+
+class Mistakes(logging.Handler):
+    """Collects what is logged as an error."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.seen: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a record's message and traceback."""
+        self.seen.append(self.format(record))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -153,6 +168,7 @@ def play(
     lag: timedelta = timedelta(),
 ) -> Ending:
     """Play the story to its end in virtual time; the first replica is the one that crashes."""
+    mistakes = Mistakes()
 
     async def story() -> Ending:
         late = ExitStack()
@@ -179,9 +195,13 @@ def play(
                     each.cancel()
                 await asyncio.gather(*lives, return_exceptions=True)
                 late.close()
-            return await _ending(cluster, sum(each.writes for each in crew))
+            return await _ending(cluster, sum(each.writes for each in crew), mistakes)
 
-    return virtualtime.run(story())
+    logging.getLogger().addHandler(mistakes)
+    try:
+        return virtualtime.run(story())
+    finally:
+        logging.getLogger().removeHandler(mistakes)
 
 
 async def _settled(client: Client, lives: list[asyncio.Task[None]]) -> None:
@@ -198,7 +218,7 @@ async def _settled(client: Client, lives: list[asyncio.Task[None]]) -> None:
             return
 
 
-async def _ending(cluster: Cluster, writes: int) -> Ending:
+async def _ending(cluster: Cluster, writes: int, mistakes: Mistakes) -> Ending:
     client = cluster.client("test")
     return Ending(
         repairs=(await client.listing(NODE_REPAIRS)).items,
@@ -206,4 +226,5 @@ async def _ending(cluster: Cluster, writes: int) -> Ending:
         ledger=await client.get(REPAIR_LEDGERS, keys.LEDGER_NAME),
         violations=tuple(cluster.observer.violations),
         writes=writes,
+        mistakes=tuple(mistakes.seen),
     )

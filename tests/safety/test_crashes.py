@@ -12,6 +12,7 @@ MOST_WRITES = 120
 
 
 def assert_all_is_well(ending: Ending) -> None:
+    assert ending.mistakes == ()
     assert ending.violations == ()
     assert ending.phases() == {Phase.RECOVERED}
     assert sorted(repair.spec.target.node for repair in ending.repairs) == list(SICK)

@@ -92,7 +92,7 @@ def test_a_spent_limit_says_who_holds_the_slots() -> None:
 
     assert isinstance(answer, Refused)
     assert answer.why is Why.DISRUPTION_LIMIT
-    assert answer.message == "1 of 1 disruption slots of the cluster taken by n2"
+    assert answer.message == "1 of 1 disruption slots of the cluster are taken by n2"
 
 
 def test_many_holders_are_not_all_named() -> None:
@@ -101,14 +101,17 @@ def test_many_holders_are_not_all_named() -> None:
     answer = disrupt(taken, "n1", policy(disrupted=5))
 
     assert isinstance(answer, Refused)
-    assert answer.message.endswith("taken by n2, n3, n4 and others")
+    assert answer.message.endswith("are taken by n2, n3, n4 and others")
 
 
 def test_a_share_of_a_small_scope_rounds_down_to_nothing_and_says_so() -> None:
     answer = disrupt(ledger(), "n1", policy(disrupted="20%"), scope(members=NAMES[:4]))
 
     assert isinstance(answer, Refused)
-    assert answer.message == "0 of 0 disruption slots of the cluster so none can be given"
+    assert answer.message == (
+        "no node of the cluster may be disrupted: the limit of its 4 nodes rounds down to 0; "
+        "a small pool needs a count"
+    )
 
 
 def test_a_pool_counts_only_its_own_slots() -> None:
