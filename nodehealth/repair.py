@@ -97,6 +97,14 @@ class Intent(Struct, frozen=True, kw_only=True):
     attempt: Annotated[int, Meta(ge=1)] = 1
 
 
+class Closing(Struct, frozen=True, kw_only=True):
+    """How the repair is about to end: written down first, so that no stale replica can end it."""
+
+    phase: Phase
+    reason: Annotated[str, Meta(max_length=63)]
+    message: Text
+
+
 class PhaseTime(Struct, frozen=True, kw_only=True):
     """When a phase began."""
 
@@ -140,6 +148,7 @@ class NodeRepairStatus(Struct, frozen=True, kw_only=True):
     """How often in a row the drain found nothing left to evict."""
     healthy_since: datetime | None = None
     intent: Intent | None = None
+    closing: Closing | None = None
     timeline: Annotated[tuple[PhaseTime, ...], Meta(max_length=64)] = ()
     evictions: Annotated[tuple[Evicted, ...], Meta(max_length=EVICTIONS_LENGTH)] = ()
     log: Annotated[tuple[Decision, ...], Meta(max_length=LOG_LENGTH)] = ()

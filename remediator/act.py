@@ -12,7 +12,7 @@ from nodehealth.kit.clocks import Clock
 from nodehealth.kube import errors
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import NODES, Node
-from nodehealth.repair import NODE_REPAIRS, NodeRepair, NodeRepairStatus, Phase
+from nodehealth.repair import NODE_REPAIRS, Closing, NodeRepair, NodeRepairStatus, Phase
 from remediator.actions import Action, Done, Failed, Going, Tools
 from remediator.admission import Admission, SupersededError
 from remediator.decide import ladder, plan
@@ -20,6 +20,8 @@ from remediator.decide.ladder import (
     Climb,
     Cordon,
     Disrupt,
+    Finish,
+    Held,
     Mended,
     Move,
     NextRung,
@@ -124,10 +126,9 @@ class Act:
                 return _AT_ONCE
 
     async def _settle(
-        self, move: Retake | Mended | NextRung | Release | Surrender, scene: "_Scene"
+        self, move: Retake | Mended | NextRung | Release | Surrender | Finish, scene: "_Scene"
     ) -> None:
         view, record, repair = scene.view, scene.record, scene.record.repair
-        held = ladder.held(repair, view.ledger)
         match move:
             case Retake():
                 if view.node is not None:
@@ -138,11 +139,35 @@ class Act:
             case NextRung():
                 await self._start_rung(record, repair.status, move.rung, move.message)
             case Release():
-                await self.admission.release(repair, view.node, held)
-                await record.enter(Phase.RECOVERED, move.reason, move.message)
+                await self._close(scene, Phase.RECOVERED, move.reason, move.message)
             case Surrender():
-                await self.admission.surrender(repair, view.node, held)
-                await record.enter(Phase.NEEDS_HUMAN, move.reason, move.message)
+                await self._close(scene, Phase.NEEDS_HUMAN, move.reason, move.message)
+            case Finish():
+                await self._finish(scene, move.closing)
+
+    async def _close(self, scene: "_Scene", phase: Phase, reason: str, message: str) -> None:
+        """Claim the ending by writing it down: a replica with a stale record gets no further."""
+        repair = scene.record.repair
+        held = ladder.held(repair, scene.view.ledger)
+        closing = Closing(phase=phase, reason=reason, message=message)
+        changed = structs.replace(
+            repair.status,
+            closing=closing,
+            cordon_epoch=held.cordon,
+            disruption_epoch=held.disruption,
+        )
+        await scene.record.note(changed)
+
+    async def _finish(self, scene: "_Scene", closing: Closing) -> None:
+        repair, node = scene.record.repair, scene.view.node
+        status = repair.status
+        held = Held(cordon=status.cordon_epoch, disruption=status.disruption_epoch)
+        if closing.phase is Phase.RECOVERED:
+            await self.admission.release(repair.spec.target.node, node, held.epochs())
+        else:
+            await self.admission.surrender(repair, node, held)
+        base = structs.replace(status, closing=None)
+        await scene.record.enter(closing.phase, closing.reason, closing.message, base=base)
 
     async def _cordon(self, scene: "_Scene") -> Again:
         repair, node, policy = scene.view.repair, scene.view.node, scene.around.policy

@@ -66,7 +66,7 @@ class Admission:
                 return Admitted(ledger=ledger, epoch=epoch)
             return limits.cordon(ledger, repair, tuple(scopes), policy)
 
-        admitted = await self._admit(admit)
+        admitted = await self._admit(repair, admit)
         if isinstance(admitted, Refused):
             return admitted
         await self.hold(repair, node, Fence(epoch=admitted.epoch, hold=Hold.CORDONED))
@@ -83,7 +83,7 @@ class Admission:
                 return Admitted(ledger=ledger, epoch=slot.epoch)
             return limits.disrupt(ledger, repair, tuple(scopes), policy, self.clock())
 
-        admitted = await self._admit(admit)
+        admitted = await self._admit(repair, admit)
         if isinstance(admitted, Refused):
             return admitted
         await self.hold(repair, node, Fence(epoch=admitted.epoch, hold=Hold.DISRUPTED))
@@ -109,12 +109,10 @@ class Admission:
                 return
         raise errors.ConflictError(f"Node {node.metadata.name} changed under {_TRIES} patches")
 
-    async def release(self, repair: NodeRepair, node: Node | None, held: Held) -> None:
+    async def release(self, name: str, node: Node | None, epochs: frozenset[int]) -> None:
         """Give a node back: first the Node says so, then the ledger forgets it."""
-        epochs = held.epochs()
         if node is not None and marks.is_ours(node, epochs):
             await self._release_node(node, epochs)
-        name = repair.spec.target.node
         await self._change(lambda ledger: limits.release(ledger, name, epochs))
 
     async def surrender(self, repair: NodeRepair, node: Node | None, held: Held) -> None:
@@ -178,22 +176,36 @@ class Admission:
         return seen
 
     async def _require(self, node: Node, fence: Fence) -> None:
-        """Check, after the Node was read, that the ledger still has the admission."""
+        """Check, after the Node was read, that the admission is live and the Node not beyond it."""
         status = (await self.ledger()).status
         slot = status.slots.get(node.metadata.name)
-        granted = {status.cordons.get(node.metadata.name), slot.epoch if slot else None}
+        granted = {slot.epoch if slot else None}
+        if fence.hold is Hold.CORDONED:
+            granted.add(status.cordons.get(node.metadata.name))
         if fence.epoch not in granted:
-            raise SupersededError(f"the ledger has no epoch {fence.epoch} for this node any more")
-        held = marks.fence_of(node)
-        if held == Fence(epoch=fence.epoch, hold=Hold.RELEASED):
-            raise SupersededError(f"epoch {fence.epoch} of {node.metadata.name} was released")
+            raise SupersededError(f"the ledger does not grant {fence} to {node.metadata.name}")
+        if marks.is_beyond(node, fence):
+            raise SupersededError(f"{node.metadata.name} is at {marks.fence_of(node)} already")
+
+    async def _require_current(self, repair: NodeRepair) -> None:
+        """Check, after the ledger was read, that nobody carried the repair on meanwhile.
+
+        Whoever does changes the ledger on the way, and then our swap fails.
+        """
+        try:
+            now = await self.client.get(NODE_REPAIRS, repair.metadata.name)
+        except errors.GoneError as gone:
+            raise SupersededError(f"{repair.metadata.name} is gone") from gone
+        if now.metadata.resource_version != repair.metadata.resource_version:
+            raise SupersededError(f"{repair.metadata.name} was carried on by somebody else")
 
     async def _admit(
-        self, admit: Callable[[RepairLedger], Admitted | Refused]
+        self, repair: NodeRepair, admit: Callable[[RepairLedger], Admitted | Refused]
     ) -> Admitted | Refused:
         async with self.swap:
             for _ in range(_TRIES):
                 ledger = await self.ledger()
+                await self._require_current(repair)
                 answer = admit(ledger)
                 if isinstance(answer, Refused) or answer.ledger is ledger:
                     return answer

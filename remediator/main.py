@@ -21,6 +21,7 @@ from nodehealth.kube.client import Client
 from nodehealth.kube.lease import TERMS, Election, Terms
 from nodehealth.kube.objects import NODES, Node
 from nodehealth.kube.reflector import Key, Reflector
+from nodehealth.ledger import REPAIR_LEDGERS, RepairLedger
 from nodehealth.repair import NODE_REPAIRS, NodeRepair, Phase
 from remediator import actions, providers
 from remediator.act import Act, Around
@@ -28,6 +29,7 @@ from remediator.actions import Action
 from remediator.admission import Admission
 from remediator.observe import Fleet
 from remediator.providers import Provider
+from remediator.reap import Reap
 from remediator.reconcile import Reconciler
 from remediator.rules import load
 from remediator.rules.policy import Policy
@@ -155,6 +157,7 @@ class Remediator:
             policy=policy,
             client=client,
             advance=act.advance,
+            reap=Reap(client=client, admission=self._admission).reap,
             clock=clock,
             random=random,
         )
@@ -163,6 +166,7 @@ class Remediator:
             reflect(NODES, on_change=self._node_changed),
             reflect(NODE_HEALTHS, on_change=self._health_changed),
             reflect(NODE_REPAIRS, on_change=self._repair_changed),
+            reflect(REPAIR_LEDGERS, on_change=self._ledger_changed),
         )
 
     async def lead(self) -> None:
@@ -203,6 +207,10 @@ class Remediator:
     def _health_changed(self, key: Key, _: NodeHealth | None, health: NodeHealth | None) -> None:
         self._fleet.see_health(key[1], health, self._clock())
         self._reconciler.touch(key[1])
+
+    def _ledger_changed(self, _: Key, __: RepairLedger | None, ledger: RepairLedger | None) -> None:
+        for node in self._fleet.see_ledger(ledger):
+            self._reconciler.touch(node)
 
     def _repair_changed(
         self, key: Key, before: NodeRepair | None, repair: NodeRepair | None

@@ -5,8 +5,9 @@ from datetime import datetime
 
 from nodehealth.health import NodeHealth
 from nodehealth.kube.objects import Node
+from nodehealth.ledger import RepairLedger
 from nodehealth.repair import NodeRepair
-from remediator.decide import ladder, plan
+from remediator.decide import ladder, marks, plan
 from remediator.decide.judge import Facts
 from remediator.decide.limits import Scope
 from remediator.rules.policy import CLUSTER, Policy
@@ -26,6 +27,7 @@ class Fleet:
         self._by_node: dict[str, dict[str, NodeRepair]] = {}
         self._open: dict[str, NodeRepair] = {}
         self._pool: dict[str, str] = {}
+        self._ledger = RepairLedger()
         self._members: dict[str, set[str]] = {CLUSTER: set()}
         self._out: dict[str, set[str]] = {CLUSTER: set()}
 
@@ -63,6 +65,17 @@ class Fleet:
         self._by_node.setdefault(repair.spec.target.node, {})[name] = repair
         if plan.is_open(repair):
             self._open[name] = repair
+
+    def see_ledger(self, ledger: RepairLedger | None) -> frozenset[str]:
+        """Take in the ledger, and name the nodes that it holds for no repair that we know of."""
+        self._ledger = ledger or RepairLedger()
+        status = self._ledger.status
+        repaired = {repair.spec.target.node for repair in self._open.values()}
+        return frozenset((status.cordons.keys() | status.slots.keys()) - repaired)
+
+    def is_held(self, name: str) -> bool:
+        """Say whether a node's fence or the ledger says that we hold it."""
+        return bool(marks.held_epochs(self._nodes.get(name), self._ledger, name))
 
     def facts(self, name: str) -> Facts | None:
         """Return what is known of a node, if there is one."""

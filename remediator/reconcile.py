@@ -51,6 +51,7 @@ class Reconciler:
         policy: How far it may go.
         client: The door to the API server, to open repairs.
         advance: Carries an open repair on and says when to look again.
+        reap: Gives back a node that is held by no repair.
         clock: The present time.
         random: Where the jitter of retries comes from.
     """
@@ -63,12 +64,13 @@ class Reconciler:
         policy: Policy,
         client: Client,
         advance: Callable[[str], Awaitable[datetime | None]],
+        reap: Callable[[str], Awaitable[None]],
         clock: Clock,
         random: Random,
     ) -> None:
         self._fleet, self._rules, self._policy = fleet, rules, policy
         self._client, self._advance, self._clock = client, advance, clock
-        self._random = random
+        self._random, self._reap = random, reap
         self._known: dict[str, _Known] = {}
         self._dirty: dict[str, None] = {}
         self._busy: set[str] = set()
@@ -182,6 +184,8 @@ class Reconciler:
     async def _handle(self, node: str, known: _Known) -> datetime | None:
         self._judge(node, known)
         repair = next((r for r in self._fleet.repairs_of(node) if plan.is_open(r)), None)
+        if repair is None and self._fleet.is_held(node):
+            await self._reap(node)
         name = repair.metadata.name if repair else await self._begin(node, known)
         again = await self._advance(name) if name else None
         return min((due for due in (again, known.judgement.due) if due), default=None)

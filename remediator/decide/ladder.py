@@ -1,5 +1,6 @@
 """What comes next in a repair: its record and fresh facts in, one move out."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -8,7 +9,7 @@ from typing import Final, TypeAlias
 from nodehealth.fence import Fence, Hold
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import RepairLedger
-from nodehealth.repair import ENDED, Mode, NodeRepair, Phase, Rung
+from nodehealth.repair import ENDED, Closing, Mode, NodeRepair, Phase, Rung
 from remediator.decide import marks
 
 VERIFY_PATIENCE: Final = timedelta(minutes=20)
@@ -117,7 +118,15 @@ class Surrender:
     message: str
 
 
-Move: TypeAlias = Rest | Cordon | Disrupt | Climb | Retake | Mended | NextRung | Release | Surrender
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """Carry out the ending that is written down."""
+
+    closing: Closing
+
+
+Ending: TypeAlias = Release | Surrender | Finish
+Move: TypeAlias = Rest | Cordon | Disrupt | Climb | Retake | Mended | NextRung | Ending
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,18 +155,14 @@ def held(repair: NodeRepair, ledger: RepairLedger) -> Held:
 def next_move(view: View) -> Move:
     """Decide what comes next."""
     repair = view.repair
-    phase = repair.status.phase
-    if phase in ENDED or phase is Phase.NEEDS_HUMAN or phase is Phase.PARKED:
+    phase, closing = repair.status.phase, repair.status.closing
+    if phase in _AT_REST:
         return Rest(phase=phase, reason=repair.status.reason, message=repair.status.message)
+    if closing is not None:
+        return Finish(closing=closing)
     if repair.spec.mode is not Mode.ENFORCE:
         return _observe(view)
-    if phase is Phase.CONFIRMED:
-        return _gone(view) or Cordon()
-    if phase in {Phase.CORDONED, Phase.WAITING}:
-        return _released(view) or _gone(view) or _retake(view) or Disrupt()
-    if phase is Phase.VERIFYING:
-        return _released(view) or _retake(view) or _verify(view)
-    return _retake(view) or _replaced(view) or Climb(rung=repair.spec.ladder[repair.status.rung])
+    return _STAGES.get(phase, _climb)(view)
 
 
 def done(repair: NodeRepair, message: str, *, mends: bool) -> NextRung | Mended:
@@ -177,8 +182,25 @@ def after(repair: NodeRepair, why: str) -> NextRung | Surrender:
     return Surrender(reason=Reason.LADDER_EXHAUSTED, message=message)
 
 
+def _confirmed(view: View) -> Move:
+    return _gone(view) or Cordon()
+
+
+def _cordoned(view: View) -> Move:
+    return _released(view) or _gone(view) or _retake(view) or Disrupt()
+
+
+def _climb(view: View) -> Move:
+    repair = view.repair
+    return _retake(view) or _replaced(view) or Climb(rung=repair.spec.ladder[repair.status.rung])
+
+
+def _verifying(view: View) -> Move:
+    return _released(view) or _retake(view) or _verify(view)
+
+
 def _observe(view: View) -> Move:
-    if view.well.over:
+    if _is_over(view):
         return Release(reason=Reason.FAULT_GONE, message="the fault went away; nothing was done")
     ladder = ", then ".join(rung.action for rung in view.repair.spec.ladder)
     message = f"would cordon {view.repair.spec.target.node}, then {ladder}; the mode is observe"
@@ -192,10 +214,16 @@ def _gone(view: View) -> Release | None:
         return Release(
             reason=Reason.NODE_ABSENT, message=f"{target.node} is not the machine it was"
         )
-    if view.well.over:
+    if _is_over(view):
         message = "the fault went away before anything was disrupted"
         return Release(reason=Reason.FAULT_GONE, message=message)
     return None
+
+
+def _is_over(view: View) -> bool:
+    """Believe that a fault is over only by evidence newer than the repair: caches may be stale."""
+    heard_at, since = view.well.heard_at, view.repair.metadata.creation_timestamp
+    return view.well.over and heard_at is not None and since is not None and heard_at > since
 
 
 def _released(view: View) -> Release | None:
@@ -209,13 +237,15 @@ def _released(view: View) -> Release | None:
 
 
 def _retake(view: View) -> Retake | None:
-    """Hold a Node that was made anew until it is verified: it arrives without our marks."""
+    """Put the fence that the ledger grants on a Node that lacks it: one made anew arrives bare."""
     admissions = held(view.repair, view.ledger)
-    if view.node is None or marks.is_ours(view.node, admissions.epochs()):
-        return None
     if admissions.disruption:
-        return Retake(fence=Fence(epoch=admissions.disruption, hold=Hold.DISRUPTED))
-    return Retake(fence=Fence(epoch=admissions.cordon, hold=Hold.CORDONED))
+        fence = Fence(epoch=admissions.disruption, hold=Hold.DISRUPTED)
+    else:
+        fence = Fence(epoch=admissions.cordon, hold=Hold.CORDONED)
+    if view.node is None or marks.fence_of(view.node) == fence:
+        return None
+    return Retake(fence=fence)
 
 
 def _replaced(view: View) -> Mended | None:
@@ -257,6 +287,16 @@ def _unwell(view: View, deed: datetime) -> tuple[Reason | None, str, datetime | 
     if not well.over:
         return Reason.NOT_YET_WELL, "waits for the rule to call the fault over", None
     return None, "", None
+
+
+_AT_REST: Final = ENDED | {Phase.NEEDS_HUMAN, Phase.PARKED}
+_STAGES: Final[Mapping[Phase, Callable[[View], Move]]] = {
+    Phase.CONFIRMED: _confirmed,
+    Phase.CORDONED: _cordoned,
+    Phase.WAITING: _cordoned,
+    Phase.VERIFYING: _verifying,
+}
+"""What decides in a phase; in all others a rung is being carried out."""
 
 
 def is_ready(node: Node) -> bool:

@@ -12,7 +12,10 @@ from nodehealth.fence import Fence, Hold
 from nodehealth.kube import patches
 from nodehealth.kube.objects import Node
 from nodehealth.kube.patches import Operation
+from nodehealth.ledger import RepairLedger
 
+_ORDER: Final = (Hold.DISRUPTED, Hold.CORDONED, Hold.RELEASED)
+"""How the hold of one epoch goes on: a disruption may be traded for a cordon, and ends released."""
 _TRUE: Final = "true"
 _FENCE: Final = patches.pointer("metadata", "annotations", keys.FENCE_ANNOTATION)
 _PRE_CORDONED: Final = patches.pointer("metadata", "annotations", keys.PRE_CORDONED_ANNOTATION)
@@ -29,10 +32,30 @@ def is_ours(node: Node, epochs: frozenset[int]) -> bool:
     return fence is not None and fence.hold is not Hold.RELEASED and fence.epoch in epochs
 
 
+def held_epochs(node: Node | None, ledger: RepairLedger, name: str) -> frozenset[int]:
+    """Return the admissions that hold a node, by its own fence or by the ledger."""
+    fence = fence_of(node) if node is not None else None
+    slot = ledger.status.slots.get(name)
+    found = {
+        fence.epoch if fence is not None and fence.hold is not Hold.RELEASED else 0,
+        slot.epoch if slot is not None else 0,
+        ledger.status.cordons.get(name, 0),
+    }
+    return frozenset(found - {0})
+
+
 def is_held_as(node: Node, fence: Fence) -> bool:
     """Say whether the Node carries all our marks under this very fence."""
     marked = node.spec.unschedulable and _taint_index(node) is not None
     return marked and fence_of(node) == fence
+
+
+def is_beyond(node: Node, fence: Fence) -> bool:
+    """Say whether the Node has left this fence behind: no epoch falls, and none is reopened."""
+    seen = fence_of(node)
+    if seen is None or seen.epoch < fence.epoch:
+        return False
+    return seen.epoch > fence.epoch or _ORDER.index(seen.hold) > _ORDER.index(fence.hold)
 
 
 def pre_cordoned(node: Node) -> bool:

@@ -27,7 +27,7 @@ async def begun(
     world: World, name: str = "n1", *, unschedulable: bool = False
 ) -> tuple[Node, NodeRepair]:
     seen = await world.node(node(name, unschedulable=unschedulable))
-    return seen, repair(name)
+    return seen, await world.repair(repair(name))
 
 
 async def seen(world: World, name: str = "n1") -> Node:
@@ -66,7 +66,7 @@ async def test_a_stale_entry_of_a_released_cordon_is_not_used_again(world: MakeW
     one, mended = await begun(here)
     await here.admission().cordon(mended, one, SCOPES, ONE)
     ledger = await here.admission().ledger()
-    await here.admission().release(mended, await seen(here), Held(cordon=1))
+    await here.admission().release("n1", await seen(here), frozenset({1}))
     body = {"metadata": (await here.admission().ledger()).metadata, "status": ledger.status}
     await here.client.replace(REPAIR_LEDGERS, body, name=keys.LEDGER_NAME, subresource="status")
 
@@ -107,7 +107,7 @@ async def test_a_release_gives_back_node_and_ledger(world: MakeWorld) -> None:
     await here.admission().cordon(mended, one, SCOPES, ONE)
     await here.admission().disrupt(mended, await seen(here), SCOPES, ONE)
 
-    await here.admission().release(mended, await seen(here), Held(cordon=1, disruption=2))
+    await here.admission().release("n1", await seen(here), frozenset({1, 2}))
 
     now, status = await seen(here), (await here.admission().ledger()).status
     assert not now.spec.unschedulable
@@ -122,7 +122,7 @@ async def test_a_node_cordoned_by_somebody_else_stays_cordoned(world: MakeWorld)
     one, mended = await begun(here, unschedulable=True)
 
     await here.admission().cordon(mended, one, SCOPES, ONE)
-    await here.admission().release(mended, await seen(here), Held(cordon=1))
+    await here.admission().release("n1", await seen(here), frozenset({1}))
 
     now = await seen(here)
     assert now.spec.unschedulable
@@ -135,12 +135,26 @@ async def test_who_lost_the_admission_cannot_touch_the_node(world: MakeWorld) ->
     one, mended = await begun(here)
     await here.admission().cordon(mended, one, SCOPES, ONE)
     stale = await seen(here)
-    await here.admission().release(mended, stale, Held(cordon=1))
+    await here.admission().release("n1", stale, frozenset({1}))
 
     with pytest.raises(SupersededError):
         await here.admission().hold(mended, stale, Fence(epoch=1, hold=Hold.CORDONED))
 
     assert not (await seen(here)).spec.unschedulable
+
+
+async def test_a_late_cordon_does_not_move_the_fence_back(world: MakeWorld) -> None:
+    here = await world()
+    await here.admission().ensure()
+    one, mended = await begun(here)
+    await here.admission().cordon(mended, one, SCOPES, ONE)
+    await here.admission().disrupt(mended, await seen(here), SCOPES, ONE)
+
+    with pytest.raises(SupersededError, match="2:disrupted already"):
+        await here.admission().hold(mended, one, Fence(epoch=1, hold=Hold.CORDONED))
+
+    now = await seen(here)
+    assert now.metadata.annotations[keys.FENCE_ANNOTATION] == "2:disrupted"
 
 
 async def test_a_node_made_anew_is_not_taken_for_the_old_one(world: MakeWorld) -> None:

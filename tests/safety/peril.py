@@ -19,8 +19,14 @@ class Luck:
     """The request never arrives."""
     lost_after: float = 0.0
     """The request is carried out and its answer is lost."""
+    zombie: float = 0.0
+    """The answer is lost at once, and the request is carried out long after."""
+    freeze: float = 0.0
+    """The whole process stands still before the request, and goes on later as if nothing was."""
     dawdle: timedelta = timedelta()
     """How long a request may be under way at most."""
+    spell: timedelta = timedelta(seconds=40)
+    """How long a zombie wanders and a process is frozen at most."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,12 +59,15 @@ class PerilousTransport(Transport):
         self._luck, self._crash = luck or Luck(), crash
         self._crashed = crashed or (lambda: None)
         self._dead = False
+        self._frozen_until = 0.0
+        self._zombies: set[asyncio.Task[None]] = set()
         self.writes = 0
 
     @asynccontextmanager
     async def open(self, request: Request, *, deadline: timedelta) -> AsyncIterator[Response]:
         """Send a request, or not."""
         await self._dawdle()
+        await self._freeze()
         write = request.method != "GET"
         self.writes += write
         struck = write and self._crash is not None and self._crash.strikes()
@@ -68,6 +77,9 @@ class PerilousTransport(Transport):
             await asyncio.Event().wait()
         if self._random.random() < self._luck.lost_before:
             raise errors.UnreachableError("the request was lost")
+        if write and self._random.random() < self._luck.zombie:
+            self._raise_zombie(request)
+            raise errors.OutcomeUnknownError("the connection broke")
         async with self._inner.open(request, deadline=deadline) as response:
             if struck:
                 await self._die()
@@ -79,6 +91,25 @@ class PerilousTransport(Transport):
         seconds = self._luck.dawdle.total_seconds()
         if seconds:
             await asyncio.sleep(self._random.uniform(0, seconds))
+
+    async def _freeze(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._random.random() < self._luck.freeze:
+            self._frozen_until = loop.time() + self._spell()
+        await asyncio.sleep(max(0.0, self._frozen_until - loop.time()))
+
+    def _raise_zombie(self, request: Request) -> None:
+        async def wander() -> None:
+            await asyncio.sleep(self._spell())
+            async with self._inner.open(request, deadline=timedelta(minutes=1)) as response:
+                await response.read()
+
+        zombie = asyncio.create_task(wander(), name="a zombie request")
+        self._zombies.add(zombie)
+        zombie.add_done_callback(self._zombies.discard)
+
+    def _spell(self) -> float:
+        return self._random.uniform(1.0, self._luck.spell.total_seconds())
 
     async def _die(self) -> None:
         self._dead = True

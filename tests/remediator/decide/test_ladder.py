@@ -9,13 +9,14 @@ from nodehealth import keys
 from nodehealth.fence import Fence, Hold
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import RepairLedger
-from nodehealth.repair import Intent, Mode, NodeRepair, NodeRepairStatus, Phase
+from nodehealth.repair import Closing, Intent, Mode, NodeRepair, NodeRepairStatus, Phase
 from remediator.decide import ladder
 from remediator.decide.ladder import (
     VERIFY_PATIENCE,
     Climb,
     Cordon,
     Disrupt,
+    Finish,
     Mended,
     NextRung,
     Reason,
@@ -79,6 +80,20 @@ def test_a_node_that_is_well_again_is_never_cordoned() -> None:
     assert move.reason is Reason.FAULT_GONE
 
 
+@pytest.mark.parametrize("heard_at", [None, NOON, at(-30)])
+def test_evidence_from_before_the_repair_does_not_end_it(heard_at: datetime | None) -> None:
+    stale = replace(WELL, heard_at=heard_at)
+
+    assert ladder.next_move(view(repair(), node(), well=stale)) == Cordon()
+
+
+def test_an_ending_that_is_written_down_is_carried_out() -> None:
+    closing = Closing(phase=Phase.NEEDS_HUMAN, reason="x", message="y")
+    ending = repair(status=NodeRepairStatus(phase=Phase.VERIFYING, closing=closing))
+
+    assert ladder.next_move(view(ending, node())) == Finish(closing=closing)
+
+
 def test_a_cordoned_node_asks_for_a_slot() -> None:
     assert ladder.next_move(view(cordoned(), marked("4:cordoned"), CORDONS)) == Disrupt()
     waiting = view(cordoned(Phase.WAITING), marked("4:cordoned"), CORDONS)
@@ -103,6 +118,12 @@ def test_a_cordon_that_lost_its_marks_gets_them_again() -> None:
     move = ladder.next_move(view(cordoned(), node(), CORDONS))
 
     assert move == Retake(fence=Fence(epoch=4, hold=Hold.CORDONED))
+
+
+def test_a_disrupted_node_whose_fence_fell_back_gets_it_again() -> None:
+    move = ladder.next_move(view(working(Phase.DRAINING), marked("4:cordoned"), SLOTS))
+
+    assert move == Retake(fence=Fence(epoch=5, hold=Hold.DISRUPTED))
 
 
 def test_observing_says_what_would_be_done() -> None:

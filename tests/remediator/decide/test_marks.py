@@ -1,5 +1,6 @@
 """Our marks come and go in fenced patches, and nobody else's mark is ever touched."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -8,7 +9,7 @@ from nodehealth.fence import Fence, Hold
 from nodehealth.kube.objects import Node
 from nodehealth.kube.patches import Operation
 from remediator.decide import marks
-from tests.builders import node
+from tests.builders import ledger, node, slot
 
 CORDONED = Fence(epoch=7, hold=Hold.CORDONED)
 DISRUPTED = Fence(epoch=8, hold=Hold.DISRUPTED)
@@ -105,6 +106,31 @@ def test_a_node_is_held_only_with_all_of_our_marks() -> None:
     assert not marks.is_held_as(held(), DISRUPTED)
     assert not marks.is_held_as(node(fence=str(CORDONED), unschedulable=True), CORDONED)
     assert not marks.is_held_as(node(fence=str(CORDONED), taints=(keys.REPAIR_TAINT,)), CORDONED)
+
+
+def test_a_node_is_held_by_its_fence_or_by_the_ledger() -> None:
+    full = ledger(cordons={"n1": 3}, slots={"n1": slot(4)})
+
+    assert marks.held_epochs(held(), ledger(), "n1") == {7}
+    assert marks.held_epochs(None, full, "n1") == {3, 4}
+    assert marks.held_epochs(node(fence="7:released"), ledger(), "n1") == frozenset()
+    assert marks.held_epochs(node(), full, "n2") == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("seen", "wanted", "beyond"),
+    [
+        (node(), CORDONED, False),
+        (node(fence="6:released"), CORDONED, False),
+        (node(fence="7:cordoned"), CORDONED, False),
+        (node(fence="7:released"), CORDONED, True),
+        (node(fence="8:disrupted"), CORDONED, True),
+        (node(fence="8:disrupted"), Fence(epoch=8, hold=Hold.CORDONED), False),
+        (node(fence="8:cordoned"), DISRUPTED, True),
+    ],
+)
+def test_a_fence_only_ever_goes_forward(seen: Node, wanted: Fence, beyond: bool) -> None:  # noqa: FBT001 - pytest
+    assert marks.is_beyond(seen, wanted) is beyond
 
 
 @given(

@@ -1,0 +1,45 @@
+"""Gives back what belongs to no repair any more: the traces of a replica that woke up too late."""
+
+import logging
+from dataclasses import dataclass
+
+from nodehealth.kube import errors
+from nodehealth.kube.client import Client
+from nodehealth.kube.objects import NODES, Node
+from nodehealth.repair import NODE_REPAIRS
+from remediator.admission import Admission
+from remediator.decide import marks, plan
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reap:
+    """Looks at one node that is held although the cache shows no open repair of it."""
+
+    client: Client
+    admission: Admission
+
+    async def reap(self, name: str) -> None:
+        """Release the node if, by what the API server says now, no repair holds it.
+
+        Node and ledger are read before the repairs: whoever was admitted until then is among them.
+
+        Raises:
+            nodehealth.kube.errors.KubeError: the API server failed us; try again later.
+        """
+        node = await self._node(name)
+        ledger = await self.admission.ledger()
+        repairs = (await self.client.listing(NODE_REPAIRS)).items
+        if any(plan.is_open(each) and each.spec.target.node == name for each in repairs):
+            return
+        epochs = marks.held_epochs(node, ledger, name)
+        if epochs:
+            logger.warning("%s is held by no repair; gives it back (%s)", name, sorted(epochs))
+            await self.admission.release(name, node, epochs)
+
+    async def _node(self, name: str) -> Node | None:
+        try:
+            return await self.client.get(NODES, name)
+        except errors.GoneError:
+            return None

@@ -1,0 +1,47 @@
+"""What is held by no repair is given back, and nothing else."""
+
+from collections.abc import Awaitable, Callable
+
+from nodehealth import keys
+from nodehealth.kube.objects import NODES
+from nodehealth.repair import Phase
+from remediator.reap import Reap
+from tests.builders import node, repair
+from tests.remediator.conftest import World
+
+MakeWorld = Callable[[], Awaitable[World]]
+
+
+async def held(world: World, phase: Phase) -> World:
+    await world.admission().ensure()
+    await world.node(
+        node("n1", fence="4:cordoned", taints=(keys.REPAIR_TAINT,), unschedulable=True)
+    )
+    await world.repair(repair("n1", phase=phase))
+    return world
+
+
+async def test_a_cordon_that_no_open_repair_holds_is_taken_back(world: MakeWorld) -> None:
+    here = await held(await world(), Phase.RECOVERED)
+
+    await Reap(client=here.client, admission=here.admission()).reap("n1")
+
+    now = await here.client.get(NODES, "n1")
+    assert not now.spec.unschedulable
+    assert now.metadata.annotations[keys.FENCE_ANNOTATION] == "4:released"
+
+
+async def test_a_cordon_of_an_open_repair_stays(world: MakeWorld) -> None:
+    here = await held(await world(), Phase.NEEDS_HUMAN)
+
+    await Reap(client=here.client, admission=here.admission()).reap("n1")
+
+    assert (await here.client.get(NODES, "n1")).spec.unschedulable
+
+
+async def test_a_node_that_is_gone_leaves_nothing_to_take_back(world: MakeWorld) -> None:
+    here = await held(await world(), Phase.RECOVERED)
+
+    await Reap(client=here.client, admission=here.admission()).reap("unheard-of")
+
+    assert (await here.admission().ledger()).status.cordons == {}
