@@ -77,6 +77,28 @@ def owner(name: str) -> Provider | None:
     return discovery.make(Provider, providers.__name__, name, None) if name else None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """What the operator's files say."""
+
+    rules: RuleSet
+    policy: Policy
+    provider: Provider | None
+
+
+def loaded(settings: Settings) -> Loaded:
+    """Read rules and policy.
+
+    Raises:
+        remediator.rules.documents.ProblemsError: rules or policy can't be used.
+        nodehealth.kit.settings.SettingsError: the policy's provider is none.
+    """
+    policy = load.policy(settings.policy)
+    return Loaded(
+        rules=load.rules(settings.rules, remedy), policy=policy, provider=owner(policy.provider)
+    )
+
+
 async def serve(
     settings: Settings, *, config: Path | None = None, context: str | None = None
 ) -> None:
@@ -90,22 +112,24 @@ async def serve(
     stop = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
+    files = await asyncio.to_thread(loaded, settings)
+    logger.info("%d rules (%s), %s", len(files.rules.rules), files.rules.digest, files.policy.mode)
+    jitter = Random()  # noqa: S311 - jitter is no secret
     async with connect.connect(config, context=context, manager=keys.REMEDIATOR_MANAGER) as client:
-        jitter = Random()  # noqa: S311 - jitter is no secret
-        await run(settings, client=client, clock=clocks.wall, random=jitter, stop=stop)
+        await run(settings, files, client=client, clock=clocks.wall, random=jitter, stop=stop)
 
 
 async def run(
-    settings: Settings, *, client: Client, clock: Clock, random: Random, stop: asyncio.Event
+    settings: Settings,
+    files: Loaded,
+    *,
+    client: Client,
+    clock: Clock,
+    random: Random,
+    stop: asyncio.Event,
 ) -> None:
     """Watch the fleet, and act on it while leading, until told to stop."""
-    rules = await asyncio.to_thread(load.rules, settings.rules, remedy)
-    policy = await asyncio.to_thread(load.policy, settings.policy)
-    logger.info("%d rules (%s), mode %s", len(rules.rules), rules.digest, policy.mode)
-    provider = await asyncio.to_thread(owner, policy.provider)
-    remediator = Remediator(
-        rules=rules, policy=policy, provider=provider, client=client, clock=clock, random=random
-    )
+    remediator = Remediator(files, client=client, clock=clock, random=random)
     election = Election(
         client,
         name=keys.LEADER_LEASE,
@@ -129,19 +153,10 @@ async def run(
 class Remediator:
     """One replica: its caches are always warm, and it acts while it leads."""
 
-    def __init__(
-        self,
-        *,
-        rules: RuleSet,
-        policy: Policy,
-        provider: Provider | None,
-        client: Client,
-        clock: Clock,
-        random: Random,
-    ) -> None:
-        self._policy, self._clock, self._random = policy, clock, random
-        self._provider = provider
-        self._fleet = Fleet(policy)
+    def __init__(self, files: Loaded, *, client: Client, clock: Clock, random: Random) -> None:
+        self._policy, self._provider = files.policy, files.provider
+        self._clock, self._random = clock, random
+        self._fleet = Fleet(files.policy)
         self._admission = Admission(client=client, clock=clock, swap=asyncio.Lock())
         act = Act(
             client=client,
@@ -153,8 +168,8 @@ class Remediator:
         )
         self._reconciler = Reconciler(
             fleet=self._fleet,
-            rules=rules,
-            policy=policy,
+            rules=files.rules,
+            policy=files.policy,
             client=client,
             advance=act.advance,
             reap=Reap(client=client, admission=self._admission).reap,

@@ -9,7 +9,7 @@ from nodehealth import keys
 from nodehealth.fence import Fence, Hold
 from nodehealth.kube.objects import NODES, Node
 from nodehealth.ledger import REPAIR_LEDGERS, Disruption, RepairLedgerStatus
-from nodehealth.repair import NodeRepair, NodeRepairStatus
+from nodehealth.repair import NODE_REPAIRS, NodeRepair, NodeRepairStatus
 from remediator.admission import SupersededError
 from remediator.decide.ladder import Held
 from remediator.decide.limits import Refused, Scope
@@ -141,6 +141,33 @@ async def test_who_lost_the_admission_cannot_touch_the_node(world: MakeWorld) ->
         await here.admission().hold(mended, stale, Fence(epoch=1, hold=Hold.CORDONED))
 
     assert not (await seen(here)).spec.unschedulable
+
+
+async def test_a_fence_that_the_ledger_does_not_grant_is_refused(world: MakeWorld) -> None:
+    here = await world()
+    await here.admission().ensure()
+    one, mended = await begun(here)
+
+    with pytest.raises(SupersededError, match="does not grant 5:cordoned"):
+        await here.admission().hold(mended, one, Fence(epoch=5, hold=Hold.CORDONED))
+
+    assert not (await seen(here)).spec.unschedulable
+
+
+async def test_a_repair_that_was_carried_on_meanwhile_is_admitted_nothing(
+    world: MakeWorld,
+) -> None:
+    here = await world()
+    await here.admission().ensure()
+    one, stale = await begun(here)
+    await here.client.merge_patch(
+        NODE_REPAIRS, "n1-repair", {"status": {"phase": "Recovered"}}, subresource="status"
+    )
+
+    with pytest.raises(SupersededError, match="carried on by somebody else"):
+        await here.admission().cordon(stale, one, SCOPES, ONE)
+
+    assert (await here.admission().ledger()).status.cordons == {}
 
 
 async def test_a_late_cordon_does_not_move_the_fence_back(world: MakeWorld) -> None:

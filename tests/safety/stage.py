@@ -15,7 +15,7 @@ from nodehealth.kube.client import Client
 from nodehealth.kube.objects import NODES, Node
 from nodehealth.ledger import REPAIR_LEDGERS, RepairLedger
 from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair, Phase
-from remediator.main import Remediator, owner, remedy
+from remediator.main import Loaded, Remediator, owner, remedy
 from remediator.rules import load
 from remediator.rules.policy import DrainManners, Limit, Policy, Pool
 from simulator import scenario, virtualtime
@@ -144,14 +144,8 @@ class Replica:
             random=self.random,
             deadline=timedelta(minutes=10),  # a frozen process does not see its time go by
         )
-        remediator = Remediator(
-            rules=RULES,
-            policy=policy(self.limit),
-            provider=PROVIDER,
-            client=client,
-            clock=self.clock,
-            random=self.random,
-        )
+        files = Loaded(rules=RULES, policy=policy(self.limit), provider=PROVIDER)
+        remediator = Remediator(files, client=client, clock=self.clock, random=self.random)
         async with asyncio.TaskGroup() as tasks:
             for each in remediator.reflectors:
                 tasks.create_task(each.run())

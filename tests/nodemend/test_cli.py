@@ -1,0 +1,116 @@
+"""What a person types, and what comes back: one line and an exit code when they can mend it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def nodemend(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "nodemend", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, **environ},
+    )
+
+
+@pytest.mark.parametrize(
+    "command", [(), ("demo",), ("probe",), ("agent",), ("remediator",), ("rules", "check")]
+)
+def test_every_command_says_what_it_is_for(command: tuple[str, ...]) -> None:
+    answer = nodemend(*command, "--help", COLUMNS="200", TERM="dumb")
+
+    assert answer.returncode == 0
+    assert "Usage:" in answer.stdout
+    assert "." in answer.stdout
+
+
+def test_the_shipped_rules_are_good() -> None:
+    answer = nodemend("rules", "check")
+
+    assert answer.returncode == 0
+    assert answer.stdout == "1 rules and the policy are good (mode observe).\n"
+
+
+def test_a_broken_rule_is_said_in_one_line_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "broken.yaml").write_text("kind: Rule\nkind: Rule\n")
+
+    answer = nodemend("rules", "check", str(tmp_path))
+
+    assert answer.returncode == 2
+    assert answer.stderr == f"nodemend: {tmp_path}/broken.yaml:2: the key kind is there twice\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("remediator", "--kubeconfig", "/absent"), "/absent: expected a kubeconfig"),
+        (("remediator", "--rules", "/absent"), "/absent:1: expected a directory of rules"),
+        (("agent", "--kubeconfig", "/absent"), "/absent: expected a kubeconfig"),
+        (("agent", "--config", "/absent"), "/absent: expected a file"),
+        (("demo", "--scenario", "/absent"), "/absent: expected a readable file"),
+        (("demo", "--for", "ever"), "--for: expected a duration such as 90s"),
+        (("probe", "--rules", "/absent"), "/absent:1: expected a directory of rules"),
+    ],
+)
+def test_what_a_person_can_mend_is_said_without_a_traceback(
+    arguments: tuple[str, ...], says: str
+) -> None:
+    answer = nodemend(*arguments)
+
+    assert answer.returncode == 2
+    assert answer.stderr.startswith("nodemend: ")
+    assert says in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_a_full_disk_makes_the_probe_say_unhealthy(tmp_path: Path) -> None:
+    rule = (ROOT / "rules" / "disk" / "scratch-full.yaml").read_text()
+    always = rule.replace("'value < 0.02 && subject.endsWith(\"scratch\")'", "'value <= 1.0'")
+    (tmp_path / "rule.yaml").write_text(always)
+
+    answer = nodemend("probe", "--json", "--rules", str(tmp_path))
+
+    report = json.loads(answer.stdout)
+    assert answer.returncode == 1
+    assert report["health"] == "unhealthy"
+    assert "disk.free_ratio of / is" in report["faults"][0]
+
+
+def test_the_remediator_waits_for_a_server_that_is_away_and_ends_when_told(tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "config"
+    cluster = {"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}
+    context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
+    config = {
+        "clusters": [cluster],
+        "contexts": [context],
+        "users": [{"name": "u", "user": {"token": "t"}}],
+        "current-context": "c",
+    }
+    kubeconfig.write_text(json.dumps(config))
+    log = tmp_path / "log"
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "nodemend", "remediator", "--kubeconfig", str(kubeconfig)],
+            stderr=out,
+            cwd=ROOT,
+        )
+        started = time.monotonic()
+        while "may be stale" not in log.read_text() and time.monotonic() < started + 30:
+            process.poll()
+        process.send_signal(signal.SIGTERM)
+        code = process.wait(timeout=15)
+
+    assert code == 0
+    assert "Traceback" not in log.read_text()

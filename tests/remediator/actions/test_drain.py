@@ -1,0 +1,198 @@
+"""A drain asks, waits, says what it waits for, and gives up at its deadline."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+import pytest
+
+from nodehealth.kube import errors
+from nodehealth.kube.client import Client
+from nodehealth.kube.objects import PODS, Object, Resource
+from nodehealth.repair import NODE_REPAIRS, NodeRepair, NodeRepairStatus, Phase
+from remediator.actions import Done, Failed, Going, Progress, Tools
+from remediator.actions.drain import Drain
+from remediator.admission import SupersededError
+from remediator.record import Record
+from remediator.rules.policy import DrainManners
+from simulator.api.controllers.plane import ControlPlane
+from tests.builders import NOON, at, node, repair
+from tests.remediator.conftest import World
+
+MakeWorld = Callable[[], Awaitable[World]]
+
+BUDGETS = Resource(
+    group="policy",
+    version="v1",
+    plural="poddisruptionbudgets",
+    kind="PodDisruptionBudget",
+    namespaced=True,
+    type=Object,
+)
+SETS = Resource(
+    group="apps",
+    version="v1",
+    plural="replicasets",
+    kind="ReplicaSet",
+    namespaced=True,
+    type=Object,
+)
+
+
+class Draining:
+    """One drain of node n1, run pass by pass at the times that the test says."""
+
+    def __init__(self, world: World, mended: NodeRepair, *, guarded: bool = True) -> None:
+        self.world, self.now, self.guarded = world, NOON, guarded
+        self.plane = ControlPlane(world.api)
+        self.record = Record(mended, client=world.client, clock=self._clock, tell=_nobody)
+
+    async def run(self, *, after: float, drain: Drain | None = None) -> Progress:
+        self.now = at(after)
+        self.plane.settle()
+        manners = DrainManners(settle=timedelta(seconds=5), again=timedelta(seconds=2))
+        tools = Tools(
+            client=self.world.client,
+            clock=self._clock,
+            provider=None,
+            manners=manners,
+            guard=self._guard,
+            record=self.record.note,
+        )
+        return await (drain or Drain()).run(self.record.repair, NOON, tools)
+
+    def _clock(self) -> datetime:
+        return self.now
+
+    async def _guard(self) -> None:
+        if not self.guarded:
+            raise SupersededError("not ours")
+
+
+async def _nobody(_: NodeRepair) -> None:
+    """Tell nobody."""
+
+
+async def begun(world: World, *, guarded: bool = True) -> Draining:
+    await world.node(node("n1"))
+    status = NodeRepairStatus(phase=Phase.DRAINING, disruption_epoch=2)
+    return Draining(world, await world.repair(repair("n1", status=status)), guarded=guarded)
+
+
+async def pod(client: Client, name: str, *, owner: str = "ReplicaSet", app: str = "web") -> None:
+    owners = []
+    if owner:
+        made = await _owner(client)
+        reference = {"apiVersion": "apps/v1", "kind": owner, "name": "web", "uid": made}
+        owners = [{**reference, "controller": True}]
+    meta = {"name": name, "labels": {"app": app}, "ownerReferences": owners}
+    spec = {"nodeName": "n1", "containers": [{"name": "main", "image": "x"}]}
+    await client.create(PODS, {"metadata": meta, "spec": spec}, namespace="default")
+    ready = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+    await client.merge_patch(
+        PODS, name, {"status": ready}, namespace="default", subresource="status"
+    )
+
+
+async def _owner(client: Client) -> str:
+    spec = {"selector": {"matchLabels": {"app": "web"}}, "replicas": 9}
+    try:
+        made = await client.create(
+            SETS, {"metadata": {"name": "web"}, "spec": spec}, namespace="default"
+        )
+    except errors.ConflictError:
+        made = await client.get(SETS, "web", namespace="default")
+    return made.metadata.uid
+
+
+async def gone(client: Client, name: str) -> None:
+    """Do what the kubelet does when a pod's containers have ended."""
+    await client.delete(PODS, name, namespace="default", grace_seconds=0)
+
+
+async def test_an_empty_node_is_drained_once_it_was_empty_twice_and_settled(
+    world: MakeWorld,
+) -> None:
+    drain = await begun(await world())
+
+    first = await drain.run(after=1)
+    early = await drain.run(after=4)
+    last = await drain.run(after=5)
+
+    assert isinstance(first, Going)
+    assert first.again == timedelta(seconds=4)
+    assert isinstance(early, Going)
+    assert last == Done(message="0 pods left the node")
+
+
+async def test_pods_are_evicted_and_recorded_with_their_owner(world: MakeWorld) -> None:
+    here = await world()
+    drain = await begun(here)
+    await pod(here.client, "web-1")
+
+    asked = await drain.run(after=1)
+    waiting = await drain.run(after=3)
+    await gone(here.client, "web-1")
+    await drain.run(after=6)
+    last = await drain.run(after=8)
+
+    assert asked == Going(message="1 pods are leaving", again=timedelta(seconds=2))
+    assert waiting == asked
+    assert last == Done(message="1 pods left the node")
+    stored = await here.client.get(NODE_REPAIRS, "n1-repair")
+    assert [(each.name, each.owner) for each in stored.status.evictions] == [
+        ("web-1", "ReplicaSet/web")
+    ]
+
+
+async def test_a_budget_that_allows_nothing_is_named(world: MakeWorld) -> None:
+    here = await world()
+    drain = await begun(here)
+    await pod(here.client, "web-1")
+    budget = {
+        "metadata": {"name": "web"},
+        "spec": {"maxUnavailable": 0, "selector": {"matchLabels": {"app": "web"}}},
+    }
+    await here.client.create(BUDGETS, budget, namespace="default")
+
+    blocked = await drain.run(after=1)
+
+    assert isinstance(blocked, Going)
+    assert blocked.message.startswith("1 pods may not go, default/web-1 because The disruption")
+    assert (await here.client.get(PODS, "web-1", namespace="default")).metadata.name == "web-1"
+
+
+async def test_a_pod_without_a_controller_is_not_evicted_and_is_named(world: MakeWorld) -> None:
+    here = await world()
+    drain = await begun(here)
+    await pod(here.client, "alone", owner="")
+
+    held = await drain.run(after=1)
+
+    assert isinstance(held, Going)
+    assert held.message == "1 pods such as default/alone have no controller"
+    seen = await here.client.get(PODS, "alone", namespace="default")
+    assert seen.metadata.deletion_timestamp is None
+
+
+async def test_at_the_deadline_the_drain_has_failed_and_says_what_was_left(
+    world: MakeWorld,
+) -> None:
+    here = await world()
+    drain = await begun(here)
+    await pod(here.client, "alone", owner="")
+
+    late = await drain.run(after=60, drain=Drain(deadline=timedelta(minutes=1)))
+
+    assert late == Failed(message="after 1m 1 pods such as default/alone have no controller")
+
+
+async def test_without_the_right_to_disrupt_nothing_is_evicted(world: MakeWorld) -> None:
+    here = await world()
+    drain = await begun(here, guarded=False)
+    await pod(here.client, "web-1")
+
+    with pytest.raises(SupersededError):
+        await drain.run(after=1)
+
+    seen = await here.client.get(PODS, "web-1", namespace="default")
+    assert seen.metadata.deletion_timestamp is None

@@ -1,0 +1,130 @@
+"""A machine is ordered to be replaced once, by whoever wrote the intent down."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import pytest
+
+from nodehealth.kube import errors
+from nodehealth.kube.client import Client
+from nodehealth.repair import NodeRepair, NodeRepairStatus, Phase, Target
+from remediator.actions import Done, Failed, Going, Progress, Tools
+from remediator.actions.replace import Replace
+from remediator.providers import MachineState, Provider
+from remediator.rules.policy import DrainManners
+from tests.builders import NOON, at, repair
+from tests.nodehealth.kube.fakes import Scripted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner(Provider):
+    """Owns one machine and keeps the keys of its orders."""
+
+    orders: list[str] = field(default_factory=list)
+    states: list[MachineState] = field(default_factory=list)
+
+    async def state(self, target: Target, client: Client) -> MachineState:
+        """Return the next state, and the last one for ever."""
+        return self.states.pop(0) if len(self.states) > 1 else self.states[0]
+
+    async def replace(self, target: Target, key: str, client: Client) -> None:
+        """Take the order."""
+        self.orders.append(key)
+
+
+class Replacing:
+    """One replacement, run at the times that the test says."""
+
+    def __init__(self, *states: MachineState, contested: bool = False) -> None:
+        self.owner = Owner(states=list(states))
+        self.repair = repair("n1", status=NodeRepairStatus(phase=Phase.REPAIRING))
+        self.contested, self.now, self.asked = contested, NOON, False
+
+    async def run(self, *, after: float, provider: bool = True) -> Progress:
+        self.now = at(after)
+        tools = Tools(
+            client=Client(Scripted(), manager="test"),
+            clock=lambda: self.now,
+            provider=self.owner if provider else None,
+            manners=DrainManners(),
+            guard=self._guard,
+            record=self._record,
+        )
+        return await Replace().run(self.repair, NOON, tools)
+
+    async def _guard(self) -> None:
+        assert self.repair.status.intent is not None, "the intent comes before the guard"
+
+    async def _record(self, status: NodeRepairStatus) -> NodeRepair:
+        if self.contested:
+            raise errors.ConflictError("somebody else wrote it down")
+        self.repair = NodeRepair(
+            metadata=self.repair.metadata, spec=self.repair.spec, status=status
+        )
+        return self.repair
+
+
+def issued(replacing: Replacing) -> datetime | None:
+    intent = replacing.repair.status.intent
+    return intent.issued_at if intent else None
+
+
+async def test_a_machine_is_ordered_away_once() -> None:
+    replacing = Replacing(MachineState.PRESENT)
+
+    first = await replacing.run(after=0)
+    await replacing.run(after=5)
+
+    assert isinstance(first, Going)
+    assert len(replacing.owner.orders) == 1
+
+
+async def test_an_order_that_had_no_effect_is_given_again_under_another_key() -> None:
+    replacing = Replacing(MachineState.PRESENT)
+
+    await replacing.run(after=0)
+    await replacing.run(after=60)
+
+    first, second = replacing.owner.orders
+    assert first != second
+    assert issued(replacing) == at(60)
+
+
+async def test_who_loses_the_race_for_the_intent_orders_nothing() -> None:
+    replacing = Replacing(MachineState.PRESENT, contested=True)
+
+    with pytest.raises(errors.ConflictError):
+        await replacing.run(after=0)
+
+    assert replacing.owner.orders == []
+
+
+async def test_a_machine_that_is_leaving_already_is_waited_for() -> None:
+    replacing = Replacing(MachineState.LEAVING)
+
+    assert isinstance(await replacing.run(after=0), Going)
+    assert replacing.owner.orders == []
+
+
+async def test_a_successor_that_joined_ends_it() -> None:
+    replacing = Replacing(MachineState.PRESENT, MachineState.LEAVING, MachineState.REPLACED)
+
+    steps = [await replacing.run(after=seconds) for seconds in (0, 5, 10)]
+
+    assert steps[-1] == Done(message="the machine was replaced")
+
+
+async def test_without_a_successor_in_time_it_has_failed() -> None:
+    replacing = Replacing(MachineState.LEAVING)
+
+    late = await replacing.run(after=timedelta(minutes=20).total_seconds())
+
+    assert late == Failed(message="no successor joined the cluster within 20m")
+
+
+async def test_without_an_owner_of_machines_it_has_failed() -> None:
+    replacing = Replacing(MachineState.PRESENT)
+
+    assert await replacing.run(after=0, provider=False) == Failed(
+        message="the policy names no provider that could replace a machine"
+    )
