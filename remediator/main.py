@@ -93,10 +93,9 @@ def loaded(settings: Settings) -> Loaded:
         remediator.rules.documents.ProblemsError: rules or policy can't be used.
         nodehealth.kit.settings.SettingsError: the policy's provider is none.
     """
+    rules = load.rules(settings.rules, remedy)
     policy = load.policy(settings.policy)
-    return Loaded(
-        rules=load.rules(settings.rules, remedy), policy=policy, provider=owner(policy.provider)
-    )
+    return Loaded(rules=rules, policy=policy, provider=owner(policy.provider))
 
 
 async def serve(
