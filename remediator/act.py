@@ -16,12 +16,13 @@ from nodehealth.repair import NODE_REPAIRS, Closing, NodeRepair, NodeRepairStatu
 from remediator.actions import Action, Done, Failed, Going, Tools
 from remediator.admission import Admission, SupersededError
 from remediator.decide import ladder, plan
-from remediator.decide.ladder import (
+from remediator.decide.ladder import Held
+from remediator.decide.limits import Refused, Scope
+from remediator.decide.moves import (
     Climb,
     Cordon,
     Disrupt,
     Finish,
-    Held,
     Mended,
     Move,
     NextRung,
@@ -33,7 +34,6 @@ from remediator.decide.ladder import (
     View,
     Wellness,
 )
-from remediator.decide.limits import Refused, Scope
 from remediator.providers import Provider
 from remediator.record import Record
 from remediator.rules.policy import CLUSTER, Policy

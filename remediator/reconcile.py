@@ -18,7 +18,7 @@ from nodehealth.kube.client import Client
 from nodehealth.repair import NODE_REPAIRS, NodeRepair
 from remediator.decide import plan
 from remediator.decide.judge import Judgement, judge
-from remediator.decide.ladder import Wellness
+from remediator.decide.moves import Wellness
 from remediator.observe import Fleet
 from remediator.rules.policy import Policy
 from remediator.rules.rule import RuleSet

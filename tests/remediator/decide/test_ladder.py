@@ -11,13 +11,14 @@ from nodehealth.kube.objects import Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import Closing, Intent, Mode, NodeRepair, NodeRepairStatus, Phase
 from remediator.decide import ladder
-from remediator.decide.ladder import (
-    VERIFY_PATIENCE,
+from remediator.decide.ladder import VERIFY_PATIENCE
+from remediator.decide.moves import (
     Climb,
     Cordon,
     Disrupt,
     Finish,
     Mended,
+    Move,
     NextRung,
     Reason,
     Release,
@@ -177,7 +178,7 @@ def verified(
     *,
     seconds: float = 100,
     intent: Intent | None = INTENT,
-) -> ladder.Move:
+) -> Move:
     mended = working(Phase.VERIFYING, rung=1, intent=intent)
     return ladder.next_move(view(mended, seen, SLOTS, well=well, now=at(seconds)))
 

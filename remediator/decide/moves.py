@@ -1,0 +1,124 @@
+"""The moves of a repair, one of which is decided at a time, and the facts they are decided by."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeAlias
+
+from nodehealth.fence import Fence
+from nodehealth.kube.objects import Node
+from nodehealth.ledger import RepairLedger
+from nodehealth.repair import Closing, NodeRepair, Phase, Rung
+
+
+class Reason(StrEnum):
+    """Why a repair waits or ended, as one word for `kubectl get noderepairs`."""
+
+    OBSERVE_ONLY = "ObserveOnly"
+    CORDON_LIMIT = "CordonLimit"
+    NO_SLOT = "NoSlot"
+    FAULT_GONE = "FaultGone"
+    REPAIRED = "Repaired"
+    LADDER_EXHAUSTED = "LadderExhausted"
+    NODE_ABSENT = "NodeAbsent"
+    NODE_NOT_READY = "NodeNotReady"
+    NOT_YET_WELL = "NotYetWell"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wellness:
+    """What is known of the fault on the node as it is now."""
+
+    over: bool = False
+    """The signals have been known and good for as long as the rule asks."""
+    since: datetime | None = None
+    """Since when the signals are known and good; nothing when they are not."""
+    heard_at: datetime | None = None
+    """When the API server last told us of the node's health."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """Everything that a move is decided by; all of it fresh."""
+
+    repair: NodeRepair
+    node: Node | None
+    ledger: RepairLedger
+    well: Wellness
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rest:
+    """Nothing to do; with a time, look again then."""
+
+    phase: Phase
+    reason: str = ""
+    message: str = ""
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cordon:
+    """Ask the ledger for a cordon and put it on the Node."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disrupt:
+    """Ask the ledger for a disruption slot and move the Node's fence on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Climb:
+    """Carry out the present rung, or go on with it."""
+
+    rung: Rung
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retake:
+    """Put our marks on the Node again: it was made anew, or somebody took them off."""
+
+    fence: Fence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mended:
+    """The remedy is done; from now on the node must prove itself."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextRung:
+    """Go on to the rung after this one."""
+
+    rung: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """Give the node back and close the repair."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surrender:
+    """Call a person; keep the cordon and give the slot to somebody it can help."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """Carry out the ending that is written down."""
+
+    closing: Closing
+
+
+Ending: TypeAlias = Release | Surrender | Finish
+Move: TypeAlias = Rest | Cordon | Disrupt | Climb | Retake | Mended | NextRung | Ending
