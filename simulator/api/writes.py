@@ -179,6 +179,9 @@ def _check_version(call: Call, new: JsonObject, old: JsonObject) -> None:
     version, uid = metadata.get("resourceVersion"), metadata.get("uid")
     if version and version != before["resourceVersion"]:
         raise status.stale(kind.resource, call.name)
+    if uid and uid != before["uid"] and call.verb == "patch":
+        cause = names.bad_value("metadata.uid", uid, "field is immutable")
+        raise status.invalid(kind.group_kind, call.name, [cause])
     if uid and uid != before["uid"]:
         why = (
             f"Precondition failed: UID in precondition: {uid}, UID in object meta: {before['uid']}"

@@ -1,0 +1,77 @@
+"""The contract as a page: which behaviours of the Kubernetes API are pinned, and by which test.
+
+`python -m tests.contract.listing` writes docs/contract-tests.md; a test sees that it was done.
+"""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+HERE: Final = Path(__file__).parent
+PAGE: Final = HERE.parents[1] / "docs" / "contract-tests.md"
+HEAD: Final = """# What nodemend relies on in the Kubernetes API
+
+*Written by `python -m tests.contract.listing` from the tests; edit those.*
+
+Each line is a test by its name, and the source of the fact that it pins. All of them run
+against the emulator with every `make test`. They run against a real API server too, of Kubernetes
+1.30 or newer, when `NODEMEND_TEST_KUBECONFIG` names the kubeconfig of an administrator:
+
+    NODEMEND_TEST_KUBECONFIG=~/.kube/config .venv/bin/python -m pytest tests/contract
+
+There they use Nodes without machines, namespaces and API groups of their own, all named `nmt-…`,
+and delete them in the end. Lines marked *emulator* need switches that no real server has.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behaviour:
+    """One behaviour that a test pins."""
+
+    sentence: str
+    source: str
+    real: bool
+    """Whether it is tried on a real server too."""
+
+    @property
+    def line(self) -> str:
+        """Return it as a line of the page."""
+        where = "" if self.real else " *emulator*"
+        return f"- {self.sentence}{where}  \n  {self.source}"
+
+
+def behaviours(text: str) -> Iterator[Behaviour]:
+    """Find what the tests of a module pin."""
+    for part in ast.parse(text).body:
+        if isinstance(part, ast.AsyncFunctionDef) and part.name.startswith("test_"):
+            arguments = {argument.arg for argument in part.args.args}
+            yield Behaviour(
+                sentence=part.name.removeprefix("test_").replace("_", " "),
+                source=" ".join((ast.get_docstring(part) or "").split()),
+                real="cluster" in arguments,
+            )
+
+
+def sections() -> Iterator[tuple[str, list[Behaviour]]]:
+    """Return the heading of every module that pins something, and what it pins."""
+    for path in sorted(HERE.glob("test_*.py")):
+        text = path.read_text()
+        found = list(behaviours(text))
+        if found:
+            about = (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
+            yield f"{about.rstrip('.')} (`{path.name}`)", found
+
+
+def page() -> str:
+    """Write the page."""
+    parts = [HEAD]
+    for title, found in sections():
+        lines = "\n".join(each.line for each in found)
+        parts.append(f"## {title}\n\n{lines}\n")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())

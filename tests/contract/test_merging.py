@@ -1,0 +1,121 @@
+"""What a merge keeps, replaces and removes."""
+
+import pytest
+
+from nodehealth.health import NODE_HEALTHS
+from nodehealth.kube import errors
+from nodehealth.kube.objects import NODES, Node
+from tests.contract.cluster import TAINT, Cluster
+from tests.contract.kinds import Json
+
+OURS = {"key": "nodemend.dev/repair", "value": "r1", "effect": "NoSchedule"}
+
+
+def state(node: Node, kind: str) -> str:
+    """Return the status of a condition."""
+    return next(each.status for each in node.status.conditions if each.type == kind)
+
+
+async def say(cluster: Cluster, node: Node, kind: str, status: str) -> Node:
+    """Set one condition of a Node."""
+    condition = {"type": kind, "status": status, "reason": "Contract", "message": ""}
+    return await cluster.client.strategic_patch(
+        NODES, node.metadata.name, {"status": {"conditions": [condition]}}, subresource="status"
+    )
+
+
+async def test_conditions_of_a_node_are_merged_by_type(cluster: Cluster) -> None:
+    """core/v1 NodeStatus.conditions: patchMergeKey type."""
+    node = await cluster.node()
+    await say(cluster, node, "nodemend.dev/A", "True")
+    await say(cluster, node, "nodemend.dev/B", "True")
+
+    changed = await say(cluster, node, "nodemend.dev/A", "False")
+
+    types = [each.type for each in changed.status.conditions]
+    assert (state(changed, "nodemend.dev/A"), state(changed, "nodemend.dev/B")) == ("False", "True")
+    assert "Ready" in types
+    assert types.count("nodemend.dev/A") == 1
+
+
+async def test_taints_of_a_node_are_replaced_whole(cluster: Cluster) -> None:
+    """core/v1 NodeSpec.taints has no patch strategy, so the list is atomic."""
+    node = await cluster.node()
+
+    changed = await cluster.client.strategic_patch(
+        NODES, node.metadata.name, {"spec": {"taints": [OURS]}}
+    )
+
+    found = {taint.key for taint in changed.spec.taints}
+    assert OURS["key"] in found
+    assert TAINT["key"] not in found
+
+
+async def test_what_a_merge_patch_does_not_name_is_kept(cluster: Cluster) -> None:
+    """RFC 7396, section 2."""
+    node = await cluster.node(labels={"pool": "a"}, annotations={"one": "1"})
+
+    changed = await cluster.client.merge_patch(
+        NODES, node.metadata.name, {"metadata": {"annotations": {"two": "2"}}}
+    )
+
+    assert changed.metadata.labels["pool"] == "a"
+    assert {"one": "1", "two": "2"}.items() <= changed.metadata.annotations.items()
+
+
+async def test_null_removes_a_key(cluster: Cluster) -> None:
+    """RFC 7396, section 2."""
+    node = await cluster.node(annotations={"one": "1", "two": "2"})
+
+    changed = await cluster.client.merge_patch(
+        NODES, node.metadata.name, {"metadata": {"annotations": {"one": None, "three": None}}}
+    )
+
+    assert "one" not in changed.metadata.annotations
+    assert changed.metadata.annotations["two"] == "2"
+
+
+async def test_a_merge_patch_replaces_lists_whole(cluster: Cluster) -> None:
+    """RFC 7396, section 1: it cannot patch a part of an array."""
+    healths = await cluster.custom(NODE_HEALTHS)
+    made = await cluster.create(healths, cluster.named("h"))
+
+    async def report(*names: str) -> None:
+        levels = [{"name": name, "since": "2026-01-01T12:00:00Z"} for name in names]
+        await cluster.client.merge_patch(
+            healths, made.metadata.name, {"status": {"levels": levels}}, subresource="status"
+        )
+
+    await report("a", "b")
+    await report("c")
+
+    found = await cluster.client.get(healths, made.metadata.name)
+    assert [level.name for level in found.status.levels] == ["c"]
+
+
+async def test_custom_kinds_take_no_strategic_patch(cluster: Cluster) -> None:
+    """API concepts, "Patch": without Go types there are no merge keys; 415."""
+    healths = await cluster.custom(NODE_HEALTHS)
+    made = await cluster.create(healths, cluster.named("h"))
+
+    with pytest.raises(errors.InvalidError, match="415"):
+        await cluster.client.strategic_patch(healths, made.metadata.name, {"metadata": {}})
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"taints": [{"key": "nodemend.dev/repair", "effect": "Sometimes"}]},
+        {"taints": [OURS, OURS]},
+        {"taints": [{"key": "not a key", "effect": "NoSchedule"}]},
+    ],
+)
+async def test_nonsense_is_not_written_to_a_node(cluster: Cluster, spec: Json) -> None:
+    """ValidateNodeUpdate: taints have known effects, and one for each key and effect."""
+    node = await cluster.node()
+
+    with pytest.raises(errors.InvalidError, match=r"spec\.taints|metadata\.taints"):
+        await cluster.client.merge_patch(NODES, node.metadata.name, {"spec": spec})
+
+    seen = await cluster.client.get(NODES, node.metadata.name)
+    assert TAINT["key"] in {taint.key for taint in seen.spec.taints}
