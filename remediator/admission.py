@@ -16,12 +16,11 @@ from nodehealth.fence import Fence, Hold
 from nodehealth.kit.clocks import Clock
 from nodehealth.kube import errors
 from nodehealth.kube.client import Client
-from nodehealth.kube.objects import NODES, Metadata, Node
+from nodehealth.kube.objects import NODES, Node
 from nodehealth.ledger import (
     REPAIR_LEDGERS,
     Disruption,
     RepairLedger,
-    RepairLedgerSpec,
     RepairLedgerStatus,
 )
 from nodehealth.repair import NODE_REPAIRS, NodeRepair
@@ -134,8 +133,8 @@ class Admission:
         try:
             ledger = await self.ledger()
         except errors.GoneError:
-            spec = RepairLedgerSpec(disruption=Disruption.CLOSED if seen else Disruption.OPEN)
-            fresh = RepairLedger(metadata=Metadata(name=keys.LEDGER_NAME), spec=spec)
+            disruption = Disruption.CLOSED if seen else Disruption.OPEN
+            fresh = {"metadata": {"name": keys.LEDGER_NAME}, "spec": {"disruption": disruption}}
             ledger = await self.client.create(REPAIR_LEDGERS, fresh)
         if ledger.status.epoch >= seen:
             return

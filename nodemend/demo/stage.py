@@ -20,7 +20,7 @@ spec:
   mode: enforce
   limits: {{cordoned: 4, disrupted: {SLOTS}}}
   pools:
-    - {{name: all, limits: {{cordoned: 4, disrupted: {SLOTS}}}}}
+    - {{name: fleet, limits: {{cordoned: 4, disrupted: {SLOTS}}}}}
   drain: {{settle: 2s, again: 1s}}
   provider: simulator
 """

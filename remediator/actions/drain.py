@@ -63,7 +63,7 @@ class Drain(Action):
         """Believe in an empty node when it was empty twice and nothing can still be on its way."""
         settled = since + tools.manners.settle
         if repair.status.empty_passes and tools.clock() >= settled:
-            return Done(message=f"{len(repair.status.evictions)} pods left the node")
+            return Done(message=f"{_pods(len(repair.status.evictions))} left the node")
         await tools.record(structs.replace(repair.status, empty_passes=1))
         left = max(settled - tools.clock(), timedelta(seconds=1))
         return Going(message="no pod is left; looks once more", again=left)
@@ -122,14 +122,20 @@ def _left(pods: Sorted, answers: Sequence[_Answer]) -> str:
     """Say what the drain waits for."""
     blocked = [each for each in answers if each.outcome is _Outcome.BLOCKED]
     leaving = len(pods.leaving) + len(pods.leave) - len(blocked)
-    parts = [f"{leaving} pods are leaving"] if leaving else []
+    parts = [f"{_pods(leaving)} leaving"] if leaving else []
     if blocked:
         first = blocked[0]
-        parts.append(f"{len(blocked)} pods may not go, {_name(first.pod)} because {first.message}")
+        held = f"{_pods(len(blocked))} may not leave"
+        parts.append(f"{held}, {_name(first.pod)} because {first.message}")
     if pods.unreplicated:
         first_alone = _name(pods.unreplicated[0])
-        parts.append(f"{len(pods.unreplicated)} pods such as {first_alone} have no controller")
+        alone = _pods(len(pods.unreplicated))
+        parts.append(f"{alone} without a controller, such as {first_alone}")
     return "; ".join(parts)
+
+
+def _pods(count: int) -> str:
+    return "1 pod" if count == 1 else f"{count} pods"
 
 
 def _name(pod: Pod) -> str:

@@ -135,9 +135,9 @@ async def test_pods_are_evicted_and_recorded_with_their_owner(world: MakeWorld) 
     await drain.run(after=6)
     last = await drain.run(after=8)
 
-    assert asked == Going(message="1 pods are leaving", again=timedelta(seconds=2))
+    assert asked == Going(message="1 pod leaving", again=timedelta(seconds=2))
     assert waiting == asked
-    assert last == Done(message="1 pods left the node")
+    assert last == Done(message="1 pod left the node")
     stored = await here.client.get(NODE_REPAIRS, "n1-repair")
     assert [(each.name, each.owner) for each in stored.status.evictions] == [
         ("web-1", "ReplicaSet/web")
@@ -157,7 +157,7 @@ async def test_a_budget_that_allows_nothing_is_named(world: MakeWorld) -> None:
     blocked = await drain.run(after=1)
 
     assert isinstance(blocked, Going)
-    assert blocked.message.startswith("1 pods may not go, default/web-1 because The disruption")
+    assert blocked.message.startswith("1 pod may not leave, default/web-1 because The disruption")
     assert (await here.client.get(PODS, "web-1", namespace="default")).metadata.name == "web-1"
 
 
@@ -169,7 +169,7 @@ async def test_a_pod_without_a_controller_is_not_evicted_and_is_named(world: Mak
     held = await drain.run(after=1)
 
     assert isinstance(held, Going)
-    assert held.message == "1 pods such as default/alone have no controller"
+    assert held.message == "1 pod without a controller, such as default/alone"
     seen = await here.client.get(PODS, "alone", namespace="default")
     assert seen.metadata.deletion_timestamp is None
 
@@ -183,7 +183,7 @@ async def test_at_the_deadline_the_drain_has_failed_and_says_what_was_left(
 
     late = await drain.run(after=60, drain=Drain(deadline=timedelta(minutes=1)))
 
-    assert late == Failed(message="after 1m 1 pods such as default/alone have no controller")
+    assert late == Failed(message="after 1m 1 pod without a controller, such as default/alone")
 
 
 async def test_without_the_right_to_disrupt_nothing_is_evicted(world: MakeWorld) -> None:
