@@ -44,10 +44,11 @@ class Program:
     async def start(self) -> None:
         """Start it."""
         log = await asyncio.to_thread(self._log.open, "ab")
-        with log:
+        nothing = await asyncio.to_thread(Path(os.devnull).open, "rb")
+        with log, nothing:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=nothing,
                 stdout=log,
                 stderr=log,
                 env={**os.environ, **self._environ},

@@ -1,0 +1,1 @@
+"""One benchmark a module, found by the module's name."""
