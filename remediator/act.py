@@ -22,6 +22,7 @@ from remediator.decide.moves import (
     Climb,
     Cordon,
     Disrupt,
+    Ending,
     Finish,
     Mended,
     Move,
@@ -125,9 +126,7 @@ class Act:
                 await self._settle(move, scene)
                 return _AT_ONCE
 
-    async def _settle(
-        self, move: Retake | Mended | NextRung | Release | Surrender | Finish, scene: "_Scene"
-    ) -> None:
+    async def _settle(self, move: Retake | Mended | NextRung | Ending, scene: "_Scene") -> None:
         view, record, repair = scene.view, scene.record, scene.record.repair
         match move:
             case Retake():
@@ -166,6 +165,7 @@ class Act:
             await self.admission.release(repair.spec.target.node, node, held.epochs())
         else:
             await self.admission.surrender(repair, node, held)
+        self.resting.pop(repair.metadata.name, None)
         base = structs.replace(status, closing=None)
         await scene.record.enter(closing.phase, closing.reason, closing.message, base=base)
 

@@ -1,7 +1,7 @@
 """From the YAML of a rule to what is judged by, with every mistake named."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Final, TypeAlias
 
@@ -132,10 +132,12 @@ def _thresholds(tree: syntax.Expression) -> Iterator[float]:
 
 
 def _ladder(
-    rungs: Iterable[str | Mapping[str, Mapping[str, str | int] | None]],
+    rungs: Sequence[str | Mapping[str, Mapping[str, str | int] | None]],
     page: Page,
     check_rung: CheckRung,
 ) -> Iterator[Rung]:
+    if not rungs:
+        page.wrong("$.spec.ladder", "expected at least one remedy, got none")
     for n, rung in enumerate(rungs):
         where = f"$.spec.ladder[{n}]"
         named = {rung: None} if isinstance(rung, str) else rung

@@ -157,6 +157,11 @@ def test_the_digest_changes_with_a_rule(tmp_path: Path) -> None:
             "rule.yaml:11: spec.ladder[0]: expected one remedy a rung, got drain, replace",
         ),
         (
+            "[drain: {deadline: 5m}, replace]",
+            "[]",
+            "rule.yaml:11: spec.ladder: expected at least one remedy, got none",
+        ),
+        (
             "about:",
             "abuot:",
             (
