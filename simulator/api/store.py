@@ -157,6 +157,8 @@ class Store:
         shelf = self._shelves.get(kind.resource)
         if shelf is None:
             shelf = self._shelves[kind.resource] = Shelf(kind)
+            if kind.custom is not None:  # nobody remembers it from before it was served
+                shelf.floor = self.version
         shelf.kind = kind
         return shelf
 

@@ -199,10 +199,9 @@ async def test_a_watch_from_a_bookmark_goes_on_from_there(cluster: Cluster) -> N
 
 
 async def test_a_watch_from_before_history_begins_has_expired(cluster: Cluster) -> None:
-    """API concepts, "410 Gone responses"; watchCache: older than its first list."""
+    """API concepts, "410 Gone responses"; watchCache: older than its first list of the kind."""
     healths = await cluster.custom(NODE_HEALTHS)
     await cluster.create(healths, cluster.named("h"))
-    cluster.forget()
 
     with pytest.raises(errors.ExpiredError, match="too old resource version"):
         await first(cluster, 1, healths, since="1")
