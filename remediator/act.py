@@ -17,7 +17,7 @@ from remediator.actions import Action, Done, Failed, Going, Tools
 from remediator.admission import Admission, SupersededError
 from remediator.decide import ladder, plan
 from remediator.decide.ladder import Held
-from remediator.decide.limits import Refused, Scope
+from remediator.decide.limits import Refused, Why
 from remediator.decide.moves import (
     Climb,
     Cordon,
@@ -32,34 +32,24 @@ from remediator.decide.moves import (
     Rest,
     Retake,
     Surrender,
+    Trade,
     View,
-    Wellness,
 )
-from remediator.providers import Provider
 from remediator.record import Record
-from remediator.rules.policy import CLUSTER, Policy
+from remediator.scene import Around, Scene
 
 logger = logging.getLogger(__name__)
 
 WAIT_AGAIN: Final = timedelta(seconds=30)
 """How often a repair that waits for others looks again although nobody told it to."""
+QUEUE_AGAIN: Final = timedelta(minutes=5)
+"""The same for one that is not next in the queue; it is told when it is."""
+_REASONS: Final = {Why.DISRUPTION_LIMIT: Reason.NO_SLOT}
 _SUPERSEDED_AGAIN: Final = timedelta(seconds=2)
 
 _AT_ONCE: Final = timedelta()
 Again: TypeAlias = timedelta | None
 """After how long to look again: at once when zero, only when something changes when nothing."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Around:
-    """What a repair has to know of the rest of the fleet, from the cache."""
-
-    wellness: Wellness
-    scopes: Mapping[str, Scope]
-    """Every pool and the cluster by name."""
-    repairs: tuple[NodeRepair, ...]
-    policy: Policy
-    provider: Provider | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +86,7 @@ class Act:
             try:
                 again = await self._move(name)
             except SupersededError as superseded:
-                logger.info("repair %s: %s; looks again", name, superseded)
+                logger.info("repair %s: looks again, for %s", name, superseded)
                 again = _SUPERSEDED_AGAIN
         return None if again is None else self.clock() + again
 
@@ -106,12 +96,20 @@ class Act:
         node = await self._node(repair.spec.target.node)
         ledger = await self.admission.ledger()
         now = self.clock()
-        view = View(repair=repair, node=node, ledger=ledger, well=around.wellness, now=now)
+        view = View(
+            repair=repair,
+            node=node,
+            ledger=ledger,
+            well=around.wellness,
+            now=now,
+            allowed=around.allowed,
+            ruled=around.ruled,
+        )
         record = Record(repair, client=self.client, clock=self.clock, tell=self.tell)
-        scene = _Scene(view=view, around=around, record=record)
+        scene = Scene(view=view, around=around, record=record)
         return await self._carry_out(ladder.next_move(view), scene)
 
-    async def _carry_out(self, move: Move, scene: "_Scene") -> Again:
+    async def _carry_out(self, move: Move, scene: Scene) -> Again:
         match move:
             case Rest():
                 await scene.record.enter(move.phase, move.reason, move.message)
@@ -126,7 +124,7 @@ class Act:
                 await self._settle(move, scene)
                 return _AT_ONCE
 
-    async def _settle(self, move: Retake | Mended | NextRung | Ending, scene: "_Scene") -> None:
+    async def _settle(self, move: Retake | Mended | NextRung | Ending, scene: Scene) -> None:
         view, record, repair = scene.view, scene.record, scene.record.repair
         match move:
             case Retake():
@@ -141,10 +139,10 @@ class Act:
                 await self._close(scene, Phase.RECOVERED, move.reason, move.message)
             case Surrender():
                 await self._close(scene, Phase.NEEDS_HUMAN, move.reason, move.message)
-            case Finish():
-                await self._finish(scene, move.closing)
+            case Finish() | Trade():
+                await self._end(scene, move)
 
-    async def _close(self, scene: "_Scene", phase: Phase, reason: str, message: str) -> None:
+    async def _close(self, scene: Scene, phase: Phase, reason: str, message: str) -> None:
         """Claim the ending by writing it down: a replica with a stale record gets no further."""
         repair = scene.record.repair
         held = ladder.held(repair, scene.view.ledger)
@@ -157,32 +155,34 @@ class Act:
         )
         await scene.record.note(changed)
 
-    async def _finish(self, scene: "_Scene", closing: Closing) -> None:
+    async def _end(self, scene: Scene, move: Finish | Trade) -> None:
         repair, node = scene.record.repair, scene.view.node
-        status = repair.status
+        if isinstance(move, Trade):
+            held = ladder.held(repair, scene.view.ledger)
+            await self.admission.surrender(repair, node, held)
+            return
+        status, closing = repair.status, move.closing
         held = Held(cordon=status.cordon_epoch, disruption=status.disruption_epoch)
         if closing.phase is Phase.RECOVERED:
             await self.admission.release(repair.spec.target.node, node, held.epochs())
-        else:
-            await self.admission.surrender(repair, node, held)
         self.resting.pop(repair.metadata.name, None)
         base = structs.replace(status, closing=None)
         await scene.record.enter(closing.phase, closing.reason, closing.message, base=base)
 
-    async def _cordon(self, scene: "_Scene") -> Again:
+    async def _cordon(self, scene: Scene) -> Again:
         repair, node, policy = scene.view.repair, scene.view.node, scene.around.policy
         if node is None:
             return _AT_ONCE
         epoch = await self.admission.cordon(repair, node, scene.scopes(), policy)
         if isinstance(epoch, Refused):
-            await scene.record.enter(Phase.CONFIRMED, Reason.CORDON_LIMIT, epoch.message)
+            await scene.record.enter(Phase.CONFIRMED, epoch.why, epoch.message)
             return WAIT_AGAIN
         message = "no new work comes to the node, what runs on it is left alone"
         base = structs.replace(repair.status, cordon_epoch=epoch)
         await scene.record.enter(Phase.CORDONED, "", message, base=base)
         return _AT_ONCE
 
-    async def _disrupt(self, scene: "_Scene") -> Again:
+    async def _disrupt(self, scene: Scene) -> Again:
         view, around, record = scene.view, scene.around, scene.record
         repair, policy = view.repair, around.policy
         if view.node is None:
@@ -190,10 +190,10 @@ class Act:
         turn = plan.turn(repair, around.repairs, view.ledger, around.scopes, policy)
         if not turn.granted:
             await record.enter(Phase.WAITING, Reason.NO_SLOT, turn.message)
-            return WAIT_AGAIN
+            return QUEUE_AGAIN
         epoch = await self.admission.disrupt(repair, view.node, scene.scopes(), policy)
         if isinstance(epoch, Refused):
-            await record.enter(Phase.WAITING, Reason.NO_SLOT, epoch.message)
+            await record.enter(Phase.WAITING, _REASONS.get(epoch.why, epoch.why), epoch.message)
             return WAIT_AGAIN
         base = structs.replace(repair.status, disruption_epoch=epoch)
         await self._start_rung(record, base, 0, "got a disruption slot")
@@ -208,7 +208,7 @@ class Act:
         )
         await record.enter(action.phase, "", message, base=started)
 
-    async def _climb(self, scene: "_Scene") -> Again:
+    async def _climb(self, scene: Scene) -> Again:
         record, status = scene.record, scene.record.repair.status
         left = self._rest_left(record.repair)
         if left > timedelta():
@@ -221,7 +221,7 @@ class Act:
             case Done():
                 following = ladder.done(record.repair, progress.message, mends=action.mends)
             case Failed():
-                following = ladder.after(record.repair, progress.message)
+                following = ladder.after(record.repair, progress.message, mends=action.mends)
             case Going():
                 await record.enter(action.phase, "", progress.message)
                 until = self.clock() + progress.again
@@ -242,7 +242,7 @@ class Act:
         chosen = repair.spec.ladder[rung]
         return self.actions(chosen.action, chosen.settings)
 
-    def _tools(self, scene: "_Scene") -> Tools:
+    def _tools(self, scene: Scene) -> Tools:
         async def guard() -> None:
             repair = scene.record.repair
             node = await self._node(repair.spec.target.node)
@@ -264,25 +264,6 @@ class Act:
             return await self.client.get(NODES, name)
         except errors.GoneError:
             return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Scene:
-    """All that one move works with."""
-
-    view: View
-    around: Around
-    record: Record
-
-    def scopes(self) -> tuple[Scope, ...]:
-        """Return the scopes whose limits the repair falls under."""
-        names = (self.view.repair.spec.target.pool, CLUSTER)
-        return tuple(self.around.scopes.get(name) or _nobody(name) for name in names)
-
-
-def _nobody(scope: str) -> Scope:
-    """Return a scope that has lost its last node: its slots still count."""
-    return Scope(name=scope, members=frozenset(), out=frozenset())
 
 
 def _span(again: timedelta) -> timedelta:

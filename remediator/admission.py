@@ -5,6 +5,7 @@ already is found there and used, and a patch that has happened already changes n
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -21,13 +22,14 @@ from nodehealth.ledger import (
     REPAIR_LEDGERS,
     Disruption,
     RepairLedger,
-    RepairLedgerStatus,
 )
 from nodehealth.repair import NODE_REPAIRS, NodeRepair
-from remediator.decide import limits, marks
+from remediator.decide import limits, marks, recovery
 from remediator.decide.ladder import Held
 from remediator.decide.limits import Admitted, Refused, Scope, Why
 from remediator.rules.policy import Policy
+
+logger = logging.getLogger(__name__)
 
 _TRIES: Final = 8
 
@@ -51,8 +53,11 @@ class Admission:
     swap: asyncio.Lock
 
     async def ledger(self) -> RepairLedger:
-        """Read the ledger by quorum."""
-        return await self.client.get(REPAIR_LEDGERS, keys.LEDGER_NAME)
+        """Read the ledger by quorum; one that was lost is made anew, and closed."""
+        try:
+            return await self.client.get(REPAIR_LEDGERS, keys.LEDGER_NAME)
+        except errors.GoneError:
+            return await self.ensure()
 
     async def cordon(
         self, repair: NodeRepair, node: Node, scopes: Iterable[Scope], policy: Policy
@@ -123,36 +128,30 @@ class Admission:
             await self.hold(repair, node, Fence(epoch=epoch, hold=Hold.CORDONED))
         await self._change(lambda ledger: limits.surrender(ledger, name, epoch))
 
-    async def ensure(self) -> None:
+    async def ensure(self) -> RepairLedger:
         """Make the ledger if it is missing, never with an epoch below one that is in use.
 
-        A ledger that is missing or behind while fences or repairs exist has lost admissions: it is
-        made anew with disruption closed until a person opens it.
+        A ledger that is missing or behind while fences or repairs exist has lost admissions. What
+        they and the open repairs say is put back, and disruption is closed until a person opens it.
         """
-        seen = await self._highest_epoch()
+        nodes = (await self.client.listing(NODES)).items
+        repairs = (await self.client.listing(NODE_REPAIRS)).items
+        rebuilt = recovery.rebuilt(nodes, repairs, self.clock())
         try:
-            ledger = await self.ledger()
+            ledger = await self.client.get(REPAIR_LEDGERS, keys.LEDGER_NAME)
         except errors.GoneError:
-            disruption = Disruption.CLOSED if seen else Disruption.OPEN
-            fresh = {"metadata": {"name": keys.LEDGER_NAME}, "spec": {"disruption": disruption}}
-            ledger = await self.client.create(REPAIR_LEDGERS, fresh)
-        if ledger.status.epoch >= seen:
-            return
-        closed = {"spec": {"disruption": Disruption.CLOSED.value}}
+            ledger = await self._create(closed=rebuilt.epoch > 0)
+        if ledger.status.epoch >= rebuilt.epoch - 1:
+            return ledger
+        logger.error("RepairLedger was lost or fell behind: rebuilt, and closed to disruption")
+        closed = {"spec": {"disruption": Disruption.CLOSED}}
         ledger = await self.client.merge_patch(REPAIR_LEDGERS, keys.LEDGER_NAME, closed)
-        status = RepairLedgerStatus(
-            epoch=seen + 1, cordons=ledger.status.cordons, slots=ledger.status.slots
-        )
-        await self._replace(structs.replace(ledger, status=status))
+        return await self._replace(structs.replace(ledger, status=rebuilt))
 
-    async def _highest_epoch(self) -> int:
-        nodes = await self.client.listing(NODES)
-        repairs = await self.client.listing(NODE_REPAIRS)
-        fences = (marks.fence_of(node) for node in nodes.items)
-        epochs = {fence.epoch for fence in fences if fence is not None}
-        for repair in repairs.items:
-            epochs |= {repair.status.cordon_epoch, repair.status.disruption_epoch}
-        return max(epochs, default=0)
+    async def _create(self, *, closed: bool) -> RepairLedger:
+        disruption = Disruption.CLOSED if closed else Disruption.OPEN
+        fresh = {"metadata": {"name": keys.LEDGER_NAME}, "spec": {"disruption": disruption}}
+        return await self.client.create(REPAIR_LEDGERS, fresh)
 
     async def _release_node(self, node: Node, epochs: frozenset[int]) -> None:
         seen = node
@@ -229,7 +228,7 @@ class Admission:
                 return
         raise errors.ConflictError("the ledger changed faster than we could swap")
 
-    async def _replace(self, ledger: RepairLedger) -> None:
-        await self.client.replace(
+    async def _replace(self, ledger: RepairLedger) -> RepairLedger:
+        return await self.client.replace(
             REPAIR_LEDGERS, ledger, name=keys.LEDGER_NAME, subresource="status"
         )

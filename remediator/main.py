@@ -24,7 +24,7 @@ from nodehealth.kube.reflector import Key, Reflector
 from nodehealth.ledger import REPAIR_LEDGERS, RepairLedger
 from nodehealth.repair import NODE_REPAIRS, NodeRepair, Phase
 from remediator import actions, providers
-from remediator.act import Act, Around
+from remediator.act import Act
 from remediator.actions import Action
 from remediator.admission import Admission
 from remediator.observe import Fleet
@@ -34,6 +34,7 @@ from remediator.reconcile import Reconciler
 from remediator.rules import load
 from remediator.rules.policy import Policy
 from remediator.rules.rule import RuleSet
+from remediator.scene import Around
 from remediator.tell import Tell
 
 logger = logging.getLogger(__name__)
@@ -154,7 +155,7 @@ class Remediator:
 
     def __init__(self, files: Loaded, *, client: Client, clock: Clock, random: Random) -> None:
         self._policy, self._provider = files.policy, files.provider
-        self._clock, self._random = clock, random
+        self._client, self._clock, self._random = client, clock, random
         self._fleet = Fleet(files.policy)
         self._admission = Admission(client=client, clock=clock, swap=asyncio.Lock())
         act = Act(
@@ -208,6 +209,8 @@ class Remediator:
     def _around(self, repair: NodeRepair) -> Around:
         return Around(
             wellness=self._reconciler.wellness(repair),
+            allowed=self._reconciler.allowed(repair),
+            ruled=self._reconciler.is_ruled(repair),
             scopes=self._fleet.scopes(),
             repairs=self._fleet.open_repairs(),
             policy=self._policy,
@@ -219,12 +222,13 @@ class Remediator:
         self._reconciler.touch(key[1])
 
     def _health_changed(self, key: Key, _: NodeHealth | None, health: NodeHealth | None) -> None:
-        self._fleet.see_health(key[1], health, self._clock())
+        self._fleet.see_health(key[1], health, now=self._clock(), served=self._client.server_time)
         self._reconciler.touch(key[1])
 
     def _ledger_changed(self, _: Key, __: RepairLedger | None, ledger: RepairLedger | None) -> None:
         for node in self._fleet.see_ledger(ledger):
             self._reconciler.touch(node)
+        self._reconciler.touch_waiting()
 
     def _repair_changed(
         self, key: Key, before: NodeRepair | None, repair: NodeRepair | None
@@ -233,5 +237,10 @@ class Remediator:
         known = repair or before
         if known is not None:
             self._reconciler.touch(known.spec.target.node)
-        if repair is None or repair.status.phase in _FREED:
+        was, now = _phase(before), _phase(repair)
+        if was is not None and was not in _FREED and (now is None or now in _FREED):
             self._reconciler.touch_waiting()
+
+
+def _phase(repair: NodeRepair | None) -> Phase | None:
+    return repair.status.phase if repair is not None else None

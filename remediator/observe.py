@@ -1,9 +1,10 @@
 """What the API server last said of the fleet, and which nodes each scope would miss."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from nodehealth.health import NodeHealth
+from nodehealth.keys import AGENT_MANAGER
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import NodeRepair
@@ -45,13 +46,24 @@ class Fleet:
             if _is_out(node):
                 self._out.setdefault(scope, set()).add(name)
 
-    def see_health(self, name: str, health: NodeHealth | None, now: datetime) -> None:
-        """Take in a NodeHealth; its age is that of the last write, by the API server's clock."""
+    def see_health(
+        self, name: str, health: NodeHealth | None, *, now: datetime, served: datetime | None
+    ) -> None:
+        """Take in a NodeHealth; how old it is, only the API server's clock says.
+
+        Args:
+            name: The node's name.
+            health: What is known of it, if anything.
+            now: The time by our clock.
+            served: The time by the API server's clock.
+        """
         if health is None:
             self._healths.pop(name, None)
             return
-        written = [each.time for each in health.metadata.managed_fields if each.time]
-        self._healths[name] = health, min(now, max(written, default=now))
+        fields = health.metadata.managed_fields
+        written = [each.time for each in fields if each.time and each.manager == AGENT_MANAGER]
+        age = (served or now) - max(written) if written else timedelta()
+        self._healths[name] = health, now - max(age, timedelta())
 
     def see_repair(self, name: str, repair: NodeRepair | None) -> None:
         """Take in a NodeRepair, or that it is gone."""

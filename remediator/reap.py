@@ -8,7 +8,7 @@ from nodehealth.kube.client import Client
 from nodehealth.kube.objects import NODES, Node
 from nodehealth.repair import NODE_REPAIRS
 from remediator.admission import Admission
-from remediator.decide import marks, plan
+from remediator.decide import ladder, marks, plan
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +34,9 @@ class Reap:
         if any(plan.is_open(each) and each.spec.target.node == name for each in repairs):
             return
         epochs = marks.held_epochs(node, ledger, name)
+        if name in ledger.status.slots and (node is None or not ladder.is_ready(node)):
+            logger.warning("%s holds a slot without a repair, and keeps it until it is back", name)
+            return
         if epochs:
             logger.warning("%s is held by no repair; gives it back (%s)", name, sorted(epochs))
             await self.admission.release(name, node, epochs)

@@ -15,9 +15,9 @@ from nodehealth.kit import loops
 from nodehealth.kit.clocks import Clock
 from nodehealth.kube import errors
 from nodehealth.kube.client import Client
-from nodehealth.repair import NODE_REPAIRS, NodeRepair
+from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair
 from remediator.decide import plan
-from remediator.decide.judge import Judgement, judge
+from remediator.decide.judge import Judgement, Truth, judge
 from remediator.decide.moves import Wellness
 from remediator.observe import Fleet
 from remediator.rules.policy import Policy
@@ -25,8 +25,11 @@ from remediator.rules.rule import RuleSet
 
 logger = logging.getLogger(__name__)
 
+_WOKEN: Final = 16
+"""How many of those that wait are woken when something was given back."""
 _LANES: Final = 32
 """How many nodes are looked at at once."""
+_REAP_AFTER: Final = timedelta(seconds=10)
 _FIRST_RETRY: Final = timedelta(milliseconds=200)
 _LONGEST_RETRY: Final = timedelta(seconds=30)
 
@@ -38,6 +41,8 @@ class _Known:
     uid: str = ""
     judgement: Judgement = field(default_factory=Judgement)
     retries: Iterator[timedelta] | None = None
+    orphaned: datetime | None = None
+    """Since when it is held although no open repair is known."""
     due: datetime | None = None
     """The one timer of the node that counts; later ones are set when it has rung."""
 
@@ -76,11 +81,11 @@ class Reconciler:
         self._busy: set[str] = set()
         self._timers: list[tuple[datetime, str]] = []
         self._woken = asyncio.Event()
-        self._stopping = False
+        self._stop = asyncio.Event()
 
     def stop(self) -> None:
         """Look at nothing new; `run` returns when the looks under way are done."""
-        self._stopping = True
+        self._stop.set()
         self._woken.set()
 
     def touch(self, node: str) -> None:
@@ -89,8 +94,8 @@ class Reconciler:
         self._woken.set()
 
     def touch_waiting(self) -> None:
-        """Have every repair that waits for others looked at: something was given back."""
-        for repair in self._fleet.open_repairs():
+        """Have those looked at that wait longest for others: something was given back."""
+        for repair in plan.queue(self._fleet.open_repairs())[:_WOKEN]:
             self.touch(repair.spec.target.node)
 
     def wellness(self, repair: NodeRepair) -> Wellness:
@@ -102,23 +107,38 @@ class Reconciler:
         if mark is None or rule is None or facts is None:
             return Wellness()
         return Wellness(
+            holds=mark.truth is Truth.HOLDS,
             over=mark.is_over(rule, self._clock()),
             since=mark.well_since(),
             heard_at=facts.heard_at,
         )
 
+    def allowed(self, repair: NodeRepair) -> Mode:
+        """Say how far the policy, and the rule if it still exists, let a repair go now."""
+        rule = self._rules.by_name.get(repair.spec.rule)
+        return plan.mode(rule, self._policy) if rule else self._policy.mode
+
+    def is_ruled(self, repair: NodeRepair) -> bool:
+        """Say whether the rule of a repair still exists."""
+        return repair.spec.rule in self._rules.by_name
+
     async def run(self) -> None:
         """Look at every node once, and then at each that is touched or due, until stopped."""
+        self._known.clear()  # what was true when we led last says nothing of since when
+        self._timers.clear()
         for node in self._fleet.nodes():
             self.touch(node)
-        self.touch_waiting()
+        for repair in self._fleet.open_repairs():
+            self.touch(repair.spec.target.node)
         gc.freeze()
         lanes = asyncio.Semaphore(_LANES)
         async with asyncio.TaskGroup() as tasks:
-            while not self._stopping:
+            while not self._stop.is_set():
                 await self._wait()
                 for node in self._take():
                     await lanes.acquire()
+                    if self._stop.is_set():
+                        break
                     self._busy.add(node)
                     task = tasks.create_task(self._look(node), name=f"look at {node}")
                     task.add_done_callback(partial(self._done, node, lanes))
@@ -126,7 +146,7 @@ class Reconciler:
     async def _wait(self) -> None:
         self._ring()
         self._woken.clear()
-        if self._stopping or self._dirty.keys() - self._busy:
+        if self._stop.is_set() or self._dirty.keys() - self._busy:
             return
         pause = self._timers[0][0] - self._clock() if self._timers else None
         try:
@@ -184,11 +204,22 @@ class Reconciler:
     async def _handle(self, node: str, known: _Known) -> datetime | None:
         self._judge(node, known)
         repair = next((r for r in self._fleet.repairs_of(node) if plan.is_open(r)), None)
-        if repair is None and self._fleet.is_held(node):
-            await self._reap(node)
+        await self._reap_later(node, known, orphaned=repair is None)
         name = repair.metadata.name if repair else await self._begin(node, known)
         again = await self._advance(name) if name else None
         return min((due for due in (again, known.judgement.due) if due), default=None)
+
+    async def _reap_later(self, node: str, known: _Known, *, orphaned: bool) -> None:
+        """Give a node back that nobody holds, once the caches had time to agree on it."""
+        if not orphaned or not self._fleet.is_held(node):
+            known.orphaned = None
+            return
+        now = self._clock()
+        known.orphaned = known.orphaned or now
+        if now < known.orphaned + _REAP_AFTER:
+            self._set_timer(node, known.orphaned + _REAP_AFTER)
+            return
+        await self._reap(node)
 
     def _judge(self, node: str, known: _Known) -> None:
         facts = self._fleet.facts(node)

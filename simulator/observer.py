@@ -153,13 +153,16 @@ class Observer:
             self._foreign.add(node.name)
 
     def _is_back(self, node: NodeSeen) -> bool:
+        """Tell whether nobody works on a node any more: it serves again, or waits for a person."""
         disrupted = self.disrupted.get(node.name)
-        if disrupted is None or node.marked:
+        if disrupted is None or node.uid == disrupted.not_uid:
             return False
+        if disrupted.not_boot and node.boot_id == disrupted.not_boot:
+            return False
+        if node.hold is Hold.CORDONED:
+            return node.ready
         usable = not node.unschedulable or node.name in self._foreign
-        over = node.ready or node.hold is Hold.RELEASED
-        booted = not disrupted.not_boot or node.boot_id != disrupted.not_boot
-        return usable and over and booted and node.uid != disrupted.not_uid
+        return not node.marked and usable and (node.ready or node.hold is Hold.RELEASED)
 
     def _see_pod(self, seen: PodBound) -> None:
         if seen.node:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from msgspec import structs
 
@@ -17,6 +17,9 @@ from nodehealth.repair import EVICTIONS_LENGTH, Evicted, NodeRepair, Phase
 from remediator.actions import Action, Done, Failed, Going, Progress, Tools
 from remediator.decide import eviction
 from remediator.decide.eviction import Sorted
+
+_GUARDED_FOR: Final = timedelta(seconds=1)
+"""How long the guard's word is good for; a process may stand still between two evictions."""
 
 
 class _Outcome(StrEnum):
@@ -51,7 +54,8 @@ class Drain(Action):
         if pods.empty():
             return await self._empty(repair, since, tools)
         if tools.clock() >= since + self.deadline:
-            return Failed(message=f"after {quantities.spoken(self.deadline)} {_left(pods, ())}")
+            waited = quantities.spoken(self.deadline)
+            return Failed(message=f"after {waited}: {repair.status.message or _left(pods, ())}")
         # The guard comes after the list: pods of a node that was given back are never in it.
         await tools.guard()
         answers = await _evict(pods.leave, tools)
@@ -71,9 +75,12 @@ class Drain(Action):
 
 async def _evict(pods: Sequence[Pod], tools: Tools) -> list[_Answer]:
     lanes = asyncio.Semaphore(tools.manners.concurrency)
+    guarded_at = tools.clock()
 
     async def one(pod: Pod) -> _Answer:
         async with lanes:
+            if tools.clock() - guarded_at > _GUARDED_FOR:
+                await tools.guard()
             return await _evict_one(pod, tools.client)
 
     return list(await asyncio.gather(*(one(pod) for pod in pods)))

@@ -29,6 +29,9 @@ class Replace(Action):
         if provider is None:
             return Failed(message="the policy names no provider that could replace a machine")
         state = await provider.state(target, tools.client)
+        if state is MachineState.FOREIGN:
+            named = target.provider_id or "nothing"
+            return Failed(message=f"the owner of the machines does not know {named}")
         if state is MachineState.REPLACED:
             return Done(message="the machine was replaced")
         if tools.clock() >= since + self.patience:

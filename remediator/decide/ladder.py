@@ -23,11 +23,13 @@ from remediator.decide.moves import (
     Rest,
     Retake,
     Surrender,
+    Trade,
     View,
 )
 
 VERIFY_PATIENCE: Final = timedelta(minutes=20)
-"""How long a mended node may take to be found well before the next rung is tried."""
+"""How long a mended node may take, beside the rule's own time, before the next rung is tried."""
+_WAY_OUT: Final = "delete this NodeRepair to give the node back as it is"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +60,7 @@ def next_move(view: View) -> Move:
     repair = view.repair
     phase, closing = repair.status.phase, repair.status.closing
     if phase in _AT_REST:
-        return Rest(phase=phase, reason=repair.status.reason, message=repair.status.message)
+        return _as_it_is(view)
     if closing is not None:
         return Finish(closing=closing)
     if repair.spec.mode is not Mode.ENFORCE:
@@ -74,38 +76,93 @@ def done(repair: NodeRepair, message: str, *, mends: bool) -> NextRung | Mended:
     return NextRung(rung=rung, message=message)
 
 
-def after(repair: NodeRepair, why: str) -> NextRung | Surrender:
-    """Go one rung up after a remedy that failed, or call a person when there is none."""
+def after(repair: NodeRepair, why: str, *, mends: bool = True) -> NextRung | Surrender:
+    """Go one rung up after a remedy that failed, or call a person.
+
+    A rung that only prepares, as a drain does, protects what the next one would destroy: when it
+    fails, nobody but a person may go on.
+    """
     rung = repair.status.rung + 1
+    if not mends:
+        return Surrender(reason=Reason.PREPARATION_FAILED, message=f"{why}; {_WAY_OUT}")
     if rung < len(repair.spec.ladder):
         return NextRung(rung=rung, message=why)
-    message = f"{why}; no remedy is left on the ladder"
+    message = f"{why}; no remedy is left on the ladder; {_WAY_OUT}"
     return Surrender(reason=Reason.LADDER_EXHAUSTED, message=message)
 
 
 def _confirmed(view: View) -> Move:
-    return _gone(view) or Cordon()
+    return _gone(view) or _forbidden(view) or _unproven(view) or Cordon()
 
 
 def _cordoned(view: View) -> Move:
-    return _released(view) or _gone(view) or _retake(view) or Disrupt()
+    begun = _released(view) or _gone(view) or _forbidden(view)
+    return begun or _retake(view) or _unproven(view) or Disrupt()
 
 
 def _climb(view: View) -> Move:
     repair = view.repair
-    return _retake(view) or _replaced(view) or Climb(rung=repair.spec.ladder[repair.status.rung])
+    held_up = _forbidden(view) if repair.status.intent is None else None
+    rung = repair.spec.ladder[repair.status.rung]
+    return _retake(view) or _replaced(view) or held_up or Climb(rung=rung)
 
 
 def _verifying(view: View) -> Move:
     return _released(view) or _retake(view) or _verify(view)
 
 
+def _hopeless(view: View) -> Move:
+    """Keep the slot while an order to the machine's owner is under way, then give it to others."""
+    repair, node = view.repair, view.node
+    slot = view.ledger.status.slots.get(repair.spec.target.node)
+    anew = node is not None and node.metadata.uid != repair.spec.target.node_uid
+    if slot is None or slot.repair != repair.metadata.name:
+        if (
+            node is not None
+            and anew
+            and not marks.is_ours(node, held(repair, view.ledger).epochs())
+        ):
+            message = "the machine was replaced by somebody else"
+            return Release(reason=Reason.NODE_ABSENT, message=message)
+        return _as_it_is(view)
+    back = node is not None and anew and is_ready(node)
+    if repair.status.intent is not None and not back:
+        return _as_it_is(view)
+    return _retake(view) or Trade()
+
+
+def _as_it_is(view: View) -> Rest:
+    status = view.repair.status
+    return Rest(phase=status.phase, reason=status.reason, message=status.message)
+
+
 def _observe(view: View) -> Move:
-    if _is_over(view):
-        return Release(reason=Reason.FAULT_GONE, message="the fault went away; nothing was done")
+    ended = _gone(view)
+    if ended is not None:
+        return ended
+    if view.allowed is not Mode.OBSERVE or not view.ruled:
+        message = f"nothing was done; the rule may now {view.allowed}"
+        return Release(reason=Reason.MODE, message=message)
     ladder = ", then ".join(rung.action for rung in view.repair.spec.ladder)
     message = f"would cordon {view.repair.spec.target.node}, then {ladder}; the mode is observe"
     return Rest(phase=Phase.WAITING, reason=Reason.OBSERVE_ONLY, message=message)
+
+
+def _forbidden(view: View) -> Rest | None:
+    """Begin nothing when the policy or the rule has become stricter meanwhile."""
+    if view.allowed is Mode.ENFORCE:
+        return None
+    message = f"the mode is {view.allowed} now; goes on when it is enforce again"
+    return Rest(phase=view.repair.status.phase, reason=Reason.MODE, message=message)
+
+
+def _unproven(view: View) -> Rest | None:
+    """Do nothing to a node without fresh evidence that the fault is still there."""
+    if view.well.holds:
+        return None
+    phase = view.repair.status.phase
+    message = "waits for fresh evidence of the fault: it is unknown, or away, or not yet for long"
+    return Rest(phase=phase, reason=Reason.EVIDENCE_MISSING, message=message)
 
 
 def _gone(view: View) -> Release | None:
@@ -162,40 +219,41 @@ def _replaced(view: View) -> Mended | None:
 def _verify(view: View) -> Move:
     status = view.repair.status
     since = status.rung_since or view.now
-    until = since + VERIFY_PATIENCE
+    until = since + VERIFY_PATIENCE + timedelta(seconds=view.repair.spec.verify_seconds)
     if view.now >= until:
-        return after(view.repair, "the node was not well in time after its last remedy")
+        return after(view.repair, f"the node was not well in time: {status.message}")
     reason, message, proven = _unwell(view, status.intent.issued_at if status.intent else since)
     if reason is None:
         return Release(reason=Reason.REPAIRED, message="the node is well and back in service")
-    return Rest(
-        phase=Phase.VERIFYING, reason=reason, message=message, until=min(until, proven or until)
-    )
+    soon = proven if proven is not None and proven > view.now else until
+    return Rest(phase=Phase.VERIFYING, reason=reason, message=message, until=min(until, soon))
 
 
 def _unwell(view: View, deed: datetime) -> tuple[Reason | None, str, datetime | None]:
     """Say what is missing for the node to count as mended; evidence must be newer than the deed."""
-    well = view.well
+    well, proven = view.well, None
+    reason, message = Reason.NOT_YET_WELL, "waits for the fault's signals to be known and good"
     if view.node is None:
-        return Reason.NODE_ABSENT, "waits for the node to come back", None
-    if not is_ready(view.node):
-        return Reason.NODE_NOT_READY, "waits for the node to be Ready", None
-    if well.since is None or well.heard_at is None or well.heard_at <= deed:
-        return Reason.NOT_YET_WELL, "waits for the fault's signals to be known and good", None
-    proven = max(well.since, deed) + timedelta(seconds=view.repair.spec.verify_seconds)
-    if view.now < proven:
-        return Reason.NOT_YET_WELL, f"must stay well until {proven:%H:%M:%S}", proven
-    if not well.over:
-        return Reason.NOT_YET_WELL, "waits for the rule to call the fault over", None
-    return None, "", None
+        reason, message = Reason.NODE_ABSENT, "waits for the node to come back"
+    elif not is_ready(view.node):
+        reason, message = Reason.NODE_NOT_READY, "waits for the node to be Ready"
+    elif not view.ruled:
+        message = f"rule {view.repair.spec.rule} is gone, so nothing tells whether the node is well"
+    elif well.since is not None and well.heard_at is not None and well.heard_at > deed:
+        proven = max(well.since, deed) + timedelta(seconds=view.repair.spec.verify_seconds)
+        if view.now >= proven and well.over:
+            return None, "", None
+        message = f"must stay well until {proven:%H:%M:%S}"
+    return reason, message, proven
 
 
-_AT_REST: Final = ENDED | {Phase.NEEDS_HUMAN, Phase.PARKED}
+_AT_REST: Final = ENDED | {Phase.PARKED}
 _STAGES: Final[Mapping[Phase, Callable[[View], Move]]] = {
     Phase.CONFIRMED: _confirmed,
     Phase.CORDONED: _cordoned,
     Phase.WAITING: _cordoned,
     Phase.VERIFYING: _verifying,
+    Phase.NEEDS_HUMAN: _hopeless,
 }
 """What decides in a phase; in all others a rung is being carried out."""
 

@@ -5,6 +5,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from msgspec import structs
 
@@ -12,6 +13,11 @@ from nodehealth import quantities
 from nodehealth.ledger import CORDONS_LENGTH, SLOTS_LENGTH, Disruption, RepairLedger, Slot
 from nodehealth.repair import NodeRepair
 from remediator.rules.policy import CLUSTER, Limit, Policy
+
+_CLOSED: Final = (
+    "disruption is closed in RepairLedger/default; "
+    "after a look at what is out, a person opens it with spec.disruption: Open"
+)
 
 
 class Why(StrEnum):
@@ -57,13 +63,12 @@ def cordon(
     node, status = repair.spec.target.node, ledger.status
     for scope in scopes:
         most = _most(policy, ledger, scope, _cordoned)
-        admitted = status.cordons.keys() & scope.members
-        out = len((scope.out | admitted) - {node})
+        out = len((scope.out | _admitted(ledger, scope)) - {node})
         if node not in scope.out and out + 1 > most:
             return Refused(
                 why=Why.CORDON_LIMIT,
                 message=f"{out} nodes of {_title(scope)} are unavailable and "
-                + _limit(most, ledger, scope),
+                + _limit(most, ledger, scope, policy),
             )
     if len(status.cordons) >= CORDONS_LENGTH:
         return Refused(why=Why.LEDGER_FULL, message=f"the ledger holds {CORDONS_LENGTH} cordons")
@@ -83,7 +88,7 @@ def disrupt(
     """Admit a disruption of a cordoned node if every scope has a slot left."""
     target, status = repair.spec.target, ledger.status
     if ledger.spec.disruption is Disruption.CLOSED:
-        return Refused(why=Why.DISRUPTION_CLOSED, message="a person closed the ledger")
+        return Refused(why=Why.DISRUPTION_CLOSED, message=_CLOSED)
     for scope in scopes:
         refusal = _slot_refusal(ledger, target.node, scope, policy)
         if refusal is not None:
@@ -133,7 +138,9 @@ def _slot_refusal(ledger: RepairLedger, node: str, scope: Scope, policy: Policy)
         return None
     holders = ", ".join(sorted(working)[:3]) + (" and others" if len(working) > 3 else "")
     if not working:
-        message = f"no node of {_title(scope)} may be disrupted: {_limit(most, ledger, scope)}"
+        message = (
+            f"no node of {_title(scope)} may be disrupted: {_limit(most, ledger, scope, policy)}"
+        )
         return Refused(why=Why.DISRUPTION_LIMIT, message=message)
     slots = f"{len(working)} of {most} disruption slots of {_title(scope)}"
     return Refused(why=Why.DISRUPTION_LIMIT, message=f"{slots} are taken by {holders}")
@@ -143,7 +150,19 @@ def _slots(ledger: RepairLedger, scope: Scope) -> Mapping[str, Slot]:
     slots = ledger.status.slots
     if scope.name == CLUSTER:
         return slots
-    return {name: slot for name, slot in slots.items() if slot.pool == scope.name}
+    return {
+        name: slot
+        for name, slot in slots.items()
+        if slot.pool == scope.name or name in scope.members
+    }
+
+
+def _admitted(ledger: RepairLedger, scope: Scope) -> AbstractSet[str]:
+    """Nodes that we hold in a scope, whatever the cache shows; one that is away counts too."""
+    cordons = ledger.status.cordons.keys()
+    if scope.name == CLUSTER:
+        return cordons | ledger.status.slots.keys()
+    return (cordons & scope.members) | _slots(ledger, scope).keys()
 
 
 def _most(
@@ -157,9 +176,10 @@ def _most(
     return min(quantities.share(share, size) for share in bound(policy.limit_of(scope.name)))
 
 
-def _limit(most: int, ledger: RepairLedger, scope: Scope) -> str:
+def _limit(most: int, ledger: RepairLedger, scope: Scope, policy: Policy) -> str:
     """Say a limit; one that rounding made nothing comes with what to do about it."""
-    if most:
+    shares = (*policy.limit_of(scope.name).cordoned, *policy.limit_of(scope.name).disrupted)
+    if most or not any(str(share).endswith("%") for share in shares):
         return f"the limit is {most}"
     size = len(scope.members | _slots(ledger, scope).keys())
     return f"the limit of its {size} nodes rounds down to 0; a small pool needs a count"

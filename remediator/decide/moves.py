@@ -8,7 +8,7 @@ from typing import TypeAlias
 from nodehealth.fence import Fence
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import RepairLedger
-from nodehealth.repair import Closing, NodeRepair, Phase, Rung
+from nodehealth.repair import Closing, Mode, NodeRepair, Phase, Rung
 
 
 class Reason(StrEnum):
@@ -23,12 +23,17 @@ class Reason(StrEnum):
     NODE_ABSENT = "NodeAbsent"
     NODE_NOT_READY = "NodeNotReady"
     NOT_YET_WELL = "NotYetWell"
+    EVIDENCE_MISSING = "EvidenceMissing"
+    MODE = "Mode"
+    PREPARATION_FAILED = "PreparationFailed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wellness:
     """What is known of the fault on the node as it is now."""
 
+    holds: bool = False
+    """Fresh evidence says that the fault is there, for as long as the rule asks."""
     over: bool = False
     """The signals have been known and good for as long as the rule asks."""
     since: datetime | None = None
@@ -46,6 +51,10 @@ class View:
     ledger: RepairLedger
     well: Wellness
     now: datetime
+    allowed: Mode = Mode.ENFORCE
+    """How far the policy and the rule go now; a repair began under what they said then."""
+    ruled: bool = True
+    """Whether the rule still exists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +116,7 @@ class Release:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surrender:
-    """Call a person; keep the cordon and give the slot to somebody it can help."""
+    """Call a person; the node stays out of service."""
 
     reason: str
     message: str
@@ -120,5 +129,10 @@ class Finish:
     closing: Closing
 
 
-Ending: TypeAlias = Release | Surrender | Finish
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trade:
+    """Give the slot of a repair that needs a person to a node that can be helped."""
+
+
+Ending: TypeAlias = Release | Surrender | Finish | Trade
 Move: TypeAlias = Rest | Cordon | Disrupt | Climb | Retake | Mended | NextRung | Ending

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from nodehealth.keys import GPU_RESOURCE, INSTANCE_TYPE_LABEL
+from nodehealth.keys import CONTROL_PLANE_LABEL, GPU_RESOURCE, INSTANCE_TYPE_LABEL
 from nodehealth.kube.objects import Metadata, Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import (
@@ -18,9 +18,12 @@ from nodehealth.repair import (
 from remediator.decide import limits
 from remediator.decide.judge import Judgement
 from remediator.decide.limits import Scope
+from remediator.decide.moves import Reason
 from remediator.rules.policy import CLUSTER, Policy
 from remediator.rules.rule import Rule, RuleSet
 
+_HELD_UP = frozenset({Reason.EVIDENCE_MISSING, Reason.MODE})
+"""Reasons to wait that a slot would not help against."""
 _STRICTNESS = (Mode.OFF, Mode.OBSERVE, Mode.ENFORCE)
 _SEVERITIES = (Severity.CRITICAL, Severity.WARNING, Severity.INFO)
 
@@ -30,15 +33,15 @@ def begin(
 ) -> NodeRepair | None:
     """Open a repair for a node with a fault, unless it has an open one or no rule may act."""
     past = [each for each in repairs if each.spec.target.node == node.metadata.name]
-    if any(is_open(each) for each in past):
+    if any(is_open(each) for each in past) or CONTROL_PLANE_LABEL in node.metadata.labels:
         return None
     wanted = [rules.by_name[name] for name in judgement.faults() if name in rules.by_name]
     allowed = [rule for rule in wanted if mode(rule, policy) is not Mode.OFF]
     if not allowed:
         return None
     worst = min(allowed, key=lambda rule: _SEVERITIES.index(rule.severity))
-    number = 1 + sum(each.spec.target.node_uid == node.metadata.uid for each in past)
-    name = f"{node.metadata.name[:200]}-{node.metadata.uid[:8]}-{number}"
+    stem = f"{node.metadata.name[:200]}-{node.metadata.uid[:8]}-"
+    name = f"{stem}{1 + max((_number(each, stem) for each in past), default=0)}"
     spec = NodeRepairSpec(
         target=target(node, policy),
         rule=worst.name,
@@ -47,7 +50,7 @@ def begin(
         mode=mode(worst, policy),
         ladder=worst.ladder,
         verify_seconds=round(worst.verify.total_seconds()),
-        evidence=judgement.marks[worst.name].evidence[:16],
+        evidence=tuple(text[:1024] for text in judgement.marks[worst.name].evidence[:16]),
     )
     return NodeRepair(metadata=Metadata(name=name), spec=spec)
 
@@ -97,14 +100,8 @@ def turn(
     """
     free = {name: limits.free_slots(ledger, scope, policy) for name, scope in scopes.items()}
     pool = repair.spec.target.pool
-    ahead = sorted(
-        (
-            each
-            for each in repairs
-            if _waits(each) and _rank(each) < _rank(repair) and free.get(_pool(each), 0) > 0
-        ),
-        key=_rank,
-    )
+    mine = _rank(repair)
+    ahead = [each for each in queue(repairs) if _rank(each) < mine and free.get(_pool(each), 0) > 0]
     same = [each for each in ahead if _pool(each) == pool]
     for rivals, room in ((same, free.get(pool, 0)), (ahead, free.get(CLUSTER, 0))):
         if 0 < room <= len(rivals):
@@ -113,14 +110,26 @@ def turn(
     return Turn(granted=True)
 
 
+def queue(repairs: Iterable[NodeRepair]) -> list[NodeRepair]:
+    """Return the repairs that wait for a slot, the next one first."""
+    return sorted((each for each in repairs if _waits(each)), key=_rank)
+
+
+def _number(repair: NodeRepair, stem: str) -> int:
+    """Return the number at the end of a repair's name, 0 if it is not of this stem."""
+    number = repair.metadata.name.removeprefix(stem)
+    return int(number) if number.isdigit() else 0
+
+
 def _waits(repair: NodeRepair) -> bool:
-    enforced = repair.spec.mode is Mode.ENFORCE
-    return enforced and repair.status.phase in {Phase.CORDONED, Phase.WAITING}
+    status = repair.status
+    may = repair.spec.mode is Mode.ENFORCE and status.reason not in _HELD_UP
+    return may and status.phase in {Phase.CORDONED, Phase.WAITING} and status.closing is None
 
 
-def _rank(repair: NodeRepair) -> tuple[int, str, str]:
+def _rank(repair: NodeRepair) -> tuple[int, float, str]:
     created = repair.metadata.creation_timestamp
-    since = created.isoformat() if created else ""
+    since = created.timestamp() if created else 0.0
     return _SEVERITIES.index(repair.spec.severity), since, repair.metadata.name
 
 

@@ -11,6 +11,8 @@ from nodehealth.repair import Target
 class MachineState(StrEnum):
     """What has become of the machine that a repair is about."""
 
+    FOREIGN = "foreign"
+    """It is none of this owner's machines."""
     PRESENT = "present"
     """It is the machine it was, and nobody has asked for it to go."""
     LEAVING = "leaving"

@@ -41,6 +41,8 @@ class Simulator(Provider):
 
     async def state(self, target: Target, client: Client) -> MachineState:
         """Compare the machine of the node's name with the one that the repair is about."""
+        if not target.provider_id.startswith(_SCHEME):
+            return MachineState.FOREIGN
         try:
             machine = await client.get(MACHINES, target.node)
         except errors.GoneError:

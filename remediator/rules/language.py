@@ -96,7 +96,7 @@ class DrainManners(Strict, frozen=True, kw_only=True):
 
     settle: str = "5s"
     """How long after the cordon the drain waits for pods that were already on their way."""
-    again: str = "5s"
+    again: str = "10s"
     """How often the drain looks at what is left."""
     concurrency: Annotated[int, Meta(ge=1, le=100)] = 10
     unreplicated: bool = False

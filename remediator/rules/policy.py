@@ -40,7 +40,7 @@ class DrainManners:
     """How evictions behave towards workloads."""
 
     settle: timedelta = timedelta(seconds=5)
-    again: timedelta = timedelta(seconds=5)
+    again: timedelta = timedelta(seconds=10)
     concurrency: int = 10
     unreplicated: bool = False
 

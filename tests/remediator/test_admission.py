@@ -272,4 +272,4 @@ async def test_a_ledger_that_fell_behind_is_closed_and_one_in_step_is_left_alone
     behind = await here.admission().ledger()
     assert in_step == before
     assert (behind.spec.disruption, behind.status.epoch) == (Disruption.CLOSED, 6)
-    assert behind.status.cordons == {"n1": 1}
+    assert behind.status.cordons == {"n1": 1, "n2": 5}

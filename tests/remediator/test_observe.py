@@ -1,11 +1,13 @@
 """The cache counts who is out of each scope, whatever order the news comes in."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
+from nodehealth.keys import AGENT_MANAGER
 from nodehealth.kube.objects import ManagedFields
 from nodehealth.repair import NodeRepair, NodeRepairStatus, Phase
 from remediator.observe import Fleet
@@ -81,32 +83,54 @@ def test_counting_as_it_comes_is_counting_anew(all_news: list[News]) -> None:
     assert (set(gpus.members) if gpus else set()) == {news.name for news in present if news.gpu}
 
 
-def test_health_is_as_old_as_its_last_write_by_the_servers_clock() -> None:
+def heard(*written: ManagedFields, served: float | None) -> datetime | None:
+    fleet, seen = Fleet(POLICY), health(level(0.5))
+    stamped = structs.replace(seen.metadata, managed_fields=written)
+    fleet.see_node("n1", node())
+    fleet.see_health(
+        "n1",
+        structs.replace(seen, metadata=stamped),
+        now=NOON,
+        served=None if served is None else at(served),
+    )
+    facts = fleet.facts("n1")
+    return facts.heard_at if facts is not None else None
+
+
+def by_agent(seconds: float) -> ManagedFields:
+    return ManagedFields(manager=AGENT_MANAGER, time=at(seconds))
+
+
+def test_health_is_as_old_as_the_agents_last_write() -> None:
+    assert heard(by_agent(-90), by_agent(-30), served=0) == at(-30)
+
+
+def test_the_two_clocks_need_not_agree() -> None:
+    assert heard(by_agent(3570), served=3600) == at(-30)
+    assert heard(by_agent(-3630), served=-3600) == at(-30)
+
+
+def test_somebody_elses_write_makes_no_evidence_fresh() -> None:
+    annotated = ManagedFields(manager="kubectl-annotate", time=at(0))
+
+    assert heard(by_agent(-90), annotated, served=0) == at(-90)
+
+
+def test_what_bears_no_stamp_was_heard_now() -> None:
+    assert heard(served=0) == NOON
+    assert heard(by_agent(5), served=None) == NOON
+
+
+def test_a_health_that_is_gone_is_forgotten() -> None:
     fleet = Fleet(POLICY)
     fleet.see_node("n1", node())
-    seen = health(level(0.5))
-    times = (ManagedFields(manager="a", time=at(-90)), ManagedFields(manager="b", time=at(-30)))
-    written = structs.replace(seen, metadata=structs.replace(seen.metadata, managed_fields=times))
+    fleet.see_health("n1", health(), now=NOON, served=None)
 
-    fleet.see_health("n1", written, NOON)
+    fleet.see_health("n1", None, now=NOON, served=None)
 
     facts = fleet.facts("n1")
     assert facts is not None
-    assert facts.heard_at == at(-30)
-
-
-def test_health_from_the_future_was_heard_now() -> None:
-    fleet = Fleet(POLICY)
-    fleet.see_node("n1", node())
-    fleet.see_health("n1", health(), NOON)
-    present = fleet.facts("n1")
-    fleet.see_health("n1", None, NOON)
-    absent = fleet.facts("n1")
-
-    assert present is not None
-    assert present.heard_at == NOON
-    assert absent is not None
-    assert absent.health is None
+    assert facts.health is None
 
 
 def moved(before: NodeRepair, phase: Phase) -> NodeRepair:

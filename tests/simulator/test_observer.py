@@ -254,3 +254,23 @@ def test_it_counts_as_many_as_are_marked(order: list[str]) -> None:
 
         assert observer.within(CLUSTER) == tuple(sorted(held))
     assert bool(observer.violations) == (most > 2)
+
+
+def test_a_node_that_waits_for_a_person_is_not_worked_on_any_more() -> None:
+    observer = Observer(Limits(cluster=1))
+
+    for seen in (node(), disrupted(), cordoned(slot="2:cordoned"), node("b"), disrupted("b")):
+        observer.see(seen)
+
+    assert observer.violations == []
+    assert observer.within(CLUSTER) == ("b",)
+
+
+def test_a_node_whose_machine_is_away_counts_although_its_fence_was_traded() -> None:
+    observer = Observer(Limits(cluster=1))
+    away = (machine(), node(), disrupted(), asked("delete", MACHINES, "a"))
+
+    for seen in (*away, cordoned(slot="2:cordoned")):
+        observer.see(seen)
+
+    assert observer.within(CLUSTER) == ("a",)

@@ -183,7 +183,7 @@ async def test_at_the_deadline_the_drain_has_failed_and_says_what_was_left(
 
     late = await drain.run(after=60, drain=Drain(deadline=timedelta(minutes=1)))
 
-    assert late == Failed(message="after 1m 1 pod without a controller, such as default/alone")
+    assert late == Failed(message="after 1m: 1 pod without a controller, such as default/alone")
 
 
 async def test_without_the_right_to_disrupt_nothing_is_evicted(world: MakeWorld) -> None:

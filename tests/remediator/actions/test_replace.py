@@ -10,6 +10,7 @@ from nodehealth.kube.client import Client
 from nodehealth.repair import NodeRepair, NodeRepairStatus, Phase, Target
 from remediator.actions import Done, Failed, Going, Progress, Tools
 from remediator.actions.replace import Replace
+from remediator.admission import SupersededError
 from remediator.providers import MachineState, Provider
 from remediator.rules.policy import DrainManners
 from tests.builders import NOON, at, repair
@@ -38,7 +39,8 @@ class Replacing:
     def __init__(self, *states: MachineState, contested: bool = False) -> None:
         self.owner = Owner(states=list(states))
         self.repair = repair("n1", status=NodeRepairStatus(phase=Phase.REPAIRING))
-        self.contested, self.now, self.asked = contested, NOON, False
+        self.contested, self.now = contested, NOON
+        self.superseded = False
 
     async def run(self, *, after: float, provider: bool = True) -> Progress:
         self.now = at(after)
@@ -54,6 +56,8 @@ class Replacing:
 
     async def _guard(self) -> None:
         assert self.repair.status.intent is not None, "the intent comes before the guard"
+        if self.superseded:
+            raise SupersededError("not ours")
 
     async def _record(self, status: NodeRepairStatus) -> NodeRepair:
         if self.contested:
@@ -128,3 +132,22 @@ async def test_without_an_owner_of_machines_it_has_failed() -> None:
     assert await replacing.run(after=0, provider=False) == Failed(
         message="the policy names no provider that could replace a machine"
     )
+
+
+async def test_a_machine_of_another_owner_is_not_ordered_away() -> None:
+    replacing = Replacing(MachineState.FOREIGN)
+
+    assert await replacing.run(after=0) == Failed(
+        message="the owner of the machines does not know sim://machine-n1"
+    )
+    assert replacing.owner.orders == []
+
+
+async def test_nothing_is_ordered_without_the_right_to_disrupt() -> None:
+    replacing = Replacing(MachineState.PRESENT)
+    replacing.superseded = True
+
+    with pytest.raises(SupersededError):
+        await replacing.run(after=0)
+
+    assert replacing.owner.orders == []

@@ -25,13 +25,15 @@ from remediator.decide.moves import (
     Rest,
     Retake,
     Surrender,
+    Trade,
     View,
     Wellness,
 )
 from tests.builders import NOON, at, ledger, node, repair, slot
 
 WELL = Wellness(over=True, since=at(-600), heard_at=at(1))
-SICK = Wellness()
+SICK = Wellness(holds=True, heard_at=at(1))
+UNKNOWN = Wellness()
 CORDONS = ledger(epoch=4, cordons={"n1": 4})
 SLOTS = ledger(epoch=5, cordons={"n1": 4}, slots={"n1": slot(5)})
 
@@ -43,8 +45,18 @@ def view(
     *,
     well: Wellness = SICK,
     now: datetime = NOON,
+    allowed: Mode = Mode.ENFORCE,
+    ruled: bool = True,
 ) -> View:
-    return View(repair=mended, node=seen, ledger=held or ledger(), well=well, now=now)
+    return View(
+        repair=mended,
+        node=seen,
+        ledger=held or ledger(),
+        well=well,
+        now=now,
+        allowed=allowed,
+        ruled=ruled,
+    )
 
 
 def marked(hold: str, *, ready: bool = True) -> Node:
@@ -85,7 +97,41 @@ def test_a_node_that_is_well_again_is_never_cordoned() -> None:
 def test_evidence_from_before_the_repair_does_not_end_it(heard_at: datetime | None) -> None:
     stale = replace(WELL, heard_at=heard_at)
 
-    assert ladder.next_move(view(repair(), node(), well=stale)) == Cordon()
+    move = ladder.next_move(view(repair(), node(), well=stale))
+
+    assert isinstance(move, Rest)
+    assert move.reason == Reason.EVIDENCE_MISSING
+
+
+@pytest.mark.parametrize("phase", [Phase.CONFIRMED, Phase.CORDONED, Phase.WAITING])
+def test_nothing_is_begun_without_fresh_evidence_of_the_fault(phase: Phase) -> None:
+    begun = repair(status=NodeRepairStatus(phase=phase, cordon_epoch=4))
+
+    move = ladder.next_move(view(begun, marked("4:cordoned"), CORDONS, well=UNKNOWN))
+
+    assert isinstance(move, Rest)
+    assert (move.phase, move.reason) == (phase, Reason.EVIDENCE_MISSING)
+
+
+@pytest.mark.parametrize("phase", [Phase.CONFIRMED, Phase.WAITING, Phase.DRAINING])
+@pytest.mark.parametrize("mode", [Mode.OFF, Mode.OBSERVE])
+def test_nothing_is_begun_once_the_mode_is_stricter(phase: Phase, mode: Mode) -> None:
+    begun = working(phase) if phase is Phase.DRAINING else cordoned(phase)
+    held = "5:disrupted" if phase is Phase.DRAINING else "4:cordoned"
+    admitted = SLOTS if phase is Phase.DRAINING else CORDONS
+
+    move = ladder.next_move(view(begun, marked(held), admitted, allowed=mode))
+
+    assert isinstance(move, Rest)
+    assert (move.phase, move.reason) == (phase, Reason.MODE)
+
+
+def test_an_order_under_way_is_followed_whatever_the_mode_is() -> None:
+    ordered = working(Phase.REPAIRING, rung=1, intent=INTENT)
+
+    move = ladder.next_move(view(ordered, None, SLOTS, allowed=Mode.OFF))
+
+    assert isinstance(move, Climb)
 
 
 def test_an_ending_that_is_written_down_is_carried_out() -> None:
@@ -130,7 +176,7 @@ def test_a_disrupted_node_whose_fence_fell_back_gets_it_again() -> None:
 def test_observing_says_what_would_be_done() -> None:
     watching = repair(mode=Mode.OBSERVE)
 
-    move = ladder.next_move(view(watching, node()))
+    move = ladder.next_move(view(watching, node(), allowed=Mode.OBSERVE))
 
     assert isinstance(move, Rest)
     assert move.reason == Reason.OBSERVE_ONLY
@@ -138,7 +184,58 @@ def test_observing_says_what_would_be_done() -> None:
     assert isinstance(ladder.next_move(view(watching, node(), well=WELL)), Release)
 
 
-@pytest.mark.parametrize("phase", [Phase.RECOVERED, Phase.NEEDS_HUMAN, Phase.PARKED])
+@pytest.mark.parametrize(("allowed", "ruled"), [(Mode.ENFORCE, True), (Mode.OBSERVE, False)])
+def test_observing_ends_when_more_is_allowed_or_the_rule_is_gone(
+    allowed: Mode,
+    ruled: bool,  # noqa: FBT001 - pytest
+) -> None:
+    watching = repair(mode=Mode.OBSERVE, phase=Phase.WAITING)
+
+    move = ladder.next_move(view(watching, node(), allowed=allowed, ruled=ruled))
+
+    assert isinstance(move, Release)
+    assert move.reason == Reason.MODE
+
+
+def hopeless(seen: Node | None, held: RepairLedger, intent: Intent | None = None) -> Move:
+    status = NodeRepairStatus(
+        phase=Phase.NEEDS_HUMAN, cordon_epoch=4, disruption_epoch=5, intent=intent
+    )
+    return ladder.next_move(view(repair(status=status), seen, held))
+
+
+def test_a_hopeless_node_gives_its_slot_to_one_that_can_be_helped() -> None:
+    assert hopeless(marked("5:disrupted"), SLOTS) == Trade()
+    anew = node(uid="new", fence="5:disrupted", taints=(keys.REPAIR_TAINT,), unschedulable=True)
+    assert hopeless(anew, SLOTS, INTENT) == Trade()
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [None, marked("5:disrupted"), node(uid="new", ready=False)],
+    ids=["away", "not yet away", "coming"],
+)
+def test_a_slot_is_kept_while_an_order_is_under_way(seen: Node | None) -> None:
+    assert isinstance(hopeless(seen, SLOTS, INTENT), Rest)
+
+
+def test_a_late_successor_of_a_hopeless_machine_is_held_before_the_slot_goes() -> None:
+    move = hopeless(node(uid="new"), SLOTS, INTENT)
+
+    assert move == Retake(fence=Fence(epoch=5, hold=Hold.DISRUPTED))
+
+
+def test_a_hopeless_node_without_a_slot_waits_for_a_person() -> None:
+    traded = ledger(epoch=5, cordons={"n1": 5})
+
+    assert isinstance(hopeless(marked("5:cordoned"), traded), Rest)
+    assert isinstance(hopeless(None, traded), Rest)
+    replaced = hopeless(node(uid="by a person"), traded)
+    assert isinstance(replaced, Release)
+    assert replaced.reason == Reason.NODE_ABSENT
+
+
+@pytest.mark.parametrize("phase", [Phase.RECOVERED, Phase.PARKED])
 def test_what_has_ended_rests(phase: Phase) -> None:
     assert ladder.next_move(view(repair(phase=phase), node())) == Rest(phase=phase)
 
@@ -221,11 +318,20 @@ def test_a_node_is_not_well_without_fresh_evidence(
 
     assert isinstance(move, Rest)
     assert move.reason == reason
-    assert move.until == NOON + VERIFY_PATIENCE
+    assert move.until == NOON + VERIFY_PATIENCE + timedelta(seconds=60)
+
+
+def test_without_its_rule_nothing_tells_whether_a_node_is_well() -> None:
+    mended = working(Phase.VERIFYING, rung=1, intent=INTENT)
+
+    move = ladder.next_move(view(mended, marked("5:disrupted"), SLOTS, well=WELL, ruled=False))
+
+    assert isinstance(move, Rest)
+    assert move.message.startswith("rule disk-full is gone")
 
 
 def test_a_node_that_does_not_get_well_in_time_gets_the_next_remedy_or_a_person() -> None:
-    late = VERIFY_PATIENCE + timedelta(seconds=1)
+    late = VERIFY_PATIENCE + timedelta(seconds=60)
 
     last = verified(marked("5:disrupted"), SICK, seconds=late.total_seconds())
     first = ladder.next_move(
@@ -268,6 +374,16 @@ def test_a_rung_that_prepares_leads_on_and_one_that_mends_ends_the_climb() -> No
     assert ladder.done(drained, "reset", mends=True) == Mended(message="reset")
     only = repair(ladder=("drain",), phase=Phase.DRAINING)
     assert ladder.done(only, "empty", mends=False) == Mended(message="empty")
+
+
+def test_what_a_failed_drain_would_have_protected_is_left_to_a_person() -> None:
+    drained = working(Phase.DRAINING)
+
+    move = ladder.after(drained, "pods are left", mends=False)
+
+    assert isinstance(move, Surrender)
+    assert move.reason == Reason.PREPARATION_FAILED
+    assert "delete this NodeRepair" in move.message
 
 
 def test_admissions_that_a_crash_kept_out_of_the_record_are_in_the_ledger() -> None:

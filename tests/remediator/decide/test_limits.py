@@ -62,18 +62,28 @@ def test_a_node_that_is_out_anyway_may_always_be_cordoned() -> None:
 
 def test_admitted_cordons_count_before_the_cache_shows_them() -> None:
     known = ledger(epoch=2, cordons={"n2": 1, "n3": 2, "elsewhere": 2})
+    pool = scope("pool0")
+    rules = (policy(cordoned=2, pools=1), policy(cordoned=3, pools=1))
 
-    two = limits.cordon(known, repair("n1"), (scope(),), policy(cordoned=2))
-    three = limits.cordon(known, repair("n1"), (scope(),), policy(cordoned=3))
+    two, three = (limits.cordon(known, repair("n1"), (pool,), each) for each in rules)
 
     assert why(two) is Why.CORDON_LIMIT
     assert why(three) is None
 
 
+def test_a_node_that_is_away_to_be_replaced_counts_as_out() -> None:
+    away = ledger(epoch=2, cordons={"gone": 1}, slots={"gone": slot(2, name="gone")})
+
+    assert why(limits.cordon(away, repair("n1"), (scope(),), policy(cordoned=1)))
+    pooled = ledger(slots={"gone": slot(2, name="gone", pool="pool0")})
+    here, one = scope("pool0"), policy(cordoned=1, pools=1)
+    assert why(limits.cordon(pooled, repair("n1"), (here,), one))
+
+
 def test_a_full_ledger_takes_no_cordon() -> None:
     full = ledger(cordons={f"c{n}": 1 for n in range(CORDONS_LENGTH)})
 
-    answer = limits.cordon(full, repair("n1"), (scope(),), policy())
+    answer = limits.cordon(full, repair("n1"), (scope("pool0"),), policy(pools=1))
 
     assert why(answer) is Why.LEDGER_FULL
 
@@ -112,6 +122,13 @@ def test_a_share_of_a_small_scope_rounds_down_to_nothing_and_says_so() -> None:
         "no node of the cluster may be disrupted: the limit of its 4 nodes rounds down to 0; "
         "a small pool needs a count"
     )
+
+
+def test_a_limit_that_is_meant_to_be_nothing_is_said_as_it_is() -> None:
+    answer = disrupt(ledger(), "n1", policy(disrupted=0))
+
+    assert isinstance(answer, Refused)
+    assert answer.message == "no node of the cluster may be disrupted: the limit is 0"
 
 
 def test_a_pool_counts_only_its_own_slots() -> None:

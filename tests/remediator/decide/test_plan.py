@@ -1,5 +1,8 @@
 """One repair a node, the worst fault first, and slots for whoever waits longest."""
 
+from msgspec import structs
+
+from nodehealth.keys import CONTROL_PLANE_LABEL
 from nodehealth.repair import Mode, NodeRepair, NodeRepairStatus, Phase, Severity
 from remediator.decide import plan
 from remediator.decide.judge import Judgement, Mark, Truth
@@ -53,10 +56,20 @@ def test_a_node_has_one_open_repair_at_most() -> None:
 
 
 def test_the_next_repair_of_a_machine_has_the_next_number() -> None:
-    opened = begun(repair(phase=Phase.RECOVERED))
+    past = repair(phase=Phase.RECOVERED)
+    fourth = structs.replace(past, metadata=structs.replace(past.metadata, name="n1-uid-n1-4"))
+
+    opened = begun(past, fourth)
 
     assert opened is not None
-    assert opened.metadata.name.endswith("-2")
+    assert opened.metadata.name == "n1-uid-n1-5"
+
+
+def test_a_node_of_the_control_plane_is_left_alone() -> None:
+    labels = {CONTROL_PLANE_LABEL: ""}
+    judged_sick = judged("disk-full")
+
+    assert plan.begin(node(labels=labels), judged_sick, (), rules(rule()), ENFORCE) is None
 
 
 def test_the_worst_fault_gives_the_ladder() -> None:

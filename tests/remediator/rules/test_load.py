@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from nodehealth.catalogue import CATALOGUE
 from nodehealth.repair import Mode, Severity
 from remediator.main import remedy
 from remediator.rules import load
@@ -91,7 +92,7 @@ def test_the_digest_changes_with_a_rule(tmp_path: Path) -> None:
             "disk.free_rato",
             (
                 "rule.yaml:9: spec.when.any[0].signal: unknown signal disk.free_rato; known are "
-                "disk.free_inodes_ratio, disk.free_ratio, gpu.xid; did you mean disk.free_ratio?"
+                f"{', '.join(sorted(CATALOGUE))}; did you mean disk.free_ratio?"
             ),
         ),
         (

@@ -1,0 +1,258 @@
+"""What goes wrong on the way: passing faults, slow machines, people who meddle, a ledger lost."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any
+
+from nodehealth import keys
+from nodehealth.health import NODE_HEALTHS
+from nodehealth.kube.client import Client
+from nodehealth.kube.objects import NODES, PODS, Node
+from nodehealth.ledger import REPAIR_LEDGERS, Disruption, RepairLedger
+from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair, Phase
+from remediator.main import Loaded, Remediator
+from simulator import scenario, virtualtime
+from simulator.cluster import REMEDIATOR_TOKEN, Cluster
+from simulator.observer import Broken, Limits
+from tests.safety.stage import PROVIDER, RULES, policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """A cluster, and a remediator that is started and stopped as the story wants."""
+
+    cluster: Cluster
+    client: Client
+
+    @asynccontextmanager
+    async def remediator(self, *, mode: Mode = Mode.ENFORCE) -> AsyncIterator[None]:
+        """Let a remediator without any memory run for a while."""
+        files = Loaded(rules=RULES, policy=replace(policy(), mode=mode), provider=PROVIDER)
+        client = self.cluster.client(keys.REMEDIATOR_MANAGER, token=REMEDIATOR_TOKEN)
+        one = Remediator(files, client=client, clock=virtualtime.clock(), random=Random(1))
+        tasks: list[asyncio.Task[None]] = [
+            asyncio.create_task(each.run()) for each in one.reflectors
+        ]
+        tasks.append(asyncio.create_task(one.lead()))
+        try:
+            yield
+        finally:
+            for each in tasks:
+                each.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def repair(self, node: str) -> NodeRepair:
+        """Return the newest repair of a node."""
+        found = [
+            each
+            for each in (await self.client.listing(NODE_REPAIRS)).items
+            if each.spec.target.node == node
+        ]
+        return max(found, key=lambda each: each.metadata.name)
+
+    async def node(self, name: str) -> Node:
+        """Return a Node."""
+        return await self.client.get(NODES, name)
+
+    async def ledger(self) -> RepairLedger:
+        """Return the ledger."""
+        return await self.client.get(REPAIR_LEDGERS, keys.LEDGER_NAME)
+
+
+@asynccontextmanager
+async def staged(
+    *,
+    workloads: tuple[dict[str, Any], ...] = (),
+    forgiven: frozenset[Broken] = frozenset(),
+    **timings: str,
+) -> AsyncIterator[Scene]:
+    """Stage a cluster of four nodes, all well, in which one may be disrupted at once."""
+    spec = {
+        "pools": [{"name": "w", "nodes": 4}],
+        "workloads": list(workloads),
+        "timings": {"provision": "5s", "terminate": "2s", "join": "1s", **timings},
+    }
+    document = {"apiVersion": scenario.API_VERSION, "kind": scenario.KIND, "spec": spec}
+    plan = scenario.read(document, "story")
+    limits = Limits(cluster=1, pools={"w": 1})
+    async with Cluster(plan, clock=virtualtime.clock(), limits=limits) as cluster:
+        yield Scene(cluster=cluster, client=cluster.client("test"))
+        assert [each for each in cluster.observer.violations if each.broken not in forgiven] == []
+
+
+def full(**more: str) -> dict[str, object]:
+    return {"disk-full": {"mount": "/scratch", **more}}
+
+
+async def minutes(count: float) -> None:
+    await asyncio.sleep(count * 60)
+
+
+@virtualtime.played
+async def test_a_fault_that_passed_while_nobody_looked_disrupts_nobody() -> None:
+    async with staged() as scene:
+        scene.cluster.inject("w-1", full())
+        async with scene.remediator():
+            await asyncio.sleep(5)
+            scene.cluster.inject("w-2", full(lasts="90s"))
+            await asyncio.sleep(15)
+        waiting, before = await scene.repair("w-2"), (await scene.node("w-2")).metadata.uid
+        await minutes(9)
+
+        async with scene.remediator():
+            await minutes(5)
+
+        after = await scene.repair("w-2")
+        assert waiting.status.phase is Phase.WAITING
+        assert (after.status.phase, after.status.reason) == (Phase.RECOVERED, "FaultGone")
+        assert (await scene.node("w-2")).metadata.uid == before
+        assert not (await scene.node("w-2")).spec.unschedulable
+
+
+@virtualtime.played
+async def test_without_evidence_a_waiting_node_is_left_as_it_is() -> None:
+    async with staged() as scene:
+        scene.cluster.inject("w-1", full())
+        scene.cluster.inject("w-1", "agent-silent")
+        async with scene.remediator(mode=Mode.OBSERVE):
+            await asyncio.sleep(30)
+        await scene.client.delete(NODE_HEALTHS, "w-1")
+
+        async with scene.remediator():
+            await minutes(30)
+
+        assert not (await scene.node("w-1")).spec.unschedulable
+        assert (await scene.ledger()).status.epoch == 0
+
+
+@virtualtime.played
+async def test_a_machine_that_is_late_keeps_its_slot_until_it_is_back() -> None:
+    async with staged(provision="45m") as scene:
+        scene.cluster.inject("w-1", full())
+        scene.cluster.inject("w-2", full(survives="nothing"))
+        async with scene.remediator():
+            await minutes(30)
+            late = await scene.repair("w-1")
+            await minutes(60)
+
+        assert late.status.phase is Phase.NEEDS_HUMAN
+        assert (await scene.node("w-1")).spec.unschedulable
+
+
+@virtualtime.played
+async def test_a_repair_deleted_by_a_person_keeps_its_slot_while_the_machine_is_away() -> None:
+    async with staged(provision="10m") as scene:
+        scene.cluster.inject("w-1", full())
+        async with scene.remediator():
+            await minutes(1)
+            scene.cluster.inject("w-2", full())
+            await scene.client.delete(NODE_REPAIRS, (await scene.repair("w-1")).metadata.name)
+            await minutes(5)
+            meanwhile = await scene.ledger()
+            await minutes(40)
+
+        assert meanwhile.status.slots.keys() == {"w-1"}
+        assert (await scene.ledger()).status.slots == {}
+        assert not (await scene.node("w-1")).spec.unschedulable
+        assert (await scene.repair("w-2")).status.phase is Phase.RECOVERED
+
+
+@virtualtime.played
+async def test_what_a_budget_protects_survives_a_drain_that_fails() -> None:
+    database = {
+        "name": "db",
+        "kind": "StatefulSet",
+        "replicas": 4,
+        "budget": {"max-unavailable": 0},
+    }
+    async with staged(workloads=(database,)) as scene:
+        held = {pod.metadata.uid for pod in (await scene.client.listing(PODS)).items}
+        scene.cluster.inject("w-1", full())
+        async with scene.remediator():
+            await minutes(40)
+        hopeless = await scene.repair("w-1")
+
+        assert hopeless.status.phase is Phase.NEEDS_HUMAN
+        assert "The disruption budget db needs" in hopeless.status.message
+        assert {pod.metadata.uid for pod in (await scene.client.listing(PODS)).items} == held
+        assert (await scene.ledger()).status.slots == {}
+
+
+@virtualtime.played
+async def test_a_hopeless_node_does_not_stop_the_others() -> None:
+    alone = {"name": "alone", "kind": "Pod", "replicas": 4}
+    async with staged(workloads=(alone,)) as scene:
+        scene.cluster.inject("w-1", full())
+        async with scene.remediator():
+            await minutes(35)
+            for pod in (await scene.client.listing(PODS, fields="spec.nodeName=w-2")).items:
+                if pod.metadata.namespace == "default":
+                    await scene.client.delete(PODS, pod.metadata.name, namespace="default")
+            scene.cluster.inject("w-2", full())
+            await minutes(10)
+
+        assert (await scene.repair("w-1")).status.phase is Phase.NEEDS_HUMAN
+        assert (await scene.repair("w-2")).status.phase is Phase.RECOVERED
+
+
+@virtualtime.played
+async def test_a_lost_ledger_is_rebuilt_and_closed_and_what_is_under_way_goes_on() -> None:
+    # a new ledger has no epoch for the moment between its creation and its first status
+    async with staged(provision="3m", forgiven=frozenset({Broken.EPOCH_FELL})) as scene:
+        scene.cluster.inject("w-1", full())
+        async with scene.remediator():
+            await minutes(1)
+            scene.cluster.inject("w-2", full())
+            await asyncio.sleep(30)
+            epoch = (await scene.ledger()).status.epoch
+            await scene.client.delete(REPAIR_LEDGERS, keys.LEDGER_NAME)
+            await minutes(10)
+            rebuilt, waiting = await scene.ledger(), await scene.repair("w-2")
+            opened = {"spec": {"disruption": Disruption.OPEN}}
+            await scene.client.merge_patch(REPAIR_LEDGERS, keys.LEDGER_NAME, opened)
+            await minutes(10)
+
+        assert rebuilt.spec.disruption is Disruption.CLOSED
+        assert rebuilt.status.epoch > epoch
+        assert (await scene.repair("w-1")).status.phase is Phase.RECOVERED
+        assert (waiting.status.phase, waiting.status.reason) == (Phase.WAITING, "DisruptionClosed")
+        assert (await scene.repair("w-2")).status.phase is Phase.RECOVERED
+
+
+@virtualtime.played
+async def test_turning_the_mode_down_stops_what_has_not_begun() -> None:
+    async with staged() as scene:
+        scene.cluster.inject("w-1", full())
+        scene.cluster.inject("w-2", full())
+        async with scene.remediator():
+            await asyncio.sleep(20)
+        async with scene.remediator(mode=Mode.OFF):
+            await minutes(60)
+        stopped = {(await scene.repair(name)).status.reason for name in ("w-1", "w-2")}
+        async with scene.remediator():
+            await minutes(10)
+
+        assert "Mode" in stopped
+        assert {(await scene.repair(name)).status.phase for name in ("w-1", "w-2")} == {
+            Phase.RECOVERED
+        }
+
+
+@virtualtime.played
+async def test_who_was_only_watched_is_repaired_once_the_mode_allows_it() -> None:
+    async with staged() as scene:
+        scene.cluster.inject("w-1", full())
+        async with scene.remediator(mode=Mode.OBSERVE):
+            await minutes(5)
+        watched, untouched = await scene.repair("w-1"), await scene.node("w-1")
+        async with scene.remediator():
+            await minutes(5)
+
+        assert watched.status.reason == "ObserveOnly"
+        assert not untouched.spec.unschedulable
+        assert keys.FENCE_ANNOTATION not in untouched.metadata.annotations
+        assert (await scene.repair("w-1")).spec.mode is Mode.ENFORCE
+        assert (await scene.repair("w-1")).status.phase is Phase.RECOVERED
