@@ -1,6 +1,7 @@
 """Turns every change of a node, and every timer of it, into one look at that node."""
 
 import asyncio
+import contextlib
 import gc
 import heapq
 import logging
@@ -244,4 +245,11 @@ class Reconciler:
             logger.info("%s exists already; the cache will show it", repair.metadata.name)
             return None
         logger.info("%s: %s holds: %s", node, repair.spec.rule, "; ".join(repair.spec.evidence))
+        for each in plan.outdated(past):
+            await self._forget(each)
         return repair.metadata.name
+
+    async def _forget(self, repair: NodeRepair) -> None:
+        with contextlib.suppress(errors.GoneError, errors.ConflictError):
+            uid = repair.metadata.uid
+            await self._client.delete(NODE_REPAIRS, repair.metadata.name, uid=uid)

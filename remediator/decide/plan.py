@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from nodehealth.keys import CONTROL_PLANE_LABEL, GPU_RESOURCE, INSTANCE_TYPE_LABEL
 from nodehealth.kube.objects import Metadata, Node
@@ -22,6 +23,8 @@ from remediator.decide.moves import Reason
 from remediator.rules.policy import CLUSTER, Policy
 from remediator.rules.rule import Rule, RuleSet
 
+KEPT: Final = 5
+"""How many ended repairs of a node are kept to look back at."""
 _HELD_UP = frozenset({Reason.EVIDENCE_MISSING, Reason.MODE})
 """Reasons to wait that a slot would not help against."""
 _STRICTNESS = (Mode.OFF, Mode.OBSERVE, Mode.ENFORCE)
@@ -53,6 +56,12 @@ def begin(
         evidence=tuple(text[:1024] for text in judgement.marks[worst.name].evidence[:16]),
     )
     return NodeRepair(metadata=Metadata(name=name), spec=spec)
+
+
+def outdated(past: Iterable[NodeRepair]) -> list[NodeRepair]:
+    """Return the ended repairs of a node that nobody needs any more, the oldest first."""
+    ended = sorted((each for each in past if not is_open(each)), key=_age)
+    return ended[: max(0, len(ended) - KEPT)]
 
 
 def is_open(repair: NodeRepair) -> bool:
@@ -128,9 +137,12 @@ def _waits(repair: NodeRepair) -> bool:
 
 
 def _rank(repair: NodeRepair) -> tuple[int, float, str]:
+    return _SEVERITIES.index(repair.spec.severity), *_age(repair)
+
+
+def _age(repair: NodeRepair) -> tuple[float, str]:
     created = repair.metadata.creation_timestamp
-    since = created.timestamp() if created else 0.0
-    return _SEVERITIES.index(repair.spec.severity), since, repair.metadata.name
+    return created.timestamp() if created else 0.0, repair.metadata.name
 
 
 def _pool(repair: NodeRepair) -> str:

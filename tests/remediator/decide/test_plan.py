@@ -3,6 +3,7 @@
 from msgspec import structs
 
 from nodehealth.keys import CONTROL_PLANE_LABEL
+from nodehealth.kube.objects import Metadata
 from nodehealth.repair import Mode, NodeRepair, NodeRepairStatus, Phase, Severity
 from remediator.decide import plan
 from remediator.decide.judge import Judgement, Mark, Truth
@@ -63,6 +64,19 @@ def test_the_next_repair_of_a_machine_has_the_next_number() -> None:
 
     assert opened is not None
     assert opened.metadata.name == "n1-uid-n1-5"
+
+
+def test_only_the_last_ended_repairs_of_a_node_are_kept() -> None:
+    ended = [
+        structs.replace(
+            repair(phase=Phase.RECOVERED, created=at(n)),
+            metadata=Metadata(name=f"r{n}", creation_timestamp=at(n)),
+        )
+        for n in range(plan.KEPT + 2)
+    ]
+
+    assert [each.metadata.name for each in plan.outdated([*ended, repair()])] == ["r0", "r1"]
+    assert plan.outdated(ended[: plan.KEPT]) == []
 
 
 def test_a_node_of_the_control_plane_is_left_alone() -> None:
@@ -172,7 +186,7 @@ def test_without_a_free_slot_the_ledger_is_asked_for_the_reason() -> None:
 
 def test_a_repair_that_was_just_made_is_in_the_queue_too() -> None:
     fresh = NodeRepair(
-        metadata=repair("n1").metadata.__class__(name="n1-repair"),
+        metadata=Metadata(name="n1-repair"),
         spec=waiting("n1", 0).spec,
         status=NodeRepairStatus(phase=Phase.CORDONED),
     )
