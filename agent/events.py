@@ -33,15 +33,24 @@ def fold(
 
     When there are too many, those of earlier boots go first, then those that are quiet longest.
     """
+    rising = sorted(news, key=lambda occurrence: occurrence.position)
+    unread = [each for each in rising if not _is_read(cursors.get(each.source), each, boot_id)]
+    read = {
+        each.source: Cursor(boot_id=boot_id, position=each.position)
+        for each in unread
+        if each.source
+    }
+    return _count(events, unread, boot_id), {**cursors, **read}
+
+
+def _count(
+    events: tuple[Event, ...], unread: Iterable[Occurrence], boot_id: str
+) -> tuple[Event, ...]:
     counted = {_key(each.name, each.subject, each.fields): each for each in events}
-    read = dict(cursors)
-    for each in sorted(news, key=lambda occurrence: occurrence.position):
-        if _is_read(cursors.get(each.source), each, boot_id):
-            continue
+    for each in unread:
         key = _key(each.name, each.subject, each.fields)
         counted[key] = _counted(counted.get(key), each, boot_id)
-        read[each.source] = Cursor(boot_id=boot_id, position=each.position)
-    return _kept(counted.values(), boot_id), read
+    return _kept(counted.values(), boot_id)
 
 
 def _key(name: str, subject: str, fields: Fields) -> _Key:

@@ -71,7 +71,9 @@ class Monitor:
             self._fold(name, late)
             return
         probe = self._probes[name]
-        asked = self._asked[name] = asyncio.ensure_future(probe.check(self._host))
+        asked = self._asked[name] = asyncio.ensure_future(
+            probe.check(self._host, state.past(self.state, name))
+        )
         try:
             await asyncio.wait({asked}, timeout=probe.deadline.total_seconds())
             self._fold(name, asked)

@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 
 from nodehealth.catalogue import CATALOGUE
 from nodehealth.health import Fields
-from nodehealth.signals import FieldType, Kind, Knowledge, Signal
+from nodehealth.signals import FieldType, Kind, Knowledge, Signal, Unit
 
 LONGEST_SUBJECT: Final = 253
 _PYTHON_TYPES: Final = {FieldType.INT: int, FieldType.STRING: str}
@@ -37,16 +37,31 @@ class Occurrence:
 
     name: str
     at: datetime
-    source: str
-    """The stream that numbers its occurrences, such as `kmsg`."""
-    position: int
+    source: str = ""
+    """The stream that numbers its occurrences, such as `kmsg`; none for what is said only once."""
+    position: int = 0
     """Its number in that stream, rising within one boot: what was read before is not counted."""
     subject: str = ""
     fields: Fields = field(default_factory=dict)
     count: int = 1
 
 
-Answer: TypeAlias = Reading | Occurrence
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counter:
+    """A number that the kernel only ever adds to; what counts is by how much it grew.
+
+    The catalogue says as what: as an event that happened so often, or as a rate per second.
+    """
+
+    name: str
+    total: int
+    uptime: float
+    """When it was read, in seconds since the machine started: a clock that nobody sets."""
+    subject: str = ""
+    fields: Fields = field(default_factory=dict)
+
+
+Answer: TypeAlias = Reading | Occurrence | Counter
 
 
 def checked(answer: Answer, catalogue: Mapping[str, Signal] = CATALOGUE) -> Signal:
@@ -63,10 +78,13 @@ def checked(answer: Answer, catalogue: Mapping[str, Signal] = CATALOGUE) -> Sign
         expected = f"a subject of at most {LONGEST_SUBJECT} characters"
         raise ReadingError(f"{answer.name}: expected {expected}, got {len(answer.subject)}")
     _check_fields(answer, signal)
-    if isinstance(answer, Occurrence):
-        _check_occurrence(answer, signal)
-    else:
-        _check_reading(answer, signal)
+    match answer:
+        case Reading():
+            _check_reading(answer, signal)
+        case Occurrence():
+            _check_occurrence(answer, signal)
+        case Counter():
+            _check_counter(answer, signal)
     return signal
 
 
@@ -96,3 +114,10 @@ def _check_occurrence(occurrence: Occurrence, signal: Signal) -> None:
         raise ReadingError(f"{occurrence.name}: expected a reading of a level, got an occurrence")
     if occurrence.count < 1:
         raise ReadingError(f"{occurrence.name}: expected a count >= 1, got {occurrence.count}")
+
+
+def _check_counter(counter: Counter, signal: Signal) -> None:
+    if signal.kind is Kind.LEVEL and signal.unit is not Unit.PER_SECOND:
+        raise ReadingError(f"{counter.name}: expected a reading of a level, got a counter")
+    if counter.total < 0:
+        raise ReadingError(f"{counter.name}: expected a total >= 0, got {counter.total}")

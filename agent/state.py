@@ -7,9 +7,11 @@ from typing import Final
 
 import msgspec
 
-from agent import events, levels, readings
+from agent import counters, events, levels, readings
+from agent.counters import Sample
 from agent.events import Cursor
-from agent.readings import Answer, Occurrence, Reading, ReadingError
+from agent.probe import Past
+from agent.readings import Answer, Counter, Occurrence, Reading, ReadingError
 from nodehealth.catalogue import CATALOGUE
 from nodehealth.health import Event, Level, NodeHealthStatus, ProbeReport, ProbeState
 from nodehealth.kube.objects import Struct
@@ -31,6 +33,8 @@ class State(Struct, frozen=True, kw_only=True):
     events: tuple[Event, ...] = ()
     cursors: Mapping[str, Cursor] = {}
     """By source: what lies behind is counted already."""
+    counters: Mapping[str, tuple[Sample, ...]] = {}
+    """By probe, as they stood when it answered last."""
     reports: Mapping[str, ProbeReport] = {}
     """By probe."""
     version: int = VERSION
@@ -50,13 +54,19 @@ def begin(
     fresh = State(boot_id=boot_id, node_uid=node_uid, reports=reports)
     if kept is None or kept.node_uid != node_uid:
         return fresh
-    remembered = kept.levels if kept.boot_id == boot_id else {}
+    before = kept if kept.boot_id == boot_id else fresh
     return msgspec.structs.replace(
         fresh,
-        levels={name: _unknown(remembered[name]) for name in names if name in remembered},
+        levels={name: _unknown(before.levels[name]) for name in names if name in before.levels},
+        counters={name: before.counters[name] for name in names if name in before.counters},
         events=kept.events,
         cursors=kept.cursors,
     )
+
+
+def past(state: State, probe: str) -> Past:
+    """Return what a probe said last in this boot."""
+    return {(each.name, each.subject): each for each in state.levels.get(probe, ())}
 
 
 def answered(
@@ -72,20 +82,23 @@ def answered(
         ReadingError: an answer is not in the catalogue, or is given twice.
     """
     signals = {answer.name: readings.checked(answer, catalogue) for answer in answers}
-    told = [each for each in answers if isinstance(each, Reading)]
-    news = [each for each in answers if isinstance(each, Occurrence)]
-    before = {(each.name, each.subject): each for each in state.levels.get(probe, ())}
+    counted = [each for each in answers if isinstance(each, Counter)]
+    derived = counters.fold(state.counters.get(probe, ()), counted, signals, now)
+    told = [each for each in (*answers, *derived) if isinstance(each, Reading)]
+    news = [each for each in (*answers, *derived) if isinstance(each, Occurrence)]
+    before = past(state, probe)
     _check_owners(state, probe, told)
     now_known = tuple(
         levels.fold(before.get((each.name, each.subject)), each, signals[each.name].grid, now)
         for each in told
     )
-    counted, cursors = events.fold(state.events, state.cursors, news, state.boot_id)
+    happened, cursors = events.fold(state.events, state.cursors, news, state.boot_id)
     return msgspec.structs.replace(
         state,
         levels={**state.levels, probe: now_known},
-        events=counted,
+        events=happened,
         cursors=cursors,
+        counters={**state.counters, probe: counters.samples(counted)},
         reports={**state.reports, probe: _verdict(state.reports.get(probe), probe, told, now)},
     )
 

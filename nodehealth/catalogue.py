@@ -7,6 +7,8 @@ from typing import Final
 from nodehealth.signals import FieldType, Grid, Kind, Signal, Unit
 
 _HALF_PERCENT: Final = Grid(step=0.005, hysteresis=0.0025)
+_ONE_A_SECOND: Final = Grid(step=1, hysteresis=0.5)
+_TEN_A_SECOND: Final = Grid(step=10, hysteresis=5)
 
 _SIGNALS: Final = (
     Signal(
@@ -30,6 +32,113 @@ _SIGNALS: Final = (
         grid=_HALF_PERCENT,
         fields={"device": FieldType.STRING, "fstype": FieldType.STRING},
         unknown="statvfs did not return in time: the mount hangs or is gone.",
+    ),
+    Signal(
+        name="disk.read_only",
+        kind=Kind.LEVEL,
+        about="A filesystem that was writable takes no writes any more, as after an error.",
+        subject="mount point",
+        source="/proc/self/mountinfo: `ro`, `emergency_ro` or `shutdown` among the options of the "
+        "superblock; not applicable until it was seen writable in this boot",
+        unit=Unit.BOOLEAN,
+        fields={"device": FieldType.STRING, "fstype": FieldType.STRING},
+        urgent=True,
+        unknown="Nothing is mounted where the agent's settings name a mount point.",
+    ),
+    Signal(
+        name="block.missing",
+        kind=Kind.LEVEL,
+        about="A disk that carried a filesystem of the host in this boot is gone.",
+        subject="disk, such as nvme0n1",
+        source="/sys/block: no such disk, and none of its serial number, or it has lost its size",
+        unit=Unit.BOOLEAN,
+        fields={"serial": FieldType.STRING},
+        urgent=True,
+    ),
+    Signal(
+        name="block.io_errors",
+        kind=Kind.EVENT,
+        about="A SCSI disk ended a command with an error, be it one that it does not support.",
+        subject="disk, such as sda",
+        source="growth of /sys/block/*/device/ioerr_cnt",
+    ),
+    Signal(
+        name="nvme.not_live",
+        kind=Kind.LEVEL,
+        about="An NVMe controller in this machine does not serve requests.",
+        subject="controller, such as nvme0",
+        source="/sys/class/nvme/*/state: anything but `live`, even a moment of `resetting`",
+        unit=Unit.BOOLEAN,
+        fields={"state": FieldType.STRING},
+        urgent=True,
+    ),
+    Signal(
+        name="net.carrier_down",
+        kind=Kind.LEVEL,
+        about="A network interface has lost its link.",
+        subject="interface",
+        source="/sys/class/net/*/carrier; not applicable while an administrator has it down, and "
+        "until it had a link in this boot",
+        unit=Unit.BOOLEAN,
+        unknown="There is no interface of a name that the agent's settings give.",
+    ),
+    Signal(
+        name="net.flaps",
+        kind=Kind.EVENT,
+        about="A network interface lost its link or found it again: a short outage counts twice.",
+        subject="interface",
+        source="growth of /sys/class/net/*/carrier_changes",
+    ),
+    Signal(
+        name="net.errors",
+        kind=Kind.LEVEL,
+        about="Packets a second that a network interface received or sent with errors.",
+        subject="interface",
+        source="growth of rx_errors + tx_errors in /sys/class/net/*/statistics between two looks",
+        unit=Unit.PER_SECOND,
+        grid=_ONE_A_SECOND,
+    ),
+    Signal(
+        name="net.drops",
+        kind=Kind.LEVEL,
+        about="Packets a second that were dropped at a network interface; a few always are.",
+        subject="interface",
+        source="growth of rx_dropped + tx_dropped in /sys/class/net/*/statistics between two looks",
+        unit=Unit.PER_SECOND,
+        grid=_TEN_A_SECOND,
+    ),
+    Signal(
+        name="net.default_route_missing",
+        kind=Kind.LEVEL,
+        about="The node has lost its default route, that of IPv4 and that of IPv6.",
+        subject="",
+        source="/proc/net/route and ipv6_route; not applicable until there was one in this boot",
+        unit=Unit.BOOLEAN,
+    ),
+    Signal(
+        name="memory.available_ratio",
+        kind=Kind.LEVEL,
+        about="Share of the node's memory that could be had without swapping.",
+        subject="",
+        source="/proc/meminfo: MemAvailable / MemTotal",
+        unit=Unit.RATIO,
+        grid=_HALF_PERCENT,
+    ),
+    Signal(
+        name="memory.oom_kills",
+        kind=Kind.EVENT,
+        about="The kernel killed a process for want of memory, be it only in its own container.",
+        subject="",
+        source="growth of oom_kill in /proc/vmstat",
+    ),
+    Signal(
+        name="memory.pressure_full_avg60",
+        kind=Kind.LEVEL,
+        about="Share of the last minute in which every task that had work waited for memory.",
+        subject="",
+        source="/proc/pressure/memory: avg60 of `full`; not applicable where the kernel has no PSI",
+        unit=Unit.RATIO,
+        grid=_HALF_PERCENT,
     ),
     Signal(
         name="gpu.xid",

@@ -30,6 +30,7 @@ class Unit(StrEnum):
     BYTES = "bytes"
     SECONDS = "seconds"
     CELSIUS = "celsius"
+    PER_SECOND = "perSecond"
 
 
 class FieldType(StrEnum):

@@ -94,6 +94,8 @@ def _measured(value: float, unit: Unit) -> str:
             return f"{value:g} °C"
         case Unit.COUNT:
             return f"{value:g}"
+        case Unit.PER_SECOND:
+            return f"{value:g} /s"
         case Unit.BYTES | Unit.SECONDS:
             return f"{value:g} {unit}"
 

@@ -2,21 +2,26 @@
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
-from agent.host import mounts
+from agent.host import disks, interfaces, memory, mounts, routes
+from agent.host.disks import Storage
 from agent.host.guard import Guard
+from agent.host.interfaces import Interface
+from agent.host.memory import Memory
 from agent.host.mounts import Filesystem
 
 PROC_PATIENCE: Final = timedelta(seconds=5)
-"""How long the kernel may take to answer from procfs."""
+"""How long the kernel may take to answer from procfs or sysfs."""
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 MOUNTINFO: Final = Path("/proc/self/mountinfo")
+UPTIME: Final = Path("/proc/uptime")
 
+T = TypeVar("T")
 Statvfs: TypeAlias = Callable[[str], os.statvfs_result]
 
 
@@ -39,6 +44,7 @@ class Host:
         root: Where the host's root directory is mounted: `/` outside a container.
         boot_id: The file that tells one boot from the next.
         mountinfo: The table of mounts in the agent's own namespace.
+        uptime: For how long the machine has been up: a file that is the same in every container.
         statvfs: How a filesystem is measured.
     """
 
@@ -48,14 +54,20 @@ class Host:
         root: Path = Path("/"),
         boot_id: Path = BOOT_ID,
         mountinfo: Path = MOUNTINFO,
+        uptime: Path = UPTIME,
         statvfs: Statvfs = os.statvfs,
     ) -> None:
         self.root = root
         self.hostname = socket.gethostname()
         self._boot_id = boot_id
         self._mountinfo = mountinfo
+        self._uptime = uptime
         self._statvfs = statvfs
         self._guard = Guard()
+        self._procfs, self._sysfs = root / "proc", root / "sys"
+        # `net` is that of whoever reads it, and an agent in a container may have a network of its
+        # own; process 1 below the host's root is in the host's
+        self._network = self._procfs / ("net" if root == Path("/") else "1/net")
 
     async def boot_id(self) -> str:
         """Read which boot this is."""
@@ -83,5 +95,28 @@ class Host:
             free_inodes=found.f_favail,
         )
 
+    async def uptime(self) -> float:
+        """Read for how many seconds the machine has been up, suspended or not."""
+        return float((await self._read(self._uptime)).split()[0])
+
+    async def memory(self) -> Memory:
+        """Read how memory fares."""
+        return await self._ask("memory", lambda: memory.read(self._procfs))
+
+    async def interfaces(self, named: Collection[str] = ()) -> tuple[Interface, ...]:
+        """Read the interfaces that are named, or else those with hardware."""
+        return await self._ask("interfaces", lambda: interfaces.found(self._sysfs, named))
+
+    async def has_default_route(self) -> bool | None:
+        """Read whether there is a default route; None where that cannot be asked."""
+        return await self._ask("routes", lambda: routes.has_default(self._network))
+
+    async def storage(self, filesystems: Collection[Filesystem]) -> Storage | None:
+        """Read which disks there are, and which of them carry some filesystems."""
+        return await self._ask("disks", lambda: disks.found(self._sysfs, filesystems))
+
     async def _read(self, path: Path) -> bytes:
-        return await self._guard.call(f"read of {path}", path.read_bytes, patience=PROC_PATIENCE)
+        return await self._ask(str(path), path.read_bytes)
+
+    async def _ask(self, what: str, work: Callable[[], T]) -> T:
+        return await self._guard.call(f"read of {what}", work, patience=PROC_PATIENCE)

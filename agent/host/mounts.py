@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Final
@@ -17,6 +17,9 @@ _PSEUDO: Final = frozenset(
     ramfs resctrl rpc_pipefs securityfs selinuxfs smackfs sysfs tracefs
     """.split()  # noqa: SIM905 - a list of forty quoted names is a page long
 )
+# An error makes the kernel mark the superblock, not the mount, and ext4 since Linux 6.12 neither:
+# it says the other two among its options, from Linux 6.15 on.
+_WRITELESS: Final = frozenset({b"ro", b"emergency_ro", b"shutdown"})
 # Full by nature: nobody can write to them.
 _IMAGES: Final = frozenset({"cramfs", "erofs", "iso9660", "romfs", "squashfs", "udf"})
 # What belongs to the system itself, or comes and goes with each pod: hundreds on a busy node.
@@ -48,6 +51,9 @@ class Filesystem:
     number: str
     """The kernel's number of the filesystem, equal for all bind mounts of it."""
     read_only: bool
+    """Whether this mount of it takes no writes; another mount of it may."""
+    takes_no_writes: bool
+    """Whether the filesystem itself takes none, through whichever mount."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,13 +74,18 @@ def table(mountinfo: bytes, root: PurePosixPath) -> tuple[Filesystem, ...]:
     return tuple(seen for each in visible if (seen := _below(each, root)) is not None)
 
 
-def watched(filesystems: Iterable[Filesystem]) -> tuple[Filesystem, ...]:
-    """Leave out pseudo filesystems, those of pods, and all but the shortest mount of each."""
+def watched(
+    filesystems: Iterable[Filesystem], known: Collection[str] = ()
+) -> tuple[Filesystem, ...]:
+    """Leave out pseudo filesystems, those of pods, and all but the shortest mount of each.
+
+    Those that are known are watched whatever has become of them.
+    """
     shortest: dict[str, Filesystem] = {}
     for each in sorted(
         filesystems, key=lambda filesystem: (len(filesystem.mount), filesystem.mount)
     ):
-        if _is_worth_watching(each):
+        if each.mount in known or _is_worth_watching(each):
             shortest.setdefault(each.number, each)
     return tuple(shortest.values())
 
@@ -90,6 +101,7 @@ def _entry(fields: list[bytes]) -> _Entry:
         fstype=_printable(_decoded(fields[dash + 1])),
         number=fields[2].decode(),
         read_only=b"ro" in fields[5].split(b","),
+        takes_no_writes=not _WRITELESS.isdisjoint(fields[dash + 3].split(b",")),
     )
     return _Entry(identity=fields[0].decode(), parent=fields[1].decode(), filesystem=filesystem)
 

@@ -12,7 +12,7 @@ from agent import state
 from agent.host.guard import HungError
 from agent.host.linux import Host
 from agent.monitor import Listener, Monitor
-from agent.probe import Probe
+from agent.probe import Past, Probe
 from agent.readings import Answer, Reading
 from nodehealth.health import ProbeReport, ProbeState
 from nodehealth.signals import Knowledge
@@ -28,9 +28,9 @@ class Played(Probe):
     asked: list[float]
     deadline: timedelta = timedelta(seconds=5)
 
-    async def check(self, host: Host) -> Sequence[Answer]:
+    async def check(self, host: Host, past: Past) -> Sequence[Answer]:
         """Play the next check."""
-        del host
+        del host, past
         self.asked.append(asyncio.get_running_loop().time())
         return await self.script(len(self.asked))
 

@@ -17,7 +17,10 @@ def written(folder: Path, text: str) -> Path:
 
 
 def test_by_default_every_probe_runs() -> None:
-    assert settings.load({}).probes == {"filesystems": Filesystems()}
+    probes = settings.load({}).probes
+
+    assert set(probes) == {"blockdevices", "filesystems", "memory", "network"}
+    assert probes["filesystems"] == Filesystems()
 
 
 def test_a_flag_wins_over_the_environment() -> None:
@@ -35,18 +38,20 @@ def test_the_file_sets_a_probe(tmp_path: Path) -> None:
     found = settings.load({}, file=path)
 
     expected = Filesystems(interval=timedelta(seconds=10), mounts=("/", "/data"))
-    assert found.probes == {"filesystems": expected}
+    assert found.probes["filesystems"] == expected
 
 
 def test_a_probe_is_put_off(tmp_path: Path) -> None:
-    assert settings.load({}, file=written(tmp_path, "probes: {filesystems: off}")).probes == {}
+    probes = settings.load({}, file=written(tmp_path, "probes: {filesystems: off}")).probes
+
+    assert set(probes) == {"blockdevices", "memory", "network"}
 
 
 @pytest.mark.parametrize("text", ["", "probes:", "probes: {filesystems: }"])
 def test_a_file_may_say_nothing(tmp_path: Path, text: str) -> None:
     found = settings.load({}, file=written(tmp_path, text))
 
-    assert found.probes == {"filesystems": Filesystems()}
+    assert found.probes == settings.load({}).probes
 
 
 @pytest.mark.parametrize(
@@ -56,7 +61,7 @@ def test_a_file_may_say_nothing(tmp_path: Path, text: str) -> None:
         ("- probes", "expected settings by name, got ['probes']"),
         ("probe: {}", ".probe: unknown setting; known is probes"),
         ("probes: 3", ".probes: expected probes by name, got 3"),
-        ("probes: {filesystem: }", ".probes: no probe named 'filesystem'; known are filesystems"),
+        ("probes: {filesystem: }", ".probes: no probe named 'filesystem'; known are blockdevices"),
         ("probes: {filesystems: {mount: /}}", ".probes.filesystems.mount: unknown setting; known"),
         ("probes: {filesystems: {interval: often}}", "expected a duration such as 5m, got 'often'"),
         ("probes: {filesystems: on}", ".probes.filesystems: expected settings by name, got True"),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent import state
-from agent.readings import Occurrence, Reading, ReadingError
+from agent.readings import Counter, Occurrence, Reading, ReadingError
 from agent.state import State
 from nodehealth import history
 from nodehealth.catalogue import CATALOGUE
@@ -249,7 +249,7 @@ def test_a_state_survives_its_file() -> None:
     [
         (
             [Reading(name="disk.fre_ratio", value=1)],
-            "disk.fre_ratio: unknown signal; known are disk",
+            "disk.fre_ratio: unknown signal; known are block.",
         ),
         ([Reading(name="gpu.xid", value=1)], "gpu.xid: expected an occurrence of an event"),
         ([Reading(name=SPACE)], "disk.free_ratio: expected a finite number, got None"),
@@ -275,6 +275,20 @@ def test_an_occurrence_of_a_level_is_refused() -> None:
     wrong = Occurrence(name=SPACE, at=NOON, source="kmsg", position=1)
 
     with pytest.raises(ReadingError, match="expected a reading of a level"):
+        state.answered(fresh(), "disk", [wrong], NOON)
+
+
+def test_a_counter_of_what_is_no_rate_is_refused() -> None:
+    wrong = Counter(name=SPACE, total=1, uptime=1)
+
+    with pytest.raises(ReadingError, match="expected a reading of a level, got a counter"):
+        state.answered(fresh(), "disk", [wrong], NOON)
+
+
+def test_a_counter_below_nothing_is_refused() -> None:
+    wrong = Counter(name="memory.oom_kills", total=-1, uptime=1)
+
+    with pytest.raises(ReadingError, match="expected a total >= 0, got -1"):
         state.answered(fresh(), "disk", [wrong], NOON)
 
 

@@ -49,7 +49,8 @@ def test_this_machine_is_swept_without_a_cluster() -> None:
     told = asyncio.run(probe.sweep_once(settings.load({})))
 
     roots = [each for each in told.levels if each.subject == "/"]
-    assert {each.name for each in roots} == {"disk.free_ratio", "disk.free_inodes_ratio"}
+    shares = {"disk.free_ratio", "disk.free_inodes_ratio"}
+    assert {each.name for each in roots} == {*shares, "disk.read_only"}
     assert told.boot_id
     assert told.reported_at is not None
 

@@ -71,6 +71,28 @@ async def test_a_call_that_hangs_holds_up_no_other(fifo: Path) -> None:
     await released(fifo)
 
 
+async def test_two_who_ask_the_same_at_once_are_both_answered() -> None:
+    guard = Guard()
+
+    answers = await asyncio.gather(
+        *(guard.call("uptime", lambda: "answer", patience=LATER) for _ in range(5))
+    )
+
+    assert answers == ["answer"] * 5
+
+
+async def test_one_who_waits_for_another_has_patience_of_its_own(fifo: Path) -> None:
+    guard = Guard()
+    patient = asyncio.ensure_future(guard.call("fifo", fifo.read_bytes, patience=LATER))
+    await asyncio.sleep(0)
+
+    with pytest.raises(HungError, match="fifo does not return"):
+        await guard.call("fifo", fifo.read_bytes, patience=SOON)
+
+    await released(fifo)
+    assert await patient == b""
+
+
 async def test_when_it_has_returned_it_is_called_again(fifo: Path) -> None:
     guard = Guard()
     with pytest.raises(HungError):

@@ -38,7 +38,13 @@ def test_a_line_says_where_what_and_of_which_type() -> None:
     (found,) = table(text)
 
     assert found == Filesystem(
-        mount="/mnt2", path="/mnt2", device="/dev/sdb", fstype="ext3", number="98:0", read_only=True
+        mount="/mnt2",
+        path="/mnt2",
+        device="/dev/sdb",
+        fstype="ext3",
+        number="98:0",
+        read_only=True,
+        takes_no_writes=False,
     )
 
 
@@ -46,6 +52,19 @@ def test_a_line_without_optional_fields_is_read() -> None:
     (found,) = table("36 35 98:0 / /mnt rw - ext3 /dev/sdb rw")
 
     assert (found.mount, found.device) == ("/mnt", "/dev/sdb")
+
+
+@pytest.mark.parametrize("word", ["ro", "emergency_ro", "shutdown"])
+def test_an_error_is_seen_at_the_superblock_though_the_mount_is_writable(word: str) -> None:
+    (found,) = table(f"36 35 98:0 / /mnt rw - ext4 /dev/sdb rw,errors=remount-ro,{word}")
+
+    assert (found.read_only, found.takes_no_writes) == (False, True)
+
+
+def test_what_an_error_would_do_is_no_error() -> None:
+    (found,) = table("36 35 98:0 / /mnt rw - ext4 /dev/sdb rw,errors=remount-ro")
+
+    assert not found.takes_no_writes
 
 
 def test_the_kernels_escapes_are_undone() -> None:
@@ -134,6 +153,12 @@ def test_what_is_the_kernels_or_a_pods_is_not_watched(path: str, fstype: str, op
 )
 def test_what_is_the_hosts_is_watched(path: str, fstype: str) -> None:
     assert names(mounts.watched(table(line(1, 0, path, fstype=fstype)))) == [path]
+
+
+def test_what_is_known_is_watched_though_it_turned_into_what_is_not() -> None:
+    found = table(line(1, 0, "/scratch", fstype="tmpfs", options="ro"))
+
+    assert names(mounts.watched(found, known={"/scratch"})) == ["/scratch"]
 
 
 def test_a_node_with_thousands_of_mounts_is_read_in_a_moment() -> None:

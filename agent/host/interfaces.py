@@ -1,0 +1,57 @@
+"""Which network interfaces the machine has, and what the kernel counts on them."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from agent.host import attributes
+
+_IFF_UP: Final = 0x1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interface:
+    """One network interface; None is what its driver does not tell."""
+
+    name: str
+    has_carrier: bool | None
+    """Whether it has a link; None while an administrator has it down."""
+    carrier_changes: int | None
+    errors: int | None
+    drops: int | None
+
+
+def found(sysfs: Path, named: Collection[str]) -> tuple[Interface, ...]:
+    """Read /sys/class/net: those that are named, or else those with hardware of their own.
+
+    A virtual function beside its physical one is a pod's, and there are hundreds of them; in a
+    virtual machine, where the physical one is not seen, it is the machine's own.
+    """
+    folder = sysfs / "class/net"
+    every = (folder / each for each in attributes.names(folder) or ())
+    chosen = [each for each in every if each.name in named or (not named and _is_physical(each))]
+    return tuple(known for each in chosen if (known := _interface(each)) is not None)
+
+
+def _is_physical(folder: Path) -> bool:
+    return (folder / "device").exists() and not (folder / "device/physfn").exists()
+
+
+def _interface(folder: Path) -> Interface | None:
+    flags = attributes.number(folder / "flags")
+    if flags is None:
+        return None  # gone since it was listed
+    carrier = attributes.number(folder / "carrier") if flags & _IFF_UP else None
+    return Interface(
+        name=folder.name,
+        has_carrier=None if carrier is None else carrier == 1,
+        carrier_changes=attributes.number(folder / "carrier_changes"),
+        errors=_both(folder / "statistics", "rx_errors", "tx_errors"),
+        drops=_both(folder / "statistics", "rx_dropped", "tx_dropped"),
+    )
+
+
+def _both(statistics: Path, received: str, sent: str) -> int | None:
+    one, other = (attributes.number(statistics / each) for each in (received, sent))
+    return None if one is None or other is None else one + other

@@ -1,0 +1,82 @@
+"""Machines recorded as folders: what procfs and sysfs say, written down by a test."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.host.linux import Host
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tree:
+    """The root of a machine; what is written here, a probe finds there."""
+
+    root: Path
+
+    @property
+    def host(self) -> Host:
+        """Return the door to it."""
+        return Host(
+            root=self.root,
+            mountinfo=self.root / "mountinfo",
+            uptime=self.root / "proc/uptime",
+        )
+
+    def write(self, path: str, text: object) -> None:
+        """Write one small file, as the kernel ends it: with a line's end."""
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{text}\n")
+
+    def link(self, path: str, to: str) -> None:
+        """Make a relative link between two places of the tree, as sysfs does."""
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.symlink_to(os.path.relpath(self.root / to, file.parent))
+
+    def up(self, seconds: float) -> None:
+        """Let the machine have been up for so long."""
+        self.write("proc/uptime", f"{seconds:.2f} {seconds * 2:.2f}")
+
+    def mounts(self, mounts: Mapping[str, str]) -> None:
+        """Mount filesystems, each a path with its number and device such as `8:1 /dev/sda1`."""
+        lines = (
+            f"{n} {min(n - 1, 1)} {volume.split()[0]} / {self.root}{path} rw - ext4 "
+            f"{volume.split()[1]} rw"
+            for n, (path, volume) in enumerate(mounts.items(), 1)
+        )
+        self.write("mountinfo", "\n".join(lines))
+
+    def interface(self, name: str, *, flags: int = 0x1003, carrier: int | None = 1) -> None:
+        """Plug in a network interface with hardware."""
+        folder = f"sys/class/net/{name}"
+        (self.root / folder / "device").mkdir(parents=True, exist_ok=True)
+        self.write(f"{folder}/flags", hex(flags))
+        if carrier is not None:
+            self.write(f"{folder}/carrier", carrier)
+        self.write(f"{folder}/carrier_changes", 2)
+        for counter in ("rx_errors", "tx_errors", "rx_dropped", "tx_dropped"):
+            self.write(f"{folder}/statistics/{counter}", 0)
+
+    def disk(self, name: str, number: str = "", *, at: str = "pci0/0", serial: str = "") -> None:
+        """Plug in a disk with one partition, whose number is one higher."""
+        real = f"sys/devices/{at}/block/{name}"
+        self.write(f"{real}/size", 1000)
+        self.write(f"{real}/removable", 0)
+        (self.root / real / "device").mkdir()
+        (self.root / real / "slaves").mkdir()
+        if serial:
+            self.write(f"{real}/serial", serial)
+        self.link(f"sys/block/{name}", real)
+        if number:
+            major, _, minor = number.partition(":")
+            part = f"{real}/{name}p1"
+            self.write(f"{part}/partition", 1)
+            self.link(f"sys/dev/block/{number}", real)
+            self.link(f"sys/dev/block/{major}:{int(minor) + 1}", part)
+            self.link(f"sys/class/block/{name}p1", part)
+
+    def unplug(self, name: str) -> None:
+        """Take a disk away, as the kernel does with a controller that fell off the bus."""
+        (self.root / f"sys/block/{name}").unlink()
