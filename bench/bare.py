@@ -1,7 +1,7 @@
 """The same answers without an API server behind them: `python -m bench.bare`.
 
 It says fixed bytes of the sizes that the emulator's answers have, and passes the body of a patch
-on to whoever watches: what aiohttp itself costs, and the least that any server here could.
+on to whoever watches: what aiohttp itself costs, and so the least that any server here could.
 """
 
 import asyncio

@@ -4,18 +4,20 @@ import asyncio
 import itertools
 import statistics
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from functools import partial
+from typing import Final, TypeAlias
 
 import msgspec
 
 from bench import child, load, server
-from bench.benchmark import Site
 from bench.figures import Figure, Figures, latency, short, spread
 from bench.load import Patching, Watcher
 from bench.server import MeasurementError, Server
 from nodehealth.kube.transport import Request
+
+Part: TypeAlias = Callable[[], Awaitable[Figures]]
 
 PLURALS: Final = ("nodes", "pods")
 _LANES: Final = 8
@@ -45,30 +47,28 @@ class Exercise:
     """One server being put through it; figures and key numbers gather while it runs."""
 
     plan: Plan
-    site: Site
     server: Server
     names: Sequence[str]
     """The Nodes that are patched."""
     figures: dict[str, Figure] = field(default_factory=dict)
     key: dict[str, float] = field(default_factory=dict)
     """The numbers that are compared between servers, by name."""
-    event_bytes: int = 0
 
-    async def run(self) -> None:
-        """Measure everything."""
-        await self.measured("list", self._lists())
-        for count in self.plan.watchers:
-            await self.measured(f"watch_by_{count}", self._fan_out(count))
-        await self.measured("together", self._together())
-        await self.measured("patch_flat_out", self._flat_out())
-        self.figures["memory"] = await self.server.ask("memory", dict[str, float])
+    def parts(self) -> Mapping[str, Part]:
+        """Return everything that is measured, in order."""
+        fans = {f"watch_by_{n}": partial(self._fan_out, n) for n in self.plan.watchers}
+        return {
+            "list": self._lists,
+            **fans,
+            "together": self._together,
+            "patch_flat_out": self._flat_out,
+        }
 
-    async def measured(self, name: str, work: Awaitable[Figures]) -> None:
+    async def measure(self, name: str, part: Part) -> None:
         """Do one part and note beside its figures what it cost the server."""
-        self.site.tell(f"  {name}")
         await self.server.pauses()
         begun, ours, theirs = time.perf_counter(), child.cpu(), await self._cpu()
-        found = await work
+        found = await part()
         took = time.perf_counter() - begun
         self.figures[name] = {
             **found,
@@ -103,11 +103,10 @@ class Exercise:
             rate = await load.flat_out(patch, plan.seconds, lanes=_LANES)
             await _all_seen(busy, patch.sent)
             took = max(each.last for each in busy) - begun
-        self.event_bytes = busy[0].size
         self.key[f"events_per_s_to_{count}"] = sum(len(each.waits) for each in busy) / took
         return {
             "watchers": count,
-            "event_bytes": self.event_bytes,
+            "event_bytes": busy[0].size,
             "age_at_calm": {"patches_per_s": plan.calm, **latency(ages)},
             "events_per_s": short(self.key[f"events_per_s_to_{count}"]),
             "patches_per_s": short(rate),
@@ -143,9 +142,11 @@ class Exercise:
         }
 
     async def _flat_out(self) -> Figures:
-        rate = await load.flat_out(self._patching(), self.plan.seconds, lanes=_LANES)
-        self.key["patches_per_s"] = rate
-        return {"patches_per_s": short(rate), "in_flight": _LANES}
+        patch, before = self._patching(), await self._cpu()
+        rate = await load.flat_out(patch, self.plan.seconds, lanes=_LANES)
+        cost = 1e6 * (await self._cpu() - before) / patch.sent
+        self.key |= {"patches_per_s": rate, "cpu_us_per_patch": cost}
+        return {"patches_per_s": short(rate), "in_flight": _LANES, "cpu_us_per_patch": short(cost)}
 
     def _patching(self) -> Patching:
         return Patching(self.server.transport, self.names)
@@ -180,10 +181,19 @@ async def listed(of: Server, *, limit: int = 0) -> NodeList:
     return msgspec.json.decode(await server.send(of.transport, request), type=NodeList)
 
 
-async def size(of: Server, plural: str) -> int:
-    """Return how many bytes a whole list has."""
-    _, body = await load.listed(of.transport, plural)
-    return len(body)
+async def sizes(of: Server, names: Sequence[str]) -> dict[str, int]:
+    """Measure how many bytes a server's answers have."""
+    patch = Patching(of.transport, names)
+    version = (await listed(of, limit=1)).metadata.resource_version
+    async with load.watching(of.transport, version, 1) as watchers:
+        patched = await patch()
+        await _all_seen(watchers, patch.sent)
+    lists = {plural: await load.listed(of.transport, plural) for plural in PLURALS}
+    return {
+        **{plural: len(body) for plural, (_, body) in lists.items()},
+        "patched": len(patched),
+        "event": watchers[0].size,
+    }
 
 
 async def _all_seen(watchers: Sequence[Watcher], count: int) -> None:

@@ -3,12 +3,12 @@
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from bench import exercise, server
 from bench.benchmark import Benchmark, Site
 from bench.exercise import Exercise, Plan
 from bench.figures import Figures, ratio, short, spread
-from bench.load import Patching
 from bench.server import Server
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import NODES, PODS
@@ -21,23 +21,24 @@ class Emulator(Benchmark):
     plan: Plan = field(default_factory=Plan)
 
     async def measure(self, site: Site) -> Figures:
-        """Measure both, one after the other."""
+        """Measure each part of both right after one another: the machine's mood changes."""
         scale = site.scale
         site.tell(f"emulator: {scale.nodes} nodes and {scale.pods} pods")
         async with server.started("emulated", site, nodes=scale.nodes, pods=scale.pods) as emulated:
             names = [each.metadata.name for each in (await exercise.listed(emulated)).items]
-            ours = Exercise(plan=self.plan, site=site, server=emulated, names=names)
-            sizes = await _sizes(emulated, names)
-            await ours.run()
-            await ours.measured("paged_list", self._paged(emulated))
-            start = _start(emulated)
-        site.tell("emulator: the same against fixed bytes")
-        async with server.started("bare", site, **sizes, event=ours.event_bytes) as bare:
-            theirs = Exercise(plan=self.plan, site=site, server=bare, names=names)
-            await theirs.run()
+            sizes = await exercise.sizes(emulated, names)
+            async with server.started("bare", site, **sizes) as bare:
+                ours = Exercise(plan=self.plan, server=emulated, names=names)
+                theirs = Exercise(plan=self.plan, server=bare, names=names)
+                for name, part in ours.parts().items():
+                    site.tell(f"  {name}, and the same against fixed bytes")
+                    await ours.measure(name, part)
+                    await theirs.measure(name, theirs.parts()[name])
+            await ours.measure("paged_list", partial(self._paged, emulated))
+            memory = await emulated.ask("memory", dict[str, float])
         return {
             "scale": {"nodes": scale.nodes, "pods": scale.pods},
-            "emulator": {"start": start, **ours.figures},
+            "emulator": {"start": _start(emulated), **ours.figures, "memory": memory},
             "fixed_bytes": theirs.figures,
             "emulator_to_fixed_bytes": {
                 name: ratio(value, theirs.key[name]) for name, value in ours.key.items()
@@ -63,10 +64,3 @@ class Emulator(Benchmark):
 
 def _start(of: Server) -> Figures:
     return {"until_serving_s": short(of.ready_s), "founding_s": short(of.founded_s)}
-
-
-async def _sizes(of: Server, names: list[str]) -> dict[str, int]:
-    """Measure how many bytes its answers have."""
-    patched = len(await Patching(of.transport, names)())
-    found = {plural: await exercise.size(of, plural) for plural in exercise.PLURALS}
-    return {**found, "patched": patched}
