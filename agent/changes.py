@@ -57,4 +57,5 @@ def _urgent(status: NodeHealthStatus, catalogue: Mapping[str, Signal]) -> tuple[
 
 
 def _is_recent(event: Event, now: datetime) -> bool:
-    return event.history.until is not None and now - event.history.until < LATELY
+    until = event.history.until
+    return until is not None and timedelta() <= now - until < LATELY

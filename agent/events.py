@@ -72,10 +72,11 @@ def _counted(before: Event | None, occurrence: Occurrence, boot_id: str) -> Even
             boot_id=boot_id,
             count=0,
         )
+    earlier = before.count if before.boot_id == boot_id else 0
     return msgspec.structs.replace(
         before,
         boot_id=boot_id,
-        count=before.count + occurrence.count,
+        count=earlier + occurrence.count,
         history=history.record(before.history, occurrence.at, occurrence.count),
     )
 

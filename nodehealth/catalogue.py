@@ -7,6 +7,8 @@ from typing import Final
 from nodehealth.signals import FieldType, Grid, Kind, Signal, Unit
 
 _HALF_PERCENT: Final = Grid(step=0.005, hysteresis=0.0025)
+_FIVE_PERCENT: Final = Grid(step=0.05, hysteresis=0.025)
+"""For what goes up and down all day: each step is a write."""
 _ONE_A_SECOND: Final = Grid(step=1, hysteresis=0.5)
 _TEN_A_SECOND: Final = Grid(step=10, hysteresis=5)
 
@@ -122,7 +124,7 @@ _SIGNALS: Final = (
         subject="",
         source="/proc/meminfo: MemAvailable / MemTotal",
         unit=Unit.RATIO,
-        grid=_HALF_PERCENT,
+        grid=_FIVE_PERCENT,
     ),
     Signal(
         name="memory.oom_kills",
@@ -138,7 +140,7 @@ _SIGNALS: Final = (
         subject="",
         source="/proc/pressure/memory: avg60 of `full`; not applicable where the kernel has no PSI",
         unit=Unit.RATIO,
-        grid=_HALF_PERCENT,
+        grid=_FIVE_PERCENT,
     ),
     Signal(
         name="gpu.xid",

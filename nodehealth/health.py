@@ -40,7 +40,7 @@ class Event(Struct, frozen=True, kw_only=True):
     subject: Annotated[str, Meta(max_length=253)] = ""
     fields: Fields = field(default_factory=dict)
     count: Annotated[int, Meta(ge=1)] = 1
-    """How often since it was first seen, agent restarts included."""
+    """How often in that boot, agent restarts included; the history knows of earlier ones too."""
     history: History = History()
 
 

@@ -37,13 +37,10 @@ def record(history: History, at: datetime, count: int = 1) -> History:
 
 
 def count_since(history: History, since: datetime) -> int:
-    """Count what happened at or after a time, never less than the truth.
+    """Count what happened at or after a time, within the day that is remembered.
 
     Exact while the sixteen remembered times reach back far enough; else whole buckets count, the
-    one that contains `since` included.
-
-    Raises:
-        ValueError: the time lies before the day that is remembered.
+    one that contains `since` included, so the count is never less than the truth.
     """
     exact = sum(at >= since for at in history.last)
     if exact < LAST or history.until is None:
@@ -52,7 +49,7 @@ def count_since(history: History, since: datetime) -> int:
         spans = _spans(since, history.until, span) + 1
         if spans <= len(row):
             return max(exact, sum(row[-spans:]) if spans > 0 else 0)
-    raise ValueError(f"{since.isoformat()} is more than a day before {history.until.isoformat()}")
+    return max(exact, sum(history.hours))
 
 
 def _shifted(

@@ -36,6 +36,8 @@ _TRANSIENT: Final = (
     "/var/lib/kubelet/plugins",
     "/var/lib/kubelet/pods",
 )
+# The same wherever a kubelet's root directory is.
+_OF_A_POD: Final = re.compile(r"/pods/[^/]+/volumes/kubernetes\.io~|/kubelet/plugins/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,5 +160,7 @@ def _is_worth_watching(filesystem: Filesystem) -> bool:
     if fstype in _PSEUDO | _IMAGES or (fstype == "overlay" and mount != "/"):
         return False
     if fstype == "tmpfs" and filesystem.read_only:
+        return False
+    if _OF_A_POD.search(mount):
         return False
     return not any(mount == each or mount.startswith(f"{each}/") for each in _TRANSIENT)

@@ -68,7 +68,8 @@ async def by_kubeconfig(path: Path, context: str | None = None) -> HttpTransport
     access = await asyncio.to_thread(kubeconfigs.load, path, context)
     cluster, user = access.cluster, access.user
     if cluster.proxy_url and not cluster.proxy_url.startswith("http://"):
-        raise SettingsError(f"{path}: proxy-url: expected http://…, got {cluster.proxy_url!r}")
+        scheme = cluster.proxy_url.split("://", 1)[0]  # the rest may hold a password
+        raise SettingsError(f"{path}: proxy-url: expected http://…, got {scheme}://…")
     certificate = None
     credentials = _credentials(access)
     if user.needs_a_program:

@@ -164,8 +164,8 @@ class Reflector(Generic[T]):
             raise errors.ExpiredError("the server's history was set back: etcd was restored")
         if event.type is EventType.DELETED:
             self._put(_key(metadata), None)
-        elif event.object is not None:
-            self._put(_key(metadata), event.object)
+        elif event.type is not EventType.BOOKMARK:
+            self._put(_key(metadata), event.object)  # one that does not fit is as good as gone
         self._version, self._barren = metadata.resource_version, 0
         self.fresh_at = self._clock()
 

@@ -11,6 +11,8 @@ from nodehealth.kube.objects import Struct
 from nodehealth.kube.requests import JSON_PATCH
 from nodehealth.kube.transport import Request
 
+_LONGEST_WAIT: Final = 300
+"""In seconds: nobody is silenced for longer by one answer."""
 _LONGEST_MESSAGE: Final = 256
 _BY_CODE: Final[Mapping[int, type[errors.KubeError]]] = {
     401: errors.ForbiddenError,
@@ -105,7 +107,7 @@ def _blocked(text: str, details: Details, headers: Mapping[str, str]) -> errors.
     budget = [each.message for each in details.causes if each.reason == "DisruptionBudget"]
     return errors.BlockedError(
         text,
-        retry_after=timedelta(seconds=seconds) if seconds else None,
+        retry_after=timedelta(seconds=min(seconds, _LONGEST_WAIT)) if seconds else None,
         budget="; ".join(budget)[:_LONGEST_MESSAGE],
     )
 

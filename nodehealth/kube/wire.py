@@ -32,7 +32,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class WatchEvent(Generic[T]):
-    """One change; a bookmark has no object, only the resource version in its metadata."""
+    """One change; a bookmark has no object, and neither has one that does not fit its type."""
 
     type: EventType
     metadata: Metadata
@@ -129,7 +129,12 @@ def read_event(resource: Resource[T], request: Request, line: bytes) -> WatchEve
     if kind is EventType.BOOKMARK:  # of a kind with required fields it is no valid object
         bookmark: Object = _of_kind(resource, Object, request, bytes(event.object))
         return WatchEvent(kind, bookmark.metadata, None)
-    found = read(resource, request, bytes(event.object))
+    try:
+        found = read(resource, request, bytes(event.object))
+    except errors.UnreadableError as misfit:
+        bare: Object = _of_kind(resource, Object, request, bytes(event.object))
+        logger.warning("%s %s is left out: %s", resource.kind, bare.metadata.name, misfit)
+        return WatchEvent(kind, bare.metadata, None)
     return WatchEvent(kind, found.metadata, found)
 
 

@@ -7,12 +7,14 @@ from enum import IntEnum
 from typing import Final
 
 from nodehealth import cel, history
-from nodehealth.health import Event, Level, NodeHealth
+from nodehealth.health import Event, Level, NodeHealth, ProbeState
 from nodehealth.kube.objects import Node
 from nodehealth.signals import Kind, Knowledge
 from remediator.rules import expressions
 from remediator.rules.rule import Combine, Question, Rule
 
+REPORT: Final = "report"
+"""The probe under whose name an agent says that its report is not whole."""
 STALE_REFRESHES: Final = 3
 """Evidence is stale when this many of the agent's refreshes passed without a write."""
 
@@ -102,7 +104,7 @@ def _mark(
 ) -> tuple[Mark, datetime | None]:
     unknown = _Answer(truth=Truth.UNKNOWN)
     health = facts.health if fresh else None
-    answers = [_ask(q, facts.node, health, now) if health else unknown for q in rule.questions]
+    answers = [_ask(q, facts, health, now) if health else unknown for q in rule.questions]
     past = before.yes_since if before and len(before.yes_since) == len(answers) else ()
     yes = tuple(
         (past[n] if past and past[n] else now) if answer.truth is Truth.HOLDS else None
@@ -145,19 +147,35 @@ def _due(rule: Rule, mark: Mark, now: datetime) -> datetime | None:
     return min((due for due in dues if due > now), default=None)
 
 
-def _ask(question: Question, about: Node, health: NodeHealth, now: datetime) -> _Answer:
-    node = expressions.node_values(about)
+def _ask(question: Question, facts: Facts, health: NodeHealth, now: datetime) -> _Answer:
+    node = expressions.node_values(facts.node)
     status = health.status
     if question.signal.kind is Kind.LEVEL:
         named = [level for level in status.levels if level.name == question.signal.name]
-        return _ask_levels(question, named, node)
+        answer = _ask_levels(question, named, node)
+        partial = answer.truth is Truth.FALSE and _is_partial(health)
+        return _Answer(truth=Truth.UNKNOWN) if partial else answer
     events = [
         event
         for event in status.events
         if event.name == question.signal.name
         and (question.within is not None or event.boot_id == status.boot_id)
     ]
-    return _ask_events(question, events, node, now)
+    return _ask_events(question, events, node, _node_time(facts, now))
+
+
+def _is_partial(health: NodeHealth) -> bool:
+    """Say whether the agent had to leave something out: then nothing bad seen is no good sign."""
+    reports = health.status.probes
+    return any(each.name == REPORT and each.state is ProbeState.FAILED for each in reports)
+
+
+def _node_time(facts: Facts, now: datetime) -> datetime:
+    """Return what the node's clock says now: only spans are believed of it, never the time."""
+    reported_at = facts.health.status.reported_at if facts.health else None
+    if reported_at is None or facts.heard_at is None:
+        return now
+    return reported_at + (now - facts.heard_at)
 
 
 def _ask_levels(question: Question, levels: Iterable[Level], node: Mapping[str, object]) -> _Answer:

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,11 +31,16 @@ def test_a_burst_is_remembered_as_sixteen_times_and_its_whole_count() -> None:
     assert history.count_since(past, NOON) == 40
 
 
-def test_a_window_older_than_a_day_is_refused_when_only_buckets_could_answer() -> None:
-    past = recorded(*[n / 10 for n in range(40)], 60 * 30)
+def test_of_a_window_longer_than_a_day_the_last_day_is_counted() -> None:
+    past = recorded(*[n / 10 for n in range(40)], 60 * 20)
 
-    with pytest.raises(ValueError, match="more than a day"):
-        history.count_since(past, NOON - timedelta(days=1))
+    assert history.count_since(past, NOON - timedelta(days=2)) == 41
+
+
+def test_a_report_without_buckets_counts_what_it_has() -> None:
+    bare = History(last=tuple(NOON for _ in range(16)), until=NOON)
+
+    assert history.count_since(bare, NOON) == 16
 
 
 @given(

@@ -204,14 +204,12 @@ async def test_a_line_of_many_megabytes_is_a_line() -> None:
 async def test_an_object_that_does_not_fit_leaves_the_others_in_sight() -> None:
     misfit = node("b", 6, spec={"unschedulable": "perhaps"})
     script = (
-        saying(200, nodes(node("a"), version=5)),
-        streaming(event("ADDED", misfit)),
-        saying(200, nodes(node("a"), misfit, node("c", 7), version=8)),
-        streaming(then=silence),
+        saying(200, nodes(node("a"), node("b", 4), version=5)),
+        streaming(event("MODIFIED", misfit), event("ADDED", node("c", 7)), then=silence),
     )
 
     async with following(*script, pace=CALM) as followed:
-        await followed.told.until(lambda: len(followed.told.changes) == 2)
+        await followed.told.until(lambda: len(followed.told.changes) == 4)
 
         assert followed.versions() == {"a": "1", "c": "7"}
 

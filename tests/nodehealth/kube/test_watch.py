@@ -55,7 +55,6 @@ async def test_a_bookmark_of_a_kind_with_required_fields_is_no_misfit() -> None:
         (event("ERROR", {"kind": "Status", "code": 410, "reason": "Expired"}), errors.ExpiredError),
         (event("ERROR", {"kind": "Status", "code": 500}), errors.UnavailableError),
         (event("ERROR", {"kind": "Surprise"}), errors.UnavailableError),
-        (event("ADDED", node("a", spec={"taints": 1})), errors.UnreadableError),
         (event("ADDED", {"kind": "Status"}), errors.UnavailableError),
         (event("SUDDENLY", node("a")), errors.UnavailableError),
         ({"kind": "Status", "code": 500}, errors.UnreadableError),
@@ -69,6 +68,14 @@ async def test_a_line_that_is_no_change_is_an_error(
 
     with pytest.raises(expected):
         await anext(events)
+
+
+async def test_an_object_that_does_not_fit_comes_without_its_content() -> None:
+    misfit = event("MODIFIED", node("a", 9, spec={"taints": 1}))
+
+    seen = await anext(client(Scripted(Answer(200, misfit))).watch(NODES, since="1"))
+
+    assert (seen.type, seen.metadata.name, seen.object) == (EventType.MODIFIED, "a", None)
 
 
 @pytest.mark.parametrize("body", [b"<html>\n", b'{"type":"ADDED","object":{"kind":"No'])

@@ -3,8 +3,9 @@
 from datetime import datetime
 
 import pytest
+from msgspec import structs
 
-from nodehealth.health import NodeHealth
+from nodehealth.health import NodeHealth, ProbeReport, ProbeState
 from nodehealth.signals import Knowledge
 from remediator.decide.judge import Facts, Judgement, Truth, judge
 from remediator.rules.rule import Combine, Rule
@@ -136,6 +137,25 @@ def test_events_are_counted_within_the_time_that_the_rule_asks() -> None:
     assert truth(asked, health(xid(31, count=3)), now=at(600)) is Truth.HOLDS
     assert truth(asked, health(xid(31, count=3)), now=at(601)) is Truth.FALSE
     assert truth(asked, health(xid(31, count=2))) is Truth.FALSE
+
+
+def test_a_report_that_is_not_whole_is_no_good_sign() -> None:
+    left_out = ProbeReport(name="report", state=ProbeState.FAILED, since=NOON)
+    partial = structs.replace(health(ROOMY).status, probes=(left_out,))
+    bad = structs.replace(health(FULL).status, probes=(left_out,))
+
+    assert truth(rule(), structs.replace(health(), status=partial)) is Truth.UNKNOWN
+    assert truth(rule(), structs.replace(health(), status=bad)) is Truth.HOLDS
+
+
+@pytest.mark.parametrize("ahead", [-900, 0, 86_400])
+def test_events_are_counted_by_the_nodes_own_clock_however_wrong_it_is(ahead: float) -> None:
+    asked = rule(question("code == 31", signal="gpu.xid", within=600, count=3))
+    status = structs.replace(health(xid(31, count=3, last=at(ahead))).status, reported_at=at(ahead))
+    seen = structs.replace(health(), status=status)
+
+    assert truth(asked, seen, now=at(599)) is Truth.HOLDS
+    assert truth(asked, seen, now=at(601)) is Truth.FALSE
 
 
 def test_the_evidence_is_a_sentence() -> None:
