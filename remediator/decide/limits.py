@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeAlias
 
 from msgspec import structs
 
@@ -18,6 +18,10 @@ _CLOSED: Final = (
     "disruption is closed in RepairLedger/default; "
     "after a look at what is out, a person opens it with spec.disruption: Open"
 )
+
+
+Bound: TypeAlias = Callable[[Limit], tuple[str | int, ...]]
+"""Which of a scope's two limits is meant."""
 
 
 class Why(StrEnum):
@@ -68,7 +72,7 @@ def cordon(
             return Refused(
                 why=Why.CORDON_LIMIT,
                 message=f"{out} nodes of {_title(scope)} are unavailable and "
-                + _limit(most, ledger, scope, policy),
+                + _limit(policy, ledger, scope, _cordoned),
             )
     if len(status.cordons) >= CORDONS_LENGTH:
         return Refused(why=Why.LEDGER_FULL, message=f"the ledger holds {CORDONS_LENGTH} cordons")
@@ -138,9 +142,7 @@ def _slot_refusal(ledger: RepairLedger, node: str, scope: Scope, policy: Policy)
         return None
     holders = ", ".join(sorted(working)[:3]) + (" and others" if len(working) > 3 else "")
     if not working:
-        message = (
-            f"no node of {_title(scope)} may be disrupted: {_limit(most, ledger, scope, policy)}"
-        )
+        message = f"no node of {_title(scope)} may be disrupted: {_limit(policy, ledger, scope, _disrupted)}"
         return Refused(why=Why.DISRUPTION_LIMIT, message=message)
     slots = f"{len(working)} of {most} disruption slots of {_title(scope)}"
     return Refused(why=Why.DISRUPTION_LIMIT, message=f"{slots} are taken by {holders}")
@@ -169,16 +171,16 @@ def _most(
     policy: Policy,
     ledger: RepairLedger,
     scope: Scope,
-    bound: Callable[[Limit], tuple[str | int, ...]],
+    bound: Bound,
 ) -> int:
     """Turn a limit into a count; a node that is away to be replaced still belongs to its scope."""
     size = len(scope.members | _slots(ledger, scope).keys())
     return min(quantities.share(share, size) for share in bound(policy.limit_of(scope.name)))
 
 
-def _limit(most: int, ledger: RepairLedger, scope: Scope, policy: Policy) -> str:
+def _limit(policy: Policy, ledger: RepairLedger, scope: Scope, bound: Bound) -> str:
     """Say a limit; one that rounding made nothing comes with what to do about it."""
-    shares = (*policy.limit_of(scope.name).cordoned, *policy.limit_of(scope.name).disrupted)
+    most, shares = _most(policy, ledger, scope, bound), bound(policy.limit_of(scope.name))
     if most or not any(str(share).endswith("%") for share in shares):
         return f"the limit is {most}"
     size = len(scope.members | _slots(ledger, scope).keys())

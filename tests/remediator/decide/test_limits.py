@@ -125,7 +125,7 @@ def test_a_share_of_a_small_scope_rounds_down_to_nothing_and_says_so() -> None:
 
 
 def test_a_limit_that_is_meant_to_be_nothing_is_said_as_it_is() -> None:
-    answer = disrupt(ledger(), "n1", policy(disrupted=0))
+    answer = disrupt(ledger(), "n1", policy(cordoned="10%", disrupted=0))
 
     assert isinstance(answer, Refused)
     assert answer.message == "no node of the cluster may be disrupted: the limit is 0"
