@@ -225,10 +225,13 @@ class Remediator:
         self._fleet.see_health(key[1], health, now=self._clock(), served=self._client.server_time)
         self._reconciler.touch(key[1])
 
-    def _ledger_changed(self, _: Key, __: RepairLedger | None, ledger: RepairLedger | None) -> None:
+    def _ledger_changed(
+        self, _: Key, before: RepairLedger | None, ledger: RepairLedger | None
+    ) -> None:
         for node in self._fleet.see_ledger(ledger):
             self._reconciler.touch(node)
-        self._reconciler.touch_waiting()
+        if before is not None and ledger is not None and _gave_back(before, ledger):
+            self._reconciler.touch_waiting()
 
     def _repair_changed(
         self, key: Key, before: NodeRepair | None, repair: NodeRepair | None
@@ -244,3 +247,9 @@ class Remediator:
 
 def _phase(repair: NodeRepair | None) -> Phase | None:
     return repair.status.phase if repair is not None else None
+
+
+def _gave_back(before: RepairLedger, after: RepairLedger) -> bool:
+    """Say whether somebody who waits may get a slot now that could not before."""
+    freed = before.status.slots.keys() - after.status.slots.keys()
+    return bool(freed) or before.spec != after.spec

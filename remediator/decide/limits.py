@@ -142,7 +142,8 @@ def _slot_refusal(ledger: RepairLedger, node: str, scope: Scope, policy: Policy)
         return None
     holders = ", ".join(sorted(working)[:3]) + (" and others" if len(working) > 3 else "")
     if not working:
-        message = f"no node of {_title(scope)} may be disrupted: {_limit(policy, ledger, scope, _disrupted)}"
+        limit = _limit(policy, ledger, scope, _disrupted)
+        message = f"no node of {_title(scope)} may be disrupted: {limit}"
         return Refused(why=Why.DISRUPTION_LIMIT, message=message)
     slots = f"{len(working)} of {most} disruption slots of {_title(scope)}"
     return Refused(why=Why.DISRUPTION_LIMIT, message=f"{slots} are taken by {holders}")
