@@ -13,8 +13,8 @@ from nodehealth.kube import errors
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import NODES, Node
 from nodehealth.repair import NODE_REPAIRS, Closing, NodeRepair, NodeRepairStatus, Phase
-from remediator.actions import Action, Done, Failed, Going, Tools
-from remediator.admission import Admission, SupersededError
+from remediator.actions import Action, Done, Failed, Going, SupersededError, Tools
+from remediator.admission import Admission
 from remediator.decide import ladder, plan
 from remediator.decide.ladder import Held
 from remediator.decide.limits import Refused, Why

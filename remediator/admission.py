@@ -24,6 +24,7 @@ from nodehealth.ledger import (
     RepairLedger,
 )
 from nodehealth.repair import NODE_REPAIRS, NodeRepair
+from remediator.actions import SupersededError
 from remediator.decide import limits, marks, recovery
 from remediator.decide.ladder import Held
 from remediator.decide.limits import Admitted, Refused, Scope, Why
@@ -32,10 +33,6 @@ from remediator.rules.policy import Policy
 logger = logging.getLogger(__name__)
 
 _TRIES: Final = 8
-
-
-class SupersededError(Exception):
-    """Somebody else moved on: what we were about to do is not ours to do any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

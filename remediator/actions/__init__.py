@@ -18,6 +18,10 @@ from remediator.providers import Provider
 from remediator.rules.policy import DrainManners
 
 
+class SupersededError(Exception):
+    """Somebody else moved on: what we were about to do is not ours to do any more."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
     """The rung did its work."""
@@ -71,5 +75,5 @@ class Action(abc.ABC):
 
         Raises:
             nodehealth.kube.errors.KubeError: the API server failed us; it is run again later.
-            remediator.admission.SupersededError: the guard found that it is not ours to do.
+            SupersededError: the guard found that it is not ours to do.
         """

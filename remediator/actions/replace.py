@@ -3,13 +3,25 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from msgspec import structs
 
 from nodehealth import quantities
 from nodehealth.repair import Intent, NodeRepair
-from remediator.actions import Action, Done, Failed, Going, Progress, Tools
+from remediator.actions import (
+    Action,
+    Done,
+    Failed,
+    Going,
+    Progress,
+    SupersededError,
+    Tools,
+)
 from remediator.providers import MachineState, Provider
+
+_CLAIM_GOOD_FOR: Final = timedelta(seconds=20)
+"""How old a claim may be when the order goes out; somebody else may claim the next attempt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,8 +32,9 @@ class Replace(Action):
     """How long the successor may take to join the cluster."""
     again: timedelta = timedelta(seconds=5)
     """How often the owner is asked how far it is."""
-    retry: timedelta = timedelta(seconds=60)
-    """After how long a machine that is still there is asked for once more; longer than any call."""
+    retry: timedelta = timedelta(minutes=2)
+    """After how long a machine that is still there is asked for once more: longer than a claim is
+    good for, and a call under way, together."""
 
     async def run(self, repair: NodeRepair, since: datetime, tools: Tools) -> Progress:
         """Look what became of the machine, and ask for its replacement if nobody has."""
@@ -50,6 +63,8 @@ class Replace(Action):
         intent = _intent(repair, tools.clock())
         await tools.record(structs.replace(repair.status, intent=intent))
         await tools.guard()
+        if tools.clock() > intent.issued_at + _CLAIM_GOOD_FOR:
+            raise SupersededError("we stood still since the order was claimed; it is given anew")
         await provider.replace(repair.spec.target, intent.key, tools.client)
 
 

@@ -10,7 +10,7 @@ from nodehealth.fence import Fence, Hold
 from nodehealth.kube.objects import NODES, Node
 from nodehealth.ledger import REPAIR_LEDGERS, Disruption, RepairLedgerStatus
 from nodehealth.repair import NODE_REPAIRS, NodeRepair, NodeRepairStatus
-from remediator.admission import SupersededError
+from remediator.actions import SupersededError
 from remediator.decide.ladder import Held
 from remediator.decide.limits import Refused, Scope
 from remediator.rules.policy import CLUSTER, Limit, Policy

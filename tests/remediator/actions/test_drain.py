@@ -9,9 +9,8 @@ from nodehealth.kube import errors
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import PODS, Object, Resource
 from nodehealth.repair import NODE_REPAIRS, NodeRepair, NodeRepairStatus, Phase
-from remediator.actions import Done, Failed, Going, Progress, Tools
+from remediator.actions import Done, Failed, Going, Progress, SupersededError, Tools
 from remediator.actions.drain import Drain
-from remediator.admission import SupersededError
 from remediator.record import Record
 from remediator.rules.policy import DrainManners
 from simulator.api.controllers.plane import ControlPlane

@@ -8,9 +8,8 @@ import pytest
 from nodehealth.kube import errors
 from nodehealth.kube.client import Client
 from nodehealth.repair import NodeRepair, NodeRepairStatus, Phase, Target
-from remediator.actions import Done, Failed, Going, Progress, Tools
+from remediator.actions import Done, Failed, Going, Progress, SupersededError, Tools
 from remediator.actions.replace import Replace
-from remediator.admission import SupersededError
 from remediator.providers import MachineState, Provider
 from remediator.rules.policy import DrainManners
 from tests.builders import NOON, at, repair
@@ -40,7 +39,7 @@ class Replacing:
         self.owner = Owner(states=list(states))
         self.repair = repair("n1", status=NodeRepairStatus(phase=Phase.REPAIRING))
         self.contested, self.now = contested, NOON
-        self.superseded = False
+        self.superseded, self.stands_still = False, 0.0
 
     async def run(self, *, after: float, provider: bool = True) -> Progress:
         self.now = at(after)
@@ -56,6 +55,7 @@ class Replacing:
 
     async def _guard(self) -> None:
         assert self.repair.status.intent is not None, "the intent comes before the guard"
+        self.now = at(self.stands_still) if self.stands_still else self.now
         if self.superseded:
             raise SupersededError("not ours")
 
@@ -87,11 +87,11 @@ async def test_an_order_that_had_no_effect_is_given_again_under_another_key() ->
     replacing = Replacing(MachineState.PRESENT)
 
     await replacing.run(after=0)
-    await replacing.run(after=60)
+    await replacing.run(after=120)
 
     first, second = replacing.owner.orders
     assert first != second
-    assert issued(replacing) == at(60)
+    assert issued(replacing) == at(120)
 
 
 async def test_who_loses_the_race_for_the_intent_orders_nothing() -> None:
@@ -148,6 +148,16 @@ async def test_nothing_is_ordered_without_the_right_to_disrupt() -> None:
     replacing.superseded = True
 
     with pytest.raises(SupersededError):
+        await replacing.run(after=0)
+
+    assert replacing.owner.orders == []
+
+
+async def test_an_order_claimed_too_long_ago_is_not_given() -> None:
+    replacing = Replacing(MachineState.PRESENT)
+    replacing.stands_still = 21
+
+    with pytest.raises(SupersededError, match="stood still"):
         await replacing.run(after=0)
 
     assert replacing.owner.orders == []
