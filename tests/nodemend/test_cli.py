@@ -1,5 +1,6 @@
 """What a person types, and what comes back: one line and an exit code when they can mend it."""
 
+import inspect
 import json
 import os
 import signal
@@ -9,6 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from nodemend import cli, commands
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,6 +37,41 @@ def test_every_command_says_what_it_is_for(command: tuple[str, ...]) -> None:
     assert answer.returncode == 0
     assert "Usage:" in answer.stdout
     assert "." in answer.stdout
+
+
+def loaded(*words: str) -> set[str]:
+    """Return the packages that are loaded once the command line is put together for some words."""
+    code = (
+        "import sys; from nodemend import cli; cli.app(sys.argv[1:], {}); "
+        "print(*{name.partition('.')[0] for name in sys.modules})"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return set(answer.stdout.split())
+
+
+def test_the_names_of_the_commands_load_none_of_them() -> None:
+    assert not loaded("--help") & {"agent", "remediator", "simulator", "aiohttp", "rich"}
+
+
+def test_an_agent_carries_nothing_that_it_does_not_need() -> None:
+    found = loaded("agent")
+
+    assert "agent" in found
+    assert not found & {"remediator", "simulator", "rich", "kubernetes"}
+
+
+def test_every_command_is_for_what_the_list_of_commands_says() -> None:
+    whole = cli.app([], {"_NODEMEND_COMPLETE": "complete_bash"})
+    single = {str(each.name): each.callback for each in whole.registered_commands}
+    groups = {str(each.name): each.typer_instance for each in whole.registered_groups}
+    for name, group in groups.items():
+        if group is not None and group.registered_callback is not None:
+            single[name] = group.registered_callback.callback
+    told = {name: (inspect.getdoc(each) or "").splitlines()[0] for name, each in single.items()}
+
+    assert told == commands.ABOUT
 
 
 def test_the_shipped_rules_are_good() -> None:

@@ -1,0 +1,33 @@
+"""The commands, one file each, imported only when it is the one that was typed."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Final
+
+import typer
+
+ABOUT: Final[Mapping[str, str]] = {
+    "demo": "Repair this very machine in a cluster on this laptop: needs nothing but Python.",
+    "probe": "Ask every probe of this machine once and judge what it says; needs no cluster.",
+    "rules": "Check the rules and the policy that SREs edit.",
+    "agent": "Observe this machine and report what is seen as its Node's NodeHealth.",
+    "remediator": "Judge what the agents report and repair sick nodes, as far as the policy goes.",
+}
+"""What `nodemend --help` says of each command, in the order in which it says it.
+
+An agent must not carry a simulator, and a person must not wait for both to be told their names.
+"""
+
+
+def add(root: typer.Typer, name: str) -> None:
+    """Put a command under the command line, with all that it needs."""
+    import_module(f"{__name__}.{name}").add(root)
+
+
+def announce(root: typer.Typer, name: str) -> None:
+    """Put only the name of a command and what it is for under the command line."""
+    root.command(name, help=ABOUT[name])(_nothing)
+
+
+def _nothing() -> None:
+    """Stand in for a command that nobody typed."""

@@ -1,0 +1,19 @@
+"""The options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+Kubeconfig: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(help="The kubeconfig; else $KUBECONFIG, the pod's account, ~/.kube/config."),
+]
+Context: TypeAlias = Annotated[
+    str | None, typer.Option(help="Another context than the current one.")
+]
+Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Write JSON, for scripts.")]
+JsonLogs: TypeAlias = Annotated[
+    bool, typer.Option("--json-logs", help="Write one JSON object a log line.")
+]
+Verbose: TypeAlias = Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")]
