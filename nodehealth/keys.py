@@ -25,11 +25,20 @@ NAMESPACE: Final = "nodemend"
 AGENT_MANAGER: Final = "nodemend-agent"
 REMEDIATOR_MANAGER: Final = "nodemend-remediator"
 
+AGENT_NAME: Final = "nodemend-agent"
+"""The name of the agents' DaemonSet, of their account, and what NAME_LABEL says on their pods."""
+
+GPUS_LABEL: Final = f"{GROUP}/gpus"
+"""How many GPUs a Node ought to offer; without it, as many as its capacity says."""
+
 # Names that belong to Kubernetes (well-known labels, annotations and taints of its documentation).
 UNSCHEDULABLE_TAINT: Final = "node.kubernetes.io/unschedulable"
 MIRROR_POD_ANNOTATION: Final = "kubernetes.io/config.mirror"
 CONTROL_PLANE_LABEL: Final = "node-role.kubernetes.io/control-plane"
 ZONE_LABEL: Final = "topology.kubernetes.io/zone"
 INSTANCE_TYPE_LABEL: Final = "node.kubernetes.io/instance-type"
+NAME_LABEL: Final = "app.kubernetes.io/name"
 HOSTNAME_LABEL: Final = "kubernetes.io/hostname"
 GPU_RESOURCE: Final = "nvidia.com/gpu"
+GPU_RESOURCES: Final = (GPU_RESOURCE, "amd.com/gpu", "gpu.intel.com/i915", "gpu.intel.com/xe")
+"""The names under which the vendors' device plugins offer whole GPUs."""

@@ -8,6 +8,15 @@ _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SIZES: Final = {"": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 _SIZE: Final = re.compile(r"(\d+)(Ki|Mi|Gi|Ti)?")
+_AMOUNT: Final = re.compile(
+    r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([numkMGTPE]|[KMGTPE]i)?|[eE]([+-]?\d{1,2}))"
+)
+_SCALES: Final = {
+    **{unit: 1000.0**power for power, unit in enumerate("num", start=-3)},
+    "": 1.0,
+    **{unit: 1000.0**power for power, unit in enumerate("kMGTPE", start=1)},
+    **{f"{unit}i": 1024.0**power for power, unit in enumerate("KMGTPE", start=1)},
+}
 _PERCENT: Final = re.compile(r"(\d+(?:\.\d+)?)%")
 
 
@@ -47,6 +56,19 @@ def size(text: str) -> int:
     if found is None:
         raise ValueError(f"expected a size such as 512, 64Mi or 2Gi, got {text!r}")
     return int(found[1]) * _SIZES[found[2] or ""]
+
+
+def amount(text: str) -> float:
+    """Read a quantity as Kubernetes writes them, such as `8`, `1500m`, `2Gi` or `1e3`.
+
+    Raises:
+        ValueError: the text is none.
+    """
+    found = _AMOUNT.fullmatch(text)
+    if found is None:
+        raise ValueError(f"expected a quantity such as 8, 1500m or 2Gi, got {text!r}")
+    number, unit, exponent = found.groups(default="")
+    return float(number) * (10.0 ** int(exponent) if exponent else _SCALES[unit])
 
 
 def share(limit: str | int, of: int) -> int:

@@ -21,6 +21,14 @@ class Knowledge(StrEnum):
     NOT_APPLICABLE = "notApplicable"
 
 
+class Author(StrEnum):
+    """Who states a signal; nobody believes an agent that states what is not its to state."""
+
+    AGENT = "agent"
+    REMEDIATOR = "remediator"
+    """It reads the fact off Nodes and pods, so that the fact is there when the agent is not."""
+
+
 class Unit(StrEnum):
     """What a level's number counts."""
 
@@ -84,7 +92,8 @@ class Signal:
     subject: str
     """What the fact is about, such as `mount point`; the empty string means the node itself."""
     source: str
-    """Where the agent reads the fact."""
+    """Where its author reads the fact."""
+    author: Author = Author.AGENT
     unit: Unit = Unit.COUNT
     grid: Grid = WHOLE
     fields: Mapping[str, FieldType] = field(default_factory=dict)

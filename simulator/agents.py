@@ -31,7 +31,7 @@ from simulator.kubelets import Hardware, Kubelets
 from simulator.reports import Boot
 from simulator.timings import Timings
 
-NAME: Final = "nodemend-agent"
+NAME: Final = keys.AGENT_NAME
 _TOKEN_LASTS: Final = timedelta(hours=1)
 _TOKEN_RENEWED: Final = timedelta(minutes=48)
 _AGAIN: Final = timedelta(seconds=5)

@@ -15,7 +15,7 @@ from simulator.records import Records
 from simulator.scenario import Budget, Workload, WorkloadKind
 from simulator.timings import Timings
 
-APP: Final = "app"
+APP: Final = keys.NAME_LABEL
 _PRESSURES: Final = ("disk-pressure", "memory-pressure", "pid-pressure", "unschedulable")
 _DAEMONS: Final[Sequence[JsonObject]] = (
     *(

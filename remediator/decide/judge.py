@@ -9,7 +9,7 @@ from typing import Final
 from nodehealth import cel, history
 from nodehealth.health import Event, Level, NodeHealth, ProbeState
 from nodehealth.kube.objects import Node
-from nodehealth.signals import Kind, Knowledge
+from nodehealth.signals import Author, Kind, Knowledge
 from remediator.rules import expressions
 from remediator.rules.rule import Combine, Question, Rule
 
@@ -150,6 +150,8 @@ def _due(rule: Rule, mark: Mark, now: datetime) -> datetime | None:
 def _ask(question: Question, facts: Facts, health: NodeHealth, now: datetime) -> _Answer:
     node = expressions.node_values(facts.node)
     status = health.status
+    if question.signal.author is not Author.AGENT:
+        return _Answer(truth=Truth.UNKNOWN)
     if question.signal.kind is Kind.LEVEL:
         named = [level for level in status.levels if level.name == question.signal.name]
         answer = _ask_levels(question, named, node)

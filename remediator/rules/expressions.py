@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from nodehealth import cel
+from nodehealth import cel, quantities
 from nodehealth.kube.objects import Node
 from nodehealth.signals import FieldType, Kind, Signal
 
@@ -12,7 +12,12 @@ _TYPES: Final[Mapping[FieldType, cel.Type]] = {
     FieldType.STRING: cel.STRING,
 }
 _NODE: Final = cel.Record(
-    {"name": cel.STRING, "labels": cel.Map(cel.STRING, cel.STRING)},
+    {
+        "name": cel.STRING,
+        "labels": cel.Map(cel.STRING, cel.STRING),
+        "capacity": cel.Map(cel.STRING, cel.DOUBLE),
+        "allocatable": cel.Map(cel.STRING, cel.DOUBLE),
+    },
 )
 
 
@@ -25,5 +30,22 @@ def environment(signal: Signal) -> dict[str, cel.Type]:
 
 
 def node_values(node: Node) -> Mapping[str, object]:
-    """Return the node as expressions see it."""
-    return {"name": node.metadata.name, "labels": dict(node.metadata.labels)}
+    """Return the node as expressions see it; a quantity that is none is left out."""
+    status = node.status
+    return {
+        "name": node.metadata.name,
+        "labels": node.metadata.labels,
+        "capacity": _amounts(status.capacity),
+        "allocatable": _amounts(status.allocatable),
+    }
+
+
+def _amounts(texts: Mapping[str, str]) -> Mapping[str, float]:
+    return {name: value for name, text in texts.items() if (value := _amount(text)) is not None}
+
+
+def _amount(text: str) -> float | None:
+    try:
+        return quantities.amount(text)
+    except ValueError:
+        return None

@@ -59,3 +59,28 @@ def test_a_share_is_rounded_down(limit: str | int, of: int, count: int) -> None:
 def test_what_is_no_share_is_refused(limit: str | int) -> None:
     with pytest.raises(ValueError, match="expected a count"):
         quantities.share(limit, 10)
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("8", 8),
+        ("1500m", 1.5),
+        ("250u", 0.00025),
+        ("3k", 3000),
+        ("2Gi", 2**31),
+        ("1E", 1e18),
+        ("1Ei", 2**60),
+        ("1e3", 1000),
+        ("12E-2", 0.12),
+        ("-.5", -0.5),
+    ],
+)
+def test_an_amount_is_read_as_kubernetes_writes_it(text: str, amount: float) -> None:
+    assert quantities.amount(text) == pytest.approx(amount)
+
+
+@pytest.mark.parametrize("text", ["", "Gi", "8GB", "1e", "1 Gi", "0x8"])
+def test_what_is_no_amount_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="such as 8"):
+        quantities.amount(text)

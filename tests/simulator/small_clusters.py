@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 
+from nodehealth.keys import NAME_LABEL
 from simulator import virtualtime
 from simulator.api import wire
 from simulator.api.wire import JsonObject
@@ -44,7 +45,7 @@ class Look:
         return "" if found is None else str(found["status"])
 
     def pods(self, app: str = "", node: str = "") -> list[JsonObject]:
-        labels, fields = f"app={app}" if app else "", f"spec.nodeName={node}" if node else ""
+        labels, fields = f"{NAME_LABEL}={app}" if app else "", f"spec.nodeName={node}" if node else ""
         return list(self.direct.listed("pods", labels=labels, fields=fields))
 
     def running(self, app: str, node: str = "") -> list[str]:

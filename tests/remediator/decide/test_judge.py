@@ -45,6 +45,12 @@ def test_what_is_not_known_is_unknown(seen: NodeHealth | None) -> None:
     assert truth(rule(), seen) is Truth.UNKNOWN
 
 
+def test_an_agent_is_not_believed_what_is_not_its_to_state() -> None:
+    stated = structs.replace(level(0, name="node.ready", subject=""), fields={"status": "False"})
+
+    assert truth(rule(question("value == 0", signal="node.ready")), health(stated)) is Truth.UNKNOWN
+
+
 def test_a_level_that_does_not_apply_is_well() -> None:
     seen = health(level(None, knowledge=Knowledge.NOT_APPLICABLE))
 
