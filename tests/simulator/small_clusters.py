@@ -45,7 +45,8 @@ class Look:
         return "" if found is None else str(found["status"])
 
     def pods(self, app: str = "", node: str = "") -> list[JsonObject]:
-        labels, fields = f"{NAME_LABEL}={app}" if app else "", f"spec.nodeName={node}" if node else ""
+        labels = f"{NAME_LABEL}={app}" if app else ""
+        fields = f"spec.nodeName={node}" if node else ""
         return list(self.direct.listed("pods", labels=labels, fields=fields))
 
     def running(self, app: str, node: str = "") -> list[str]:

@@ -29,7 +29,7 @@ def holds(where: str) -> bool:
         'node.allocatable["cpu"] == 7.91',
         'node.allocatable["memory"] == 2199023255552.0',
         'node.allocatable["nvidia.com/gpu"] < node.capacity["nvidia.com/gpu"]',
-        'node.capacity["nvidia.com/gpu"] == 8',
+        'node.capacity["nvidia.com/gpu"] == 8.0',
     ],
 )
 def test_resources_are_numbers(where: str) -> None:
