@@ -27,6 +27,7 @@ from remediator import actions, providers
 from remediator.act import Act
 from remediator.actions import Action
 from remediator.admission import Admission
+from remediator.faults import Faults
 from remediator.observe import Fleet
 from remediator.providers import Provider
 from remediator.reap import Reap
@@ -158,13 +159,15 @@ class Remediator:
         self._client, self._clock, self._random = client, clock, random
         self._fleet = Fleet(files.policy)
         self._admission = Admission(client=client, clock=clock, swap=asyncio.Lock())
+        tell = Tell(client=client, clock=clock)
+        self.faults = Faults(begun=tell.fault, over=tell.fault_over)
         act = Act(
             client=client,
             admission=self._admission,
             clock=clock,
             around=self._around,
             actions=remedy,
-            tell=Tell(client=client, clock=clock).phase,
+            tell=tell.phase,
         )
         self._reconciler = Reconciler(
             fleet=self._fleet,
@@ -173,6 +176,7 @@ class Remediator:
             client=client,
             advance=act.advance,
             reap=Reap(client=client, admission=self._admission).reap,
+            faults=self.faults,
             clock=clock,
             random=random,
         )

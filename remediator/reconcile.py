@@ -18,8 +18,10 @@ from nodehealth.kube import errors
 from nodehealth.kube.client import Client
 from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair
 from remediator.decide import plan
+from remediator.decide.faults import Fault, told
 from remediator.decide.judge import Judgement, Truth, judge
 from remediator.decide.moves import Wellness
+from remediator.faults import Faults
 from remediator.observe import Fleet
 from remediator.rules.policy import Policy
 from remediator.rules.rule import RuleSet
@@ -58,6 +60,7 @@ class Reconciler:
         client: The door to the API server, to open repairs.
         advance: Carries an open repair on and says when to look again.
         reap: Gives back a node that is held by no repair.
+        faults: Tells people of the faults that no repair is opened for.
         clock: The present time.
         random: Where the jitter of retries comes from.
     """
@@ -71,12 +74,13 @@ class Reconciler:
         client: Client,
         advance: Callable[[str], Awaitable[datetime | None]],
         reap: Callable[[str], Awaitable[None]],
+        faults: Faults,
         clock: Clock,
         random: Random,
     ) -> None:
         self._fleet, self._rules, self._policy = fleet, rules, policy
         self._client, self._advance, self._clock = client, advance, clock
-        self._random, self._reap = random, reap
+        self._random, self._reap, self._faults = random, reap, faults
         self._known: dict[str, _Known] = {}
         self._dirty: dict[str, None] = {}
         self._busy: set[str] = set()
@@ -126,6 +130,7 @@ class Reconciler:
     async def run(self) -> None:
         """Look at every node once, and then at each that is touched or due, until stopped."""
         self._known.clear()  # what was true when we led last says nothing of since when
+        self._faults.forget()
         self._timers.clear()
         for node in self._fleet.nodes():
             self.touch(node)
@@ -208,6 +213,7 @@ class Reconciler:
         await self._reap_later(node, known, orphaned=repair is None)
         name = repair.metadata.name if repair else await self._begin(node, known)
         again = await self._advance(name) if name else None
+        await self._faults.see(node, self._told(node, known))  # a cordon comes before its news
         return min((due for due in (again, known.judgement.due) if due), default=None)
 
     async def _reap_later(self, node: str, known: _Known, *, orphaned: bool) -> None:
@@ -230,6 +236,12 @@ class Reconciler:
         if facts.node.metadata.uid != known.uid:
             known.uid, known.judgement = facts.node.metadata.uid, Judgement()
         known.judgement = judge(self._rules.rules, facts, known.judgement, self._clock())
+
+    def _told(self, node: str, known: _Known) -> tuple[Fault, ...]:
+        facts = self._fleet.facts(node)
+        if facts is None:
+            return ()
+        return told(facts.node, known.judgement, self._rules, self._policy)
 
     async def _begin(self, node: str, known: _Known) -> str | None:
         facts = self._fleet.facts(node)

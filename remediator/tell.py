@@ -1,4 +1,4 @@
-"""Tells people what happened to a repair: a line in the log and an Event on the Node."""
+"""Tells people of repairs and faults: a line in the log and an Event on the Node."""
 
 import logging
 from dataclasses import dataclass
@@ -8,10 +8,13 @@ from nodehealth.kit.clocks import Clock
 from nodehealth.kube import errors, events
 from nodehealth.kube.client import Client
 from nodehealth.kube.events import Note, Reference
-from nodehealth.repair import NodeRepair, Phase
+from nodehealth.repair import NodeRepair, Phase, Severity
+from remediator.decide.faults import Fault
 
 logger = logging.getLogger(__name__)
 
+FAULT_FOUND: Final = "FaultFound"
+FAULT_OVER: Final = "FaultOver"
 _WARNINGS: Final = frozenset({Phase.CONFIRMED, Phase.NEEDS_HUMAN})
 
 
@@ -28,14 +31,35 @@ class Tell:
         reason = f" ({status.reason})" if status.reason else ""
         logger.info("%s: %s%s: %s", target.node, status.phase, reason, status.message)
         kind: Literal["Normal", "Warning"] = "Warning" if status.phase in _WARNINGS else "Normal"
-        note = Note(
-            about=Reference(api_version="v1", kind="Node", name=target.node, uid=target.node_uid),
-            reason=f"Repair{status.phase}",
-            message=f"{repair.spec.rule}: {status.message}",
-            at=self.clock(),
-            type=kind,
+        about = _node(target.node, target.node_uid)
+        await self._note(
+            about, f"Repair{status.phase}", f"{repair.spec.rule}: {status.message}", kind
         )
+
+    async def fault(self, fault: Fault) -> None:
+        """Tell of a fault that nothing but people will mend."""
+        message = f"{fault.rule}: {'; '.join(fault.evidence)}. {fault.about}"
+        logger.info("%s: %s fault %s", fault.node, fault.severity, message)
+        kind: Literal["Normal", "Warning"] = (
+            "Normal" if fault.severity is Severity.INFO else "Warning"
+        )
+        await self._note(_node(fault.node, fault.node_uid), FAULT_FOUND, message, kind)
+
+    async def fault_over(self, fault: Fault) -> None:
+        """Tell that such a fault went away."""
+        message = f"{fault.rule}: over; the signals are good again, or node or rule are gone"
+        logger.info("%s: %s", fault.node, message)
+        await self._note(_node(fault.node, fault.node_uid), FAULT_OVER, message, "Normal")
+
+    async def _note(
+        self, about: Reference, reason: str, message: str, kind: Literal["Normal", "Warning"]
+    ) -> None:
+        note = Note(about=about, reason=reason, message=message, at=self.clock(), type=kind)
         try:
             await events.record(self.client, note)
         except errors.KubeError as failed:
-            logger.warning("%s: could not write an Event: %s", target.node, failed)
+            logger.warning("%s: could not write an Event: %s", about.name, failed)
+
+
+def _node(name: str, uid: str) -> Reference:
+    return Reference(api_version="v1", kind="Node", name=name, uid=uid)

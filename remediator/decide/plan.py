@@ -36,10 +36,9 @@ def begin(
 ) -> NodeRepair | None:
     """Open a repair for a node with a fault, unless it has an open one or no rule may act."""
     past = [each for each in repairs if each.spec.target.node == node.metadata.name]
-    if any(is_open(each) for each in past) or CONTROL_PLANE_LABEL in node.metadata.labels:
+    if any(is_open(each) for each in past) or is_spared(node):
         return None
-    wanted = [rules.by_name[name] for name in judgement.faults() if name in rules.by_name]
-    allowed = [rule for rule in wanted if mode(rule, policy) is not Mode.OFF]
+    allowed = [rule for rule in holding(judgement, rules, policy) if rule.ladder]
     if not allowed:
         return None
     worst = min(allowed, key=lambda rule: _SEVERITIES.index(rule.severity))
@@ -56,6 +55,17 @@ def begin(
         evidence=tuple(text[:1024] for text in judgement.marks[worst.name].evidence[:16]),
     )
     return NodeRepair(metadata=Metadata(name=name), spec=spec)
+
+
+def holding(judgement: Judgement, rules: RuleSet, policy: Policy) -> list[Rule]:
+    """Return the rules that hold and are not off, the longest-standing fault first."""
+    wanted = [rules.by_name[name] for name in judgement.faults() if name in rules.by_name]
+    return [rule for rule in wanted if mode(rule, policy) is not Mode.OFF]
+
+
+def is_spared(node: Node) -> bool:
+    """Say whether no repair is ever opened for a node: people look after control planes."""
+    return CONTROL_PLANE_LABEL in node.metadata.labels
 
 
 def outdated(past: Iterable[NodeRepair]) -> list[NodeRepair]:

@@ -1,9 +1,9 @@
 """From the YAML of a rule to what is judged by, with every mistake named."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from nodehealth import cel
 from nodehealth.catalogue import CATALOGUE
@@ -14,7 +14,7 @@ from nodehealth.repair import Rung
 from nodehealth.signals import Kind, Signal
 from remediator.rules import expressions
 from remediator.rules.documents import Document, Page
-from remediator.rules.language import Ask, RuleFile
+from remediator.rules.language import Ask, RuleFile, Rungs
 from remediator.rules.rule import Combine, Question, Rule, RuleSet
 
 CheckRung: TypeAlias = Callable[[str, Mapping[str, object]], object]
@@ -131,13 +131,12 @@ def _thresholds(tree: syntax.Expression) -> Iterator[float]:
                     yield float(part.value)
 
 
-def _ladder(
-    rungs: Sequence[str | Mapping[str, Mapping[str, str | int] | None]],
-    page: Page,
-    check_rung: CheckRung,
-) -> Iterator[Rung]:
+def _ladder(rungs: Literal["none"] | Rungs, page: Page, check_rung: CheckRung) -> Iterator[Rung]:
+    if rungs == "none":
+        return
     if not rungs:
-        page.wrong("$.spec.ladder", "expected at least one remedy, got none")
+        message = "expected remedies, or `ladder: none` for what only people are told; got neither"
+        page.wrong("$.spec.ladder", message)
     for n, rung in enumerate(rungs):
         where = f"$.spec.ladder[{n}]"
         named = {rung: None} if isinstance(rung, str) else rung

@@ -1,7 +1,7 @@
 """The YAML of a rule as SREs write it, before it is checked against the catalogue."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -11,6 +11,10 @@ from nodehealth.repair import Mode, Severity
 
 class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     """A part of a file in which a misspelt key is an error."""
+
+
+Rungs: TypeAlias = tuple[str | Mapping[str, Mapping[str, str | int] | None], ...]
+"""Remedies in the order in which they are tried: a name, or a name with its settings."""
 
 
 class Ask(Strict, frozen=True, kw_only=True):
@@ -48,7 +52,8 @@ class RuleSpec(Strict, frozen=True, kw_only=True):
     about: str
     severity: Severity
     when: Ask
-    ladder: tuple[str | Mapping[str, Mapping[str, str | int] | None], ...]
+    ladder: Literal["none"] | Rungs
+    """What is tried one after the other; `none` tells people and touches nothing."""
     runbook: str = ""
     mode: Mode = Mode.ENFORCE
     """The stricter of this and the policy's mode wins."""

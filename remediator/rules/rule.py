@@ -43,6 +43,7 @@ class Rule:
     questions: tuple[Question, ...]
     combine: Combine = Combine.ANY
     ladder: tuple[Rung, ...]
+    """Empty when people are told of the fault and nothing else is done about it."""
     mode: Mode = Mode.ENFORCE
     quiet: timedelta = timedelta(minutes=1)
     verify: timedelta = timedelta(minutes=5)

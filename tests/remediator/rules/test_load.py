@@ -160,7 +160,10 @@ def test_the_digest_changes_with_a_rule(tmp_path: Path) -> None:
         (
             "[drain: {deadline: 5m}, replace]",
             "[]",
-            "rule.yaml:11: spec.ladder: expected at least one remedy, got none",
+            (
+                "rule.yaml:11: spec.ladder: expected remedies, or `ladder: none` for what only "
+                "people are told; got neither"
+            ),
         ),
         (
             "about:",
