@@ -158,7 +158,7 @@ class Remediator:
         self._policy, self._provider = files.policy, files.provider
         self._client, self._clock, self._random = client, clock, random
         self._fleet = Fleet(files.policy)
-        self._admission = Admission(client=client, clock=clock, swap=asyncio.Lock())
+        self._admission = Admission(client=client, clock=clock)
         tell = Tell(client=client, clock=clock)
         self.faults = Faults(begun=tell.fault, over=tell.fault_over)
         act = Act(

@@ -119,19 +119,22 @@ def turn(
     """
     free = {name: limits.free_slots(ledger, scope, policy) for name, scope in scopes.items()}
     pool = repair.spec.target.pool
-    mine = _rank(repair)
-    ahead = [each for each in queue(repairs) if _rank(each) < mine and free.get(_pool(each), 0) > 0]
-    same = [each for each in ahead if _pool(each) == pool]
-    for rivals, room in ((same, free.get(pool, 0)), (ahead, free.get(CLUSTER, 0))):
-        if 0 < room <= len(rivals):
-            first = rivals[0].spec.target.node
+    room = {name: most for name in (pool, CLUSTER) if (most := free.get(name, 0)) > 0}
+    if not room:
+        return Turn(granted=True)
+    mine = rank(repair)
+    ahead = [each for each in repairs if free.get(_pool(each), 0) > 0 and _is_ahead(each, mine)]
+    for name, most in room.items():
+        rivals = [each for each in ahead if name in {CLUSTER, _pool(each)}]
+        if most <= len(rivals):
+            first = min(rivals, key=rank).spec.target.node
             return Turn(granted=False, message=f"{first} has waited longer for a disruption slot")
     return Turn(granted=True)
 
 
 def queue(repairs: Iterable[NodeRepair]) -> list[NodeRepair]:
     """Return the repairs that wait for a slot, the next one first."""
-    return sorted((each for each in repairs if _waits(each)), key=_rank)
+    return sorted((each for each in repairs if _waits(each)), key=rank)
 
 
 def _number(repair: NodeRepair, stem: str) -> int:
@@ -140,13 +143,18 @@ def _number(repair: NodeRepair, stem: str) -> int:
     return int(number) if number.isdigit() else 0
 
 
+def _is_ahead(repair: NodeRepair, mine: tuple[int, float, str]) -> bool:
+    return _waits(repair) and rank(repair) < mine
+
+
 def _waits(repair: NodeRepair) -> bool:
     status = repair.status
     may = repair.spec.mode is Mode.ENFORCE and status.reason not in _HELD_UP
     return may and status.phase in {Phase.CORDONED, Phase.WAITING} and status.closing is None
 
 
-def _rank(repair: NodeRepair) -> tuple[int, float, str]:
+def rank(repair: NodeRepair) -> tuple[int, float, str]:
+    """Order repairs: the worst fault first, then the one that has waited longest."""
     return _SEVERITIES.index(repair.spec.severity), *_age(repair)
 
 

@@ -1,6 +1,5 @@
 """An API server in this process with our resources, for what needs no machines."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -33,8 +32,8 @@ class World:
     client: Client
 
     def admission(self) -> Admission:
-        """Return a remediator's way to the ledger; each has its own lock, as each process has."""
-        return Admission(client=self.client, clock=clocks.wall, swap=asyncio.Lock())
+        """Return a remediator's way to the ledger; each has its own queue, as each process has."""
+        return Admission(client=self.client, clock=clocks.wall)
 
     async def node(self, seen: Node) -> Node:
         """Create a Node with the spec and annotations of another one."""

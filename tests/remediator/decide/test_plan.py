@@ -192,3 +192,13 @@ def test_a_repair_that_was_just_made_is_in_the_queue_too() -> None:
     )
 
     assert turn(fresh).granted
+
+
+def test_the_queue_has_those_that_wait_with_the_next_one_first() -> None:
+    late, early, working = (
+        waiting("late", 60),
+        waiting("early", 0),
+        repair("w", phase=Phase.DRAINING),
+    )
+
+    assert plan.queue((late, working, early)) == [early, late]

@@ -1,0 +1,78 @@
+"""The ledger at the API server: read by quorum, swapped whole, and made anew when it was lost."""
+
+import logging
+
+from msgspec import structs
+
+from nodehealth import keys
+from nodehealth.kit.clocks import Clock
+from nodehealth.kit.shared import Shared
+from nodehealth.kube import errors
+from nodehealth.kube.client import Client
+from nodehealth.kube.objects import NODES
+from nodehealth.ledger import REPAIR_LEDGERS, Disruption, RepairLedger
+from nodehealth.repair import NODE_REPAIRS
+from remediator.decide import recovery
+
+logger = logging.getLogger(__name__)
+
+
+class Ledgers:
+    """Reads and writes the one ledger; whoever asks while a read is under way shares the next one.
+
+    Args:
+        client: The door to the API server.
+        clock: The present time.
+    """
+
+    def __init__(self, *, client: Client, clock: Clock) -> None:
+        self._client, self._clock = client, clock
+        self._shared = Shared(self._get, failures=errors.KubeError)
+
+    async def read(self) -> RepairLedger:
+        """Read the ledger as it is after this call; one that was lost is made anew, and closed."""
+        return await self._shared.get()
+
+    async def swap(self, ledger: RepairLedger) -> None:
+        """Write the ledger if nobody else did since it was read.
+
+        Raises:
+            nodehealth.kube.errors.ConflictError: somebody did.
+        """
+        await self._write(ledger)
+
+    async def ensure(self) -> RepairLedger:
+        """Make the ledger if it is missing, never with an epoch below one that is in use.
+
+        A ledger that is missing or behind while fences or repairs exist has lost admissions. What
+        they and the open repairs say is put back, and disruption is closed until a person opens it.
+        """
+        nodes = (await self._client.listing(NODES)).items
+        repairs = (await self._client.listing(NODE_REPAIRS)).items
+        rebuilt = recovery.rebuilt(nodes, repairs, self._clock())
+        try:
+            ledger = await self._client.get(REPAIR_LEDGERS, keys.LEDGER_NAME)
+        except errors.GoneError:
+            ledger = await self._create(closed=rebuilt.epoch > 0)
+        if ledger.status.epoch >= rebuilt.epoch - 1:
+            return ledger
+        logger.error("RepairLedger was lost or fell behind: rebuilt, and closed to disruption")
+        closed = {"spec": {"disruption": Disruption.CLOSED}}
+        ledger = await self._client.merge_patch(REPAIR_LEDGERS, keys.LEDGER_NAME, closed)
+        return await self._write(structs.replace(ledger, status=rebuilt))
+
+    async def _get(self) -> RepairLedger:
+        try:
+            return await self._client.get(REPAIR_LEDGERS, keys.LEDGER_NAME)
+        except errors.GoneError:
+            return await self.ensure()
+
+    async def _create(self, *, closed: bool) -> RepairLedger:
+        disruption = Disruption.CLOSED if closed else Disruption.OPEN
+        fresh = {"metadata": {"name": keys.LEDGER_NAME}, "spec": {"disruption": disruption}}
+        return await self._client.create(REPAIR_LEDGERS, fresh)
+
+    async def _write(self, ledger: RepairLedger) -> RepairLedger:
+        return await self._client.replace(
+            REPAIR_LEDGERS, ledger, name=keys.LEDGER_NAME, subresource="status"
+        )

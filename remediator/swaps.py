@@ -1,0 +1,139 @@
+"""One swap of the ledger answers everybody who asked since the last one began."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from nodehealth.kube import errors
+from nodehealth.kube.client import Client
+from nodehealth.ledger import RepairLedger
+from nodehealth.repair import NODE_REPAIRS, NodeRepair
+from remediator.actions import SupersededError
+from remediator.decide.limits import Admitted, Refused, Why
+from remediator.ledgers import Ledgers
+
+_TRIES: Final = 8
+_FIRST: Final = (-1, 0.0, "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What somebody asks of the ledger."""
+
+    judge: Callable[[RepairLedger], Admitted | Refused]
+    """Answers by the ledger as those who were answered before have left it."""
+    repair: NodeRepair | None = None
+    """The repair that must not have been carried on by anybody since it was read."""
+    rank: tuple[int, float, str] = _FIRST
+    """Who is answered first; what is given back comes before what is taken."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Asked:
+    question: Question
+    outcome: Admitted | Refused | BaseException | None = None
+
+    def answer(self) -> Admitted | Refused:
+        if isinstance(self.outcome, BaseException):
+            raise self.outcome
+        if self.outcome is None:
+            raise asyncio.InvalidStateError("a swap left somebody without an answer")
+        return self.outcome
+
+
+class Swaps:
+    """Reads the ledger, lets each who waits take its part, and writes it if nobody else did.
+
+    Whoever comes while a swap is under way waits for the next one, and the first of those who wait
+    makes it for all. One that is cancelled takes nobody with it. If its admission was written
+    already, nobody uses it: it is found in the ledger and used when the repair is looked at again.
+
+    Args:
+        client: The door to the API server.
+        ledgers: The way to the ledger.
+    """
+
+    def __init__(self, *, client: Client, ledgers: Ledgers) -> None:
+        self._client, self._ledgers = client, ledgers
+        self._turn = asyncio.Lock()
+        self._waiting: list[_Asked] = []
+
+    async def ask(self, question: Question) -> Admitted | Refused:
+        """Have a question answered by the next swap.
+
+        Raises:
+            SupersededError: somebody else carried the repair on.
+            nodehealth.kube.errors.KubeError: the API server failed us; it may have happened.
+        """
+        asked = _Asked(question=question)
+        self._waiting.append(asked)
+        try:
+            async with self._turn:
+                if asked.outcome is None:
+                    await self._serve()
+            return asked.answer()
+        finally:
+            self._waiting.remove(asked)
+            asked.outcome = asked.outcome or asyncio.CancelledError()
+
+    async def _serve(self) -> None:
+        batch = list[_Asked]()
+        for _ in range(_TRIES):
+            batch = self._unanswered(self._waiting)
+            try:
+                if await self._swapped(batch):
+                    return
+            except errors.KubeError as failed:
+                self._tell(batch, failed)
+                return
+        message = "the ledger changed faster than we could swap"
+        self._tell(batch, Refused(why=Why.CONTENTION, message=message))
+
+    async def _swapped(self, batch: list[_Asked]) -> bool:
+        """Answer those who wait, or say that somebody else changed the ledger meanwhile.
+
+        The repairs are read after the ledger: whoever carries one on changes the ledger on the way,
+        and then our swap fails.
+        """
+        ledger = await self._ledgers.read()
+        async with asyncio.TaskGroup() as tasks:
+            for each in batch:
+                tasks.create_task(self._check(each))
+        changed, answers = ledger, list[tuple[_Asked, Admitted | Refused]]()
+        for each in self._unanswered(batch):
+            answer = each.question.judge(changed)
+            changed = answer.ledger if isinstance(answer, Admitted) else changed
+            answers.append((each, answer))
+        if changed is not ledger:
+            try:
+                await self._ledgers.swap(changed)
+            except errors.ConflictError:
+                return False
+        for each, answer in answers:
+            each.outcome = answer
+        return True
+
+    async def _check(self, asked: _Asked) -> None:
+        """Take out who may not go on; it hurts nobody else."""
+        repair = asked.question.repair
+        if repair is None:
+            return
+        try:
+            now = await self._client.get(NODE_REPAIRS, repair.metadata.name)
+        except errors.GoneError:
+            asked.outcome = SupersededError(f"{repair.metadata.name} is gone")
+        except errors.KubeError as failed:
+            asked.outcome = failed
+        else:
+            if now.metadata.resource_version != repair.metadata.resource_version:
+                message = f"{repair.metadata.name} was carried on by somebody else"
+                asked.outcome = SupersededError(message)
+
+    def _unanswered(self, asked: list[_Asked]) -> list[_Asked]:
+        unanswered = (each for each in asked if each.outcome is None)
+        return sorted(unanswered, key=lambda each: each.question.rank)
+
+    def _tell(self, batch: list[_Asked], outcome: Refused | errors.KubeError) -> None:
+        for each in self._unanswered(batch):
+            each.outcome = outcome

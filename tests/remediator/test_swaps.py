@@ -1,0 +1,173 @@
+"""Who asks at once is answered by one swap, each as if alone; nobody's trouble is shared."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from nodehealth.fence import Fence, Hold
+from nodehealth.kube.objects import NODES, Node
+from nodehealth.ledger import REPAIR_LEDGERS
+from nodehealth.repair import NODE_REPAIRS, NodeRepair, Severity
+from remediator.actions import SupersededError
+from remediator.decide import marks
+from remediator.decide.limits import Refused, Scope
+from remediator.rules.policy import CLUSTER, Limit, Policy
+from simulator.api.store import Change
+from tests.builders import at, node, repair
+from tests.remediator.conftest import World
+
+MakeWorld = Callable[[], Awaitable[World]]
+NAMES = tuple(f"n{number:02}" for number in range(12))
+SCOPES = (Scope(name=CLUSTER, members=frozenset(NAMES), out=frozenset()),)
+
+
+def most(count: int) -> Policy:
+    return Policy(limit=Limit(cordoned=(count,), disrupted=(count,)))
+
+
+async def begun(world: World, *names: str) -> list[tuple[Node, NodeRepair]]:
+    await world.admission().ensure()
+    return [(await world.node(node(each)), await world.repair(repair(each))) for each in names]
+
+
+def swaps_of(world: World) -> list[Change]:
+    seen = list[Change]()
+
+    def saw(change: Change) -> None:
+        if change.resource.startswith(REPAIR_LEDGERS.plural):
+            seen.append(change)
+
+    world.api.on_commit(saw)
+    return seen
+
+
+async def test_all_who_ask_while_a_swap_is_under_way_are_admitted_by_the_next_one(
+    world: MakeWorld,
+) -> None:
+    here = await world()
+    pairs, admission = await begun(here, *NAMES), here.admission()
+    swaps = swaps_of(here)
+
+    epochs = await asyncio.gather(
+        *(admission.cordon(mended, one, SCOPES, most(12)) for one, mended in pairs)
+    )
+
+    assert sorted(each for each in epochs if isinstance(each, int)) == list(range(1, 13))
+    assert len(swaps) <= 3
+    fences = {str(marks.fence_of(each)) for each in (await here.client.listing(NODES)).items}
+    assert fences == {f"{epoch}:cordoned" for epoch in range(1, 13)}
+
+
+async def test_those_admitted_together_never_exceed_a_limit_together(world: MakeWorld) -> None:
+    here = await world()
+    pairs, admission = await begun(here, *NAMES), here.admission()
+
+    answers = await asyncio.gather(
+        *(admission.cordon(mended, one, SCOPES, most(5)) for one, mended in pairs)
+    )
+
+    assert sum(isinstance(each, Refused) for each in answers) == 7
+    assert len((await admission.ledger()).status.cordons) == 5
+
+
+async def test_replicas_that_swap_against_each_other_admit_no_more_either(
+    world: MakeWorld,
+) -> None:
+    here = await world()
+    pairs, crew = await begun(here, *NAMES), (here.admission(), here.admission())
+
+    answers = await asyncio.gather(
+        *(
+            crew[n % 2].disrupt(mended, one, SCOPES, most(5))
+            for n, (one, mended) in enumerate(pairs)
+        )
+    )
+
+    assert sum(isinstance(each, Refused) for each in answers) == 7
+    assert len((await crew[0].ledger()).status.slots) == 5
+
+
+async def test_one_who_may_not_go_on_hurts_nobody_else(world: MakeWorld) -> None:
+    here = await world()
+    pairs, admission = await begun(here, *NAMES[:4]), here.admission()
+    carried_on = {"status": {"phase": "Recovered"}}
+    await here.client.merge_patch(
+        NODE_REPAIRS, pairs[1][1].metadata.name, carried_on, subresource="status"
+    )
+    await here.client.delete(NODE_REPAIRS, pairs[2][1].metadata.name)
+
+    answers = await asyncio.gather(
+        *(admission.cordon(mended, one, SCOPES, most(4)) for one, mended in pairs),
+        return_exceptions=True,
+    )
+
+    assert [type(each) for each in answers] == [int, SupersededError, SupersededError, int]
+
+
+async def test_one_who_is_cancelled_takes_nobody_with_it_and_finds_its_admission_again(
+    world: MakeWorld,
+) -> None:
+    here = await world()
+    pairs, admission = await begun(here, *NAMES[:3]), here.admission()
+    swapped = asyncio.Event()
+    here.api.on_commit(
+        lambda change: swapped.set() if change.resource.startswith("repairledgers") else None
+    )
+    tasks = [
+        asyncio.create_task(admission.cordon(mended, one, SCOPES, most(3))) for one, mended in pairs
+    ]
+    await swapped.wait()
+    tasks[0].cancel()
+    tasks[1].cancel()
+    await asyncio.wait(tasks)
+    again = [await admission.cordon(mended, one, SCOPES, most(3)) for one, mended in pairs[:2]]
+
+    assert again[0] == 1
+    assert sorted([*again, tasks[2].result()], key=str) == [1, 2, 3]
+    assert len((await admission.ledger()).status.cordons) == 3
+
+
+async def test_what_is_given_back_can_be_taken_in_the_same_swap(world: MakeWorld) -> None:
+    here = await world()
+    pairs, admission = await begun(here, *NAMES[:3]), here.admission()
+    await admission.disrupt(pairs[0][1], pairs[0][0], SCOPES, most(1))
+    held = await here.client.get(NODES, NAMES[0])
+    await here.client.json_patch(NODES, NAMES[0], marks.release(held, 1))
+    back = await here.client.get(NODES, NAMES[0])
+
+    await asyncio.gather(
+        admission.cordon(pairs[2][1], pairs[2][0], SCOPES, most(3)),
+        admission.disrupt(pairs[1][1], pairs[1][0], SCOPES, most(1)),
+        admission.release(NAMES[0], back, frozenset({1})),
+    )
+
+    assert (await admission.ledger()).status.slots.keys() == {NAMES[1]}
+
+
+async def test_the_worst_fault_is_answered_first(world: MakeWorld) -> None:
+    here = await world()
+    await here.admission().ensure()
+    wanted = [
+        repair(NAMES[0], created=at(0)),
+        repair(NAMES[1], severity=Severity.WARNING),
+        repair(NAMES[2], severity=Severity.CRITICAL),
+    ]
+    pairs = [(await here.node(node(each.spec.target.node)), each) for each in wanted]
+    made = [(one, await here.repair(each)) for one, each in pairs]
+    admission = here.admission()
+
+    answers = await asyncio.gather(
+        *(admission.cordon(mended, one, SCOPES, most(2)) for one, mended in made)
+    )
+
+    assert [isinstance(each, Refused) for each in answers] == [False, True, False]
+
+
+async def test_a_node_that_changed_is_read_again_before_the_ledger(world: MakeWorld) -> None:
+    here = await world()
+    [(one, mended)], admission = await begun(here, NAMES[0]), here.admission()
+    await admission.cordon(mended, one, SCOPES, most(1))
+    await here.client.merge_patch(NODES, NAMES[0], {"spec": {"unschedulable": False}})
+
+    await admission.hold(mended, one, Fence(epoch=1, hold=Hold.CORDONED))
+
+    assert (await here.client.get(NODES, NAMES[0])).spec.unschedulable
