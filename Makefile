@@ -46,8 +46,9 @@ lock: $(READY) ## Pin the dependencies anew (uv comes from the package index).
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	  --no-header --extra dev pyproject.toml --output-file requirements.lock
 
-crds: $(READY) ## Write deploy/crds from the typed values.
+crds: $(READY) ## Write deploy/crds and deploy/admission from the typed values.
 	$(BIN)/python -m nodehealth.crds deploy/crds
+	$(BIN)/python -m nodehealth.protections deploy/admission
 
 format: $(READY) ## Format the code and mend what ruff can mend.
 	$(BIN)/ruff check --fix --quiet $(CODE) || true

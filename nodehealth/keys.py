@@ -31,6 +31,10 @@ AGENT_NAME: Final = "nodemend-agent"
 GPUS_LABEL: Final = f"{GROUP}/gpus"
 """How many GPUs a Node ought to offer; without it, as many as its capacity says."""
 
+AGENT_USER: Final = f"system:serviceaccount:{NAMESPACE}:{AGENT_MANAGER}"
+REMEDIATOR_USER: Final = f"system:serviceaccount:{NAMESPACE}:{REMEDIATOR_MANAGER}"
+"""Who the programs are to the API server: each has the service account of its name."""
+
 # Names that belong to Kubernetes (well-known labels, annotations and taints of its documentation).
 UNSCHEDULABLE_TAINT: Final = "node.kubernetes.io/unschedulable"
 MIRROR_POD_ANNOTATION: Final = "kubernetes.io/config.mirror"
@@ -42,3 +46,5 @@ HOSTNAME_LABEL: Final = "kubernetes.io/hostname"
 GPU_RESOURCE: Final = "nvidia.com/gpu"
 GPU_RESOURCES: Final = (GPU_RESOURCE, "amd.com/gpu", "gpu.intel.com/i915", "gpu.intel.com/xe")
 """The names under which the vendors' device plugins offer whole GPUs."""
+BOUND_NODE: Final = "authentication.kubernetes.io/node-name"
+"""Which node a pod runs on, as its own token says: the API server signed it."""

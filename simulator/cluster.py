@@ -45,7 +45,7 @@ from simulator.workloads import Workloads
 
 REMEDIATOR_TOKEN: Final = "remediator-token"  # noqa: S105 - it opens an emulator that holds nothing
 REMEDIATOR: Final = User(
-    name=f"system:serviceaccount:{keys.NAMESPACE}:{keys.REMEDIATOR_MANAGER}",
+    name=keys.REMEDIATOR_USER,
     groups=("system:serviceaccounts", "system:authenticated"),
 )
 _CRDS: Final = "customresourcedefinitions.apiextensions.k8s.io"

@@ -61,6 +61,8 @@ def _cluster(group: str, plural: str, kind: str, *short: str, **more: object) ->
     return _kind(group, "v1", plural, kind, *short, namespaced=False, **more)
 
 
+_ADMISSION: Final = "admissionregistration.k8s.io"
+_FLOW: Final = "flowcontrol.apiserver.k8s.io"
 _RBAC: Final = "rbac.authorization.k8s.io"
 
 _CORE: Final = (
@@ -167,6 +169,29 @@ _OTHERS: Final = (
         returns_deleted=True,
     ),
     _cluster("storage.k8s.io", "storageclasses", "StorageClass", "sc", returns_deleted=True),
+    _cluster(
+        _ADMISSION,
+        "validatingadmissionpolicies",
+        "ValidatingAdmissionPolicy",
+        subresources=_STATUS,
+        generation=Generation.SPEC,
+        categories=("api-extensions",),
+    ),
+    _cluster(
+        _ADMISSION,
+        "validatingadmissionpolicybindings",
+        "ValidatingAdmissionPolicyBinding",
+        generation=Generation.SPEC,
+        categories=("api-extensions",),
+    ),
+    _cluster(_FLOW, "flowschemas", "FlowSchema", subresources=_STATUS, generation=Generation.SPEC),
+    _cluster(
+        _FLOW,
+        "prioritylevelconfigurations",
+        "PriorityLevelConfiguration",
+        subresources=_STATUS,
+        generation=Generation.SPEC,
+    ),
     _cluster(_RBAC, "clusterroles", "ClusterRole"),
     _cluster(_RBAC, "clusterrolebindings", "ClusterRoleBinding"),
     _kind(_RBAC, "v1", "roles", "Role", namespaced=True),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from nodehealth.kit import clocks
-from simulator.api import http
+from simulator.api import http, wire
 from simulator.api.controllers.plane import ControlPlane
 from simulator.api.direct import Direct
 from simulator.api.kubeconfig import write_kubeconfig
@@ -85,6 +85,7 @@ class Kubectl:
 class Station:
     """A cluster as its simulator sees it, and the furniture that tests need."""
 
+    api: ApiServer
     direct: Direct
 
     def node(self, name: str, **metadata: object) -> None:
@@ -164,6 +165,15 @@ class Station:
         space = SPACE if resource in {"pods", "configmaps"} else ""
         return self.direct.get(resource, name, namespace=space)
 
+    def wanted(self) -> list[JsonObject]:
+        """Return everything that is there as people wrote it: without what servers keep."""
+        found = [wire.load(change.new.body) for change in self.api.world.store.present()]
+        for each in found:
+            each.pop("status", None)
+            for field in ("resourceVersion", "managedFields"):
+                each["metadata"].pop(field, None)
+        return sorted(found, key=lambda each: str(each["metadata"]["uid"]))
+
     def taints(self, node: str) -> set[str]:
         """Return the keys of a node's taints."""
         return {taint["key"] for taint in self.read("nodes", node)["spec"].get("taints", [])}
@@ -206,7 +216,7 @@ async def opened(kubeconfig: Path) -> AsyncIterator[Station]:
             )
         ]
         try:
-            yield Station(direct=direct)
+            yield Station(api=api, direct=direct)
         finally:
             await ended(tasks)
 

@@ -1,0 +1,117 @@
+"""The manifests are complete and fit together."""
+
+import pytest
+
+from nodehealth import keys
+from remediator.rules import load
+from tests.deploy.manifests import DEPLOY, PROGRAMS, ROOT, configmaps, kustomization, named, objects
+from tests.deploy.manifests import templates as pods
+
+RULES = ROOT / "rules"
+
+
+@pytest.mark.parametrize("folder", ["crds", "admission"])
+def test_a_folder_of_made_manifests_lists_them_all(folder: str) -> None:
+    there = sorted(path.name for path in (DEPLOY / folder).glob("*.yaml"))
+
+    assert kustomization(DEPLOY / folder)["resources"] == there
+
+
+def test_every_rule_is_shipped_under_a_flat_name() -> None:
+    shipped = configmaps(RULES)["nodemend-rules"]
+    rules = load.rule_files(RULES)
+
+    assert shipped == {".".join(path.relative_to(RULES).parts): path for path in rules}
+
+
+def test_the_policy_that_is_shipped_only_observes() -> None:
+    (policy,) = configmaps(RULES)["nodemend-policy"].values()
+
+    assert load.policy(policy).mode == "observe"
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_configmap_that_is_mounted_is_made(program: str) -> None:
+    made = {*configmaps(DEPLOY / program), "kube-root-ca.crt"}
+    volumes = [volume for pod in pods(DEPLOY / program) for volume in pod["volumes"]]
+    sources = [*volumes, *(s for v in volumes for s in v.get("projected", {}).get("sources", ()))]
+
+    assert {each["configMap"]["name"] for each in sources if "configMap" in each} <= made
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_mount_has_its_volume(program: str) -> None:
+    (pod,) = pods(DEPLOY / program)
+    (container,) = pod["containers"]
+
+    mounted = [mount["name"] for mount in container["volumeMounts"]]
+
+    assert sorted(mounted) == sorted(volume["name"] for volume in pod["volumes"])
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_nothing_is_mounted_by_part_so_that_edits_arrive(program: str) -> None:
+    (pod,) = pods(DEPLOY / program)
+
+    assert not [mount for mount in pod["containers"][0]["volumeMounts"] if "subPath" in mount]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_selector_finds_the_pods_of_its_template(program: str) -> None:
+    found = [each for each in objects(DEPLOY / program) if "template" in each.get("spec", {})]
+    labels = found[0]["spec"]["template"]["metadata"]["labels"]
+    selectors = [
+        each["spec"]["selector"]["matchLabels"]
+        for each in objects(DEPLOY / program)
+        if "selector" in each.get("spec", {})
+    ]
+
+    assert all(selector.items() <= labels.items() for selector in selectors)
+
+
+@pytest.mark.parametrize(
+    ("program", "account"),
+    [("daemonset", keys.AGENT_MANAGER), ("remediator", keys.REMEDIATOR_MANAGER)],
+)
+def test_a_program_is_who_the_admission_policies_take_it_for(program: str, account: str) -> None:
+    (pod,) = pods(DEPLOY / program)
+
+    assert pod["serviceAccountName"] == account
+    assert named(DEPLOY / program, "ServiceAccount")["metadata"] == {
+        "name": account,
+        "namespace": keys.NAMESPACE,
+    }
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_whatever_lies_in_a_namespace_says_in_which(program: str) -> None:
+    spaced = {
+        "ServiceAccount",
+        "Role",
+        "RoleBinding",
+        "DaemonSet",
+        "Deployment",
+        "PodDisruptionBudget",
+    }
+
+    for each in objects(DEPLOY / program):
+        assert ("namespace" in each["metadata"]) == (each["kind"] in spaced), each["metadata"]
+
+
+def test_agents_are_rolled_out_in_tenths_and_run_on_every_node() -> None:
+    daemons = named(DEPLOY / "daemonset", "DaemonSet")["spec"]
+
+    assert daemons["updateStrategy"]["rollingUpdate"] == {"maxUnavailable": "10%"}
+    assert daemons["template"]["spec"]["tolerations"] == [{"operator": "Exists"}]
+
+
+def test_the_remediator_runs_without_privileges() -> None:
+    (pod,) = pods(DEPLOY / "remediator")
+    context = pod["containers"][0]["securityContext"]
+
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert context == {
+        "readOnlyRootFilesystem": True,
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+    }
