@@ -31,7 +31,7 @@ AGENT_NAME: Final = "nodemend-agent"
 GPUS_LABEL: Final = f"{GROUP}/gpus"
 """How many GPUs a Node ought to offer; without it, as many as its capacity says."""
 
-AGENT_USER: Final = f"system:serviceaccount:{NAMESPACE}:{AGENT_MANAGER}"
+AGENT_USER: Final = f"system:serviceaccount:{NAMESPACE}:{AGENT_NAME}"
 REMEDIATOR_USER: Final = f"system:serviceaccount:{NAMESPACE}:{REMEDIATOR_MANAGER}"
 """Who the programs are to the API server: each has the service account of its name."""
 
