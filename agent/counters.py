@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from agent.readings import Counter, Occurrence, Reading
+from agent.readings import Counter, Occurrence, Reading, ReadingError
 from nodehealth.kube.objects import Struct
 from nodehealth.signals import Kind, Signal
 
@@ -31,7 +31,12 @@ def fold(
     """Say how fast counters grew, or how often something happened.
 
     A counter that is read for the first time says nothing: what it counted is older than we know.
+
+    Raises:
+        ReadingError: a counter is told twice, and would be counted twice.
     """
+    if len({(each.name, each.subject) for each in told}) < len(told):
+        raise ReadingError("expected one total a counter, got one of them twice")
     known = {(each.name, each.subject): each for each in before}
     found: list[Reading | Occurrence] = []
     for each in told:

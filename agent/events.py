@@ -1,6 +1,7 @@
 """How occurrences become counted events, each counted once however often it is read."""
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
 
 import msgspec
@@ -12,6 +13,8 @@ from nodehealth.kube.objects import Struct
 
 MOST: Final = 128
 """How many events a report may hold."""
+KEPT: Final = timedelta(days=1)
+"""How long after it happened last an event is told; its history reaches no further back."""
 
 _Key: TypeAlias = tuple[str, str, tuple[tuple[str, int | str], ...]]
 
@@ -27,11 +30,17 @@ Cursors: TypeAlias = Mapping[str, Cursor]
 
 
 def fold(
-    events: tuple[Event, ...], cursors: Cursors, news: Iterable[Occurrence], boot_id: str
+    events: tuple[Event, ...],
+    cursors: Cursors,
+    news: Iterable[Occurrence],
+    *,
+    boot_id: str,
+    now: datetime,
 ) -> tuple[tuple[Event, ...], Cursors]:
     """Count what lies beyond the cursors, and move them.
 
-    When there are too many, those of earlier boots go first, then those that are quiet longest.
+    What belongs to another boot, or is quiet for a day, is gone; when there are still too many,
+    those that are quiet longest go.
     """
     rising = sorted(news, key=lambda occurrence: occurrence.position)
     unread = [each for each in rising if not _is_read(cursors.get(each.source), each, boot_id)]
@@ -40,17 +49,18 @@ def fold(
         for each in unread
         if each.source
     }
-    return _count(events, unread, boot_id), {**cursors, **read}
+    ours = (each for each in events if each.boot_id == boot_id)
+    counted = _count(ours, unread, boot_id)
+    recent = (each for each in counted if now - _until(each) < KEPT)
+    return _kept(recent), {**cursors, **read}
 
 
-def _count(
-    events: tuple[Event, ...], unread: Iterable[Occurrence], boot_id: str
-) -> tuple[Event, ...]:
+def _count(events: Iterable[Event], unread: Iterable[Occurrence], boot_id: str) -> Iterable[Event]:
     counted = {_key(each.name, each.subject, each.fields): each for each in events}
     for each in unread:
         key = _key(each.name, each.subject, each.fields)
         counted[key] = _counted(counted.get(key), each, boot_id)
-    return _kept(counted.values(), boot_id)
+    return counted.values()
 
 
 def _key(name: str, subject: str, fields: Fields) -> _Key:
@@ -72,20 +82,17 @@ def _counted(before: Event | None, occurrence: Occurrence, boot_id: str) -> Even
             boot_id=boot_id,
             count=0,
         )
-    earlier = before.count if before.boot_id == boot_id else 0
     return msgspec.structs.replace(
         before,
-        boot_id=boot_id,
-        count=earlier + occurrence.count,
+        count=before.count + occurrence.count,
         history=history.record(before.history, occurrence.at, occurrence.count),
     )
 
 
-def _kept(events: Iterable[Event], boot_id: str) -> tuple[Event, ...]:
+def _kept(events: Iterable[Event]) -> tuple[Event, ...]:
     newest_first = sorted(events, key=_until, reverse=True)
-    newest_first.sort(key=lambda each: each.boot_id != boot_id)
     return tuple(sorted(newest_first[:MOST], key=lambda e: _key(e.name, e.subject, e.fields)))
 
 
-def _until(event: Event) -> float:
-    return event.history.until.timestamp() if event.history.until else 0.0
+def _until(event: Event) -> datetime:
+    return event.history.until or datetime.min.replace(tzinfo=UTC)

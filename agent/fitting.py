@@ -1,33 +1,37 @@
 """A report that fits into its share of etcd: what matters least is left out first, and it is said.
 
-The flips of the levels that are quiet longest go first, then levels that do not apply, then those
-levels and events that have been what they are for longest. Whatever is left out, a failed probe
-named `report` says so.
+Detail goes first: the counts of long ago, then when levels flipped. Then whole levels go, those
+that do not apply first and then those that are nearest to what they are on a healthy node; then
+events, those that are quiet longest first; and what is bad goes last. While only flips are left
+out, nothing is missing that a verdict needs; beyond that, a failed probe named `report` says so.
 """
 
 import bisect
-import logging
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import IntEnum
 from typing import Final, TypeAlias
 
 import msgspec
 
+from nodehealth.catalogue import CATALOGUE
 from nodehealth.health import Event, Level, NodeHealthStatus, ProbeReport, ProbeState
 from nodehealth.history import History
-from nodehealth.signals import Knowledge
+from nodehealth.signals import Knowledge, Signal, Unit
 
 LIMIT: Final = 7 * 1024
 """Bytes of a status, so that the object with its metadata and managed fields stays below 8 KiB."""
 PROBE: Final = "report"
-
-logger = logging.getLogger(__name__)
+_FAR: Final = 0.5
+"""How far a level is from what is healthy when it is kept longer than what happened."""
 
 
 class _Part(IntEnum):
-    FLIPS = 0
-    LEVEL = 1
-    EVENT = 2
+    BUCKETS = 0
+    """The counts of an event per hour and five minutes; its last times stay."""
+    FLIPS = 1
+    LEVEL = 2
+    EVENT = 3
 
 
 _Sacrifice: TypeAlias = tuple[_Part, int]
@@ -39,42 +43,54 @@ def size(status: NodeHealthStatus) -> int:
     return len(msgspec.json.encode(status))
 
 
-def fit(status: NodeHealthStatus, now: datetime, limit: int = LIMIT) -> NodeHealthStatus:
+def fit(
+    status: NodeHealthStatus,
+    now: datetime,
+    limit: int = LIMIT,
+    catalogue: Mapping[str, Signal] = CATALOGUE,
+) -> NodeHealthStatus:
     """Return the status, or as much of it as fits."""
-    whole = size(status)
-    if whole <= limit:
+    if size(status) <= limit:
         return status
-    order = _order(status)
+    order = [*_details(status), *_facts(status, catalogue)]
 
     def saves_enough(count: int) -> bool:
         return size(_without(status, order[:count], now)) <= limit
 
     count = 1 + bisect.bisect_left(range(1, len(order)), x=True, key=saves_enough)
-    smaller = _without(status, order[:count], now)
-    logger.warning("the report takes %d bytes of %d; %s", whole, limit, smaller.probes[-1].message)
-    return smaller
+    return _without(status, order[:count], now)
 
 
-def _order(status: NodeHealthStatus) -> list[_Sacrifice]:
-    """Return all that can be left out, what matters least first."""
-    flips = sorted(enumerate(status.levels), key=lambda entry: _last(entry[1].flips))
-    absent = [index for index, level in enumerate(status.levels) if _is_absent(level)]
-    facts = [
-        *(
-            (level.since.timestamp(), (_Part.LEVEL, index))
-            for index, level in enumerate(status.levels)
-            if not _is_absent(level)
-        ),
-        *(
-            (_last(event.history), (_Part.EVENT, index))
-            for index, event in enumerate(status.events)
-        ),
+def _details(status: NodeHealthStatus) -> Iterator[_Sacrifice]:
+    """Give what can be left out of levels and events, the oldest first of each kind."""
+    events = sorted(enumerate(status.events), key=lambda entry: _last(entry[1].history))
+    levels = sorted(enumerate(status.levels), key=lambda entry: _last(entry[1].flips))
+    yield from ((_Part.FLIPS, at) for at, level in levels if level.flips != History())
+    yield from ((_Part.BUCKETS, at) for at, event in events if event.history.hours)
+
+
+def _facts(status: NodeHealthStatus, catalogue: Mapping[str, Signal]) -> list[_Sacrifice]:
+    """Return all levels and events, what matters least first."""
+    ranked: list[tuple[float, float, _Sacrifice]] = [
+        (_distance(level, catalogue), level.since.timestamp(), (_Part.LEVEL, at))
+        for at, level in enumerate(status.levels)
     ]
-    return [
-        *((_Part.FLIPS, index) for index, level in flips if level.flips != History()),
-        *((_Part.LEVEL, index) for index in absent),
-        *(part for _, part in sorted(facts)),
+    ranked += [
+        (_FAR, _last(event.history), (_Part.EVENT, at)) for at, event in enumerate(status.events)
     ]
+    return [part for _, _, part in sorted(ranked)]
+
+
+def _distance(level: Level, catalogue: Mapping[str, Signal]) -> float:
+    """Return how far a level is from what it is on a healthy node, from 0 to 1; -1 for no fact."""
+    signal = catalogue.get(level.name)
+    if level.knowledge is Knowledge.NOT_APPLICABLE:
+        return -1.0
+    if level.knowledge is Knowledge.UNKNOWN or level.value is None or signal is None:
+        return 0.0
+    distance = abs(level.value - signal.healthy)
+    whole = signal.unit in {Unit.RATIO, Unit.BOOLEAN}
+    return distance if whole else float(distance > 0)
 
 
 def _without(
@@ -84,31 +100,30 @@ def _without(
     return msgspec.structs.replace(
         status,
         levels=tuple(
-            _forgetting(level) if (_Part.FLIPS, index) in gone else level
-            for index, level in enumerate(status.levels)
-            if (_Part.LEVEL, index) not in gone
+            _forgetting(level) if (_Part.FLIPS, at) in gone else level
+            for at, level in enumerate(status.levels)
+            if (_Part.LEVEL, at) not in gone
         ),
-        events=_left(status.events, gone),
+        events=tuple(
+            _summed(event) if (_Part.BUCKETS, at) in gone else event
+            for at, event in enumerate(status.events)
+            if (_Part.EVENT, at) not in gone
+        ),
         probes=(*status.probes, _confession(sacrifices, now)),
     )
 
 
-def _left(events: tuple[Event, ...], gone: frozenset[_Sacrifice]) -> tuple[Event, ...]:
-    return tuple(event for index, event in enumerate(events) if (_Part.EVENT, index) not in gone)
-
-
 def _confession(sacrifices: list[_Sacrifice], now: datetime) -> ProbeReport:
     parts = [part for part, _ in sacrifices]
+    is_whole = set(parts) <= {_Part.FLIPS}
     message = (
         "left out of a report that is too large: "
         f"flips of {parts.count(_Part.FLIPS)} levels, "
+        f"counts of {parts.count(_Part.BUCKETS)} events, "
         f"{parts.count(_Part.LEVEL)} levels, {parts.count(_Part.EVENT)} events"
     )
-    return ProbeReport(name=PROBE, state=ProbeState.FAILED, since=now, message=message)
-
-
-def _is_absent(level: Level) -> bool:
-    return level.knowledge is Knowledge.NOT_APPLICABLE
+    state = ProbeState.OK if is_whole else ProbeState.FAILED
+    return ProbeReport(name=PROBE, state=state, since=now, message=message)
 
 
 def _last(past: History) -> float:
@@ -117,3 +132,8 @@ def _last(past: History) -> float:
 
 def _forgetting(level: Level) -> Level:
     return msgspec.structs.replace(level, flips=History())
+
+
+def _summed(event: Event) -> Event:
+    past = msgspec.structs.replace(event.history, five_minutes=(), hours=())
+    return msgspec.structs.replace(event, history=past)

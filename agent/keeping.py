@@ -3,12 +3,14 @@
 import asyncio
 import logging
 import os
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from agent import state
 from agent.host.guard import Guard, HungError
 from agent.state import VERSION, State
 
@@ -21,18 +23,33 @@ PATIENCE: Final = timedelta(seconds=3)
 
 
 class Keeper:
-    """Reads the file once and writes the newest state to it; a sick disk costs one warning."""
+    """Reads the file once and writes the newest state to it; a sick disk costs one warning.
+
+    Args:
+        path: The file.
+        pause: Between two writes of it.
+        patience: How long the disk may take.
+        failed: Called for each write that failed.
+    """
 
     def __init__(
-        self, path: Path, *, pause: timedelta = PAUSE, patience: timedelta = PATIENCE
+        self,
+        path: Path,
+        *,
+        pause: timedelta = PAUSE,
+        patience: timedelta = PATIENCE,
+        failed: Callable[[], object] = lambda: None,
     ) -> None:
         self._path = path
         self._pause = pause.total_seconds()
         self._patience = patience
+        self._failed = failed
         self._guard = Guard()
         self._newest: State | None = None
         self._kept: State | None = None
+        self._lasting: State | None = None
         self._is_sick = False
+        self._stop = asyncio.Event()
         self._wake = asyncio.Event()
 
     async def load(self) -> State | None:
@@ -50,17 +67,24 @@ class Keeper:
             return None
         return kept
 
-    def offer(self, state: State) -> None:
-        """Take the newest state."""
-        self._newest = state
+    def offer(self, newest: State) -> None:
+        """Take the newest state; it is written if a restart would miss what is new in it."""
+        self._newest = newest
+        if self._lasting is None or state.lasting(newest) != self._lasting:
+            self._wake.set()
+
+    def stop(self) -> None:
+        """End `run` once the newest state is in the file, or cannot be written."""
+        self._stop.set()
         self._wake.set()
 
     async def run(self) -> None:
-        """Save what is offered, with a pause after each write, until cancelled."""
-        while True:
+        """Save what is offered, with a pause after each write, until stopped."""
+        while not self._stop.is_set():
             await self._wake.wait()
             await self.save()
-            await asyncio.sleep(self._pause)
+            await self._rest()
+        await self.save()
 
     async def save(self) -> None:
         """Write the newest state, if it is not in the file yet."""
@@ -78,9 +102,17 @@ class Keeper:
             return
         if self._is_sick:
             logger.info("%s can be written again", self._path)
-        self._kept, self._is_sick = newest, False
+        self._kept, self._lasting, self._is_sick = newest, state.lasting(newest), False
+
+    async def _rest(self) -> None:
+        try:
+            async with asyncio.timeout(self._pause):
+                await self._stop.wait()
+        except TimeoutError:
+            return
 
     def _report_sick(self, failure: OSError | HungError) -> None:
+        self._failed()
         if not self._is_sick:
             logger.warning(
                 "%s cannot be written: %s; a restart would forget what happened since",
@@ -94,13 +126,21 @@ def _write(path: Path, content: bytes) -> None:
     """Replace a file as a whole: a crash leaves the old one or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.new")
-    with draft.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        _fill(draft, content)
+    except OSError:
+        draft.unlink(missing_ok=True)  # on a full disk, what it holds is missed elsewhere
+        raise
     draft.replace(path)
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def _fill(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,7 +1,8 @@
 """How a reading becomes a level: on the grid, with the time since which it holds.
 
-A level's time changes when its value does, and only then. Not knowing is no value: a level that is
-unknown for a while keeps its last value and the time since which it has had it.
+A level's time changes when its value does, or when it begins or ceases to apply. Not knowing is no
+value: a level that is unknown for a while keeps its last value and the time since which it has had
+it. One that does not apply for a while, as a link that an administrator takes down, keeps it too.
 """
 
 from datetime import datetime
@@ -18,8 +19,8 @@ from nodehealth.signals import Grid, Knowledge
 def fold(before: Level | None, reading: Reading, grid: Grid, now: datetime) -> Level:
     """Return the level after a reading; a change from one number to another is a flip."""
     was = before.value if before else None
-    value = _value(was, reading, grid)
-    stays = before is not None and value == was
+    value = _value(None if _is_another(before, reading) else was, reading, grid)
+    stays = before is not None and value == was and _applies(before) == _applies(reading)
     return Level(
         name=reading.name,
         subject=reading.subject,
@@ -37,9 +38,19 @@ def unknown(level: Level) -> Level:
 
 
 def _value(was: float | None, reading: Reading, grid: Grid) -> float | None:
-    if reading.knowledge is Knowledge.UNKNOWN:
+    if reading.value is None:
         return was
-    return None if reading.value is None else grid.snap(reading.value, was)
+    return grid.snap(reading.value, was)
+
+
+def _is_another(before: Level | None, reading: Reading) -> bool:
+    """Say whether it does not apply to what has come into the place of what was."""
+    changed = before is not None and bool(reading.fields) and reading.fields != before.fields
+    return changed and not _applies(reading)
+
+
+def _applies(told: Level | Reading) -> bool:
+    return told.knowledge is not Knowledge.NOT_APPLICABLE
 
 
 def _flips(before: Level | None, value: float | None, now: datetime) -> History:

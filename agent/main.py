@@ -24,8 +24,8 @@ from nodehealth.kit.settings import SettingsError
 from nodehealth.kube import connect, kubeconfig
 from nodehealth.kube.client import Client
 
-LAST_WRITE: Final = timedelta(seconds=5)
-"""How long the write in flight may still take when the agent is told to end."""
+LAST_WRITES: Final = timedelta(seconds=7)
+"""How long the writes in flight, to the API server and to the disk, may take at the end."""
 
 
 async def serve(
@@ -82,11 +82,13 @@ async def run(
         publishing = tasks.create_task(publisher.run(), name="publisher")
         await stop.wait()
         watching.cancel()
-        keeping.cancel()
+        await asyncio.wait({watching})
+        keeper.stop()
         publisher.stop()
-        await asyncio.wait({publishing}, timeout=LAST_WRITE.total_seconds())
-        publishing.cancel()
-    await keeper.save()
+        last = {keeping, publishing}
+        _, late = await asyncio.wait(last, timeout=LAST_WRITES.total_seconds())
+        for each in late:
+            each.cancel()
 
 
 async def begun(

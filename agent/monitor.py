@@ -105,7 +105,7 @@ class Monitor:
             self._miss(name, ProbeState.OVERDUE, str(error))
             return
         message = f"{type(error).__name__}: {error}"
-        if self.state.reports[name].message != message:
+        if self.state.reports[name].message != state.shortened(message):
             logger.error("probe %s failed: %s", name, message, exc_info=error)
         self._miss(name, ProbeState.FAILED, message)
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 from typing import Final, TypeAlias
 
@@ -41,7 +41,8 @@ class Publisher:
         self._sent: NodeHealthStatus | None = None
         self._account: Account | None = None
         self._failures = 0
-        self._failure: type[Exception] | tuple[()] = ()
+        self._complaints = frozenset[str]()
+        self._is_cut = False
         self._not_before = 0.0
         self._stopping = False
         self._wake = asyncio.Event()
@@ -88,7 +89,7 @@ class Publisher:
         seconds = round(refresh.total_seconds())
         status = msgspec.structs.replace(newest, reported_at=at, refresh_seconds=seconds)
         try:
-            await self._send(fitting.fit(status, at))
+            await self._send(self._fitted(status, at))
         except (errors.KubeError, NotOursError) as failure:
             self._failed(failure)
         else:
@@ -102,8 +103,9 @@ class Publisher:
 
     def _failed(self, failure: errors.KubeError | NotOursError) -> None:
         """Wait longer after each failure; with jitter, so that a fleet does not return as one."""
-        level = logging.DEBUG if isinstance(failure, self._failure) else logging.WARNING
-        self._failure = type(failure)
+        kind = _kind(failure)
+        level = logging.DEBUG if kind in self._complaints else logging.WARNING
+        self._complaints |= {kind}
         logger.log(level, "the report could not be written, trying again: %s", failure)
         longest = LONGEST_PAUSE.total_seconds()
         pause = min(longest, 2.0**self._failures) * self._random.uniform(0.5, 1.0)
@@ -115,4 +117,21 @@ class Publisher:
     def _succeeded(self, sent: NodeHealthStatus) -> None:
         if self._failures:
             logger.info("the report is written again")
-        self._failures, self._failure, self._not_before, self._sent = 0, (), 0.0, sent
+        self._complaints, self._failures = frozenset(), 0
+        self._not_before, self._sent = 0.0, sent
+
+    def _fitted(self, status: NodeHealthStatus, at: datetime) -> NodeHealthStatus:
+        fitted = fitting.fit(status, at)
+        is_cut = fitted is not status
+        if is_cut and not self._is_cut:
+            logger.warning("%s", fitted.probes[-1].message)
+        if self._is_cut and not is_cut:
+            logger.info("the report fits again")
+        self._is_cut = is_cut
+        return fitted
+
+
+def _kind(failure: Exception) -> str:
+    """Name what went wrong, as far as a person would mend it otherwise."""
+    away = isinstance(failure, errors.UnavailableError)
+    return (errors.UnavailableError if away else type(failure)).__name__

@@ -112,6 +112,9 @@ def _check_reading(reading: Reading, signal: Signal) -> None:
 def _check_occurrence(occurrence: Occurrence, signal: Signal) -> None:
     if signal.kind is not Kind.EVENT:
         raise ReadingError(f"{occurrence.name}: expected a reading of a level, got an occurrence")
+    if occurrence.at.tzinfo is None:
+        expected = "a time with its time zone"
+        raise ReadingError(f"{occurrence.name}: expected {expected}, got {occurrence.at}")
     if occurrence.count < 1:
         raise ReadingError(f"{occurrence.name}: expected a count >= 1, got {occurrence.count}")
 

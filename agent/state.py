@@ -15,7 +15,7 @@ from agent.readings import Answer, Counter, Occurrence, Reading, ReadingError
 from nodehealth.catalogue import CATALOGUE
 from nodehealth.health import Event, Level, NodeHealthStatus, ProbeReport, ProbeState
 from nodehealth.kube.objects import Struct
-from nodehealth.signals import Knowledge, Signal
+from nodehealth.signals import Kind, Knowledge, Signal
 
 VERSION: Final = 1
 """The version of the file that keeps a State across restarts."""
@@ -46,19 +46,17 @@ def begin(
     """Start with what an earlier agent on this node kept.
 
     After a mere restart its levels are unknown until they are read again, and keep their times.
-    After a reboot only the events remain, with the boot in which they happened. What was kept for
-    another Node is worth nothing.
+    What was kept in another boot, or for another Node, is worth nothing.
     """
     names = tuple(probes)
     reports = {name: _report(None, name, ProbeState.STARTING, "", now) for name in names}
     fresh = State(boot_id=boot_id, node_uid=node_uid, reports=reports)
-    if kept is None or kept.node_uid != node_uid:
+    if kept is None or (kept.node_uid, kept.boot_id) != (node_uid, boot_id):
         return fresh
-    before = kept if kept.boot_id == boot_id else fresh
     return msgspec.structs.replace(
         fresh,
-        levels={name: _unknown(before.levels[name]) for name in names if name in before.levels},
-        counters={name: before.counters[name] for name in names if name in before.counters},
+        levels={name: _unknown(kept.levels[name]) for name in names if name in kept.levels},
+        counters={name: kept.counters[name] for name in names if name in kept.counters},
         events=kept.events,
         cursors=kept.cursors,
     )
@@ -92,7 +90,9 @@ def answered(
         levels.fold(before.get((each.name, each.subject)), each, signals[each.name].grid, now)
         for each in told
     )
-    happened, cursors = events.fold(state.events, state.cursors, news, state.boot_id)
+    happened, cursors = events.fold(
+        state.events, state.cursors, news, boot_id=state.boot_id, now=now
+    )
     return msgspec.structs.replace(
         state,
         levels={**state.levels, probe: now_known},
@@ -116,7 +116,7 @@ def unanswered(state: State, probe: str, how: ProbeState, message: str, now: dat
 
 def status(state: State, *, agent_version: str) -> NodeHealthStatus:
     """Return the report, in an order that depends on nothing but its content."""
-    everything = chain.from_iterable(state.levels.values())
+    everything = map(_told, chain.from_iterable(state.levels.values()))
     return NodeHealthStatus(
         node_uid=state.node_uid,
         boot_id=state.boot_id,
@@ -125,6 +125,34 @@ def status(state: State, *, agent_version: str) -> NodeHealthStatus:
         events=state.events,
         probes=tuple(state.reports[name] for name in sorted(state.reports)),
     )
+
+
+def shortened(message: str) -> str:
+    """Return as much of a message as a report holds."""
+    return message[:_LONGEST_MESSAGE]
+
+
+def lasting(state: State, catalogue: Mapping[str, Signal] = CATALOGUE) -> State:
+    """Return what a restart would lose for good: all but how rates stood and when they were read.
+
+    Whoever keeps the state writes it anew when this changes, not at every look.
+    """
+    totals = {
+        probe: tuple(
+            msgspec.structs.replace(each, uptime=0.0)
+            for each in samples
+            if each.name in catalogue and catalogue[each.name].kind is Kind.EVENT
+        )
+        for probe, samples in state.counters.items()
+    }
+    return msgspec.structs.replace(state, counters=totals)
+
+
+def _told(level: Level) -> Level:
+    """Say of a level that does not apply nothing but that; what it was is remembered, not told."""
+    if level.knowledge is not Knowledge.NOT_APPLICABLE:
+        return level
+    return msgspec.structs.replace(level, value=None, fields={})
 
 
 def _unknown(known: Iterable[Level]) -> tuple[Level, ...]:
@@ -167,5 +195,5 @@ def _report(
         name=probe,
         state=how,
         since=before.since if before is not None and same else now,
-        message=message[:_LONGEST_MESSAGE],
+        message=shortened(message),
     )

@@ -23,6 +23,7 @@ _SIGNALS: Final = (
         subject="mount point",
         source="statvfs(3): f_bavail / (f_blocks - f_bfree + f_bavail)",
         unit=Unit.RATIO,
+        healthy=1.0,
         grid=_HALF_PERCENT,
         fields={"device": FieldType.STRING, "fstype": FieldType.STRING},
         unknown="statvfs did not return in time: the mount hangs or is gone.",
@@ -34,6 +35,7 @@ _SIGNALS: Final = (
         subject="mount point",
         source="statvfs(3): f_favail / f_files; not applicable where f_files is 0",
         unit=Unit.RATIO,
+        healthy=1.0,
         grid=_HALF_PERCENT,
         fields={"device": FieldType.STRING, "fstype": FieldType.STRING},
         unknown="statvfs did not return in time: the mount hangs or is gone.",
@@ -127,6 +129,7 @@ _SIGNALS: Final = (
         subject="",
         source="/proc/meminfo: MemAvailable / MemTotal",
         unit=Unit.RATIO,
+        healthy=1.0,
         grid=_FIVE_PERCENT,
     ),
     Signal(

@@ -36,11 +36,11 @@ class Event(Struct, frozen=True, kw_only=True):
 
     name: Annotated[str, Meta(max_length=63)]
     boot_id: Annotated[str, Meta(max_length=63)]
-    """The boot of the node in which it happened last."""
+    """The boot of the node in which it happened."""
     subject: Annotated[str, Meta(max_length=253)] = ""
     fields: Fields = field(default_factory=dict)
     count: Annotated[int, Meta(ge=1)] = 1
-    """How often in that boot, agent restarts included; the history knows of earlier ones too."""
+    """How often in that boot, agent restarts included."""
     history: History = History()
 
 

@@ -97,6 +97,8 @@ class Signal:
     unit: Unit = Unit.COUNT
     grid: Grid = WHOLE
     fields: Mapping[str, FieldType] = field(default_factory=dict)
+    healthy: float = 0.0
+    """What it is when nothing at all is wrong: of a report that is too large, that goes first."""
     urgent: bool = False
     """Whether a change is written at once even while the agent saves its writes."""
     unknown: str = "The probe did not answer in time or could not read the source."

@@ -2,14 +2,15 @@
 
 A call into a dead NFS server sleeps in the kernel and cannot be killed. So every call has a key;
 while one of a key has not returned, no second one is made, so that lost threads never pile up: who
-asks in the meantime waits for its turn as long as its patience lasts. The threads are daemons: they
-hold up neither the loop nor the end of the process, which is why they are not those of an executor.
+asks in the meantime waits for it to return as long as its patience lasts. The threads are daemons,
+and hold up neither the loop nor the end of the process; those of an executor would.
 """
 
 import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 from weakref import WeakValueDictionary
@@ -20,12 +21,26 @@ T = TypeVar("T")
 class HungError(Exception):
     """A call did not return in time, or an earlier one of its key still has not."""
 
+    def __init__(self, message: str, *, lasted: timedelta = timedelta()) -> None:
+        super().__init__(message)
+        self.lasted = lasted
+        """How long the call that hangs has been under way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Flight:
+    """A call under way in a thread."""
+
+    began: float
+    """By the loop's clock."""
+    landed: Future[None]
+
 
 class Guard:
     """Makes blocking calls, at most one a key."""
 
     def __init__(self) -> None:
-        self._in_flight: set[str] = set()
+        self._flights: dict[str, _Flight] = {}
         self._turns = WeakValueDictionary[str, asyncio.Lock]()
 
     async def call(self, key: str, work: Callable[[], T], *, patience: timedelta) -> T:
@@ -38,18 +53,28 @@ class Guard:
         turn = self._turns.setdefault(key, asyncio.Lock())
         try:
             async with limit, turn:
+                await self._landed(key)
                 return await asyncio.wrap_future(self._start(key, work))
         except TimeoutError as late:
             if not limit.expired():
                 raise  # the kernel's ETIMEDOUT is a TimeoutError too
-            raise HungError(f"{key} does not return") from late
+            raise self._hung(key) from late
+
+    async def _landed(self, key: str) -> None:
+        """Wait for a call that nobody waits for any more."""
+        flight = self._flights.get(key)
+        if flight is not None:
+            await asyncio.wrap_future(flight.landed)
+
+    def _hung(self, key: str) -> HungError:
+        now, flight = asyncio.get_running_loop().time(), self._flights.get(key)
+        lasted = timedelta(seconds=now - flight.began) if flight else timedelta()
+        return HungError(f"{key} does not return", lasted=lasted)
 
     def _start(self, key: str, work: Callable[[], T]) -> Future[T]:
-        if key in self._in_flight:
-            raise HungError(f"{key} does not return")
-        self._in_flight.add(key)
-        result = Future[T]()
-        result.set_running_or_notify_cancel()
+        began = asyncio.get_running_loop().time()
+        self._flights[key] = _Flight(began=began, landed=_unstoppable(Future[None]()))
+        result = _unstoppable(Future[T]())
         threading.Thread(target=self._run, args=(key, work, result), name=key, daemon=True).start()
         return result
 
@@ -57,8 +82,17 @@ class Guard:
         try:
             outcome = work()
         except BaseException as error:  # noqa: BLE001 - passed on to whoever awaits the call
-            self._in_flight.discard(key)
+            self._land(key)
             result.set_exception(error)
         else:
-            self._in_flight.discard(key)
+            self._land(key)
             result.set_result(outcome)
+
+    def _land(self, key: str) -> None:
+        self._flights.pop(key).landed.set_result(None)
+
+
+def _unstoppable(future: Future[T]) -> Future[T]:
+    """Return a future that nobody can cancel: the kernel does not let go of the thread either."""
+    future.set_running_or_notify_cancel()
+    return future

@@ -82,12 +82,12 @@ class HttpTransport(Transport):
         """Send a request; a token that is refused is read again and the request sent anew."""
         headers = await self._credentials.headers()
         answer = await self._send(request, headers, deadline)
-        if answer.status == 401:
-            newer = await self._credentials.headers(refused=True)
-            if newer != headers:
-                answer.close()
-                answer = await self._send(request, newer, deadline)
         try:
+            if answer.status == 401:
+                newer = await self._credentials.headers(refused=True)
+                if newer != headers:
+                    answer.close()
+                    answer = await self._send(request, newer, deadline)
             yield HttpResponse(request, answer, deadline)
         finally:
             answer.release()  # a connection whose answer was not read to its end is closed

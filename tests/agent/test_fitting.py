@@ -1,5 +1,6 @@
 """A report never outgrows its share of etcd, and says what it left out."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -23,17 +24,35 @@ def past(count: int, last: datetime = NOON) -> History:
     return known
 
 
-def level(number: int, *, flips: int = 0, knowledge: Knowledge = Knowledge.KNOWN) -> Level:
+def level(
+    number: int,
+    *,
+    flips: int = 0,
+    knowledge: Knowledge = Knowledge.KNOWN,
+    value: float = 0.5,
+    name: str = "disk.free_ratio",
+) -> Level:
     at = NOON + timedelta(minutes=number)
     return Level(
-        name="disk.free_ratio",
+        name=name,
         subject=f"/data{number}",
-        value=0.5,
+        value=value,
         since=at,
         knowledge=knowledge,
         fields=FIELDS,
         flips=past(flips, at),
     )
+
+
+def broken(number: int, value: float) -> Level:
+    at = NOON + timedelta(minutes=number)
+    return Level(name="disk.read_only", subject=f"/data{number}", value=value, since=at)
+
+
+def summed(number: int) -> Event:
+    at = NOON + timedelta(minutes=number)
+    past = History(last=(at,), until=at)
+    return Event(name="gpu.xid", subject=f"GPU-{number}", boot_id="b", history=past)
 
 
 def event(number: int) -> Event:
@@ -48,6 +67,10 @@ def event(number: int) -> Event:
 
 def status(levels: list[Level], events: list[Event] | None = None) -> NodeHealthStatus:
     return NodeHealthStatus(levels=tuple(levels), events=tuple(events or []), probes=(WELL,))
+
+
+def has(fitted: NodeHealthStatus, levels: list[Level]) -> bool:
+    return all(each in fitted.levels for each in levels)
 
 
 def test_a_report_that_fits_is_left_alone() -> None:
@@ -77,21 +100,83 @@ def test_levels_that_do_not_apply_go_before_events() -> None:
     assert fitted.events == (event(1),)
 
 
-def test_the_newest_facts_go_last() -> None:
-    whole = status([level(n) for n in range(60)], [event(n) for n in (1, 60)])
+def test_events_lose_their_counts_of_long_ago_before_any_level_goes() -> None:
+    levels = [level(n) for n in range(10)]
+    whole = status(levels, [event(n) for n in range(9)])
+
+    fitted = fitting.fit(whole, NOON, limit=fitting.size(whole) - 300)
+
+    kept = [bool(each.history.hours) for each in fitted.events]
+    assert fitted.levels == tuple(levels)
+    assert (kept, {len(each.history.last) for each in fitted.events}) == (sorted(kept), {16})
+    assert {True, False} == set(kept)
+
+
+def test_what_is_good_goes_before_what_happened_and_what_is_bad_goes_last() -> None:
+    good = [broken(n, value=0.0) for n in range(20)]
+    bad = [broken(n, value=1.0) for n in range(20, 40)]
+    whole = status([*bad, *good], [summed(n) for n in range(20)])
+
+    some_good = fitting.fit(whole, NOON, limit=fitting.size(whole) - 500)
+    some_events = fitting.fit(whole, NOON, limit=fitting.size(whole) // 2)
+    some_bad = fitting.fit(whole, NOON, limit=1500)
+
+    assert (len(some_good.events), has(some_good, bad)) == (20, True)
+    assert some_events.levels == tuple(bad)
+    assert 0 < len(some_events.events) < 20
+    assert some_bad.events == ()
+    assert 0 < len(some_bad.levels) < 20
+    assert all(each in bad for each in some_bad.levels)
+
+
+def test_what_is_bad_since_long_ago_outlives_what_is_good_since_lately() -> None:
+    whole = status([broken(0, value=1.0), *(broken(n, value=0.0) for n in range(1, 100))])
 
     fitted = fitting.fit(whole, NOON)
 
-    assert fitted.events == (event(60),)
+    assert broken(0, value=1.0) in fitted.levels
+
+
+def test_how_bad_a_share_is_depends_on_what_it_is_a_share_of() -> None:
+    full = [level(n, value=0.01) for n in range(30)]
+    empty = [level(n, value=0.99) for n in range(30, 60)]
+    calm = [level(n, value=0.0, name="memory.pressure_full_avg60") for n in range(30)]
+
+    fitted = fitting.fit(status([*full, *empty, *calm]), NOON)
+
+    assert has(fitted, full)
+
+
+def test_of_what_is_equally_bad_the_newest_goes_last() -> None:
+    whole = status([level(n) for n in range(60)])
+
+    fitted = fitting.fit(whole, NOON)
+
     assert fitted.levels == tuple(level(n) for n in range(60 - len(fitted.levels), 60))
 
 
 def test_what_is_left_out_is_said() -> None:
+    events = [event(n) for n in range(60, 63)]
+    whole = status([level(n, flips=16) for n in range(60)], events)
+
+    report = fitting.fit(whole, NOON).probes[-1]
+
+    assert (report.name, report.state, report.since) == ("report", ProbeState.FAILED, NOON)
+    found = re.fullmatch(
+        "left out of a report that is too large: "
+        r"flips of 60 levels, counts of 3 events, (\d+) levels, 0 events",
+        report.message,
+    )
+    assert found is not None
+    assert int(found[1]) == 60 - len(fitting.fit(whole, NOON).levels)
+
+
+def test_while_only_flips_are_left_out_nothing_is_missing() -> None:
     whole = status([level(n, flips=16) for n in range(15)])
 
     report = fitting.fit(whole, NOON).probes[-1]
 
-    assert (report.name, report.state) == ("report", ProbeState.FAILED)
+    assert (report.name, report.state) == ("report", ProbeState.OK)
     assert report.message.startswith("left out of a report that is too large: flips of ")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from agent import state
 from agent.keeping import Keeper
-from agent.readings import Occurrence
+from agent.readings import Counter, Occurrence
 from agent.state import State
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -23,6 +23,12 @@ def known(count: int) -> State:
         for n in range(count)
     ]
     return state.answered(begun, "gpus", seen, NOON)
+
+
+def looked(uptime: float) -> State:
+    begun = state.begin(None, boot_id="b", node_uid="u", probes=["memory"], now=NOON)
+    kills = Counter(name="memory.oom_kills", total=3, uptime=uptime)
+    return state.answered(begun, "memory", [kills], NOON)
 
 
 async def kept(path: Path, content: State) -> None:
@@ -84,9 +90,47 @@ async def test_only_the_newest_state_is_written_and_then_there_is_a_pause(tmp_pa
     await asyncio.sleep(0.05)
 
     assert await Keeper(path).load() == known(2)
-    running.cancel()
-    await keeper.save()
+    keeper.stop()
+    await running
     assert await Keeper(path).load() == known(3)
+
+
+async def test_what_a_restart_would_not_miss_is_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "agent.json"
+    keeper = Keeper(path, pause=timedelta())
+    running = asyncio.create_task(keeper.run())
+    keeper.offer(looked(uptime=100))
+    await asyncio.sleep(0.05)
+    path.unlink()
+
+    keeper.offer(looked(uptime=130))
+    await asyncio.sleep(0.05)
+
+    assert not path.exists()
+    keeper.stop()
+    await running
+    assert await Keeper(path).load() == looked(uptime=130)
+
+
+async def test_the_newest_state_is_kept_though_the_end_comes_in_the_middle_of_a_write(
+    tmp_path: Path,
+) -> None:
+    path, draft = tmp_path / "agent.json", tmp_path / ".agent.json.new"
+    os.mkfifo(draft)  # whoever opens it to write sleeps until somebody reads
+    keeper = Keeper(path, patience=timedelta(seconds=0.2))
+    running = asyncio.create_task(keeper.run())
+    keeper.offer(known(1))
+    await asyncio.sleep(0.05)
+    keeper.offer(known(2))
+    keeper.stop()
+    await asyncio.sleep(0.25)
+
+    reader = os.open(draft, os.O_RDONLY | os.O_NONBLOCK)
+    draft.unlink()
+    await running
+
+    os.close(reader)
+    assert await Keeper(path).load() == known(2)
 
 
 async def test_a_disk_that_refuses_costs_one_warning_and_is_tried_again(
@@ -95,11 +139,12 @@ async def test_a_disk_that_refuses_costs_one_warning_and_is_tried_again(
     caplog.set_level(logging.INFO)
     obstacle = tmp_path / "folder"
     obstacle.write_text("a file where a folder should be")
-    keeper = Keeper(obstacle / "agent.json")
+    failures: list[None] = []
+    keeper = Keeper(obstacle / "agent.json", failed=lambda: failures.append(None))
     for count in range(3):
         keeper.offer(known(count))
         await keeper.save()
-    assert len(caplog.messages) == 1
+    assert (len(caplog.messages), len(failures)) == (1, 3)
     assert "cannot be written" in caplog.messages[0]
 
     obstacle.unlink()
@@ -120,8 +165,11 @@ async def test_a_full_disk_leaves_the_last_good_file(
 
     await kept(path, known(2))
 
-    assert "No space left on device" in caplog.text
+    fact = "[Errno 28] No space left on device"
+    consequence = "a restart would forget what happened since"
+    assert caplog.messages == [f"{path} cannot be written: {fact}; {consequence}"]
     assert await Keeper(path).load() == known(1)
+    assert not draft.is_symlink()
 
 
 async def test_a_disk_that_hangs_holds_nobody_up(

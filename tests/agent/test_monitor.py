@@ -126,16 +126,17 @@ async def test_a_probe_that_raises_has_failed_and_says_why() -> None:
     assert reports["quick"].state is ProbeState.OK
 
 
+@pytest.mark.parametrize("why", ["no such sensor", "no such sensor " * 100])
 @played
 async def test_a_probe_that_fails_for_hours_is_logged_once(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, why: str
 ) -> None:
     async def script(_: int) -> Sequence[Answer]:
-        raise KeyError("no such sensor")
+        raise KeyError(why)
 
     await watched(monitor({"disk": probe(script)}), 7200)
 
-    assert caplog.messages == ["probe disk failed: KeyError: 'no such sensor'"]
+    assert caplog.messages == [f"probe disk failed: KeyError: {why!r}"]
 
 
 @played

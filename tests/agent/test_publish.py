@@ -195,6 +195,47 @@ def test_while_the_server_is_away_only_the_newest_report_is_kept(
     ]
 
 
+def test_an_outage_is_one_however_it_shows(caplog: pytest.LogCaptureFixture) -> None:
+    async def scene(publisher: Publisher, server: Server) -> None:
+        refused, silent = UnreachableError("connection refused"), OutcomeUnknownError("silence")
+        server.errors = [refused, silent, refused, silent]
+        publisher.offer(free(0.5))
+        await asyncio.sleep(600)
+
+    play(scene)
+
+    assert caplog.messages == ["the report could not be written, trying again: connection refused"]
+
+
+def test_what_is_wrong_anew_is_logged_anew(caplog: pytest.LogCaptureFixture) -> None:
+    async def scene(publisher: Publisher, server: Server) -> None:
+        for ratio in (0.5, 0.4):
+            server.errors = [UnreachableError("connection refused")]
+            publisher.offer(free(ratio))
+            await asyncio.sleep(600)
+
+    play(scene)
+
+    assert len(caplog.messages) == 2
+
+
+def test_after_an_outage_of_a_minute_the_newest_report_is_there_within_another() -> None:
+    async def scene(publisher: Publisher, server: Server) -> None:
+        publisher.offer(free(0.5))
+        await asyncio.sleep(10)
+        server.errors = [UnreachableError("connection refused")] * 1000
+        for second in range(60):
+            publisher.offer(free(second / 100))
+            await asyncio.sleep(1)
+        server.errors.clear()
+        await asyncio.sleep(60)
+
+    server = play(scene)
+
+    assert server.ratios[:2] == [0.5, 0.59]
+    assert 70 <= server.times[1] <= 130
+
+
 def test_each_kind_of_failure_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     async def scene(publisher: Publisher, server: Server) -> None:
         away, forbidden = UnreachableError("connection refused"), ForbiddenError("no rights")
@@ -275,15 +316,26 @@ def test_the_write_in_flight_is_finished_when_told_to_stop() -> None:
     assert play(scene).ratios == [0.5]
 
 
-def test_a_report_that_is_too_large_is_cut_to_fit() -> None:
+def test_a_report_that_is_too_large_is_cut_to_fit_and_that_is_said_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
     levels = tuple(
         Level(name="disk.free_ratio", subject=f"/{n}", value=0.5, since=START) for n in range(200)
     )
 
     async def scene(publisher: Publisher, _: Server) -> None:
-        publisher.offer(msgspec.structs.replace(free(0.5), levels=levels))
-        await asyncio.sleep(1)
+        for ratio in (0.5, 0.4):
+            publisher.offer(
+                msgspec.structs.replace(free(ratio), levels=(*levels, *free(ratio).levels))
+            )
+            await asyncio.sleep(60)
+        publisher.offer(free(0.5))
+        await asyncio.sleep(60)
 
-    ((_, status),) = play(scene).told
+    told = [status for _, status in play(scene).told]
 
-    assert len(msgspec.json.encode(status)) <= 8192 - 1024
+    assert max(len(msgspec.json.encode(status)) for status in told) <= 8192 - 1024
+    cut, fits = caplog.messages
+    assert cut.startswith("left out of a report that is too large")
+    assert fits == "the report fits again"

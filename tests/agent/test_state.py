@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -170,15 +171,72 @@ def test_reading_a_source_again_never_inflates_a_count(batches: list[tuple[int, 
         assert sum(each.count for each in known.events) == seen + 1
 
 
-def test_when_there_are_too_many_events_the_oldest_boots_go_first() -> None:
-    earlier = state.answered(fresh(), "gpu", [xid(n, code=n) for n in range(100)], NOON)
-    known = fresh(earlier, boot_id="b2")
+def test_when_there_are_too_many_events_those_that_are_quiet_longest_go_first() -> None:
+    known = state.answered(fresh(), "gpu", [xid(n, code=n) for n in range(150)], NOON)
 
-    known = state.answered(known, "gpu", [xid(n, code=1000 + n) for n in range(50)], NOON)
+    assert [each.fields["code"] for each in known.events] == list(range(22, 150))
 
-    assert len(known.events) == 128
-    assert sum(each.boot_id == "b2" for each in known.events) == 50
-    assert min(each.fields["code"] for each in known.events) == 22
+
+def test_what_happened_in_another_boot_is_told_no_more() -> None:
+    earlier = state.answered(fresh(), "gpu", [xid(1)], NOON)
+
+    assert fresh(earlier, boot_id="b2").events == ()
+
+
+@pytest.mark.parametrize(("hours", "events"), [(23.9, 1), (24.1, 0)])
+def test_what_is_quiet_for_a_day_is_told_no_more(hours: float, events: int) -> None:
+    known = state.answered(fresh(), "gpu", [xid(1)], NOON)
+
+    known = state.answered(known, "disk", [free(0.5)], minute(hours * 60))
+
+    assert len(known.events) == events
+
+
+def test_what_does_not_apply_for_a_while_is_remembered_and_not_told() -> None:
+    known = state.answered(fresh(), "disk", [free(0.5)], minute(1))
+    known = state.answered(known, "disk", [hidden(knowledge=ABSENT)], minute(2))
+
+    (told,) = state.status(known, agent_version="").levels
+    assert (told.value, told.fields) == (None, {})
+    assert state.past(known, "disk")[SPACE, "/"].value == 0.5
+
+
+def test_what_applies_again_holds_since_it_does() -> None:
+    level = after((1, free(0.5)), (2, hidden(knowledge=ABSENT)), (3, free(0.5)))
+
+    assert (level.value, level.since, level.flips) == (0.5, minute(3), history.History())
+
+
+def test_what_changed_while_it_did_not_apply_flipped() -> None:
+    level = after((1, free(0.5)), (2, hidden(knowledge=ABSENT)), (3, free(0.2)))
+
+    assert (level.since, level.flips.last) == (minute(3), (minute(3),))
+
+
+def test_what_does_not_apply_to_another_thing_in_its_place_remembers_nothing() -> None:
+    old = Reading(name=SPACE, value=0.5, fields={"device": "/dev/sda"})
+    new = Reading(name=SPACE, knowledge=ABSENT, fields={"device": "/dev/sdb"})
+    known = state.answered(fresh(), "disk", [old], minute(1))
+
+    known = state.answered(known, "disk", [new], minute(2))
+
+    assert state.past(known, "disk")[SPACE, ""].value is None
+
+
+def test_time_that_passes_is_nothing_to_keep() -> None:
+    kills = [Counter(name="memory.oom_kills", total=3, uptime=100)]
+    rates = [Counter(name="net.errors", subject="eth0", total=3, uptime=100)]
+    known = state.answered(fresh(), "disk", [*kills, *rates], NOON)
+
+    later = [replace(each, uptime=130.0) for each in (*kills, *rates)]
+    again = state.answered(known, "disk", later, NOON)
+    more = state.answered(again, "disk", [replace(kills[0], total=4)], NOON)
+
+    assert again != known
+    assert state.lasting(msgspec.structs.replace(again, levels={})) == state.lasting(
+        msgspec.structs.replace(known, levels={})
+    )
+    assert state.lasting(more) != state.lasting(again)
 
 
 def test_a_restart_keeps_counts_and_times_and_knows_no_level_for_sure() -> None:
@@ -249,7 +307,7 @@ def test_a_state_survives_its_file() -> None:
     [
         (
             [Reading(name="disk.fre_ratio", value=1)],
-            "disk.fre_ratio: unknown signal; known are block.",
+            "disk.fre_ratio: unknown signal; known are ",
         ),
         ([Reading(name="gpu.xid", value=1)], "gpu.xid: expected an occurrence of an event"),
         ([Reading(name=SPACE)], "disk.free_ratio: expected a finite number, got None"),
@@ -269,6 +327,20 @@ def test_what_the_catalogue_does_not_know_is_refused(
         state.answered(fresh(), "disk", answers, NOON)
 
     assert message in str(refused.value)
+
+
+def test_a_time_that_could_be_anywhere_is_refused() -> None:
+    naive = Occurrence(name="gpu.xid", at=datetime(2026, 1, 1))  # noqa: DTZ001 - the mistake
+
+    with pytest.raises(ReadingError, match="expected a time with its time zone"):
+        state.answered(fresh(), "gpu", [naive], NOON)
+
+
+def test_a_counter_that_is_told_twice_is_refused() -> None:
+    counter = Counter(name="memory.oom_kills", total=1, uptime=1)
+
+    with pytest.raises(ReadingError, match="one total a counter, got one of them twice"):
+        state.answered(fresh(), "disk", [counter, counter], NOON)
 
 
 def test_an_occurrence_of_a_level_is_refused() -> None:

@@ -102,6 +102,31 @@ async def test_when_it_has_returned_it_is_called_again(fifo: Path) -> None:
     assert await guard.call("fifo", lambda: "again", patience=LATER) == "again"
 
 
+async def test_one_who_asks_again_is_answered_as_soon_as_the_lost_call_returns(fifo: Path) -> None:
+    guard = Guard()
+    with pytest.raises(HungError):
+        await guard.call("fifo", fifo.read_bytes, patience=SOON)
+    again = asyncio.ensure_future(guard.call("fifo", lambda: "again", patience=LATER))
+    await asyncio.sleep(0.05)
+
+    await released(fifo)
+
+    assert await again == "again"
+
+
+async def test_what_hangs_says_for_how_long(fifo: Path) -> None:
+    guard = Guard()
+    lasted = []
+    for _ in range(3):
+        with pytest.raises(HungError) as hung:
+            await guard.call("fifo", fifo.read_bytes, patience=SOON)
+        lasted.append(hung.value.lasted)
+
+    assert [span >= n * SOON for n, span in enumerate(lasted, 1)] == [True] * 3
+    assert lasted[-1] < LATER
+    await released(fifo)
+
+
 def test_a_process_ends_though_a_call_hangs(fifo: Path) -> None:
     program = f"""
 import asyncio, pathlib

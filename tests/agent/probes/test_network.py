@@ -217,6 +217,9 @@ ip("link", "set", "outside", "up")
 ip("route", "del", "default")
 seen.append(sweep())
 ip("link", "set", "inside", "down")
+seen.append(sweep())
+ip("link", "set", "outside", "down")
+ip("link", "set", "inside", "up")
 print(json.dumps([*seen, sweep()]))
 """
 
@@ -244,11 +247,12 @@ def test_a_real_link_that_is_really_cut_is_seen(namespace: list[str]) -> None:
         timeout=30,
     )
 
-    plugged_out, linked, cut, without_route, taken_down = json.loads(ended.stdout)
+    plugged_out, linked, cut, without_route, taken_down, put_up = json.loads(ended.stdout)
     absent = [None, "notApplicable"]
     assert plugged_out == [absent, absent, 0]
     assert linked[:2] == [[0, "known"], [0, "known"]]
     assert cut[:2] == [[1, "known"], [0, "known"]]
     assert without_route[:2] == [[0, "known"], [1, "known"]]
-    assert taken_down[0] == absent
+    assert taken_down[0] == [0, "notApplicable"]
+    assert put_up[0] == [1, "known"]
     assert [each[2] - linked[2] for each in (cut, without_route)] == [1, 2]

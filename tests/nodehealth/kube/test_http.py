@@ -38,6 +38,15 @@ class Renewed(Credentials):
         return {"authorization": "Bearer new" if refused else "Bearer old"}
 
 
+class Lost(Credentials):
+    """A token whose file was deleted while we used it."""
+
+    async def headers(self, *, refused: bool = False) -> dict[str, str]:
+        if refused:
+            raise errors.SettingsError("token: expected a token, found none")
+        return {"authorization": "Bearer old"}
+
+
 async def asked(
     *handlers: Handler,
     request: Request = GET,
@@ -151,6 +160,19 @@ async def test_a_refusal_that_no_newer_token_cures_is_an_answer() -> None:
     status, _, served = await asked(saying(401, {}))
 
     assert (status, len(served.requests)) == (401, 1)
+
+
+async def test_a_refusal_after_which_no_token_is_found_leaves_no_connection_behind() -> None:
+    async with AsyncExitStack() as stack:
+        served = await stack.enter_async_context(serving(saying(401, {"why": "x" * 10**6})))
+        transport = await stack.enter_async_context(HttpTransport(served.url, credentials=Lost()))
+        with pytest.raises(errors.SettingsError, match="found none"):
+            async with transport.open(GET, deadline=SOON):
+                pass
+        connector = transport._session.connector if transport._session else None
+
+        assert isinstance(connector, aiohttp.TCPConnector)
+        assert not connector._acquired
 
 
 async def test_requests_share_connections() -> None:
