@@ -20,6 +20,9 @@ POOL_LABEL: Final = f"{GROUP}/pool"
 
 LEDGER_NAME: Final = "default"
 LEADER_LEASE: Final = "nodemend-remediator"
+RULES_CONFIG_MAP: Final = "nodemend-rules"
+POLICY_CONFIG_MAP: Final = "nodemend-policy"
+"""What the cluster's remediator judges by; their keys are names of files."""
 NAMESPACE: Final = "nodemend"
 
 AGENT_MANAGER: Final = "nodemend-agent"

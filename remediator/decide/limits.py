@@ -60,6 +60,20 @@ class Admitted:
     epoch: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """How much of a scope's two limits is used."""
+
+    scope: str
+    nodes: int
+    out: int
+    """How many are unavailable for any reason, those that we hold included."""
+    out_limit: int
+    """At how many that are out no available node is cordoned any more."""
+    disrupted: int
+    disrupted_limit: int
+
+
 def cordon(
     ledger: RepairLedger, repair: NodeRepair, scopes: tuple[Scope, ...], policy: Policy
 ) -> Admitted | Refused:
@@ -133,6 +147,18 @@ def surrender(ledger: RepairLedger, node: str, epoch: int) -> RepairLedger:
 def free_slots(ledger: RepairLedger, scope: Scope, policy: Policy) -> int:
     """Count the disruptions that a scope still has room for."""
     return _most(policy, ledger, scope, _disrupted) - len(_slots(ledger, scope))
+
+
+def usage(ledger: RepairLedger, scope: Scope, policy: Policy) -> Usage:
+    """Say how much of a scope's limits is used."""
+    return Usage(
+        scope=scope.name,
+        nodes=len(scope.members),
+        out=len(scope.out | _admitted(ledger, scope)),
+        out_limit=_most(policy, ledger, scope, _cordoned),
+        disrupted=len(_slots(ledger, scope)),
+        disrupted_limit=_most(policy, ledger, scope, _disrupted),
+    )
 
 
 def _slot_refusal(ledger: RepairLedger, node: str, scope: Scope, policy: Policy) -> Refused | None:

@@ -204,3 +204,13 @@ def test_free_slots_of_a_pool() -> None:
     taken = ledger(slots={"n2": slot(1, name="n2", pool="pool0")})
 
     assert limits.free_slots(taken, scope("pool0"), policy(disrupted=3, pools=1)) == 2
+
+
+def test_usage_counts_what_is_out_and_what_is_disrupted_against_both_limits() -> None:
+    known = ledger(epoch=2, cordons={"n2": 1}, slots={"n3": slot(2, name="n3")})
+
+    used = limits.usage(known, scope(out=("n1", "n2")), policy(cordoned=4, disrupted=2))
+
+    assert (used.scope, used.nodes) == (CLUSTER, len(NAMES))
+    assert (used.out, used.out_limit) == (3, 4)
+    assert (used.disrupted, used.disrupted_limit) == (1, 2)

@@ -1,0 +1,125 @@
+"""What a rule makes of a node and what its repair does next, asked of the remediator's own code.
+
+Since when a rule holds is in the leader's memory only. Here it is taken from the report: what it
+says now, it has said since the last of the rule's levels changed.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from nodehealth.ledger import RepairLedger
+from nodehealth.repair import NodeRepair
+from nodehealth.signals import Kind
+from nodemend.looking.rulebook import Rulebook
+from nodemend.looking.sight import Sight
+from remediator.decide import ladder, limits, plan
+from remediator.decide.judge import Facts, Judgement, Mark, Truth, judge
+from remediator.decide.limits import Refused, Scope
+from remediator.decide.moves import Cordon, Disrupt, Move, View, Wellness
+from remediator.observe import Fleet
+from remediator.rules.policy import CLUSTER
+from remediator.rules.rule import Rule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What is found of one rule on one node."""
+
+    rule: Rule
+    mark: Mark
+    confirmed_at: datetime | None = None
+    """When it will hold, if nothing changes before."""
+
+
+def verdicts(rules: Iterable[Rule], facts: Facts, now: datetime) -> tuple[Verdict, ...]:
+    """Judge a node as one who has listened to its agent for long."""
+    return tuple(_verdict(rule, facts, now) for rule in rules)
+
+
+def _verdict(rule: Rule, facts: Facts, now: datetime) -> Verdict:
+    before = judge((rule,), facts, Judgement(), _unchanged_since(rule, facts, now))
+    judgement = judge((rule,), facts, before, now)
+    mark = judgement.marks[rule.name]
+    soon = judgement.due if mark.truth is Truth.SUSPECTED else None
+    return Verdict(rule=rule, mark=mark, confirmed_at=soon)
+
+
+def _unchanged_since(rule: Rule, facts: Facts, now: datetime) -> datetime:
+    """Say since when the levels that the rule asks for are as they are; spans are the node's."""
+    if facts.health is None or facts.heard_at is None:
+        return now
+    status = facts.health.status
+    asked = {each.signal.name for each in rule.questions if each.signal.kind is Kind.LEVEL}
+    changes = [level.since for level in status.levels if level.name in asked]
+    if status.reported_at is None or not changes:
+        return min(facts.heard_at, now)
+    age = max(status.reported_at - max(changes), timedelta())
+    return min(facts.heard_at - age, now)
+
+
+def wellness(
+    repair: NodeRepair, found: Mapping[str, Verdict], facts: Facts, now: datetime
+) -> Wellness:
+    """Say what is known of a repair's fault on its node."""
+    verdict = found.get(repair.spec.rule)
+    if verdict is None:
+        return Wellness()
+    mark = verdict.mark
+    return Wellness(
+        holds=mark.truth is Truth.HOLDS,
+        over=mark.is_over(verdict.rule, now),
+        since=mark.well_since(),
+        heard_at=facts.heard_at,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Next:
+    """The next move of a repair, and what is in its way."""
+
+    move: Move
+    held: str = ""
+    """Why a cordon or a disruption is not given now, as a sentence."""
+
+
+def next_of(
+    repair: NodeRepair, sight: Sight, book: Rulebook, fleet: Fleet, found: Mapping[str, Verdict]
+) -> Next:
+    """Ask what comes next in a repair."""
+    facts = fleet.facts(repair.spec.target.node)
+    rule = book.rules.by_name.get(repair.spec.rule)
+    ledger = sight.ledger or RepairLedger()
+    view = View(
+        repair=repair,
+        node=facts.node if facts else None,
+        ledger=ledger,
+        well=wellness(repair, found, facts, sight.now) if facts else Wellness(),
+        now=sight.now,
+        allowed=plan.mode(rule, book.policy) if rule else book.policy.mode,
+        ruled=rule is not None,
+    )
+    move = ladder.next_move(view)
+    return Next(move=move, held=_held(move, repair, sight, book, fleet))
+
+
+def _held(move: Move, repair: NodeRepair, sight: Sight, book: Rulebook, fleet: Fleet) -> str:
+    ledger, scopes = sight.ledger or RepairLedger(), fleet.scopes()
+    mine = _mine(repair, scopes)
+    match move:
+        case Cordon():
+            answer = limits.cordon(ledger, repair, mine, book.policy)
+            return answer.message if isinstance(answer, Refused) else ""
+        case Disrupt():
+            turn = plan.turn(repair, fleet.open_repairs(), ledger, scopes, book.policy)
+            if not turn.granted:
+                return turn.message
+            admitted = limits.disrupt(ledger, repair, mine, book.policy, sight.now)
+            return admitted.message if isinstance(admitted, Refused) else ""
+        case _:
+            return ""
+
+
+def _mine(repair: NodeRepair, scopes: Mapping[str, Scope]) -> tuple[Scope, ...]:
+    names = (repair.spec.target.pool, CLUSTER)
+    return tuple(scopes[name] for name in names if name in scopes)

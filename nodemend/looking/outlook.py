@@ -1,0 +1,97 @@
+"""What happens next in a repair, said in sentences."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from nodehealth import quantities
+from nodehealth.kube.objects import Metadata
+from nodehealth.repair import NodeRepair, Rung
+from nodemend.looking.foresight import Next
+from remediator import main
+from remediator.decide.moves import (
+    Climb,
+    Cordon,
+    Disrupt,
+    Finish,
+    Mended,
+    Move,
+    NextRung,
+    Release,
+    Rest,
+    Retake,
+    Surrender,
+    Trade,
+)
+
+
+def of(repair: NodeRepair, coming: Next, now: datetime) -> Iterator[str]:
+    """Say where a repair stands, what comes next, and what would come after it."""
+    status, spec = repair.status, repair.spec
+    reason = f" ({status.reason})" if status.reason else ""
+    message = f": {status.message}" if status.message else ""
+    yield (
+        f"Repair {repair.metadata.name} for {spec.rule} (mode {spec.mode}), opened "
+        f"{_age(repair.metadata, now)} ago, is {status.phase}{reason}{message}."
+    )
+    yield _sentence(repair, coming)
+    rest = spec.ladder[status.rung + 1 if status.rung_since else status.rung :]
+    if rest and not isinstance(coming.move, Rest):
+        yield f"After that: {', then '.join(_spoken(rung) for rung in rest)}."
+
+
+def _sentence(repair: NodeRepair, coming: Next) -> str:
+    if coming.held:
+        asks = "a cordon" if isinstance(coming.move, Cordon) else "a disruption slot"
+        return f"Next: it asks for {asks}, and is held back: {coming.held}."
+    return f"Next: {_said(coming.move, repair)}."
+
+
+def _said(move: Move, repair: NodeRepair) -> str:
+    match move:
+        case Rest():
+            until = f" It is looked at again at {move.until:%H:%M:%S}" if move.until else ""
+            return f"it waits for something to change; {move.message}.{until}".rstrip(".")
+        case Cordon():
+            return "the node is cordoned at the leader's next look"
+        case Disrupt():
+            return "it asks for a disruption slot, and would get it now"
+        case Climb():
+            return f"{_spoken(move.rung)} goes on{_since(repair)}"
+        case Retake():
+            return f"our marks are put on the Node again ({move.fence})"
+        case _:
+            return _ending(move)
+
+
+def _ending(move: Mended | NextRung | Release | Surrender | Finish | Trade) -> str:
+    match move:
+        case Mended():
+            return f"the node must prove well: {move.message}"
+        case NextRung():
+            return f"the next remedy is tried: {move.message}"
+        case Release():
+            return f"the node is given back ({move.reason}): {move.message}"
+        case Surrender():
+            return f"a person is called: {move.message}"
+        case Finish():
+            return f"the repair ends as {move.closing.phase}: {move.closing.message}"
+        case Trade():
+            return "the slot is given to others; the node stays out until a person decides"
+
+
+def _spoken(rung: Rung) -> str:
+    """Name a remedy and how long it may take."""
+    action = main.remedy(rung.action, rung.settings)
+    spans = (getattr(action, name, None) for name in ("deadline", "patience"))
+    most = next((each for each in spans if isinstance(each, timedelta)), None)
+    return f"{rung.action} (at most {quantities.spoken(most)})" if most else rung.action
+
+
+def _since(repair: NodeRepair) -> str:
+    since = repair.status.rung_since
+    return f", begun at {since:%H:%M:%S}" if since else ""
+
+
+def _age(metadata: Metadata, now: datetime) -> str:
+    since = metadata.creation_timestamp or now
+    return quantities.spoken(max(now - since, timedelta()))

@@ -1,0 +1,104 @@
+"""Everything that the API server says of the fleet now, read once for a person who asks."""
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, TypeVar
+
+from nodehealth import keys
+from nodehealth.health import NODE_HEALTHS, NodeHealth
+from nodehealth.kit.clocks import Clock
+from nodehealth.kube import errors
+from nodehealth.kube.client import Client
+from nodehealth.kube.objects import LEASES, NODES, PODS, Lease, Node, Pod, Resource, T
+from nodehealth.ledger import REPAIR_LEDGERS, RepairLedger
+from nodehealth.repair import NODE_REPAIRS, NodeRepair
+from remediator.observe import Fleet
+from remediator.rules.policy import Policy
+
+_REPLICAS: Final = f"app.kubernetes.io/name={keys.REMEDIATOR_MANAGER}"
+
+_A = TypeVar("_A")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """What was seen, all of it at nearly the same moment."""
+
+    now: datetime
+    """The time by the API server's clock."""
+    nodes: tuple[Node, ...] = ()
+    healths: tuple[NodeHealth, ...] = ()
+    repairs: tuple[NodeRepair, ...] = ()
+    ledger: RepairLedger | None = None
+    lease: Lease | None = None
+    """The leader's."""
+    replicas: int | None = None
+    """How many replicas of the remediator are Ready; unknown if their pods are not ours to see."""
+    missing: tuple[str, ...] = ()
+    """Kinds of ours that the API server does not serve."""
+
+    def fleet(self, policy: Policy) -> Fleet:
+        """Return it as the remediator's cache would have it."""
+        fleet = Fleet(policy)
+        for node in self.nodes:
+            fleet.see_node(node.metadata.name, node)
+        for health in self.healths:
+            fleet.see_health(health.metadata.name, health, now=self.now, served=self.now)
+        for repair in self.repairs:
+            fleet.see_repair(repair.metadata.name, repair)
+        fleet.see_ledger(self.ledger)
+        return fleet
+
+
+async def look(client: Client, clock: Clock) -> Sight:
+    """Read the fleet.
+
+    Raises:
+        nodehealth.kube.errors.KubeError: it can't be read, and a person must see to that.
+    """
+    nodes, healths, repairs, ledger, lease, replicas = await asyncio.gather(
+        client.listing(NODES),
+        _all(client, NODE_HEALTHS),
+        _all(client, NODE_REPAIRS),
+        _found(client.get(REPAIR_LEDGERS, keys.LEDGER_NAME)),
+        _shown(client.get(LEASES, keys.LEADER_LEASE, namespace=keys.NAMESPACE)),
+        _shown(client.listing(PODS, namespace=keys.NAMESPACE, labels=_REPLICAS)),
+    )
+    served = {NODE_HEALTHS.kind: healths, NODE_REPAIRS.kind: repairs}
+    return Sight(
+        now=client.server_time or clock(),
+        nodes=nodes.items,
+        healths=healths or (),
+        repairs=repairs or (),
+        ledger=ledger,
+        lease=lease,
+        replicas=sum(map(_is_ready, replicas.items)) if replicas is not None else None,
+        missing=tuple(kind for kind, found in served.items() if found is None),
+    )
+
+
+async def _all(client: Client, resource: Resource[T]) -> tuple[T, ...] | None:
+    """Read all objects of a kind, or nothing if the API server does not serve it."""
+    listing = await _found(client.listing(resource))
+    return listing.items if listing is not None else None
+
+
+async def _found(reading: Awaitable[_A]) -> _A | None:
+    try:
+        return await reading
+    except errors.GoneError:
+        return None
+
+
+async def _shown(reading: Awaitable[_A]) -> _A | None:
+    """Go without what is not there, and without what we may not see and can do without."""
+    try:
+        return await _found(reading)
+    except errors.ForbiddenError:
+        return None
+
+
+def _is_ready(pod: Pod) -> bool:
+    return any(each.type == "Ready" and each.status == "True" for each in pod.status.conditions)

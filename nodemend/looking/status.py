@@ -1,0 +1,171 @@
+"""The fleet in one screen: what is known, what is sick, what is held back, what needs a person."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from nodehealth import quantities
+from nodehealth.kube.objects import Lease
+from nodehealth.ledger import Disruption, RepairLedger
+from nodehealth.repair import Mode, NodeRepair, Phase
+from nodemend.looking import foresight
+from nodemend.looking.rulebook import Rulebook
+from nodemend.looking.sight import Sight
+from remediator.decide import ladder, limits, plan
+from remediator.decide.judge import Facts, Truth
+from remediator.observe import Fleet
+
+_NAMED: Final = 5
+"""How many nodes a sentence names."""
+
+
+class Scope(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """How much of the limits of a pool or of the cluster is used."""
+
+    scope: str
+    nodes: int
+    out: int
+    out_limit: int
+    disrupted: int
+    disrupted_limit: int
+
+
+class Leader(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Who leads among the remediator's replicas, if anybody does."""
+
+    identity: str = ""
+    renewed_seconds_ago: int = 0
+    replicas_ready: int | None = None
+    """Unknown where pods are not for us to see."""
+
+    def leads(self) -> bool:
+        """Say whether somebody does."""
+        return bool(self.identity)
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What there is to say; `attention` are the sentences that ask for a person."""
+
+    at: datetime
+    by: str
+    mode: Mode
+    rules: int
+    nodes: int
+    ready: int
+    reported: int
+    """Nodes whose agent's report counts."""
+    sick: Mapping[str, int]
+    """How many nodes each rule holds on, or soon will."""
+    repairs: Mapping[str, int]
+    held: Mapping[str, int]
+    """Open repairs by the reason for which they wait."""
+    scopes: tuple[Scope, ...]
+    ledger: str
+    leader: Leader
+    attention: tuple[str, ...]
+
+
+def summary(sight: Sight, book: Rulebook) -> Status:
+    """Sum the fleet up."""
+    fleet = sight.fleet(book.policy)
+    everybody = [facts for name in fleet.nodes() if (facts := fleet.facts(name)) is not None]
+    silent = sorted(each.node.metadata.name for each in everybody if not _counts(each, sight.now))
+    repairs = [each for each in sight.repairs if plan.is_open(each)]
+    leader = _leader(sight)
+    return Status(
+        at=sight.now,
+        by=book.origin,
+        mode=book.policy.mode,
+        rules=len(book.rules.rules),
+        nodes=len(everybody),
+        ready=sum(ladder.is_ready(each.node) for each in everybody),
+        reported=len(everybody) - len(silent),
+        sick=_sick(everybody, book, sight.now),
+        repairs=Counter(str(each.status.phase) for each in repairs),
+        held=Counter(each.status.reason for each in repairs if _is_held(each)),
+        scopes=tuple(_scopes(sight, book, fleet)),
+        ledger=sight.ledger.spec.disruption if sight.ledger else "missing",
+        leader=leader,
+        attention=tuple(_attention(sight, leader, repairs, silent)),
+    )
+
+
+def _counts(facts: Facts, now: datetime) -> bool:
+    stale_at = facts.stale_at()
+    return stale_at is not None and now < stale_at
+
+
+def _is_held(repair: NodeRepair) -> bool:
+    return bool(repair.status.reason) and repair.status.phase is not Phase.NEEDS_HUMAN
+
+
+def _sick(everybody: list[Facts], book: Rulebook, now: datetime) -> Mapping[str, int]:
+    rules = book.rules.rules
+    found = (each for facts in everybody for each in foresight.verdicts(rules, facts, now))
+    return Counter(each.rule.name for each in found if each.mark.truth >= Truth.SUSPECTED)
+
+
+def _scopes(sight: Sight, book: Rulebook, fleet: Fleet) -> Iterator[Scope]:
+    ledger = sight.ledger or RepairLedger()
+    for _, scope in sorted(fleet.scopes().items()):
+        used = limits.usage(ledger, scope, book.policy)
+        yield Scope(
+            scope=used.scope,
+            nodes=used.nodes,
+            out=used.out,
+            out_limit=used.out_limit,
+            disrupted=used.disrupted,
+            disrupted_limit=used.disrupted_limit,
+        )
+
+
+def _leader(sight: Sight) -> Leader:
+    spec = sight.lease.spec if sight.lease is not None else None
+    if spec is None or _is_over(sight.lease, sight.now):
+        return Leader(replicas_ready=sight.replicas)
+    ago = sight.now - (spec.renew_time or sight.now)
+    return Leader(
+        identity=spec.holder_identity,
+        renewed_seconds_ago=max(0, round(ago.total_seconds())),
+        replicas_ready=sight.replicas,
+    )
+
+
+def _is_over(lease: Lease | None, now: datetime) -> bool:
+    """Say whether nobody renewed the Lease for three of its terms."""
+    if lease is None or lease.spec.renew_time is None:
+        return True
+    term = timedelta(seconds=max(1, lease.spec.lease_duration_seconds))
+    return now - lease.spec.renew_time > 3 * term
+
+
+def _attention(
+    sight: Sight, leader: Leader, repairs: list[NodeRepair], silent: list[str]
+) -> Iterator[str]:
+    for kind in sight.missing:
+        yield f"The API server serves no {kind}: apply deploy/crds."
+    if not leader.leads():
+        yield "No remediator leads: nothing is repaired."
+    if sight.ledger is not None and sight.ledger.spec.disruption is Disruption.CLOSED:
+        yield (
+            "Disruption is closed in RepairLedger/default: nothing is drained or replaced until a "
+            "person sets spec.disruption: Open."
+        )
+    for each in repairs:
+        if each.status.phase in {Phase.NEEDS_HUMAN, Phase.PARKED}:
+            yield f"{each.spec.target.node} needs a person: {each.status.message}."
+    if silent:
+        yield f"{_named(silent)}: no agent's report counts ({len(silent)} of {len(sight.nodes)})."
+
+
+def _named(names: list[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} others" if more > 0 else "")
+
+
+def spoken_age(seconds: int) -> str:
+    """Write seconds for people."""
+    return quantities.spoken(timedelta(seconds=seconds))

@@ -1,0 +1,180 @@
+"""Why a node is as it is and what happens to it next, in sentences."""
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from nodehealth import quantities
+from nodehealth.kit.settings import SettingsError
+from nodehealth.repair import Mode, NodeRepair
+from nodemend.looking import foresight, knowledge, outlook
+from nodemend.looking.foresight import Verdict
+from nodemend.looking.rulebook import Rulebook
+from nodemend.looking.sight import Sight
+from remediator.decide import plan
+from remediator.decide.judge import Facts, Judgement, Truth
+from remediator.observe import Fleet
+
+_ABSENT: Final = "There is no such Node now; its repair goes on."
+_SAID: Final = {
+    Truth.HOLDS: "holds",
+    Truth.SUSPECTED: "suspected",
+    Truth.UNKNOWN: "unknown",
+    Truth.FALSE: "no",
+}
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What was found of one rule."""
+
+    rule: str
+    truth: str
+    severity: str
+    evidence: tuple[str, ...] = ()
+    confirmed_at: datetime | None = None
+
+
+class Why(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The whole answer; `rules` is for scripts, the rest are sentences for people."""
+
+    node: str
+    at: datetime
+    by: str
+    """Whose rules and policy it was judged by."""
+    machine: tuple[str, ...]
+    known: tuple[str, ...]
+    judged: tuple[str, ...]
+    next: tuple[str, ...]
+    rules: tuple[Found, ...]
+    repair: NodeRepair | None = None
+
+
+def explain(sight: Sight, book: Rulebook, name: str) -> Why:
+    """Answer for one node.
+
+    Raises:
+        nodehealth.kit.settings.SettingsError: there is no such node; says the nearest names.
+    """
+    fleet = sight.fleet(book.policy)
+    facts = fleet.facts(name)
+    repair = next((each for each in fleet.repairs_of(name) if plan.is_open(each)), None)
+    if facts is None and repair is None:
+        raise SettingsError(_no_such(name, fleet.nodes()))
+    found = foresight.verdicts(book.rules.rules, facts, sight.now) if facts else ()
+    return Why(
+        node=name,
+        at=sight.now,
+        by=book.origin,
+        machine=tuple(knowledge.of_machine(facts.node, book.policy)) if facts else (_ABSENT,),
+        known=tuple(knowledge.of_report(facts, sight.now)) if facts else (),
+        judged=tuple(_judged(found)),
+        next=tuple(_next(sight, book, fleet, name, found, repair)),
+        rules=tuple(_found(each) for each in found),
+        repair=repair,
+    )
+
+
+def drawn(why: Why) -> RenderableType:
+    """Draw the answer: a heading for each part, a sentence a line."""
+    head = Text.assemble((why.node, "bold"), f" as of {why.at:%H:%M:%S} UTC, by {why.by}")
+    parts = (("", why.machine), ("known", why.known), ("judged", why.judged), ("next", why.next))
+    lines = Table.grid(padding=(0, 2))
+    for title, sentences in parts:
+        for n, each in enumerate(sentences):
+            lines.add_row(Text("" if n else title, style="bold"), each)
+    return Group(head, lines)
+
+
+def _no_such(name: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=3) or names[:3]
+    return f"there is no node {name}; nearest are {', '.join(near) or 'none: there are no nodes'}"
+
+
+def _judged(found: Iterable[Verdict]) -> Iterator[str]:
+    by: dict[Truth, list[Verdict]] = {each: [] for each in Truth}
+    for each in found:
+        by[each.mark.truth].append(each)
+    for each in by[Truth.HOLDS]:
+        yield f"{each.rule.name} holds ({each.rule.severity}): {_evidence(each)}."
+    for each in by[Truth.SUSPECTED]:
+        yield f"{each.rule.name} is suspected: {_evidence(each)}; {_confirmation(each)}."
+    if by[Truth.UNKNOWN]:
+        names = ", ".join(each.rule.name for each in by[Truth.UNKNOWN])
+        yield f"Not to be told, because what they ask for is unknown here: {names}."
+    if by[Truth.FALSE]:
+        yield f"{_counted(len(by[Truth.FALSE]), 'rule')} found nothing wrong."
+
+
+def _evidence(verdict: Verdict) -> str:
+    return "; ".join(verdict.mark.evidence) or "no single fact says so, but all together do"
+
+
+def _confirmation(verdict: Verdict) -> str:
+    lasts = max((each.lasts for each in verdict.rule.questions), default=timedelta())
+    when = f", at {_clock(verdict.confirmed_at)}" if verdict.confirmed_at else ""
+    return f"it is confirmed when that has lasted {quantities.spoken(lasts)}{when}"
+
+
+def _next(
+    sight: Sight,
+    book: Rulebook,
+    fleet: Fleet,
+    name: str,
+    found: Iterable[Verdict],
+    repair: NodeRepair | None,
+) -> Iterator[str]:
+    verdicts = {each.rule.name: each for each in found}
+    if sight.lease is None or not sight.lease.spec.holder_identity:
+        yield "No remediator leads: whatever is said below waits until one does."
+    if repair is not None:
+        yield from outlook.of(
+            repair, foresight.next_of(repair, sight, book, fleet, verdicts), sight.now
+        )
+        return
+    facts = fleet.facts(name)
+    if facts is not None:
+        yield _beginning(facts, fleet, book, verdicts)
+
+
+def _beginning(facts: Facts, fleet: Fleet, book: Rulebook, found: Mapping[str, Verdict]) -> str:
+    """Say whether a repair is about to be opened."""
+    held = Judgement(marks={name: each.mark for name, each in found.items()})
+    past = fleet.repairs_of(facts.node.metadata.name)
+    wanted = plan.begin(facts.node, held, past, book.rules, book.policy)
+    if wanted is not None:
+        steps = ", then ".join(("cordon", *(rung.action for rung in wanted.spec.ladder)))
+        if wanted.spec.mode is Mode.OBSERVE:
+            return f"A repair is written down and nothing is done (mode observe): {steps}."
+        return f"A repair for {wanted.spec.rule} is opened at the leader's next look: {steps}."
+    if held.faults():
+        names = ", ".join(held.faults())
+        return f"Nothing: {names} may not act here (policy mode {book.policy.mode})."
+    soon = [each.confirmed_at for each in found.values() if each.confirmed_at is not None]
+    if soon:
+        return f"Nothing before {_clock(min(soon))}; then a repair begins if it still holds."
+    return "Nothing: no rule holds."
+
+
+def _found(verdict: Verdict) -> Found:
+    return Found(
+        rule=verdict.rule.name,
+        truth=_SAID[verdict.mark.truth],
+        severity=verdict.rule.severity,
+        evidence=verdict.mark.evidence,
+        confirmed_at=verdict.confirmed_at,
+    )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _clock(at: datetime | None) -> str:
+    return f"{at:%H:%M:%S}" if at is not None else "?"

@@ -1,0 +1,89 @@
+"""The fleet in one screen."""
+
+from datetime import timedelta
+
+from msgspec import structs
+from rich.console import Console
+
+from nodehealth.ledger import Disruption
+from nodehealth.repair import NodeRepairStatus, Phase
+from nodemend.looking import screen, status
+from tests.builders import NOON, at, health, ledger, level, node, question, repair, rule, slot
+from tests.nodemend.looking.sights import LEASE, book, sight, written
+
+WELL = written(health(level(0.5)), NOON)
+HASTY = rule(question(lasts=0))
+
+
+def test_a_fleet_that_is_well_needs_nobody() -> None:
+    found = status.summary(sight(node(), healths=(WELL,)), book(HASTY))
+
+    assert (found.nodes, found.ready, found.reported, found.attention) == (1, 1, 1, ())
+
+
+def test_what_is_sick_open_and_held_is_counted() -> None:
+    full = written(health(level(0.0)), NOON)
+    waits = repair(status=NodeRepairStatus(phase=Phase.WAITING, reason="NoSlot"))
+
+    found = status.summary(sight(node(), healths=(full,), repairs=(waits,)), book(HASTY))
+
+    assert found.sick == {"disk-full": 1}
+    assert found.repairs == {"Waiting": 1}
+    assert found.held == {"NoSlot": 1}
+
+
+def test_limits_are_shown_with_what_is_used_of_them() -> None:
+    known = ledger(epoch=2, slots={"n1": slot(2, pool="fleet")})
+
+    found = status.summary(sight(node(), node("n2", ready=False), known=known), book(HASTY))
+
+    pool = found.scopes[-1]
+    assert (pool.scope, pool.nodes, pool.out, pool.out_limit) == ("fleet", 2, 2, 3)
+    assert (pool.disrupted, pool.disrupted_limit) == (1, 1)
+
+
+def test_whatever_needs_a_person_is_said() -> None:
+    hopeless = repair(status=NodeRepairStatus(phase=Phase.NEEDS_HUMAN, message="no remedy is left"))
+    seen = sight(
+        node(), repairs=(hopeless,), known=ledger(disruption=Disruption.CLOSED), lease=None
+    )
+
+    found = status.summary(seen, book(HASTY))
+
+    assert found.attention == (
+        "No remediator leads: nothing is repaired.",
+        (
+            "Disruption is closed in RepairLedger/default: nothing is drained or replaced until a "
+            "person sets spec.disruption: Open."
+        ),
+        "n1 needs a person: no remedy is left.",
+        "n1: no agent's report counts (1 of 1).",
+    )
+
+
+def test_a_leader_that_stopped_renewing_leads_no_more() -> None:
+    found = status.summary(sight(node(), now=at(60), healths=(WELL,)), book(HASTY))
+
+    assert not found.leader.leads()
+
+
+def test_of_many_silent_agents_a_few_are_named() -> None:
+    nodes = [node(f"n{n}") for n in range(9)]
+
+    found = status.summary(sight(*nodes), book(HASTY))
+
+    assert found.attention == (
+        "n0, n1, n2, n3, n4 and 4 others: no agent's report counts (9 of 9).",
+    )
+
+
+def test_it_fits_a_terminal_of_eighty_columns() -> None:
+    console = Console(width=80, color_system=None)
+    renewed = structs.replace(LEASE.spec, renew_time=NOON - timedelta(seconds=2))
+    seen = sight(node(), healths=(WELL,), lease=structs.replace(LEASE, spec=renewed))
+    with console.capture() as drawn:
+        console.print(screen.drawn(status.summary(seen, book(HASTY))))
+
+    lines = [line.rstrip() for line in drawn.get().splitlines()]
+    assert "leader     replica-1, renewed 2s ago; 2 replicas Ready" in lines
+    assert lines[-1] == "Nothing needs a person."

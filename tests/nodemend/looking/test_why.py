@@ -1,0 +1,175 @@
+"""Why a node is as it is: the remediator's own judgement, in sentences."""
+
+from datetime import timedelta
+
+import pytest
+from rich.console import Console
+
+from nodehealth import keys
+from nodehealth.kit.settings import SettingsError
+from nodehealth.ledger import Disruption
+from nodehealth.repair import Mode, NodeRepairStatus, Phase
+from nodehealth.signals import Knowledge
+from nodemend.looking import why
+from tests.builders import NOON, at, health, ledger, level, node, question, repair, rule, slot
+from tests.nodemend.looking.sights import book, sight, written
+
+FULL = written(health(level(0.0)), at(-60))
+"""A disk that is full since noon by a report of a minute before."""
+HASTY = rule(question(lasts=0))
+SLOW = rule(question(lasts=300))
+
+
+def test_a_rule_that_holds_comes_with_its_evidence_and_the_repair_it_leads_to() -> None:
+    answer = why.explain(sight(node(), healths=(FULL,)), book(HASTY), "n1")
+
+    assert answer.judged == (
+        "disk-full holds (critical): disk.free_ratio of / is 0 since 12:00:00.",
+    )
+    assert answer.next == (
+        (
+            "A repair for disk-full is opened at the leader's next look: "
+            "cordon, then drain, then replace."
+        ),
+    )
+
+
+def test_a_suspicion_is_dated_by_the_nodes_report() -> None:
+    since = written(health(level(0.0)), at(60))
+
+    answer = why.explain(sight(node(), now=at(90), healths=(since,)), book(SLOW), "n1")
+
+    assert answer.judged == (
+        (
+            "disk-full is suspected: disk.free_ratio of / is 0 since 12:00:00; "
+            "it is confirmed when that has lasted 5m, at 12:05:00."
+        ),
+    )
+    assert answer.next == ("Nothing before 12:05:00; then a repair begins if it still holds.",)
+
+
+def test_what_was_reported_for_long_enough_holds_although_we_only_look_now() -> None:
+    since = written(health(level(0.0)), at(60))
+
+    answer = why.explain(sight(node(), now=at(301), healths=(since,)), book(SLOW), "n1")
+
+    assert [each.truth for each in answer.rules] == ["holds"]
+
+
+def test_a_stale_report_proves_nothing() -> None:
+    answer = why.explain(sight(node(), now=at(3600), healths=(FULL,)), book(HASTY), "n1")
+
+    assert (
+        answer.known[0] == "The last report is 1h1m old and counts no more: one was due every 5m."
+    )
+    assert answer.judged == (
+        "Not to be told, because what they ask for is unknown here: disk-full.",
+    )
+
+
+def test_a_node_of_which_nothing_is_known_says_so() -> None:
+    answer = why.explain(sight(node()), book(HASTY), "n1")
+
+    assert answer.known == (
+        "No agent has reported it: nothing is known of what lies below its kubelet.",
+    )
+    assert answer.next == ("Nothing: no rule holds.",)
+
+
+def test_what_could_not_be_read_is_named() -> None:
+    unknown = health(level(0.5), level(None, subject="/nfs", knowledge=Knowledge.UNKNOWN))
+
+    answer = why.explain(sight(node(), healths=(written(unknown, NOON),)), book(HASTY), "n1")
+
+    assert answer.known[1] == (
+        "1 levels are known, 1 unknown (disk.free_ratio /nfs), 0 do not apply."
+    )
+
+
+def test_in_observe_mode_it_says_that_nothing_is_done() -> None:
+    rules = book(HASTY, mode=Mode.OBSERVE)
+
+    answer = why.explain(sight(node(), healths=(FULL,)), rules, "n1")
+
+    assert answer.next == (
+        (
+            "A repair is written down and nothing is done (mode observe): "
+            "cordon, then drain, then replace."
+        ),
+    )
+
+
+def test_a_repair_that_is_held_back_by_a_limit_says_by_whom() -> None:
+    held = repair(pool="fleet", status=NodeRepairStatus(phase=Phase.CORDONED, cordon_epoch=2))
+    fenced = node(unschedulable=True, fence="2:cordoned", taints=(keys.REPAIR_TAINT,))
+    known = ledger(epoch=2, cordons={"n1": 2}, slots={"n2": slot(1, name="n2", pool="fleet")})
+    seen = sight(fenced, node("n2"), healths=(FULL,), repairs=(held,), known=known)
+
+    answer = why.explain(seen, book(HASTY), "n1")
+
+    assert answer.machine[1] == "nodemend keeps new work away from it (admission 2:cordoned)."
+    assert answer.next[1] == (
+        "Next: it asks for a disruption slot, and is held back: "
+        "1 of 1 disruption slots of pool fleet are taken by n2."
+    )
+    assert answer.next[2] == "After that: drain (at most 30m), then replace (at most 20m)."
+
+
+def test_a_closed_ledger_is_what_a_repair_waits_for() -> None:
+    held = repair(pool="fleet", status=NodeRepairStatus(phase=Phase.CORDONED, cordon_epoch=2))
+    fenced = node(unschedulable=True, fence="2:cordoned", taints=(keys.REPAIR_TAINT,))
+    known = ledger(epoch=2, cordons={"n1": 2}, disruption=Disruption.CLOSED)
+
+    answer = why.explain(
+        sight(fenced, healths=(FULL,), repairs=(held,), known=known), book(HASTY), "n1"
+    )
+
+    assert "disruption is closed in RepairLedger/default" in answer.next[1]
+
+
+def test_without_a_leader_it_says_that_nothing_goes_on() -> None:
+    answer = why.explain(sight(node(), healths=(FULL,), lease=None), book(HASTY), "n1")
+
+    assert answer.next[0] == "No remediator leads: whatever is said below waits until one does."
+
+
+def test_a_node_that_is_gone_still_has_its_repair() -> None:
+    gone = repair(status=NodeRepairStatus(phase=Phase.REPAIRING, rung=1, rung_since=NOON))
+
+    answer = why.explain(sight(repairs=(gone,)), book(HASTY), "n1")
+
+    assert answer.machine == ("There is no such Node now; its repair goes on.",)
+    assert answer.next[1] == "Next: replace (at most 20m) goes on, begun at 12:00:00."
+
+
+def test_an_unknown_node_is_said_with_the_nearest_names() -> None:
+    with pytest.raises(SettingsError, match="there is no node workr-1; nearest are worker-1"):
+        why.explain(sight(node("worker-1"), node("gpu-1")), book(HASTY), "workr-1")
+
+
+def test_the_sentences_fit_a_narrow_terminal() -> None:
+    answer = why.explain(sight(node(), healths=(FULL,)), book(HASTY), "n1")
+    console = Console(width=60)
+    with console.capture() as seen:
+        console.print(why.drawn(answer))
+
+    assert all(len(line) <= 60 for line in seen.get().splitlines())
+
+
+def test_a_repair_says_when_it_is_looked_at_again() -> None:
+    verifying = repair(
+        status=NodeRepairStatus(
+            phase=Phase.VERIFYING, rung=1, rung_since=NOON, cordon_epoch=2, disruption_epoch=3
+        )
+    )
+    fenced = node(unschedulable=True, fence="3:disrupted", taints=(keys.REPAIR_TAINT,))
+    known = ledger(epoch=3, cordons={"n1": 2}, slots={"n1": slot(3)})
+    seen = sight(
+        fenced, healths=(FULL,), repairs=(verifying,), known=known, now=NOON + timedelta(seconds=5)
+    )
+
+    answer = why.explain(seen, book(HASTY), "n1")
+
+    assert answer.next[1].startswith(
+        "Next: it waits for something to change; waits for the fault's signals to be known and good"
+    )

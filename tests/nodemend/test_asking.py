@@ -1,0 +1,154 @@
+"""The commands that ask a cluster, as processes against the emulator over HTTP."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from nodehealth import keys
+from nodehealth.kit import clocks
+from nodemend.looking.rulebook import CONFIG_MAPS
+from simulator.api import faults
+from simulator.api.http import serve
+from simulator.api.kubeconfig import write_kubeconfig
+from simulator.api.server import ApiServer
+from simulator.cluster import Cluster
+from simulator.scenario import Pool, Scenario
+
+ROOT = Path(__file__).parents[2]
+RULES = ROOT / "rules"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a command said."""
+
+    code: int
+    out: str
+    complaint: str
+
+
+async def nodemend(*words: str | Path) -> Answer:
+    """Run a command; the loop goes on, for it serves the API."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "nodemend", *map(str, words)),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        cwd=ROOT,
+    )
+    out, complaint = await process.communicate()
+    return Answer(code=process.returncode or 0, out=out.decode(), complaint=complaint.decode())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """A small cluster that is served, and where its kubeconfig lies."""
+
+    cluster: Cluster
+    kubeconfig: Path
+
+    async def run(self, *words: str | Path) -> Answer:
+        """Run a command against the cluster."""
+        return await nodemend(*words, "--kubeconfig", self.kubeconfig)
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    """Serve a cluster of three nodes."""
+    plan = Scenario(pools=(Pool(name="w", nodes=3),))
+    cluster = Cluster(plan, clock=clocks.wall)
+    async with cluster, cluster.serve(tmp_path) as served:
+        yield Desk(cluster=cluster, kubeconfig=served.admin)
+
+
+async def test_status_says_that_nobody_leads(desk: Desk) -> None:
+    answer = await desk.run("status")
+
+    assert answer.code == 1
+    assert "! No remediator leads: nothing is repaired." in answer.out
+    assert "3: 3 Ready, 3 with a report that counts" in answer.out
+
+
+async def test_status_is_json_for_scripts(desk: Desk) -> None:
+    answer = await desk.run("status", "--json")
+
+    assert json.loads(answer.out)["nodes"] == 3
+
+
+async def test_why_judges_by_the_rules_that_the_clusters_remediator_has(desk: Desk) -> None:
+    admin = desk.cluster.client("test")
+    rule = (RULES / "disk" / "scratch-full.yaml").read_text()
+    files = {"disk.scratch-full.yaml": rule.replace("scratch-full", "only-in-the-cluster")}
+    policy = (RULES / "policy.yaml").read_text()
+    for name, data in (
+        (keys.RULES_CONFIG_MAP, files),
+        (keys.POLICY_CONFIG_MAP, {"policy.yaml": policy}),
+    ):
+        body = {"metadata": {"name": name}, "data": data}
+        await admin.create(CONFIG_MAPS, body, namespace=keys.NAMESPACE)
+
+    answer = await desk.run("why", "w-1", "--json")
+
+    assert [each["rule"] for each in json.loads(answer.out)["rules"]] == ["only-in-the-cluster"]
+
+
+async def test_why_knows_the_nearest_names_of_a_node_that_there_is_not(desk: Desk) -> None:
+    answer = await desk.run("why", "w1", "--rules", RULES)
+
+    assert answer.code == 2
+    assert answer.complaint == "nodemend: there is no node w1; nearest are w-1\n"
+
+
+async def test_repairs_says_that_there_are_none(desk: Desk) -> None:
+    answer = await desk.run("repairs")
+
+    assert (answer.code, answer.out) == (0, "No repair is open.\n")
+
+
+@pytest.mark.parametrize("command", [("status",), ("why", "w-1"), ("repairs",)])
+async def test_who_may_not_look_is_told_so_in_one_sentence(
+    desk: Desk, command: tuple[str, ...]
+) -> None:
+    refusal = faults.Refuse(
+        code=403, reason="Forbidden", message='noderepairs is forbidden: User "eve" cannot list'
+    )
+    with desk.cluster.api.faults.active(refusal):
+        answer = await desk.run(*command)
+
+    assert answer.code == 2
+    assert answer.complaint.startswith("nodemend: you may not see this: ")
+    assert len(answer.complaint.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", [("status",), ("why", "w-1"), ("repairs",)])
+async def test_a_server_that_is_away_is_said_in_one_sentence(
+    tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    kubeconfig = tmp_path / "config"
+    await asyncio.to_thread(write_kubeconfig, kubeconfig, "http://127.0.0.1:1")
+
+    answer = await nodemend(*command, "--kubeconfig", kubeconfig)
+
+    assert answer.code == 2
+    assert "127.0.0.1" in answer.complaint
+    assert "Traceback" not in answer.complaint
+
+
+async def test_a_cluster_without_our_kinds_is_said_to_lack_them(tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "config"
+    async with serve(ApiServer(clock=clocks.wall)) as served:
+        await asyncio.to_thread(write_kubeconfig, kubeconfig, served.url)
+        repairs = await nodemend("repairs", "--kubeconfig", kubeconfig)
+        status = await nodemend("status", "--kubeconfig", kubeconfig)
+
+    assert repairs.code == 2
+    assert repairs.complaint == (
+        "nodemend: the API server serves no NodeRepairs: nodemend is not installed there\n"
+    )
+    assert status.code == 1
+    assert "! The API server serves no NodeHealth: apply deploy/crds." in status.out
