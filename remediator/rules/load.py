@@ -1,54 +1,84 @@
 """Reads rules and policy from files: the only part of the rules that does I/O."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from remediator.rules import cases as stories
 from remediator.rules import compile as compiling
 from remediator.rules import documents, policies
+from remediator.rules.cases import Case
 from remediator.rules.compile import CheckRung
-from remediator.rules.documents import Problem, ProblemsError
+from remediator.rules.documents import Document, Problem, ProblemsError
 from remediator.rules.policy import Policy
 from remediator.rules.rule import Rule, RuleSet
 
 POLICY_FILE: Final = "policy.yaml"
 _TESTS: Final = "_test.yaml"
+_YAML: Final = ".yaml"
+_NAME: Final = "$.metadata.name"
 
 
-def rule_files(directory: Path) -> list[Path]:
-    """Find the rules below a directory: every YAML file but the policy and the rules' tests.
+def rule_files(path: Path) -> list[Path]:
+    """Find the rules below a directory, or of one file.
 
     Raises:
-        ProblemsError: the directory is not there.
+        ProblemsError: there is nothing there.
     """
-    if not directory.is_dir():
-        message = "expected a directory of rules, found none"
-        raise ProblemsError((Problem(path=str(directory), line=1, message=message),))
-    found = directory.rglob("*.yaml")
-    return sorted(
-        path for path in found if path.name != POLICY_FILE and not path.name.endswith(_TESTS)
-    )
+    if path.is_file():
+        return [path.with_name(path.name.removesuffix(_TESTS).removesuffix(_YAML) + _YAML)]
+    return [each for each in _below(path) if not each.name.endswith(_TESTS)]
 
 
-def rules(directory: Path, check_rung: CheckRung) -> RuleSet:
-    """Load all rules below a directory.
+def case_files(path: Path) -> list[Path]:
+    """Find the rules' test cases below a directory, or of one rule.
+
+    Raises:
+        ProblemsError: there is nothing there.
+    """
+    if path.is_file():
+        beside = (each.with_name(each.stem + _TESTS) for each in rule_files(path))
+        return [each for each in beside if each.is_file()]
+    return [each for each in _below(path) if each.name.endswith(_TESTS)]
+
+
+def rules(path: Path, check_rung: CheckRung) -> RuleSet:
+    """Load all rules below a directory, or those of one file.
 
     Raises:
         ProblemsError: says all that is wrong with any of them.
     """
-    made: list[Rule] = []
+    made: list[tuple[Document, Rule]] = []
     texts, problems = [], list[Problem]()
-    for path in rule_files(directory):
-        text = _text(path)
-        texts.append(text)
+    for each in rule_files(path):
         try:
-            made.append(compiling.rule(documents.parse(str(path), text), check_rung))
+            text = _text(each)
+            texts.append(text)
+            document = documents.parse(str(each), text)
+            made.append((document, compiling.rule(document, check_rung)))
         except ProblemsError as wrong:
             problems += wrong.problems
-    problems += _namesakes(made, directory)
+    problems += _namesakes(made)
     if problems:
         raise ProblemsError(tuple(problems))
-    return compiling.rule_set(made, texts)
+    return compiling.rule_set((rule for _, rule in made), texts)
+
+
+def cases(path: Path, known: RuleSet) -> tuple[Case, ...]:
+    """Load all test cases below a directory, or those of one rule's file.
+
+    Raises:
+        ProblemsError: says all that is wrong with any of them.
+    """
+    made, problems = list[Case](), list[Problem]()
+    for each in case_files(path):
+        try:
+            made += stories.cases(documents.parse(str(each), _text(each)), known.by_name)
+        except ProblemsError as wrong:
+            problems += wrong.problems
+    if problems:
+        raise ProblemsError(tuple(problems))
+    return tuple(made)
 
 
 def policy(path: Path) -> Policy:
@@ -60,6 +90,24 @@ def policy(path: Path) -> Policy:
     return policies.policy(documents.parse(str(path), _text(path)))
 
 
+def _below(directory: Path) -> list[Path]:
+    if not directory.is_dir():
+        message = "expected a directory of rules, found none"
+        raise ProblemsError((Problem(path=str(directory), line=1, message=message),))
+    return sorted(each for each in _files(directory) if each.name != POLICY_FILE)
+
+
+def _files(directory: Path) -> Iterator[Path]:
+    """Find YAML, through links too: a mounted ConfigMap links into a directory with a dot."""
+    for each in directory.iterdir():
+        if each.name.startswith("."):
+            continue
+        if each.is_dir():
+            yield from _files(each)
+        elif each.name.endswith(_YAML):
+            yield each
+
+
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
@@ -68,11 +116,10 @@ def _text(path: Path) -> str:
         raise ProblemsError((Problem(path=str(path), line=1, message=message),)) from wrong
 
 
-def _namesakes(rules: Iterable[Rule], directory: Path) -> list[Problem]:
-    names, problems = set[str](), []
-    for rule in rules:
-        if rule.name in names:
-            message = f"two rules are named {rule.name}"
-            problems.append(Problem(path=str(directory), line=1, message=message))
-        names.add(rule.name)
-    return problems
+def _namesakes(made: Iterable[tuple[Document, Rule]]) -> Iterator[Problem]:
+    seen: dict[str, Document] = {}
+    for document, rule in made:
+        first = seen.setdefault(rule.name, document)
+        if first is not document:
+            other = f"{first.path}:{first.line(_NAME)}"
+            yield document.problem(_NAME, f"{other} is named {rule.name} too")

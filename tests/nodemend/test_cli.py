@@ -3,6 +3,8 @@
 import inspect
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -72,6 +74,34 @@ def test_every_command_is_for_what_the_list_of_commands_says() -> None:
     told = {name: (inspect.getdoc(each) or "").splitlines()[0] for name, each in single.items()}
 
     assert told == commands.ABOUT
+
+
+def test_the_cases_of_the_shipped_rules_are_played() -> None:
+    answer = nodemend("rules", "test")
+
+    assert answer.returncode == 0
+    assert re.search(r"\d+ cases of \d+ rules? went as expected", answer.stdout)
+
+
+def test_a_case_that_goes_otherwise_is_shown_as_a_story(tmp_path: Path) -> None:
+    for name in ("scratch-full.yaml", "scratch-full_test.yaml"):
+        text = (ROOT / "rules" / "disk" / name).read_text()
+        (tmp_path / name).write_text(text.replace("for: 10s", "for: 5s"))
+
+    answer = nodemend("rules", "test", str(tmp_path))
+
+    assert answer.returncode == 1
+    assert f"{tmp_path}/scratch-full_test.yaml:7: scratch-full: holds once" in answer.stdout
+    assert "   9s                                        holds      <-- expected" in answer.stdout
+    assert "cases went otherwise than expected" in answer.stdout
+
+
+def test_rules_without_cases_are_not_tested(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "rules" / "disk" / "scratch-full.yaml", tmp_path)
+
+    answer = nodemend("rules", "test", str(tmp_path))
+
+    assert (answer.returncode, "no test cases" in answer.stdout) == (1, True)
 
 
 def test_the_shipped_rules_are_good() -> None:

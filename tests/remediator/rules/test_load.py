@@ -225,7 +225,21 @@ def test_what_is_no_rule_at_all_is_refused(tmp_path: Path, text: str, says: str)
 def test_two_rules_of_one_name_are_refused(tmp_path: Path) -> None:
     (tmp_path / "other.yaml").write_text(GOOD)
 
-    assert complaints(tmp_path, GOOD) == [f"{tmp_path}:1: two rules are named full"]
+    (found,) = complaints(tmp_path, GOOD)
+
+    assert found == f"rule.yaml:3: metadata.name: {tmp_path}/other.yaml:3 is named full too"
+
+
+def test_a_mounted_config_map_is_read_once_through_its_links(tmp_path: Path) -> None:
+    newest = tmp_path / "..2026_01_01"
+    (newest / "gpu").mkdir(parents=True)
+    (newest / "gpu" / "rule.yaml").write_text(GOOD)
+    (newest / "plain.yaml").write_text(GOOD.replace("name: full", "name: plain"))
+    (tmp_path / "..data").symlink_to(newest.name)
+    (tmp_path / "gpu").symlink_to("..data/gpu")
+    (tmp_path / "plain.yaml").symlink_to("..data/plain.yaml")
+
+    assert set(load.rules(tmp_path, remedy).by_name) == {"full", "plain"}
 
 
 def test_a_directory_that_is_not_there_is_named(tmp_path: Path) -> None:

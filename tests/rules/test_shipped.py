@@ -1,0 +1,87 @@
+"""Every shipped rule does what its test cases say, and its cases would notice if it did not."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from nodehealth.signals import Kind
+from remediator.decide.rehearsal import rehearse
+from remediator.main import remedy
+from remediator.rules import load
+from remediator.rules.cases import Case
+from remediator.rules.rule import Rule
+from remediator.rules.stories import Verdict
+
+ROOT: Final = Path(__file__).parents[2]
+RULES: Final = load.rules(ROOT / "rules", remedy)
+CASES: Final = load.cases(ROOT / "rules", RULES)
+SECOND: Final = timedelta(seconds=1)
+
+every_rule = pytest.mark.parametrize("rule", RULES.rules, ids=lambda rule: rule.name)
+
+
+def of(rule: Rule) -> list[Case]:
+    return [case for case in CASES if case.rule == rule.name]
+
+
+def expected(rule: Rule) -> set[Verdict]:
+    return {step.given.expect for case in of(rule) for step in case.steps if step.given.expect}
+
+
+def changed(rule: Rule) -> Iterator[tuple[str, Rule]]:
+    """Yield rules that are a little different: their own cases must tell them from the rule."""
+    yield "clears a second later", replace(rule, quiet=rule.quiet + SECOND)
+    yield "clears a second earlier", replace(rule, quiet=rule.quiet - SECOND)
+    for n, asked in enumerate(rule.questions):
+        others = {}
+        if asked.signal.kind is Kind.LEVEL and asked.lasts:
+            others["holds a second later"] = replace(asked, lasts=asked.lasts + SECOND)
+            others["holds a second earlier"] = replace(asked, lasts=asked.lasts - SECOND)
+        if asked.signal.kind is Kind.EVENT:
+            others["counts one more"] = replace(asked, count=asked.count + 1)
+        if asked.count > 1:
+            others["counts one less"] = replace(asked, count=asked.count - 1)
+        if asked.within is not None:
+            others["looks back less"] = replace(asked, within=asked.within - SECOND)
+            others["looks back further"] = replace(asked, within=asked.within + SECOND)
+        for what, other in others.items():
+            questions = (*rule.questions[:n], other, *rule.questions[n + 1 :])
+            yield f"{asked.signal.name} {what}", replace(rule, questions=questions)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.rule}: {case.name}")
+def test_a_case_goes_as_expected(case: Case) -> None:
+    went = rehearse(RULES.by_name[case.rule], case)
+
+    assert [moment for moment in went.moments if not moment.is_as_expected()] == []
+
+
+@every_rule
+def test_the_cases_show_a_rule_from_every_side(rule: Rule) -> None:
+    waits = any(asked.lasts for asked in rule.questions)
+    sides = {Verdict.WELL, Verdict.HOLDS, Verdict.CLEARING}
+    sides |= {Verdict.SUSPECTED} if waits else set()
+
+    assert sides - expected(rule) == set()
+    assert {Verdict.UNKNOWN, Verdict.STANDS} & expected(rule)
+
+
+@every_rule
+def test_the_cases_notice_every_small_change_of_a_rule(rule: Rule) -> None:
+    unnoticed = [
+        what
+        for what, other in changed(rule)
+        if all(rehearse(other, case).is_as_expected() for case in of(rule))
+    ]
+
+    assert unnoticed == []
+
+
+@every_rule
+def test_the_runbook_is_there(rule: Rule) -> None:
+    assert rule.runbook
+    assert (ROOT / rule.runbook).is_file()
