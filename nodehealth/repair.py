@@ -69,6 +69,8 @@ class Target(Struct, frozen=True, kw_only=True):
     pool: Name = ""
     instance_type: Name = ""
     gpus: Annotated[int, Meta(ge=0)] = 0
+    team: Annotated[str, Meta(max_length=63)] = ""
+    """Whose node it is, as the policy's label says."""
 
 
 class NodeRepairSpec(Struct, frozen=True, kw_only=True):

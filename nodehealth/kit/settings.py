@@ -1,6 +1,7 @@
 """From a mapping that a person wrote to a frozen dataclass, complaining precisely."""
 
 import dataclasses
+import re
 import types
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -10,6 +11,8 @@ from typing import Any, Final, TypeVar, Union, get_args, get_origin, get_type_hi
 from nodehealth import quantities
 
 Settings = TypeVar("Settings")
+
+_CAPITAL: Final = re.compile(r"(?<=[a-z0-9])[A-Z]")
 
 _EXPECTED: Final[Mapping[object, str]] = {
     str: "text",
@@ -27,9 +30,9 @@ class SettingsError(Exception):
 def read(kind: type[Settings], written: object, path: str) -> Settings:
     """Make a dataclass of what was written; its fields are the settings that are known.
 
-    Names are written with dashes or underscores, durations as in `5m`. Fields may be text, numbers,
-    booleans, durations, enumerations, tuples, mappings from text, other such dataclasses, unions
-    and None.
+    Names are written with dashes, underscores or in camelCase, durations as in `5m`. Fields may be
+    text, numbers, booleans, durations, enumerations, tuples, mappings from text, other such
+    dataclasses, unions and None.
 
     Raises:
         SettingsError: says where, what was expected there, and what is there.
@@ -42,7 +45,7 @@ def read(kind: type[Settings], written: object, path: str) -> Settings:
     fields = {each.name: each for each in dataclasses.fields(kind) if each.init}  # type: ignore[arg-type]  # every kind is a dataclass
     given: dict[str, object] = {}
     for name, value in written.items():
-        field = str(name).replace("-", "_")
+        field = _CAPITAL.sub(lambda found: f"_{found[0].lower()}", str(name)).replace("-", "_")
         if field not in fields:
             raise SettingsError(f"{path}.{name}: unknown setting; {_known(fields)}")
         given[field] = convert(hints[field], value, f"{path}.{name}")
