@@ -23,7 +23,7 @@ from nodehealth.kube.objects import NODES, Node
 from nodehealth.kube.reflector import Key, Reflector
 from nodehealth.ledger import REPAIR_LEDGERS, RepairLedger
 from nodehealth.repair import NODE_REPAIRS, NodeRepair, Phase
-from remediator import actions, providers
+from remediator import actions, providers, sinks
 from remediator.act import Act
 from remediator.actions import Action
 from remediator.admission import Admission
@@ -36,6 +36,7 @@ from remediator.rules import load
 from remediator.rules.policy import Policy
 from remediator.rules.rule import RuleSet
 from remediator.scene import Around
+from remediator.sinks import Sink
 from remediator.tell import Tell
 
 logger = logging.getLogger(__name__)
@@ -79,6 +80,15 @@ def owner(name: str) -> Provider | None:
     return discovery.make(Provider, providers.__name__, name, None) if name else None
 
 
+def sink(name: str, settings: object) -> Sink:
+    """Find a way of telling people.
+
+    Raises:
+        nodehealth.kit.settings.SettingsError: there is none, or a setting does not fit.
+    """
+    return discovery.make(Sink, sinks.__name__, name, settings)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
     """What the operator's files say."""
@@ -96,7 +106,7 @@ def loaded(settings: Settings) -> Loaded:
         nodehealth.kit.settings.SettingsError: the policy's provider is none.
     """
     rules = load.rules(settings.rules, remedy)
-    policy = load.policy(settings.policy)
+    policy = load.policy(settings.policy, sink)
     return Loaded(rules=rules, policy=policy, provider=owner(policy.provider))
 
 

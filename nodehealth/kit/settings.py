@@ -20,6 +20,8 @@ _EXPECTED: Final[Mapping[object, str]] = {
     int: "a whole number",
     float: "a number",
     timedelta: "a duration such as 5m",
+    tuple: "a list",
+    Mapping: "a mapping",
 }
 
 
@@ -145,7 +147,7 @@ def _spoken(kind: Any) -> str:  # noqa: ANN401 - a type hint
     if get_origin(kind) in {Union, types.UnionType}:
         members = (each for each in get_args(kind) if each is not types.NoneType)
         return " or ".join(_spoken(each) for each in members)
-    return _EXPECTED.get(kind) or getattr(kind, "__name__", str(kind)).lower()
+    return _EXPECTED.get(get_origin(kind) or kind) or getattr(kind, "__name__", str(kind)).lower()
 
 
 def _is_required(field: dataclasses.Field[Any]) -> bool:
