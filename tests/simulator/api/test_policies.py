@@ -41,7 +41,7 @@ def test_what_a_policy_denies_is_refused_in_its_words(direct: Direct) -> None:
 
     assert (refused.value.code, refused.value.reason) == (403, "Forbidden")
     assert refused.value.message == (
-        "configmaps \"\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' "
+        "configmaps \"bad\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' "
         "denied request: not so"
     )
 
