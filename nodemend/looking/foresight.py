@@ -14,7 +14,9 @@ from nodehealth.signals import Kind
 from nodemend.looking.rulebook import Rulebook
 from nodemend.looking.sight import Sight
 from remediator.decide import ladder, limits, plan
-from remediator.decide.judge import Facts, Judgement, Mark, Truth, judge
+from remediator.decide.answers import Truth
+from remediator.decide.facts import Facts
+from remediator.decide.judge import Judgement, Mark, judge
 from remediator.decide.limits import Refused, Scope
 from remediator.decide.moves import Cordon, Disrupt, Move, View, Wellness
 from remediator.observe import Fleet

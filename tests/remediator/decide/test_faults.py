@@ -5,8 +5,9 @@ import pytest
 from nodehealth import keys
 from nodehealth.repair import Mode, Severity
 from remediator.decide import plan
+from remediator.decide.answers import Truth
 from remediator.decide.faults import told
-from remediator.decide.judge import Judgement, Mark, Truth
+from remediator.decide.judge import Judgement, Mark
 from remediator.rules.alerting import Alerting
 from remediator.rules.policy import Policy
 from tests.builders import NOON, node, rule, rules
