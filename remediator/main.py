@@ -27,7 +27,7 @@ from remediator import actions, providers, sinks
 from remediator.act import Act
 from remediator.actions import Action
 from remediator.admission import Admission
-from remediator.decide.facts import Sight
+from remediator.decide.facts import Watches
 from remediator.faults import Faults
 from remediator.observe import Fleet
 from remediator.providers import Provider
@@ -168,7 +168,7 @@ class Remediator:
     def __init__(self, files: Loaded, *, client: Client, clock: Clock, random: Random) -> None:
         self._policy, self._provider = files.policy, files.provider
         self._client, self._clock, self._random = client, clock, random
-        self._fleet = Fleet(files.policy, self._sight)
+        self._fleet = Fleet(files.policy, self._watches)
         self._admission = Admission(client=client, clock=clock)
         tell = Tell(client=client, clock=clock)
         self.faults = Faults(begun=tell.fault, over=tell.fault_over)
@@ -255,8 +255,8 @@ class Remediator:
         if node:
             self._reconciler.touch(node)
 
-    def _sight(self) -> Sight:
-        return Sight(
+    def _watches(self) -> Watches:
+        return Watches(
             nodes=self._nodes.fresh_at,
             healths=self._healths.fresh_at,
             agents=self._agents.fresh_at,

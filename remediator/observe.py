@@ -9,7 +9,7 @@ from nodehealth.kube.objects import BarePod, Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import NodeRepair
 from remediator.decide import ladder, marks, plan
-from remediator.decide.facts import Agent, Facts, Sight
+from remediator.decide.facts import Agent, Facts, Watches
 from remediator.decide.limits import Scope
 from remediator.rules.policy import CLUSTER, Policy
 
@@ -21,11 +21,11 @@ class Fleet:
 
     Args:
         policy: Which node belongs to which pool.
-        sight: Says until when our watches have told us everything.
+        watches: Says until when our watches have told us everything.
     """
 
-    def __init__(self, policy: Policy, sight: Callable[[], Sight] = Sight) -> None:
-        self._policy, self._sight = policy, sight
+    def __init__(self, policy: Policy, watches: Callable[[], Watches] = Watches) -> None:
+        self._policy, self._watches = policy, watches
         self._nodes: dict[str, Node] = {}
         self._healths: dict[str, tuple[NodeHealth, datetime]] = {}
         self._agents: dict[str, dict[str, Agent]] = {}
@@ -122,7 +122,9 @@ class Fleet:
         health, heard_at = self._healths.get(name, (None, None))
         pods = self._agents.get(name, {}).values()
         agent = max(pods, key=lambda each: each.since, default=None)
-        return Facts(node=node, health=health, heard_at=heard_at, agent=agent, sight=self._sight())
+        return Facts(
+            node=node, health=health, heard_at=heard_at, agent=agent, watches=self._watches()
+        )
 
     def repairs_of(self, node: str) -> tuple[NodeRepair, ...]:
         """Return all repairs of a node, ended ones too."""

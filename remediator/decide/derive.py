@@ -37,7 +37,7 @@ def _off_the_node(read: Callable[[Node, datetime], Iterator[Level]]) -> Derivati
     """Read a signal off the Node alone: it is as fresh as the watch of Nodes."""
     return Derivation(
         levels=lambda facts, now: tuple(read(facts.node, now)) if facts.sees_node(now) else (),
-        known_at=lambda facts: facts.sight.nodes,
+        known_at=lambda facts: facts.watches.nodes,
         due=lambda facts, now: None if facts.sees_node(now) else now + LOOK_AGAIN,
     )
 

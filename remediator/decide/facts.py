@@ -18,8 +18,8 @@ _UNHEARD: Final = NodeHealthStatus()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
-    """Until when each of our watches has told us everything; nothing before its first list."""
+class Watches:
+    """Until when each of our watches has told everything; nothing before its first list."""
 
     nodes: datetime | None = None
     healths: datetime | None = None
@@ -50,7 +50,7 @@ class Facts:
     """When the node's agent wrote last."""
     agent: Agent | None = None
     """The newest pod of an agent on the node."""
-    sight: Sight = field(default_factory=Sight)
+    watches: Watches = field(default_factory=Watches)
 
     def report(self) -> NodeHealthStatus | None:
         """Return what an agent said of this very Node, however long ago."""
@@ -76,4 +76,4 @@ class Facts:
 
     def sees_node(self, now: datetime) -> bool:
         """Say whether our watch of Nodes keeps up."""
-        return self.sight.nodes is not None and now - self.sight.nodes <= BLIND_AFTER
+        return self.watches.nodes is not None and now - self.watches.nodes <= BLIND_AFTER

@@ -22,7 +22,7 @@ def levels(facts: Facts, now: datetime) -> tuple[Level, ...]:
     """Say whether the agent is silent; nothing when that is not known."""
     if facts.fresh_report(now) is not None:
         return (_level(facts, now, 0.0),)
-    deadline, told = _deadline(facts), facts.sight.oldest()
+    deadline, told = _deadline(facts), facts.watches.oldest()
     if told is None or not ladder.is_ready(facts.node):
         return ()
     if deadline is None:
@@ -33,7 +33,7 @@ def levels(facts: Facts, now: datetime) -> tuple[Level, ...]:
 
 def due(facts: Facts, now: datetime) -> datetime | None:
     """Say when that may change although nobody tells us anything."""
-    deadline, told = _deadline(facts), facts.sight.oldest()
+    deadline, told = _deadline(facts), facts.watches.oldest()
     if deadline is None:
         return None if told is not None else now + LOOK_AGAIN
     for moment in (facts.stale_at(), deadline + LATE):

@@ -17,7 +17,7 @@ from nodehealth.kube.objects import (
     Metadata,
 )
 from nodehealth.repair import NodeRepair, NodeRepairStatus, Phase
-from remediator.decide.facts import Agent, Sight
+from remediator.decide.facts import Agent, Watches
 from remediator.observe import Fleet
 from remediator.rules.policy import CLUSTER, DEFAULT_POOL, POOL_LIMIT, Policy, Pool
 from tests.builders import NOON, at, health, level, node, repair
@@ -212,11 +212,11 @@ def test_a_pod_that_is_gone_or_nowhere_yet_is_no_agent() -> None:
 
 
 def test_facts_tell_how_far_the_watches_are() -> None:
-    sight = Sight(nodes=at(-3))
-    fleet = Fleet(POLICY, lambda: sight)
+    watches = Watches(nodes=at(-3))
+    fleet = Fleet(POLICY, lambda: watches)
     fleet.see_node("n1", node())
 
     facts = fleet.facts("n1")
 
     assert facts is not None
-    assert facts.sight is sight
+    assert facts.watches is watches

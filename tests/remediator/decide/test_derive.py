@@ -12,7 +12,7 @@ from nodehealth.keys import GPUS_LABEL
 from nodehealth.kube.objects import Condition, Node
 from nodehealth.signals import Author, Knowledge
 from remediator.decide.derive import DERIVATIONS
-from remediator.decide.facts import BLIND_AFTER, Facts, Sight
+from remediator.decide.facts import BLIND_AFTER, Facts, Watches
 from tests.builders import NOON, at, node
 
 
@@ -34,7 +34,7 @@ def with_gpus(
 
 
 def read(name: str, seen: Node, *, told: datetime = NOON) -> tuple[Level, ...]:
-    return DERIVATIONS[name].levels(Facts(node=seen, sight=Sight(nodes=told)), NOON)
+    return DERIVATIONS[name].levels(Facts(node=seen, watches=Watches(nodes=told)), NOON)
 
 
 def test_all_signals_that_are_left_to_the_remediator_are_read() -> None:
@@ -136,11 +136,11 @@ def test_a_blind_watch_is_asked_again_and_a_good_one_speaks_for_itself() -> None
     derivation, seen = DERIVATIONS["node.ready"], node()
 
     assert derivation.due(Facts(node=seen), NOON) == at(30)
-    assert derivation.due(Facts(node=seen, sight=Sight(nodes=NOON)), NOON) is None
+    assert derivation.due(Facts(node=seen, watches=Watches(nodes=NOON)), NOON) is None
 
 
 def test_a_node_is_known_as_of_what_the_watch_told_last() -> None:
-    facts = Facts(node=node(), heard_at=at(-5), sight=Sight(nodes=at(-9)))
+    facts = Facts(node=node(), heard_at=at(-5), watches=Watches(nodes=at(-9)))
 
     assert DERIVATIONS["node.ready"].known_at(facts) == at(-9)
     assert DERIVATIONS["agent.silent"].known_at(facts) == at(-5)

@@ -9,7 +9,7 @@ from msgspec import structs
 from nodehealth.health import NodeHealth, ProbeReport, ProbeState
 from nodehealth.signals import Knowledge
 from remediator.decide.answers import Truth
-from remediator.decide.facts import Facts, Sight
+from remediator.decide.facts import Facts, Watches
 from remediator.decide.judge import Judgement, judge
 from remediator.rules.rule import Combine, Rule
 from tests.builders import NOON, at, health, level, node, question, rule, xid
@@ -128,7 +128,7 @@ def test_the_fields_of_an_unknown_level_are_not_believed() -> None:
 
 def test_a_node_without_an_agent_is_judged_by_what_its_node_says() -> None:
     asked = rule(question('status == "Unknown"', signal="node.ready", lasts=300))
-    known = Facts(node=node(ready=False), sight=Sight(nodes=at(250)))
+    known = Facts(node=node(ready=False), watches=Watches(nodes=at(250)))
     first = judge([asked], known, Judgement(), NOON)
     held = judge([asked], known, first, at(300))
 
@@ -140,11 +140,11 @@ def test_a_node_without_an_agent_is_judged_by_what_its_node_says() -> None:
 
 def test_what_our_watch_did_not_see_has_not_lasted() -> None:
     asked = rule(question('status == "Unknown"', signal="node.ready", lasts=300))
-    known = Facts(node=node(ready=False), sight=Sight(nodes=NOON))
+    known = Facts(node=node(ready=False), watches=Watches(nodes=NOON))
     first = judge([asked], known, Judgement(), NOON)
 
     blind = judge([asked], known, first, at(300))
-    again = replace(known, sight=Sight(nodes=at(301)))
+    again = replace(known, watches=Watches(nodes=at(301)))
 
     assert blind.marks["disk-full"].truth is Truth.UNKNOWN
     assert blind.due == at(330)
@@ -153,7 +153,7 @@ def test_what_our_watch_did_not_see_has_not_lasted() -> None:
 
 def test_a_rule_is_as_old_as_the_oldest_of_its_answers() -> None:
     asked = rule(question(), question('status == "True"', signal="node.ready"))
-    seen = replace(facts(health(ROOMY), at(-40)), sight=Sight(nodes=at(-9)))
+    seen = replace(facts(health(ROOMY), at(-40)), watches=Watches(nodes=at(-9)))
     unseen = facts(health(ROOMY))
 
     assert judge([asked], seen, Judgement(), NOON).marks["disk-full"].known_at == at(-40)
@@ -162,8 +162,8 @@ def test_a_rule_is_as_old_as_the_oldest_of_its_answers() -> None:
 
 def test_since_when_an_agent_was_silent_is_in_the_evidence() -> None:
     asked = rule(question("value > 0", signal="agent.silent"))
-    told = Sight(nodes=at(990), healths=at(990), agents=at(990))
-    seen = replace(facts(health(), NOON), sight=told)
+    told = Watches(nodes=at(990), healths=at(990), agents=at(990))
+    seen = replace(facts(health(), NOON), watches=told)
 
     found = judge([asked], seen, Judgement(), at(990)).marks["disk-full"]
 

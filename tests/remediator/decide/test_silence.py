@@ -6,7 +6,7 @@ import pytest
 
 from nodehealth.signals import Knowledge
 from remediator.decide import silence
-from remediator.decide.facts import Agent, Facts, Sight
+from remediator.decide.facts import Agent, Facts, Watches
 from tests.builders import at, health, node
 
 REFRESH = 20
@@ -18,10 +18,10 @@ FIRST = 900
 POD = Agent(ready=True, since=at(-9000))
 
 
-def told(seconds: float | None) -> Sight:
+def told(seconds: float | None) -> Watches:
     """Return watches that have all told everything until then."""
     when = None if seconds is None else at(seconds)
-    return Sight(nodes=when, healths=when, agents=when)
+    return Watches(nodes=when, healths=when, agents=when)
 
 
 def facts(
@@ -29,7 +29,7 @@ def facts(
     heard: float | None = 0,
     agent: Agent | None = POD,
     ready: bool = True,
-    sight: Sight | None = None,
+    watches: Watches | None = None,
     uid: str = "",
 ) -> Facts:
     return Facts(
@@ -37,7 +37,7 @@ def facts(
         health=None if heard is None else health(refresh=REFRESH, node_uid=uid),
         heard_at=None if heard is None else at(heard),
         agent=agent,
-        sight=sight or told(10_000),
+        watches=watches or told(10_000),
     )
 
 
@@ -52,24 +52,24 @@ def silent(known: Facts, seconds: float) -> float | Knowledge:
 
 def test_an_agent_that_wrote_lately_is_not_silent() -> None:
     assert silent(facts(), DEADLINE - 1) == 0
-    assert silent(facts(ready=False, sight=told(None)), DEADLINE - 1) == 0
+    assert silent(facts(ready=False, watches=told(None)), DEADLINE - 1) == 0
 
 
 def test_an_agent_is_silent_after_three_refreshes_without_a_write() -> None:
-    assert silent(facts(sight=told(SURE)), SURE) == 1
+    assert silent(facts(watches=told(SURE)), SURE) == 1
 
 
 def test_silence_is_unknown_until_our_watches_must_have_told_of_a_write() -> None:
-    assert silent(facts(sight=told(SURE - 1)), SURE + 600) is Knowledge.UNKNOWN
+    assert silent(facts(watches=told(SURE - 1)), SURE + 600) is Knowledge.UNKNOWN
 
 
 @pytest.mark.parametrize("blind", ["nodes", "healths", "agents"])
 def test_one_watch_that_is_behind_is_enough_to_know_nothing(blind: str) -> None:
     times: dict[str, datetime | None] = dict.fromkeys(("nodes", "healths", "agents"), at(SURE))
-    late, unheard = Sight(**{**times, blind: at(DEADLINE)}), Sight(**{**times, blind: None})
+    late, unheard = Watches(**{**times, blind: at(DEADLINE)}), Watches(**{**times, blind: None})
 
-    assert silent(facts(sight=late), SURE) is Knowledge.UNKNOWN
-    assert silent(facts(sight=unheard), SURE) is Knowledge.UNKNOWN
+    assert silent(facts(watches=late), SURE) is Knowledge.UNKNOWN
+    assert silent(facts(watches=unheard), SURE) is Knowledge.UNKNOWN
 
 
 def test_no_agent_is_blamed_for_a_node_that_is_not_ready() -> None:
@@ -79,27 +79,29 @@ def test_no_agent_is_blamed_for_a_node_that_is_not_ready() -> None:
 def test_an_agent_whose_pod_was_made_anew_has_its_time() -> None:
     young = Agent(ready=False, since=at(50))
 
-    assert silent(facts(agent=young, sight=told(SURE + 49)), SURE + 49) is Knowledge.UNKNOWN
-    assert silent(facts(agent=young, sight=told(SURE + 50)), SURE + 50) == 1
+    assert silent(facts(agent=young, watches=told(SURE + 49)), SURE + 49) is Knowledge.UNKNOWN
+    assert silent(facts(agent=young, watches=told(SURE + 50)), SURE + 50) == 1
 
 
 def test_an_agent_that_never_wrote_is_silent_after_the_usual_time() -> None:
     begun = Agent(ready=True, since=at(0))
-    early, late = (facts(heard=None, agent=begun, sight=told(each)) for each in (SURE, FIRST + 30))
+    early, late = (
+        facts(heard=None, agent=begun, watches=told(each)) for each in (SURE, FIRST + 30)
+    )
 
     assert silent(early, SURE) is Knowledge.UNKNOWN
     assert silent(late, FIRST + 30) == 1
 
 
 def test_a_report_about_the_machine_before_is_none() -> None:
-    begun = facts(uid="another machine", agent=Agent(ready=True, since=at(0)), sight=told(SURE))
+    begun = facts(uid="another machine", agent=Agent(ready=True, since=at(0)), watches=told(SURE))
 
     assert silent(begun, SURE) is Knowledge.UNKNOWN
 
 
 def test_where_no_agent_is_and_none_ever_wrote_none_is_meant_to_be() -> None:
     assert silent(facts(heard=None, agent=None), 10_000) is Knowledge.NOT_APPLICABLE
-    assert silent(facts(heard=None, agent=None, sight=told(0)), 10_000) is Knowledge.UNKNOWN
+    assert silent(facts(heard=None, agent=None, watches=told(0)), 10_000) is Knowledge.UNKNOWN
 
 
 def test_an_agent_that_was_taken_away_is_missed() -> None:
@@ -124,11 +126,11 @@ def test_it_is_said_how_the_pod_is_and_since_when_nothing_was_heard(
     [
         (facts(), 0, DEADLINE),
         (facts(), DEADLINE, SURE),
-        (facts(sight=told(SURE - 1)), SURE, SURE + 30),
-        (facts(sight=told(None)), SURE, SURE + 30),
+        (facts(watches=told(SURE - 1)), SURE, SURE + 30),
+        (facts(watches=told(None)), SURE, SURE + 30),
         (facts(), SURE, None),
         (facts(heard=None, agent=None), 0, None),
-        (facts(heard=None, agent=None, sight=told(None)), 0, 30),
+        (facts(heard=None, agent=None, watches=told(None)), 0, 30),
     ],
     ids=["fresh", "stale", "behind", "blind", "silent", "no agent", "no agent, blind"],
 )
