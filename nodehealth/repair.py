@@ -107,6 +107,27 @@ class Closing(Struct, frozen=True, kw_only=True):
     message: Text
 
 
+class Proof(StrEnum):
+    """How it is known that nothing runs on a machine any more."""
+
+    POWERED_OFF = "PoweredOff"
+    GONE = "Gone"
+
+
+class Fencing(Struct, frozen=True, kw_only=True):
+    """A dead node's machine is made sure to be off; nothing is forced before that is proven."""
+
+    since: datetime
+    off_seen: datetime | None = None
+    """When its owner first said that it is off, and has said so ever since."""
+    method: Proof | None = None
+    """What proves it; nothing while it is not proven."""
+    at: datetime | None = None
+    """When it was proven."""
+    by: Annotated[str, Meta(max_length=63)] = ""
+    """Whose word the proof is."""
+
+
 class PhaseTime(Struct, frozen=True, kw_only=True):
     """When a phase began."""
 
@@ -150,6 +171,7 @@ class NodeRepairStatus(Struct, frozen=True, kw_only=True):
     """How often in a row the drain found nothing left to evict."""
     healthy_since: datetime | None = None
     intent: Intent | None = None
+    fencing: Fencing | None = None
     closing: Closing | None = None
     timeline: Annotated[tuple[PhaseTime, ...], Meta(max_length=64)] = ()
     evictions: Annotated[tuple[Evicted, ...], Meta(max_length=EVICTIONS_LENGTH)] = ()

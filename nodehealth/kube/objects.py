@@ -110,6 +110,12 @@ class NodeInfo(Struct, frozen=True, kw_only=True):
     kubelet_version: str = ""
 
 
+class AttachedVolume(Struct, frozen=True, kw_only=True):
+    """A volume that is attached to a Node's machine."""
+
+    name: str = ""
+
+
 class NodeStatus(Struct, frozen=True, kw_only=True):
     """What is seen of a Node."""
 
@@ -117,6 +123,7 @@ class NodeStatus(Struct, frozen=True, kw_only=True):
     capacity: Mapping[str, str] = {}
     allocatable: Mapping[str, str] = {}
     node_info: NodeInfo = NodeInfo()
+    volumes_attached: tuple[AttachedVolume, ...] = ()
 
 
 class Node(Object, frozen=True, kw_only=True):

@@ -33,12 +33,14 @@ _PATIENCE: Final = timedelta(minutes=30)
 SICK: Final = ("w-1", "w-2", "w-3")
 
 
-def plan(seed: int) -> scenario.Scenario:
-    """Four nodes, three of which get a full disk within seconds."""
+def plan(seed: int, *, dead: bool = False) -> scenario.Scenario:
+    """Four nodes, three of which get a full disk within seconds, and may lose their kubelets."""
     faults = [
         {"disk-full": {"at": f"{n}s", "node": name, "mount": "/scratch"}}
         for n, name in enumerate(SICK, start=2)
     ]
+    if dead:
+        faults += [{"kubelet-dead": {"at": "3s", "node": name}} for name in SICK]
     spec = {
         "seed": seed,
         "pools": [{"name": "w", "nodes": 4}],
@@ -160,6 +162,7 @@ def play(
     luck: Luck | None = None,
     crash: Crash | None = None,
     lag: timedelta = timedelta(),
+    dead: bool = False,
 ) -> Ending:
     """Play the story to its end in virtual time; the first replica is the one that crashes."""
     mistakes = Mistakes()
@@ -168,7 +171,7 @@ def play(
         late = ExitStack()
         clock = virtualtime.clock()
         limits = Limits(cluster=limit, pools={"w": limit})
-        async with Cluster(plan(seed), clock=clock, limits=limits) as cluster:
+        async with Cluster(plan(seed, dead=dead), clock=clock, limits=limits) as cluster:
             late.enter_context(cluster.api.faults.late(LateWatch(lag=lag)))
             crew = [
                 Replica(

@@ -52,6 +52,7 @@ class Draining:
         tools = Tools(
             client=self.world.client,
             clock=self._clock,
+            node=None,
             provider=None,
             manners=manners,
             guard=self._guard,
