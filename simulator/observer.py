@@ -47,8 +47,8 @@ class Disrupted:
     """The UID of the Node that must be another one before this is over."""
     not_boot: str = ""
     """The boot that must be over before this is."""
-    dead: bool = False
-    """Whether the Node was not ready when this began: to leave it to a person ends it."""
+    felled: bool = False
+    """Whether it was ready when an order of ours to its machine's owner took it down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ class Observer:
         disrupted = self.disrupted.get(node.name)
         if disrupted is None or node.uid == disrupted.not_uid:
             return False
-        if node.hold is Hold.CORDONED and disrupted.dead:
+        if node.hold is Hold.CORDONED and not disrupted.felled:
             return True
         if disrupted.not_boot and node.boot_id == disrupted.not_boot:
             return False
@@ -248,12 +248,13 @@ class Observer:
 
     def _begin(self, name: str, at: datetime, *, not_uid: str = "", not_boot: str = "") -> None:
         known, node = self.disrupted.get(name), self._nodes.get(name)
+        felled = bool(not_uid or not_boot) and node is not None and node.ready
         self.disrupted[name] = Disrupted(
             pool="" if node is None else node.pool,
             since=at if known is None else known.since,
             not_uid=not_uid or ("" if known is None else known.not_uid),
             not_boot=not_boot or ("" if known is None else known.not_boot),
-            dead=node is not None and not node.ready if known is None else known.dead,
+            felled=felled or (known is not None and known.felled),
         )
         if known is None:
             self._check_limits(name, at)

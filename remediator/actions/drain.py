@@ -58,7 +58,7 @@ class Drain(Action):
             pods.leaving, tools.node, tools.clock(), late=late
         ):
             left = _pods(len(pods.leaving))
-            return Stranded(message=f"the kubelet is silent, so nothing ends the {left} that go")
+            return Stranded(message=f"the kubelet is silent, so nothing ends what is left: {left}")
         if late:
             waited = quantities.spoken(self.deadline)
             return Failed(message=f"after {waited}: {repair.status.message or _left(pods, ())}")
