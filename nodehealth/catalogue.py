@@ -11,6 +11,9 @@ _HALF_PERCENT: Final = Grid(step=0.005, hysteresis=0.0025)
 _FIVE_PERCENT: Final = Grid(step=0.05, hysteresis=0.025)
 """For what goes up and down all day: each step is a write."""
 _ONE_A_SECOND: Final = Grid(step=1, hysteresis=0.5)
+_FIFTHS: Final = Grid(step=0.2, hysteresis=0.1)
+_TENTH_OF_A_SECOND: Final = Grid(step=0.1, hysteresis=0.05)
+_FIVE_SECONDS: Final = Grid(step=5, hysteresis=2.5)
 _TEN_A_SECOND: Final = Grid(step=10, hysteresis=5)
 
 _CONDITION: Final = {"status": FieldType.STRING, "reason": FieldType.STRING}
@@ -51,6 +54,39 @@ _SIGNALS: Final = (
         fields={"device": FieldType.STRING, "fstype": FieldType.STRING},
         urgent=True,
         unknown="Nothing is mounted where the agent's settings name a mount point.",
+    ),
+    Signal(
+        name="disk.write_failed",
+        kind=Kind.LEVEL,
+        about="A filesystem did not take a small file, or gave it back changed.",
+        subject="mount point",
+        source="write, fsync(2), read and unlink of 4 KiB in a directory of it; a lack of rights "
+        "or of space is none of its faults",
+        unit=Unit.BOOLEAN,
+        fields={"error": FieldType.STRING},
+        urgent=True,
+        unknown="The write hangs, or there was no room or no right to try it.",
+    ),
+    Signal(
+        name="disk.write_hung",
+        kind=Kind.LEVEL,
+        about="A small write to a filesystem does not return: most disks that fail, fail so.",
+        subject="mount point",
+        source="write, fsync(2), read and unlink of 4 KiB that have taken longer than the agent's "
+        "settings allow, 10 s if they say nothing; they hang since a little earlier than the level",
+        unit=Unit.BOOLEAN,
+        urgent=True,
+        unknown="There was no room or no right to try it.",
+    ),
+    Signal(
+        name="disk.write_seconds",
+        kind=Kind.LEVEL,
+        about="How long it takes until a small file is safe on a filesystem's disk.",
+        subject="mount point",
+        source="open, write and fsync(2) of 4 KiB; not applicable where that fails",
+        unit=Unit.SECONDS,
+        grid=_FIVE_SECONDS,
+        unknown="The write hangs, or there was no room or no right to try it.",
     ),
     Signal(
         name="block.missing",
@@ -121,6 +157,65 @@ _SIGNALS: Final = (
         subject="",
         source="/proc/net/route and ipv6_route; not applicable until there was one in this boot",
         unit=Unit.BOOLEAN,
+    ),
+    Signal(
+        name="net.missing",
+        kind=Kind.LEVEL,
+        about="A network interface that led the host out, or that is named, fell off its bus.",
+        subject="interface",
+        source="/sys/class/net: no such interface, and its device is gone or has lost its driver; "
+        "not applicable while the device has one, as when a pod took the interface",
+        unit=Unit.BOOLEAN,
+        fields={"device": FieldType.STRING},
+        urgent=True,
+    ),
+    Signal(
+        name="net.gateway_unreachable",
+        kind=Kind.LEVEL,
+        about="The default gateway does not say its hardware address any more.",
+        subject="IPv4 address of the gateway",
+        source="/proc/net/arp, after the kernel was made to use the entry; not applicable where "
+        "it keeps none, and until the gateway answered in this boot",
+        unit=Unit.BOOLEAN,
+    ),
+    Signal(
+        name="net.peer_loss_ratio",
+        kind=Kind.LEVEL,
+        about="Share of the last few tries in which a peer that the settings name did not answer.",
+        subject="address and port of the peer",
+        source="connect(2) over TCP, 5 times a look; to be refused is an answer",
+        unit=Unit.RATIO,
+        grid=_FIFTHS,
+    ),
+    Signal(
+        name="net.peer_latency_seconds",
+        kind=Kind.LEVEL,
+        about="How long a peer takes to answer, as a rule.",
+        subject="address and port of the peer",
+        source="median time of connect(2) over TCP among the tries that were answered; not "
+        "applicable where none was",
+        unit=Unit.SECONDS,
+        grid=_TENTH_OF_A_SECOND,
+    ),
+    Signal(
+        name="runtime.kubelet_down",
+        kind=Kind.LEVEL,
+        about="The kubelet does not say that it is healthy.",
+        subject="",
+        source="its /healthz on the node's loopback, if the agent's settings ask for it; not "
+        "applicable until it was healthy in this boot",
+        unit=Unit.BOOLEAN,
+        fields={"why": FieldType.STRING},
+    ),
+    Signal(
+        name="runtime.containerd_down",
+        kind=Kind.LEVEL,
+        about="The container runtime does not answer on its socket.",
+        subject="",
+        source="an HTTP/2 ping over its UNIX socket, if the agent's settings ask for it; not "
+        "applicable until it answered in this boot",
+        unit=Unit.BOOLEAN,
+        fields={"why": FieldType.STRING},
     ),
     Signal(
         name="memory.available_ratio",

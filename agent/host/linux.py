@@ -8,12 +8,14 @@ from datetime import timedelta
 from pathlib import Path, PurePosixPath
 from typing import Final, TypeAlias, TypeVar
 
-from agent.host import disks, interfaces, memory, mounts, routes
+from agent.host import disks, interfaces, memory, mounts, places, routes, writing
 from agent.host.disks import Storage
 from agent.host.guard import Guard
 from agent.host.interfaces import Interface
 from agent.host.memory import Memory
 from agent.host.mounts import Filesystem
+from agent.host.places import Place
+from agent.host.writing import NotTriedError
 
 PROC_PATIENCE: Final = timedelta(seconds=5)
 """How long the kernel may take to answer from procfs or sysfs."""
@@ -23,6 +25,7 @@ UPTIME: Final = Path("/proc/uptime")
 
 T = TypeVar("T")
 Statvfs: TypeAlias = Callable[[str], os.statvfs_result]
+Write: TypeAlias = Callable[[str], float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,7 @@ class Host:
         mountinfo: The table of mounts in the agent's own namespace.
         uptime: For how long the machine has been up: a file that is the same in every container.
         statvfs: How a filesystem is measured.
+        write: How a directory is written to.
     """
 
     def __init__(
@@ -56,13 +60,14 @@ class Host:
         mountinfo: Path = MOUNTINFO,
         uptime: Path = UPTIME,
         statvfs: Statvfs = os.statvfs,
+        write: Write = writing.write,
     ) -> None:
         self.root = root
         self.hostname = socket.gethostname()
         self._boot_id = boot_id
         self._mountinfo = mountinfo
         self._uptime = uptime
-        self._statvfs = statvfs
+        self._statvfs, self._write = statvfs, write
         self._guard = Guard()
         self._procfs, self._sysfs = root / "proc", root / "sys"
         # `net` is that of whoever reads it, and an agent in a container may have a network of its
@@ -94,6 +99,26 @@ class Host:
             inodes=found.f_files,
             free_inodes=found.f_favail,
         )
+
+    async def places(self, directories: Collection[str]) -> tuple[Place, ...]:
+        """Find on which filesystems directories of the host lie, and where we may write to them."""
+        table, root = await self._read(self._mountinfo), PurePosixPath(self.root)
+        below, own = mounts.table(table, root), mounts.table(table, PurePosixPath("/"))
+        return places.found(directories, root=root, below=below, own=own)
+
+    async def write(self, place: Place, *, patience: timedelta) -> float:
+        """Write a small file, read it back and remove it; return the seconds until it was safe.
+
+        Raises:
+            agent.host.guard.HungError: it did not end within the patience, or an earlier one hangs.
+            agent.host.writing.NotTriedError: it could not be tried.
+            OSError: the disk did not do it.
+        """
+        path = place.path
+        if path is None:
+            raise NotTriedError("the agent may only read there")
+        key = f"write to {place.mount}"
+        return await self._guard.call(key, lambda: self._write(path), patience=patience)
 
     async def uptime(self) -> float:
         """Read for how many seconds the machine has been up, suspended or not."""

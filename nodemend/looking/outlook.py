@@ -12,18 +12,13 @@ from remediator.decide.moves import (
     Climb,
     Cordon,
     Disrupt,
-    DrainAgain,
-    Ending,
     Finish,
     Mended,
     Move,
     NextRung,
-    Onward,
-    Prove,
     Release,
     Rest,
     Retake,
-    Strand,
     Surrender,
     Trade,
 )
@@ -62,28 +57,18 @@ def _said(move: Move, repair: NodeRepair) -> str:
             return "it asks for a disruption slot, and would get it now"
         case Climb():
             return f"{_spoken(move.rung)} goes on{_since(repair)}"
-        case Prove():
-            return "it is made sure that the silent machine is off, before anything is forced"
-        case _:
-            return _onward(move)
-
-
-def _onward(move: Onward) -> str:
-    match move:
         case Retake():
             return f"our marks are put on the Node again ({move.fence})"
-        case Strand() | DrainAgain():
-            return f"the drain takes another way: {move.message}"
-        case Mended():
-            return f"the node must prove well: {move.message}"
-        case NextRung():
-            return f"the next remedy is tried: {move.message}"
         case _:
             return _ending(move)
 
 
-def _ending(move: Ending) -> str:
+def _ending(move: Mended | NextRung | Release | Surrender | Finish | Trade) -> str:
     match move:
+        case Mended():
+            return f"the node must prove well: {move.message}"
+        case NextRung():
+            return f"the next remedy is tried: {move.message}"
         case Release():
             return f"the node is given back ({move.reason}): {move.message}"
         case Surrender():
