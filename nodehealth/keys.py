@@ -15,6 +15,9 @@ PRE_CORDONED_ANNOTATION: Final = f"{GROUP}/pre-cordoned"
 REPAIR_TAINT: Final = f"{GROUP}/repair"
 """Our mark of ownership on a cordon, with effect NoSchedule; its value is the repair's name."""
 
+OUT_OF_SERVICE_VALUE: Final = "nodemend"
+"""The value by which we know our own out-of-service taint; other people's say something else."""
+
 POOL_LABEL: Final = f"{GROUP}/pool"
 """The pool of a Node when the policy selects pools by this label."""
 
@@ -40,6 +43,8 @@ REMEDIATOR_USER: Final = f"system:serviceaccount:{NAMESPACE}:{REMEDIATOR_MANAGER
 
 # Names that belong to Kubernetes (well-known labels, annotations and taints of its documentation).
 UNSCHEDULABLE_TAINT: Final = "node.kubernetes.io/unschedulable"
+OUT_OF_SERVICE_TAINT: Final = "node.kubernetes.io/out-of-service"
+"""With effect NoExecute, Kubernetes lets go of pods and volumes: only for a machine that is off."""
 MIRROR_POD_ANNOTATION: Final = "kubernetes.io/config.mirror"
 CONTROL_PLANE_LABEL: Final = "node-role.kubernetes.io/control-plane"
 ZONE_LABEL: Final = "topology.kubernetes.io/zone"

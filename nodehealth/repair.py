@@ -69,6 +69,8 @@ class Target(Struct, frozen=True, kw_only=True):
     pool: Name = ""
     instance_type: Name = ""
     gpus: Annotated[int, Meta(ge=0)] = 0
+    team: Annotated[str, Meta(max_length=63)] = ""
+    """Whose node it is, as the policy's label says."""
 
 
 class NodeRepairSpec(Struct, frozen=True, kw_only=True):
@@ -103,6 +105,27 @@ class Closing(Struct, frozen=True, kw_only=True):
     phase: Phase
     reason: Annotated[str, Meta(max_length=63)]
     message: Text
+
+
+class Proof(StrEnum):
+    """How it is known that nothing runs on a machine any more."""
+
+    POWERED_OFF = "PoweredOff"
+    GONE = "Gone"
+
+
+class Fencing(Struct, frozen=True, kw_only=True):
+    """A dead node's machine is made sure to be off; nothing is forced before that is proven."""
+
+    since: datetime
+    off_seen: datetime | None = None
+    """When its owner first said that it is off, and has said so ever since."""
+    method: Proof | None = None
+    """What proves it; nothing while it is not proven."""
+    at: datetime | None = None
+    """When it was proven."""
+    by: Annotated[str, Meta(max_length=63)] = ""
+    """Whose word the proof is."""
 
 
 class PhaseTime(Struct, frozen=True, kw_only=True):
@@ -148,6 +171,7 @@ class NodeRepairStatus(Struct, frozen=True, kw_only=True):
     """How often in a row the drain found nothing left to evict."""
     healthy_since: datetime | None = None
     intent: Intent | None = None
+    fencing: Fencing | None = None
     closing: Closing | None = None
     timeline: Annotated[tuple[PhaseTime, ...], Meta(max_length=64)] = ()
     evictions: Annotated[tuple[Evicted, ...], Meta(max_length=EVICTIONS_LENGTH)] = ()

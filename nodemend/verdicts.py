@@ -7,7 +7,9 @@ from pathlib import Path
 from nodehealth.health import NodeHealth, NodeHealthStatus
 from nodehealth.kube.objects import Metadata, Node
 from remediator import main
-from remediator.decide.judge import Facts, Judgement, Truth, judge
+from remediator.decide.answers import Truth
+from remediator.decide.facts import Facts
+from remediator.decide.judge import Judgement, judge
 from remediator.rules import load
 
 

@@ -12,25 +12,29 @@ from nodehealth.kit.clocks import Clock
 from nodehealth.kube import errors
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import NODES, Node
-from nodehealth.repair import NODE_REPAIRS, Closing, NodeRepair, NodeRepairStatus, Phase
-from remediator.actions import Action, Done, Failed, Going, SupersededError, Tools
+from nodehealth.repair import NODE_REPAIRS, Closing, Fencing, NodeRepair, NodeRepairStatus, Phase
+from remediator import fencing
+from remediator.actions import Action, Done, Failed, Going, Stranded, SupersededError, Tools
 from remediator.admission import Admission
-from remediator.decide import ladder, plan
+from remediator.decide import ladder, plan, rungs
 from remediator.decide.ladder import Held
 from remediator.decide.limits import Refused, Why
 from remediator.decide.moves import (
     Climb,
     Cordon,
     Disrupt,
-    Ending,
+    DrainAgain,
     Finish,
     Mended,
     Move,
     NextRung,
+    Onward,
+    Prove,
     Reason,
     Release,
     Rest,
     Retake,
+    Strand,
     Surrender,
     Trade,
     View,
@@ -120,27 +124,41 @@ class Act:
                 return await self._disrupt(scene)
             case Climb():
                 return await self._climb(scene)
+            case Prove():
+                return await self._prove(scene)
             case _:
                 await self._settle(move, scene)
                 return _AT_ONCE
 
-    async def _settle(self, move: Retake | Mended | NextRung | Ending, scene: Scene) -> None:
-        view, record, repair = scene.view, scene.record, scene.record.repair
+    async def _settle(self, move: Onward, scene: Scene) -> None:
+        view, repair = scene.view, scene.record.repair
         match move:
             case Retake():
                 if view.node is not None:
                     await self.admission.hold(repair, view.node, move.fence)
-            case Mended():
-                base = structs.replace(repair.status, rung_since=self.clock())
-                await record.enter(Phase.VERIFYING, "", move.message, base=base)
-            case NextRung():
-                await self._start_rung(record, repair.status, move.rung, move.message)
             case Release():
                 await self._close(scene, Phase.RECOVERED, move.reason, move.message)
             case Surrender():
                 await self._close(scene, Phase.NEEDS_HUMAN, move.reason, move.message)
             case Finish() | Trade():
                 await self._end(scene, move)
+            case _:
+                await self._go_on(scene.record, move)
+
+    async def _go_on(self, record: Record, move: Mended | NextRung | Strand | DrainAgain) -> None:
+        status, now = record.repair.status, self.clock()
+        match move:
+            case NextRung():
+                await self._start_rung(record, status, move.rung, move.message)
+            case Mended():
+                base = structs.replace(status, rung_since=now)
+                await record.enter(Phase.VERIFYING, "", move.message, base=base)
+            case Strand():
+                base = structs.replace(status, fencing=Fencing(since=now))
+                await record.enter(Phase.FENCING, "", move.message, base=base)
+            case DrainAgain():
+                base = structs.replace(status, fencing=None, rung_since=now, empty_passes=0)
+                await record.enter(Phase.DRAINING, "", move.message, base=base)
 
     async def _close(self, scene: Scene, phase: Phase, reason: str, message: str) -> None:
         """Claim the ending by writing it down: a replica with a stale record gets no further."""
@@ -216,17 +234,26 @@ class Act:
         action = self._action(record.repair, status.rung)
         since = status.rung_since or self.clock()
         progress = await action.run(record.repair, since, self._tools(scene))
-        following: Mended | NextRung | Surrender
+        following: Onward
         match progress:
+            case Stranded():
+                following = rungs.stranded(record.repair, progress.message)
             case Done():
-                following = ladder.done(record.repair, progress.message, mends=action.mends)
+                following = rungs.done(record.repair, progress.message, mends=action.mends)
             case Failed():
-                following = ladder.after(record.repair, progress.message, mends=action.mends)
+                following = rungs.after(record.repair, progress.message, mends=action.mends)
             case Going():
                 await record.enter(action.phase, "", progress.message)
                 until = self.clock() + progress.again
                 self.resting[record.repair.metadata.name] = (status.rung, until)
                 return _span(progress.again)
+        await self._settle(following, scene)
+        return _AT_ONCE
+
+    async def _prove(self, scene: Scene) -> Again:
+        following = await fencing.advance(scene, self._tools(scene))
+        if isinstance(following, timedelta):
+            return following
         await self._settle(following, scene)
         return _AT_ONCE
 
@@ -253,6 +280,7 @@ class Act:
         return Tools(
             client=self.client,
             clock=self.clock,
+            node=scene.view.node,
             provider=scene.around.provider,
             manners=scene.around.policy.drain,
             guard=guard,

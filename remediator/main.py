@@ -19,14 +19,15 @@ from nodehealth.kit.clocks import Clock
 from nodehealth.kube import connect, errors
 from nodehealth.kube.client import Client
 from nodehealth.kube.lease import TERMS, Election, Terms
-from nodehealth.kube.objects import NODES, Node
+from nodehealth.kube.objects import BARE_PODS, NODES, BarePod, Node
 from nodehealth.kube.reflector import Key, Reflector
 from nodehealth.ledger import REPAIR_LEDGERS, RepairLedger
 from nodehealth.repair import NODE_REPAIRS, NodeRepair, Phase
-from remediator import actions, providers
+from remediator import actions, providers, sinks
 from remediator.act import Act
 from remediator.actions import Action
 from remediator.admission import Admission
+from remediator.decide.facts import Watches
 from remediator.faults import Faults
 from remediator.observe import Fleet
 from remediator.providers import Provider
@@ -36,6 +37,7 @@ from remediator.rules import load
 from remediator.rules.policy import Policy
 from remediator.rules.rule import RuleSet
 from remediator.scene import Around
+from remediator.sinks import Sink
 from remediator.tell import Tell
 
 logger = logging.getLogger(__name__)
@@ -79,6 +81,15 @@ def owner(name: str) -> Provider | None:
     return discovery.make(Provider, providers.__name__, name, None) if name else None
 
 
+def sink(name: str, settings: object) -> Sink:
+    """Find a way of telling people.
+
+    Raises:
+        nodehealth.kit.settings.SettingsError: there is none, or a setting does not fit.
+    """
+    return discovery.make(Sink, sinks.__name__, name, settings)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
     """What the operator's files say."""
@@ -96,7 +107,7 @@ def loaded(settings: Settings) -> Loaded:
         nodehealth.kit.settings.SettingsError: the policy's provider is none.
     """
     rules = load.rules(settings.rules, remedy)
-    policy = load.policy(settings.policy)
+    policy = load.policy(settings.policy, sink)
     return Loaded(rules=rules, policy=policy, provider=owner(policy.provider))
 
 
@@ -157,7 +168,7 @@ class Remediator:
     def __init__(self, files: Loaded, *, client: Client, clock: Clock, random: Random) -> None:
         self._policy, self._provider = files.policy, files.provider
         self._client, self._clock, self._random = client, clock, random
-        self._fleet = Fleet(files.policy)
+        self._fleet = Fleet(files.policy, self._watches)
         self._admission = Admission(client=client, clock=clock)
         tell = Tell(client=client, clock=clock)
         self.faults = Faults(begun=tell.fault, over=tell.fault_over)
@@ -181,16 +192,25 @@ class Remediator:
             random=random,
         )
         reflect = partial(Reflector, client, clock=clock, random=random)
-        self.reflectors = (
-            reflect(NODES, on_change=self._node_changed),
-            reflect(NODE_HEALTHS, on_change=self._health_changed),
+        self._nodes = reflect(NODES, on_change=self._node_changed)
+        self._healths = reflect(NODE_HEALTHS, on_change=self._health_changed)
+        self._agents = reflect(
+            BARE_PODS,
+            on_change=self._agent_changed,
+            namespace=keys.NAMESPACE,
+            labels=f"{keys.NAME_LABEL}={keys.AGENT_NAME}",
+        )
+        self._needed = (
+            self._nodes,
+            self._healths,
             reflect(NODE_REPAIRS, on_change=self._repair_changed),
             reflect(REPAIR_LEDGERS, on_change=self._ledger_changed),
         )
+        self.reflectors = (*self._needed, self._agents)
 
     async def lead(self) -> None:
         """Act until leadership is lost or we are told to stop."""
-        for each in self.reflectors:
+        for each in self._needed:  # without the agents' pods it is only unknown who is silent
             await each.synced.wait()
         for pause in loops.backoff(_FIRST_PAUSE, _LONGEST_PAUSE, random=self._random):
             if await self._ensured():
@@ -228,6 +248,19 @@ class Remediator:
     def _health_changed(self, key: Key, _: NodeHealth | None, health: NodeHealth | None) -> None:
         self._fleet.see_health(key[1], health, now=self._clock(), served=self._client.server_time)
         self._reconciler.touch(key[1])
+
+    def _agent_changed(self, _: Key, before: BarePod | None, pod: BarePod | None) -> None:
+        served = self._client.server_time
+        node = self._fleet.see_agent(before, pod, now=self._clock(), served=served)
+        if node:
+            self._reconciler.touch(node)
+
+    def _watches(self) -> Watches:
+        return Watches(
+            nodes=self._nodes.fresh_at,
+            healths=self._healths.fresh_at,
+            agents=self._agents.fresh_at,
+        )
 
     def _ledger_changed(
         self, _: Key, before: RepairLedger | None, ledger: RepairLedger | None

@@ -1,15 +1,15 @@
 """What the API server last said of the fleet, and which nodes each scope would miss."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from nodehealth.health import NodeHealth
 from nodehealth.keys import AGENT_MANAGER
-from nodehealth.kube.objects import Node
+from nodehealth.kube.objects import BarePod, Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import NodeRepair
 from remediator.decide import ladder, marks, plan
-from remediator.decide.judge import Facts
+from remediator.decide.facts import Agent, Facts, Watches
 from remediator.decide.limits import Scope
 from remediator.rules.policy import CLUSTER, Policy
 
@@ -18,12 +18,17 @@ class Fleet:
     """A cache that may be stale: everything that matters is read again before a deed.
 
     Every change costs the same, however many nodes there are.
+
+    Args:
+        policy: Which node belongs to which pool.
+        watches: Says until when our watches have told us everything.
     """
 
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
+    def __init__(self, policy: Policy, watches: Callable[[], Watches] = Watches) -> None:
+        self._policy, self._watches = policy, watches
         self._nodes: dict[str, Node] = {}
         self._healths: dict[str, tuple[NodeHealth, datetime]] = {}
+        self._agents: dict[str, dict[str, Agent]] = {}
         self._repairs: dict[str, NodeRepair] = {}
         self._by_node: dict[str, dict[str, NodeRepair]] = {}
         self._open: dict[str, NodeRepair] = {}
@@ -62,8 +67,28 @@ class Fleet:
             return
         fields = health.metadata.managed_fields
         written = [each.time for each in fields if each.time and each.manager == AGENT_MANAGER]
-        age = (served or now) - max(written) if written else timedelta()
-        self._healths[name] = health, now - max(age, timedelta())
+        self._healths[name] = health, _our_time(max(written), now, served) if written else now
+
+    def see_agent(
+        self, before: BarePod | None, pod: BarePod | None, *, now: datetime, served: datetime | None
+    ) -> str:
+        """Take in what became of an agent's pod, and name the node that it is about, if any.
+
+        Args:
+            before: The pod as it was, if it was there.
+            pod: The pod as it is, if it is there.
+            now: The time by our clock.
+            served: The time by the API server's clock.
+        """
+        if before is not None:
+            self._forget_agent(before)
+        if pod is not None and pod.spec.node_name:
+            made = pod.metadata.creation_timestamp
+            since = _our_time(made, now, served) if made is not None else now
+            agent = Agent(ready=_is_ready(pod), since=since)
+            self._agents.setdefault(pod.spec.node_name, {})[pod.metadata.name] = agent
+        known = pod or before
+        return known.spec.node_name if known is not None else ""
 
     def see_repair(self, name: str, repair: NodeRepair | None) -> None:
         """Take in a NodeRepair, or that it is gone."""
@@ -95,7 +120,11 @@ class Fleet:
         if node is None:
             return None
         health, heard_at = self._healths.get(name, (None, None))
-        return Facts(node=node, health=health, heard_at=heard_at)
+        pods = self._agents.get(name, {}).values()
+        agent = max(pods, key=lambda each: each.since, default=None)
+        return Facts(
+            node=node, health=health, heard_at=heard_at, agent=agent, watches=self._watches()
+        )
 
     def repairs_of(self, node: str) -> tuple[NodeRepair, ...]:
         """Return all repairs of a node, ended ones too."""
@@ -116,10 +145,25 @@ class Fleet:
             for name, members in self._members.items()
         }
 
+    def _forget_agent(self, pod: BarePod) -> None:
+        pods = self._agents.get(pod.spec.node_name, {})
+        pods.pop(pod.metadata.name, None)
+        if not pods:
+            self._agents.pop(pod.spec.node_name, None)
+
     def _forget(self, name: str) -> None:
         for scope in (self._pool.pop(name, CLUSTER), CLUSTER):
             self._members[scope].discard(name)
             self._out.get(scope, set()).discard(name)
+
+
+def _our_time(at: datetime, now: datetime, served: datetime | None) -> datetime:
+    """Turn a time of the API server's clock into one of ours; none lies in the future."""
+    return now - max((served or now) - at, timedelta())
+
+
+def _is_ready(pod: BarePod) -> bool:
+    return any(each.type == "Ready" and each.status == "True" for each in pod.status.conditions)
 
 
 def _is_out(node: Node) -> bool:

@@ -18,8 +18,9 @@ from nodehealth.kube import errors
 from nodehealth.kube.client import Client
 from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair
 from remediator.decide import plan
+from remediator.decide.answers import Truth
 from remediator.decide.faults import Fault, told
-from remediator.decide.judge import Judgement, Truth, judge
+from remediator.decide.judge import Judgement, judge
 from remediator.decide.moves import Wellness
 from remediator.faults import Faults
 from remediator.observe import Fleet
@@ -107,15 +108,14 @@ class Reconciler:
         """Say what is known of a repair's fault on its node."""
         name = repair.spec.target.node
         known, rule = self._known.get(name), self._rules.by_name.get(repair.spec.rule)
-        facts = self._fleet.facts(name)
         mark = known.judgement.marks.get(repair.spec.rule) if known else None
-        if mark is None or rule is None or facts is None:
+        if mark is None or rule is None:
             return Wellness()
         return Wellness(
             holds=mark.truth is Truth.HOLDS,
             over=mark.is_over(rule, self._clock()),
             since=mark.well_since(),
-            heard_at=facts.heard_at,
+            heard_at=mark.known_at,
         )
 
     def allowed(self, repair: NodeRepair) -> Mode:

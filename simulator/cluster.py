@@ -5,7 +5,7 @@ clock that belongs to it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +14,7 @@ from random import Random
 from types import TracebackType
 from typing import Final, Self
 
-from nodehealth import crds, keys
+from nodehealth import crds, keys, protections
 from nodehealth.kit.clocks import Clock
 from nodehealth.kube.client import Client
 from nodehealth.kube.transport import Transport
@@ -22,13 +22,14 @@ from simulator import founding, machines, memory, scenario, watchpoint
 from simulator.agenda import Agenda
 from simulator.agents import Agents
 from simulator.ailments import Ailments
-from simulator.api import http
+from simulator.api import http, policies, rights
 from simulator.api.calls import ADMIN, User
 from simulator.api.controllers.plane import ControlPlane
 from simulator.api.direct import Direct
 from simulator.api.kubeconfig import write_kubeconfig
 from simulator.api.local import LocalTransport
 from simulator.api.server import ADMIN_TOKEN, ApiServer
+from simulator.api.wire import JsonObject
 from simulator.census import Census
 from simulator.containers import Containers
 from simulator.crew import Spawn, crew
@@ -68,6 +69,7 @@ class Cluster:
         clock: The clock of the loop that runs: `virtualtime.clock()`, or `clocks.wall`.
         hooks: Who stands behind the nodes that are not simulated.
         limits: What the observer holds disruption against.
+        rights: Roles and bindings; where there are some, nobody may do more than they grant.
     """
 
     def __init__(
@@ -77,14 +79,16 @@ class Cluster:
         clock: Clock,
         hooks: Hooks | None = None,
         limits: Limits | None = None,
+        rights: Sequence[JsonObject] = (),
     ) -> None:
         tokens = {ADMIN_TOKEN: ADMIN, REMEDIATOR_TOKEN: REMEDIATOR}
-        self.api = ApiServer(clock=clock, seed=plan.seed, tokens=tokens)
+        self.api = ApiServer(clock=clock, seed=plan.seed, tokens=tokens, rbac=bool(rights))
         self.observer = Observer(limits)
         self.ailments = Ailments()
         self.census = Census(self.api.world.store)
         self.places = founding.places(plan.pools)
         self._plan = plan
+        self._rights = rights
         self._clock = clock
         self._hooks = hooks or NoHooks()
         self._random = Random(plan.seed)  # noqa: S311 - repeatable on purpose
@@ -96,6 +100,11 @@ class Cluster:
         self._admin = Direct(self.api, manager="simulator")
         for manifest in (*map(crds.manifest, crds.DEFINITIONS), machines.manifest()):
             self._admin.create(_CRDS, manifest)
+        for protection in protections.PROTECTIONS:
+            self._admin.create(policies.RESOURCE, protections.policy(protection))
+            self._admin.create(policies.BINDINGS, protections.binding(protection))
+        for right in self._rights:
+            self._admin.create(f"{right['kind'].lower()}s.{rights.GROUP}", right)
         for namespace in sorted({each.namespace for each in self._plan.workloads}):
             if self._admin.find("namespaces", namespace) is None:
                 self._admin.create("namespaces", {"metadata": {"name": namespace}})

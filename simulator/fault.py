@@ -44,6 +44,8 @@ class Symptoms:
     occurrences: tuple[Occurrence, ...] = ()
     kubelet_dead: bool = False
     agent_silent: bool = False
+    powerless: bool = False
+    """The machine is off, although nobody switched it off."""
     never_replaced: bool = False
     """Once it is deleted, no successor comes up."""
 
@@ -68,5 +70,6 @@ def merged(many: Iterable[Symptoms]) -> Symptoms:
         occurrences=tuple(each for one in all_of_them for each in one.occurrences),
         kubelet_dead=any(one.kubelet_dead for one in all_of_them),
         agent_silent=any(one.agent_silent for one in all_of_them),
+        powerless=any(one.powerless for one in all_of_them),
         never_replaced=any(one.never_replaced for one in all_of_them),
     )

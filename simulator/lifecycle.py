@@ -16,7 +16,6 @@ from simulator.records import Records
 from simulator.templates import LEASE_NAMESPACE, NOT_READY, UNREACHABLE
 from simulator.timings import Timings
 
-OUT_OF_SERVICE: Final = "node.kubernetes.io/out-of-service"
 UNSCHEDULABLE: Final = Taint(key=keys.UNSCHEDULABLE_TAINT, effect="NoSchedule")
 _SILENT: Final = "Kubelet stopped posting node status."
 _KUBELETS: Final = ("MemoryPressure", "DiskPressure", "PIDPressure", "Ready")
@@ -116,9 +115,9 @@ class Lifecycle:
         if pod is None or node is None:
             return
         taints = [taint for taint in node.taints if taint.effect == "NoExecute"]
-        if pod.leaving:
-            self._force(pod, node, taints)
-        elif taints:
+        if pod.leaving and _is_out_of_service(node):
+            self._let_go_later(pod)
+        elif taints and not pod.leaving:
             self._expel(pod, taints)
 
     def _expel(self, pod: PodFacts, taints: list[Taint]) -> None:
@@ -131,10 +130,18 @@ class Lifecycle:
             return
         self._records.remove(records.PODS, pod.name, namespace=pod.namespace, uid=pod.uid)
 
-    def _force(self, pod: PodFacts, node: NodeFacts, taints: list[Taint]) -> None:
-        """Let go of a pod on a machine that somebody vouches is off."""
-        if node.ready != "True" and any(taint.key == OUT_OF_SERVICE for taint in taints):
-            self._remove_now(pod)
+    def _let_go_later(self, pod: PodFacts) -> None:
+        """Have the pod collector look at a pod on its next round."""
+        every = self._timings.out_of_service.total_seconds()
+        left = every - self._now().timestamp() % every if every else 0.0
+        self._agenda.after(timedelta(seconds=left), lambda: self._let_go(pod))
+
+    def _let_go(self, pod: PodFacts) -> None:
+        """Let go of a pod that is ending on a machine that somebody vouches is off."""
+        now = self._census.pods.get(pod.key)
+        node = None if now is None else self._census.nodes.get(now.node)
+        if now is not None and now.leaving and node is not None and _is_out_of_service(node):
+            self._remove_now(now)
 
     def _collect(self, node: str) -> None:
         """Let go of the pods of a Node that is gone."""
@@ -151,6 +158,11 @@ class Lifecycle:
 
     def _now(self) -> datetime:
         return self._records.world.clock()
+
+
+def _is_out_of_service(node: NodeFacts) -> bool:
+    marked = any(taint.key == keys.OUT_OF_SERVICE_TAINT for taint in node.taints)
+    return marked and node.ready != "True"
 
 
 def tolerates(tolerations: Sequence[Toleration], taint: Taint) -> bool:

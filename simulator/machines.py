@@ -29,9 +29,17 @@ class Phase(StrEnum):
     OFF = "Off"
 
 
+class Power(StrEnum):
+    """Whether a machine is on."""
+
+    ON = "On"
+    OFF = "Off"
+
+
 class MachineSpec(Struct, frozen=True, kw_only=True):
     """What machine is wanted."""
 
+    power: Power = Power.ON
     pool: Name = ""
 
 
@@ -39,6 +47,7 @@ class MachineStatus(Struct, frozen=True, kw_only=True):
     """What machine there is."""
 
     phase: Phase = Phase.PROVISIONING
+    power: Power = Power.OFF
     node_uid: Name = ""
     provider_id: Name = ""
     boot_id: Name = ""
@@ -70,6 +79,7 @@ DEFINITION: Final = crds.Definition(
     columns=(
         crds.Column(name="Pool", path=".spec.pool"),
         crds.Column(name="Phase", path=".status.phase"),
+        crds.Column(name="Power", path=".status.power"),
         crds.Column(name="Fault", path=".metadata.annotations.simulator\\.nodemend\\.dev/fault"),
         crds.Column(name="Provider", path=".status.providerID", wide=True),
         crds.Column(name="Age", path=".metadata.creationTimestamp", type="date"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, TypeAlias
 
@@ -18,7 +18,14 @@ from simulator.api.wire import JsonObject
 from simulator.crew import Spawn
 from simulator.hooks import Hooks
 from simulator.kubelets import Hardware, Kubelets
-from simulator.machines import FAULT_ANNOTATION, FINALIZER, REBOOT_ANNOTATION, REBOOTS_KEPT, Phase
+from simulator.machines import (
+    FAULT_ANNOTATION,
+    FINALIZER,
+    REBOOT_ANNOTATION,
+    REBOOTS_KEPT,
+    Phase,
+    Power,
+)
 from simulator.records import Records
 from simulator.scenario import Injection, Pool
 from simulator.timings import Timings
@@ -69,6 +76,8 @@ class MachineSet:
         self._inject = inject
         self._ordered: set[str] = set()
         """The UIDs of the machines whose provisioning is under way."""
+        self._booting: set[str] = set()
+        """The UIDs of the machines that are about to be on again, or off."""
         self._wishes: dict[str, str] = {}
         """What each machine's fault annotation said last."""
         self._names = Dirty(agenda, self._look)
@@ -91,8 +100,16 @@ class MachineSet:
             self._names.mark(change.new.key)
 
     def _saw_ailment(self, node: str) -> None:
-        if self._records.get(records.MACHINES, node) is None:
+        machine = self._records.get(records.MACHINES, node)
+        if machine is None:
             self._names.mark(node)
+        else:
+            self._note(node, machine["metadata"]["uid"], self._power(node))
+
+    def _power(self, name: str) -> JsonObject:
+        """Return what a machine's status has to say of its power."""
+        on = name in self._kubelets.hardware and not self._ailments.symptoms(name).powerless
+        return {"power": Power.ON if on else Power.OFF}
 
     def _look(self, name: str) -> None:
         machine = self._records.get(records.MACHINES, name)
@@ -128,14 +145,15 @@ class MachineSet:
         hardware = self.boot(self._places[name], uid)
         node = self._kubelets.power_on(hardware)
         node_uid = node["metadata"]["uid"]
-        self._note(name, uid, running(hardware, node_uid))
+        self._note(name, uid, {**running(hardware, node_uid), **self._power(name)})
         if self._places[name].external:
             self._spawn(self._hooks.machine_started(name, node_uid, hardware.boot_id))
 
     def _power_off(self, name: str, uid: str, phase: Phase) -> None:
-        self._note(name, uid, {"phase": phase})
+        was_on = name in self._kubelets.hardware
         self._kubelets.power_off(name)
-        if self._places[name].external:
+        self._note(name, uid, {"phase": phase, **self._power(name)})
+        if was_on and self._places[name].external:
             self._spawn(self._hooks.machine_gone(name))
 
     def _terminate(self, name: str, uid: str) -> None:
@@ -159,16 +177,30 @@ class MachineSet:
         if key and key not in done and wire.text(machine, "status", "phase") == Phase.RUNNING:
             self._note(name, uid, {"reboots": [*done, key][-REBOOTS_KEPT:]})
             self._power_off(name, uid, Phase.OFF)
-            self._agenda.after(self._timings.reboot, partial(self._boot_again, name, uid))
+            self._switch(name, uid, self._timings.reboot)
+        wanted = Phase.OFF if machine["spec"].get("power") == Power.OFF else Phase.RUNNING
+        if wire.text(machine, "status", "phase") != wanted:
+            self._switch(name, uid, self._timings.power)
         wish = notes.get(FAULT_ANNOTATION, "")
         if wish != self._wishes.get(name, ""):
             self._wishes[name] = wish
             self._befall(name, uid, wish)
 
-    def _boot_again(self, name: str, uid: str) -> None:
-        if self._stands(name, uid, Phase.OFF):
+    def _switch(self, name: str, uid: str, pause: timedelta) -> None:
+        """Bring a machine, after a while, into the state of power that is wanted of it then."""
+        if uid not in self._booting:
+            self._booting.add(uid)
+            self._agenda.after(pause, partial(self._switched, name, uid))
+
+    def _switched(self, name: str, uid: str) -> None:
+        self._booting.discard(uid)
+        machine = self._records.get(records.MACHINES, name) or {}
+        wanted_off = wire.text(machine, "spec", "power") == Power.OFF
+        if not wanted_off and self._stands(name, uid, Phase.OFF):
             self._ailments.rebooted(name)
             self._power_on(name, uid)
+        elif wanted_off and self._stands(name, uid, Phase.RUNNING):
+            self._power_off(name, uid, Phase.OFF)
 
     def _befall(self, name: str, uid: str, wish: str) -> None:
         """Make the machine sick as its annotation says, or say there what is wrong with that."""
@@ -214,6 +246,7 @@ def running(hardware: Hardware, node_uid: str) -> JsonObject:
     """Return what a machine's status says while it runs."""
     return {
         "phase": Phase.RUNNING,
+        "power": Power.ON,
         "nodeUID": node_uid,
         "providerID": machines.provider_id(hardware.machine_uid),
         "bootID": hardware.boot_id,

@@ -2,17 +2,18 @@
 
 It knows what the API server saw, and nothing of the remediator or of what the ledger admits. A node
 counts as disrupted by us from the first of three things: our fence says so, one of its pods was
-evicted by us, its machine was deleted or rebooted by us. It counts until the Node, maybe a new one
-of that name, is back: schedulable and released, or schedulable, ready and without marks of ours.
+evicted by us, its machine was deleted, rebooted or switched off by us. It counts until the Node,
+maybe a new one of that name, is back: schedulable and released, or schedulable, ready and without
+marks of ours.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Final
 
 from nodehealth.fence import Hold
+from simulator.promises import Broken, Violation
 from simulator.witnessed import (
     Asked,
     LedgerChanged,
@@ -23,31 +24,9 @@ from simulator.witnessed import (
     Seen,
 )
 
+__all__ = ["CLUSTER", "Broken", "Disrupted", "Limits", "Observer", "Violation"]
+
 CLUSTER: Final = "cluster"
-
-
-class Broken(StrEnum):
-    """Which promise was broken."""
-
-    LIMIT = "more nodes disrupted than the limit allows"
-    DELETED_POD = "a pod was deleted and not evicted"
-    EVICTED_UNCORDONED = "a pod was evicted from a Node that takes new pods"
-    DELETED_TWICE = "a machine was deleted twice"
-    UNFENCED = "a machine was deleted or rebooted without a fence that says disrupted"
-    UNCORDONED_FOREIGN = "a Node was uncordoned that somebody else had cordoned"
-    EPOCH_FELL = "the ledger's epoch fell"
-    UNTESTED = "a Node was written without a test of what it was"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Violation:
-    """A broken promise: which, when, where."""
-
-    broken: Broken
-    at: datetime
-    scope: str
-    nodes: tuple[str, ...]
-    message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +47,16 @@ class Disrupted:
     """The UID of the Node that must be another one before this is over."""
     not_boot: str = ""
     """The boot that must be over before this is."""
+    felled: bool = False
+    """Whether it was ready when an order of ours to its machine's owner took it down."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Machine:
     uid: str
     reboot: str
+    off: bool
+    switched_off: bool
 
 
 class Observer:
@@ -93,11 +76,14 @@ class Observer:
         """Nodes that somebody else has cordoned."""
         self._opened: set[str] = set()
         """Nodes whose last commit undid the cordon of somebody else; whose it was is told next."""
+        self._vouched: set[str] = set()
+        """Nodes whose last commit put them out of service while their machine was on."""
         self._pods: dict[str, str] = {}
         self._last_pod = ""
         """The pod that went last: the request that let it go is told of next."""
         self._machines: dict[str, _Machine] = {}
-        self._rebooted: dict[str, str] = {}
+        self._ordered: dict[str, tuple[str, bool]] = {}
+        """What we last asked of each machine: which reboot, and whether to be off."""
         self._deleted: set[str] = set()
         """The UIDs of the machines that we deleted."""
         self._epoch = 0
@@ -138,6 +124,7 @@ class Observer:
         self._gone.discard(seen.name)
         self._nodes[seen.name] = node
         self._note_cordon(before, node)
+        self._note_service(before, node)
         if node.hold is Hold.DISRUPTED:
             self._begin(seen.name, seen.at)
         elif self._is_back(node):
@@ -152,11 +139,23 @@ class Observer:
         elif (before is None or not before.unschedulable) and not node.marked:
             self._foreign.add(node.name)
 
+    def _note_service(self, before: NodeSeen | None, node: NodeSeen) -> None:
+        self._vouched.discard(node.name)
+        was = before is not None and before.out_of_service
+        if node.out_of_service and not was and self._is_on(node.name):
+            self._vouched.add(node.name)
+
+    def _is_on(self, name: str) -> bool:
+        machine = self._machines.get(name)
+        return machine is not None and not machine.off
+
     def _is_back(self, node: NodeSeen) -> bool:
         """Tell whether nobody works on a node any more: it serves again, or waits for a person."""
         disrupted = self.disrupted.get(node.name)
         if disrupted is None or node.uid == disrupted.not_uid:
             return False
+        if node.hold is Hold.CORDONED and not disrupted.felled:
+            return True
         if disrupted.not_boot and node.boot_id == disrupted.not_boot:
             return False
         if node.hold is Hold.CORDONED:
@@ -168,13 +167,17 @@ class Observer:
         if seen.node:
             self._pods[seen.key] = seen.node
             return
+        node = self._nodes.get(self._pods.get(seen.key, ""))
+        if node is not None and node.out_of_service and self._is_on(node.name):
+            self._break(Broken.LET_GO_ON, seen.at, (node.name,), f"pod {seen.key}")
         if self._last_pod != seen.key:
             self._pods.pop(self._last_pod, None)
             self._last_pod = seen.key
 
     def _see_machine(self, seen: MachineChanged) -> None:
         if seen.uid:
-            self._machines[seen.name] = _Machine(seen.uid, seen.reboot)
+            machine = _Machine(seen.uid, seen.reboot, seen.off, seen.switched_off)
+            self._machines[seen.name] = machine
 
     def _see_ledger(self, seen: LedgerChanged) -> None:
         if seen.epoch < self._epoch:
@@ -185,6 +188,7 @@ class Observer:
     def _see_request(self, seen: Asked) -> None:
         if not seen.ours:
             self._opened.discard(seen.name)
+            self._vouched.discard(seen.name)
             return
         match seen.resource, seen.subresource, seen.verb:
             case "pods", "eviction", "create":
@@ -220,11 +224,12 @@ class Observer:
 
     def _changed_machine(self, seen: Asked) -> None:
         machine, node = self._machines.get(seen.name), self._nodes.get(seen.name)
-        if machine is None or not machine.reboot:
+        if machine is None:
             return
-        if machine.reboot == self._rebooted.get(machine.uid):
+        asked = machine.reboot, machine.switched_off
+        if asked == self._ordered.get(machine.uid, ("", False)):
             return
-        self._rebooted[machine.uid] = machine.reboot
+        self._ordered[machine.uid] = asked
         self._check_fence(seen, node)
         self._begin(seen.name, seen.at, not_boot="" if node is None else node.boot_id)
 
@@ -236,16 +241,20 @@ class Observer:
     def _wrote_node(self, seen: Asked) -> None:
         if not seen.tested:
             self._break(Broken.UNTESTED, seen.at, (seen.name,), f"{seen.verb} without a test")
+        if seen.name in self._vouched:
+            self._break(Broken.OUT_OF_SERVICE_ON, seen.at, (seen.name,), "nothing proved it off")
         if seen.name in self._opened:
             self._break(Broken.UNCORDONED_FOREIGN, seen.at, (seen.name,), "it was not our cordon")
 
     def _begin(self, name: str, at: datetime, *, not_uid: str = "", not_boot: str = "") -> None:
         known, node = self.disrupted.get(name), self._nodes.get(name)
+        felled = bool(not_uid or not_boot) and node is not None and node.ready
         self.disrupted[name] = Disrupted(
             pool="" if node is None else node.pool,
             since=at if known is None else known.since,
             not_uid=not_uid or ("" if known is None else known.not_uid),
             not_boot=not_boot or ("" if known is None else known.not_boot),
+            felled=felled or (known is not None and known.felled),
         )
         if known is None:
             self._check_limits(name, at)

@@ -22,6 +22,8 @@ class Timings:
     orphans: timedelta = timedelta(0)
     """How long pods outlive their Node. A real pod collector takes 40 s; machines here come back
     under their old name, and sooner."""
+    out_of_service: timedelta = 20 * _SECOND
+    """How often the pod collector looks for pods to let go of on Nodes that are out of service."""
     pod_start: timedelta = 2 * _SECOND
     """From a pod's binding to its being ready."""
     recreate: timedelta = _SECOND / 5
@@ -34,6 +36,8 @@ class Timings:
     """From a machine's being ordered to its kubelet's start."""
     reboot: timedelta = 90 * _SECOND
     """From a reboot's start to the kubelet's start."""
+    power: timedelta = 5 * _SECOND
+    """From a machine's being told to switch off, or on, to its doing so."""
     join: timedelta = 3 * _SECOND
     """From a kubelet's start to its Node's being ready."""
     probe: timedelta = _SECOND

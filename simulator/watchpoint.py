@@ -5,13 +5,13 @@ from typing import Final
 import msgspec
 
 from nodehealth import keys
-from nodehealth.kube.objects import Node, Object
+from nodehealth.kube.objects import Node
 from nodehealth.ledger import RepairLedger
 from simulator import records
 from simulator.api.audit import AuditEntry
 from simulator.api.server import ApiServer
 from simulator.api.store import Change, Entry
-from simulator.machines import REBOOT_ANNOTATION
+from simulator.machines import REBOOT_ANNOTATION, Machine, Power
 from simulator.observer import Observer
 from simulator.witnessed import (
     Asked,
@@ -27,7 +27,7 @@ _JSON_PATCH: Final = "application/json-patch+json"
 _CHANGES: Final = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 _nodes = msgspec.json.Decoder(Node)
 _ledgers = msgspec.json.Decoder(RepairLedger)
-_objects = msgspec.json.Decoder(Object)
+_machines = msgspec.json.Decoder(Machine)
 
 
 class _Operation(msgspec.Struct):
@@ -68,9 +68,15 @@ def _fact(change: Change) -> Seen | None:
         case records.MACHINES:
             if entry is None:
                 return MachineChanged(at=change.at, name=name)
-            metadata = _objects.decode(entry.body).metadata
-            reboot = metadata.annotations.get(REBOOT_ANNOTATION, "")
-            return MachineChanged(at=change.at, name=name, uid=metadata.uid, reboot=reboot)
+            machine = _machines.decode(entry.body)
+            return MachineChanged(
+                at=change.at,
+                name=name,
+                uid=machine.metadata.uid,
+                reboot=machine.metadata.annotations.get(REBOOT_ANNOTATION, ""),
+                off=machine.status.power is Power.OFF,
+                switched_off=machine.spec.power is Power.OFF,
+            )
         case records.LEDGERS if entry is not None:
             epoch = _ledgers.decode(entry.body).status.epoch
             return LedgerChanged(at=change.at, epoch=epoch)
@@ -90,6 +96,7 @@ def _node(entry: Entry) -> NodeSeen:
         unschedulable=node.spec.unschedulable,
         slot=node.metadata.annotations.get(keys.FENCE_ANNOTATION, ""),
         tainted=any(taint.key == keys.REPAIR_TAINT for taint in node.spec.taints),
+        out_of_service=any(taint.key == keys.OUT_OF_SERVICE_TAINT for taint in node.spec.taints),
     )
 
 

@@ -21,6 +21,8 @@ class NodeSeen:
     """The fence annotation as it is written."""
     tainted: bool = False
     """Whether it carries our taint."""
+    out_of_service: bool = False
+    """Whether somebody vouches that its machine is off."""
 
     @property
     def hold(self) -> Hold | None:
@@ -61,6 +63,10 @@ class MachineChanged:
     uid: str = ""
     reboot: str = ""
     """The key of the reboot that its annotation asks for."""
+    off: bool = False
+    """Whether it has no power."""
+    switched_off: bool = False
+    """Whether somebody wants it off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,8 @@ from nodehealth.catalogue import CATALOGUE
 from nodehealth.health import Level, NodeHealth, NodeHealthStatus
 from nodehealth.kube.objects import Metadata, Node
 from nodehealth.repair import Rung, Severity
-from remediator.decide.judge import Facts, Judgement, judge
+from remediator.decide.facts import Facts
+from remediator.decide.judge import Judgement, judge
 from remediator.rules import expressions
 from remediator.rules.rule import Question, Rule
 

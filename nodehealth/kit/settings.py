@@ -1,6 +1,7 @@
 """From a mapping that a person wrote to a frozen dataclass, complaining precisely."""
 
 import dataclasses
+import re
 import types
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -11,12 +12,16 @@ from nodehealth import quantities
 
 Settings = TypeVar("Settings")
 
+_CAPITAL: Final = re.compile(r"(?<=[a-z0-9])[A-Z]")
+
 _EXPECTED: Final[Mapping[object, str]] = {
     str: "text",
     bool: "true or false",
     int: "a whole number",
     float: "a number",
     timedelta: "a duration such as 5m",
+    tuple: "a list",
+    Mapping: "a mapping",
 }
 
 
@@ -27,9 +32,9 @@ class SettingsError(Exception):
 def read(kind: type[Settings], written: object, path: str) -> Settings:
     """Make a dataclass of what was written; its fields are the settings that are known.
 
-    Names are written with dashes or underscores, durations as in `5m`. Fields may be text, numbers,
-    booleans, durations, enumerations, tuples, mappings from text, other such dataclasses, unions
-    and None.
+    Names are written with dashes, underscores or in camelCase, durations as in `5m`. Fields may be
+    text, numbers, booleans, durations, enumerations, tuples, mappings from text, other such
+    dataclasses, unions and None.
 
     Raises:
         SettingsError: says where, what was expected there, and what is there.
@@ -42,7 +47,7 @@ def read(kind: type[Settings], written: object, path: str) -> Settings:
     fields = {each.name: each for each in dataclasses.fields(kind) if each.init}  # type: ignore[arg-type]  # every kind is a dataclass
     given: dict[str, object] = {}
     for name, value in written.items():
-        field = str(name).replace("-", "_")
+        field = _CAPITAL.sub(lambda found: f"_{found[0].lower()}", str(name)).replace("-", "_")
         if field not in fields:
             raise SettingsError(f"{path}.{name}: unknown setting; {_known(fields)}")
         given[field] = convert(hints[field], value, f"{path}.{name}")
@@ -142,7 +147,7 @@ def _spoken(kind: Any) -> str:  # noqa: ANN401 - a type hint
     if get_origin(kind) in {Union, types.UnionType}:
         members = (each for each in get_args(kind) if each is not types.NoneType)
         return " or ".join(_spoken(each) for each in members)
-    return _EXPECTED.get(kind) or getattr(kind, "__name__", str(kind)).lower()
+    return _EXPECTED.get(get_origin(kind) or kind) or getattr(kind, "__name__", str(kind)).lower()
 
 
 def _is_required(field: dataclasses.Field[Any]) -> bool:

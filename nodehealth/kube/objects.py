@@ -110,6 +110,12 @@ class NodeInfo(Struct, frozen=True, kw_only=True):
     kubelet_version: str = ""
 
 
+class AttachedVolume(Struct, frozen=True, kw_only=True):
+    """A volume that is attached to a Node's machine."""
+
+    name: str = ""
+
+
 class NodeStatus(Struct, frozen=True, kw_only=True):
     """What is seen of a Node."""
 
@@ -117,6 +123,7 @@ class NodeStatus(Struct, frozen=True, kw_only=True):
     capacity: Mapping[str, str] = {}
     allocatable: Mapping[str, str] = {}
     node_info: NodeInfo = NodeInfo()
+    volumes_attached: tuple[AttachedVolume, ...] = ()
 
 
 class Node(Object, frozen=True, kw_only=True):
@@ -158,6 +165,32 @@ class Pod(Object, frozen=True, kw_only=True):
 
     spec: PodSpec = PodSpec()
     status: PodStatus = PodStatus()
+
+
+class BareCondition(Struct, frozen=True, kw_only=True):
+    """One aspect of a state, and no more than whether it is so."""
+
+    type: str
+    status: str
+
+
+class BarePodSpec(Struct, frozen=True, kw_only=True):
+    """Where a pod belongs."""
+
+    node_name: str = ""
+
+
+class BarePodStatus(Struct, frozen=True, kw_only=True):
+    """Whether a pod is ready."""
+
+    conditions: tuple[BareCondition, ...] = ()
+
+
+class BarePod(Object, frozen=True, kw_only=True):
+    """A pod as those keep it who keep one of every node: where it is and whether it is ready."""
+
+    spec: BarePodSpec = BarePodSpec()
+    status: BarePodStatus = BarePodStatus()
 
 
 class LeaseSpec(Struct, frozen=True, kw_only=True):
@@ -205,6 +238,9 @@ class Resource(Generic[T]):
 
 NODES = Resource(group="", version="v1", plural="nodes", kind="Node", namespaced=False, type=Node)
 PODS = Resource(group="", version="v1", plural="pods", kind="Pod", namespaced=True, type=Pod)
+BARE_PODS = Resource(
+    group="", version="v1", plural="pods", kind="Pod", namespaced=True, type=BarePod
+)
 LEASES = Resource(
     group="coordination.k8s.io",
     version="v1",

@@ -13,7 +13,7 @@ from nodehealth.kube.transport import Request
 
 _LONGEST_WAIT: Final = 300
 """In seconds: nobody is silenced for longer by one answer."""
-_LONGEST_MESSAGE: Final = 256
+_LONGEST_MESSAGE: Final = 512
 _BY_CODE: Final[Mapping[int, type[errors.KubeError]]] = {
     401: errors.ForbiddenError,
     403: errors.ForbiddenError,

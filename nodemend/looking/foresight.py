@@ -10,11 +10,14 @@ from datetime import datetime, timedelta
 
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import NodeRepair
-from nodehealth.signals import Kind
+from nodehealth.signals import Author, Kind
 from nodemend.looking.rulebook import Rulebook
 from nodemend.looking.sight import Sight
 from remediator.decide import ladder, limits, plan
-from remediator.decide.judge import Facts, Judgement, Mark, Truth, judge
+from remediator.decide.answers import Truth
+from remediator.decide.derive import DERIVATIONS
+from remediator.decide.facts import Facts
+from remediator.decide.judge import Judgement, Mark, judge
 from remediator.decide.limits import Refused, Scope
 from remediator.decide.moves import Cordon, Disrupt, Move, View, Wellness
 from remediator.observe import Fleet
@@ -46,7 +49,17 @@ def _verdict(rule: Rule, facts: Facts, now: datetime) -> Verdict:
 
 
 def _unchanged_since(rule: Rule, facts: Facts, now: datetime) -> datetime:
-    """Say since when the levels that the rule asks for are as they are; spans are the node's."""
+    """Say since when the levels that the rule asks for are as they are."""
+    derived = [each for each in rule.questions if each.signal.author is Author.REMEDIATOR]
+    since = [_reported_since(rule, facts, now)] if len(derived) < len(rule.questions) else []
+    for each in derived:
+        levels = DERIVATIONS[each.signal.name].levels(facts, now)
+        since += [min(level.since, now) for level in levels]
+    return max(since, default=now)
+
+
+def _reported_since(rule: Rule, facts: Facts, now: datetime) -> datetime:
+    """Say the same of the levels that the agent reports; only spans of its clock are believed."""
     if facts.health is None or facts.heard_at is None:
         return now
     status = facts.health.status
@@ -58,9 +71,7 @@ def _unchanged_since(rule: Rule, facts: Facts, now: datetime) -> datetime:
     return min(facts.heard_at - age, now)
 
 
-def wellness(
-    repair: NodeRepair, found: Mapping[str, Verdict], facts: Facts, now: datetime
-) -> Wellness:
+def wellness(repair: NodeRepair, found: Mapping[str, Verdict], now: datetime) -> Wellness:
     """Say what is known of a repair's fault on its node."""
     verdict = found.get(repair.spec.rule)
     if verdict is None:
@@ -70,7 +81,7 @@ def wellness(
         holds=mark.truth is Truth.HOLDS,
         over=mark.is_over(verdict.rule, now),
         since=mark.well_since(),
-        heard_at=facts.heard_at,
+        heard_at=mark.known_at,
     )
 
 
@@ -94,7 +105,7 @@ def next_of(
         repair=repair,
         node=facts.node if facts else None,
         ledger=ledger,
-        well=wellness(repair, found, facts, sight.now) if facts else Wellness(),
+        well=wellness(repair, found, sight.now) if facts else Wellness(),
         now=sight.now,
         allowed=plan.mode(rule, book.policy) if rule else book.policy.mode,
         ruled=rule is not None,

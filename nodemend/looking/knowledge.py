@@ -8,7 +8,7 @@ from nodehealth.health import Level, NodeHealthStatus, ProbeState
 from nodehealth.kube.objects import Condition, Node
 from nodehealth.signals import Knowledge
 from remediator.decide import marks
-from remediator.decide.judge import Facts
+from remediator.decide.facts import Facts
 from remediator.rules.policy import Policy
 
 

@@ -12,13 +12,18 @@ from remediator.decide.moves import (
     Climb,
     Cordon,
     Disrupt,
+    DrainAgain,
+    Ending,
     Finish,
     Mended,
     Move,
     NextRung,
+    Onward,
+    Prove,
     Release,
     Rest,
     Retake,
+    Strand,
     Surrender,
     Trade,
 )
@@ -57,18 +62,28 @@ def _said(move: Move, repair: NodeRepair) -> str:
             return "it asks for a disruption slot, and would get it now"
         case Climb():
             return f"{_spoken(move.rung)} goes on{_since(repair)}"
+        case Prove():
+            return "it is made sure that the silent machine is off, before anything is forced"
+        case _:
+            return _onward(move)
+
+
+def _onward(move: Onward) -> str:
+    match move:
         case Retake():
             return f"our marks are put on the Node again ({move.fence})"
-        case _:
-            return _ending(move)
-
-
-def _ending(move: Mended | NextRung | Release | Surrender | Finish | Trade) -> str:
-    match move:
+        case Strand() | DrainAgain():
+            return f"the drain takes another way: {move.message}"
         case Mended():
             return f"the node must prove well: {move.message}"
         case NextRung():
             return f"the next remedy is tried: {move.message}"
+        case _:
+            return _ending(move)
+
+
+def _ending(move: Ending) -> str:
+    match move:
         case Release():
             return f"the node is given back ({move.reason}): {move.message}"
         case Surrender():

@@ -11,13 +11,24 @@ from nodehealth.health import NODE_HEALTHS, NodeHealth
 from nodehealth.kit.clocks import Clock
 from nodehealth.kube import errors
 from nodehealth.kube.client import Client
-from nodehealth.kube.objects import LEASES, NODES, PODS, Lease, Node, Pod, Resource, T
+from nodehealth.kube.objects import (
+    BARE_PODS,
+    LEASES,
+    NODES,
+    BarePod,
+    Lease,
+    Node,
+    Resource,
+    T,
+)
 from nodehealth.ledger import REPAIR_LEDGERS, RepairLedger
 from nodehealth.repair import NODE_REPAIRS, NodeRepair
+from remediator.decide.facts import Watches
 from remediator.observe import Fleet
 from remediator.rules.policy import Policy
 
-_REPLICAS: Final = f"app.kubernetes.io/name={keys.REMEDIATOR_MANAGER}"
+_REPLICAS: Final = f"{keys.NAME_LABEL}={keys.REMEDIATOR_MANAGER}"
+_AGENTS: Final = f"{keys.NAME_LABEL}={keys.AGENT_NAME}"
 
 _A = TypeVar("_A")
 
@@ -30,6 +41,8 @@ class Sight:
     """The time by the API server's clock."""
     nodes: tuple[Node, ...] = ()
     healths: tuple[NodeHealth, ...] = ()
+    agents: tuple[BarePod, ...] | None = None
+    """The agents' pods; unknown if they are not ours to see."""
     repairs: tuple[NodeRepair, ...] = ()
     ledger: RepairLedger | None = None
     lease: Lease | None = None
@@ -41,11 +54,15 @@ class Sight:
 
     def fleet(self, policy: Policy) -> Fleet:
         """Return it as the remediator's cache would have it."""
-        fleet = Fleet(policy)
+        now = self.now
+        watches = Watches(nodes=now, healths=now, agents=None if self.agents is None else now)
+        fleet = Fleet(policy, lambda: watches)
         for node in self.nodes:
             fleet.see_node(node.metadata.name, node)
         for health in self.healths:
-            fleet.see_health(health.metadata.name, health, now=self.now, served=self.now)
+            fleet.see_health(health.metadata.name, health, now=now, served=now)
+        for pod in self.agents or ():
+            fleet.see_agent(None, pod, now=now, served=now)
         for repair in self.repairs:
             fleet.see_repair(repair.metadata.name, repair)
         fleet.see_ledger(self.ledger)
@@ -58,23 +75,24 @@ async def look(client: Client, clock: Clock) -> Sight:
     Raises:
         nodehealth.kube.errors.KubeError: it can't be read, and a person must see to that.
     """
-    nodes, healths, repairs, ledger, lease, replicas = await asyncio.gather(
+    nodes, healths, repairs, ledger, lease, (replicas, agents) = await asyncio.gather(
         client.listing(NODES),
         _all(client, NODE_HEALTHS),
         _all(client, NODE_REPAIRS),
         _found(client.get(REPAIR_LEDGERS, keys.LEDGER_NAME)),
         _shown(client.get(LEASES, keys.LEADER_LEASE, namespace=keys.NAMESPACE)),
-        _shown(client.listing(PODS, namespace=keys.NAMESPACE, labels=_REPLICAS)),
+        asyncio.gather(_pods(client, _REPLICAS), _pods(client, _AGENTS)),
     )
     served = {NODE_HEALTHS.kind: healths, NODE_REPAIRS.kind: repairs}
     return Sight(
         now=client.server_time or clock(),
         nodes=nodes.items,
         healths=healths or (),
+        agents=agents,
         repairs=repairs or (),
         ledger=ledger,
         lease=lease,
-        replicas=sum(map(_is_ready, replicas.items)) if replicas is not None else None,
+        replicas=sum(map(_is_ready, replicas)) if replicas is not None else None,
         missing=tuple(kind for kind, found in served.items() if found is None),
     )
 
@@ -82,6 +100,11 @@ async def look(client: Client, clock: Clock) -> Sight:
 async def _all(client: Client, resource: Resource[T]) -> tuple[T, ...] | None:
     """Read all objects of a kind, or nothing if the API server does not serve it."""
     listing = await _found(client.listing(resource))
+    return listing.items if listing is not None else None
+
+
+async def _pods(client: Client, labels: str) -> tuple[BarePod, ...] | None:
+    listing = await _shown(client.listing(BARE_PODS, namespace=keys.NAMESPACE, labels=labels))
     return listing.items if listing is not None else None
 
 
@@ -100,5 +123,5 @@ async def _shown(reading: Awaitable[_A]) -> _A | None:
         return None
 
 
-def _is_ready(pod: Pod) -> bool:
+def _is_ready(pod: BarePod) -> bool:
     return any(each.type == "Ready" and each.status == "True" for each in pod.status.conditions)

@@ -15,7 +15,8 @@ from nodemend.looking import foresight
 from nodemend.looking.rulebook import Rulebook
 from nodemend.looking.sight import Sight
 from remediator.decide import ladder, limits, plan
-from remediator.decide.judge import Facts, Truth
+from remediator.decide.answers import Truth
+from remediator.decide.facts import Facts
 from remediator.observe import Fleet
 
 _NAMED: Final = 5

@@ -18,7 +18,9 @@ from nodemend.looking.foresight import Verdict
 from nodemend.looking.rulebook import Rulebook
 from nodemend.looking.sight import Sight
 from remediator.decide import plan
-from remediator.decide.judge import Facts, Judgement, Truth
+from remediator.decide.answers import Truth
+from remediator.decide.facts import Facts
+from remediator.decide.judge import Judgement
 from remediator.observe import Fleet
 
 _ABSENT: Final = "There is no such Node now; its repair goes on."

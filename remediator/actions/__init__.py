@@ -6,16 +6,23 @@ after a crash too, so doing it twice must be as good as doing it once.
 """
 
 import abc
+import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Final, TypeAlias
+
+from msgspec import structs
 
 from nodehealth.kit.clocks import Clock
 from nodehealth.kube.client import Client
-from nodehealth.repair import NodeRepair, NodeRepairStatus, Phase
+from nodehealth.kube.objects import Node
+from nodehealth.repair import Intent, NodeRepair, NodeRepairStatus, Phase
 from remediator.providers import Provider
 from remediator.rules.policy import DrainManners
+
+_CLAIM_GOOD_FOR: Final = timedelta(seconds=20)
+"""How old a claim may be when the order goes out; somebody else may claim the next attempt."""
 
 
 class SupersededError(Exception):
@@ -44,7 +51,14 @@ class Failed:
     message: str
 
 
-Progress: TypeAlias = Done | Going | Failed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stranded:
+    """The rung can never do its work, because nothing answers on the node any more."""
+
+    message: str
+
+
+Progress: TypeAlias = Done | Going | Failed | Stranded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +67,8 @@ class Tools:
 
     client: Client
     clock: Clock
+    node: Node | None
+    """The Node as it was read for this run."""
     provider: Provider | None
     manners: DrainManners
     guard: Callable[[], Awaitable[None]]
@@ -77,3 +93,29 @@ class Action(abc.ABC):
             nodehealth.kube.errors.KubeError: the API server failed us; it is run again later.
             SupersededError: the guard found that it is not ours to do.
         """
+
+
+async def claim(repair: NodeRepair, action: str, tools: Tools) -> str:
+    """Claim an order to the machine's owner, and return its key; the order follows at once.
+
+    The claim is written down first: of two replicas only one gets so far. A claim that grew old
+    before its order went out is void, because somebody else may have claimed the next attempt.
+
+    Raises:
+        nodehealth.kube.errors.ConflictError: somebody else wrote meanwhile.
+        SupersededError: the order is not ours to give.
+    """
+    intent = _intent(repair, action, tools.clock())
+    await tools.record(structs.replace(repair.status, intent=intent))
+    await tools.guard()
+    if tools.clock() > intent.issued_at + _CLAIM_GOOD_FOR:
+        raise SupersededError("we stood still since the order was claimed; it is given anew")
+    return intent.key
+
+
+def _intent(repair: NodeRepair, action: str, now: datetime) -> Intent:
+    before = repair.status.intent
+    attempt = before.attempt + 1 if before is not None else 1
+    seed = f"{repair.metadata.uid}|{repair.status.rung}|{action}|{attempt}"
+    key = hashlib.sha256(seed.encode()).hexdigest()[:32]
+    return Intent(action=action, key=key, issued_at=now, attempt=attempt)

@@ -14,8 +14,8 @@ from nodehealth.kube import errors
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import PODS, Pod
 from nodehealth.repair import EVICTIONS_LENGTH, Evicted, NodeRepair, Phase
-from remediator.actions import Action, Done, Failed, Going, Progress, Tools
-from remediator.decide import eviction
+from remediator.actions import Action, Done, Failed, Going, Progress, Stranded, Tools
+from remediator.decide import eviction, fencing
 from remediator.decide.eviction import Sorted
 
 _GUARDED_FOR: Final = timedelta(seconds=1)
@@ -53,7 +53,13 @@ class Drain(Action):
         pods = eviction.sort(listing.items, tools.manners)
         if pods.empty():
             return await self._empty(repair, since, tools)
-        if tools.clock() >= since + self.deadline:
+        late = tools.clock() >= since + self.deadline
+        if pods.only_leaving() and fencing.is_stranded(
+            pods.leaving, tools.node, tools.clock(), late=late
+        ):
+            left = _pods(len(pods.leaving))
+            return Stranded(message=f"the kubelet is silent, so nothing ends what is left: {left}")
+        if late:
             waited = quantities.spoken(self.deadline)
             return Failed(message=f"after {waited}: {repair.status.message or _left(pods, ())}")
         # The guard comes after the list: pods of a node that was given back are never in it.

@@ -1,27 +1,12 @@
 """Replace: have the machine's owner take it away and bring up another one."""
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
-
-from msgspec import structs
 
 from nodehealth import quantities
-from nodehealth.repair import Intent, NodeRepair
-from remediator.actions import (
-    Action,
-    Done,
-    Failed,
-    Going,
-    Progress,
-    SupersededError,
-    Tools,
-)
-from remediator.providers import MachineState, Provider
-
-_CLAIM_GOOD_FOR: Final = timedelta(seconds=20)
-"""How old a claim may be when the order goes out; somebody else may claim the next attempt."""
+from nodehealth.repair import NodeRepair
+from remediator.actions import Action, Done, Failed, Going, Progress, Tools, claim
+from remediator.providers import MachineState, Provider, ProviderError, UnableError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +23,22 @@ class Replace(Action):
 
     async def run(self, repair: NodeRepair, since: datetime, tools: Tools) -> Progress:
         """Look what became of the machine, and ask for its replacement if nobody has."""
-        provider, target = tools.provider, repair.spec.target
+        provider = tools.provider
         if provider is None:
             return Failed(message="the policy names no provider that could replace a machine")
+        try:
+            return await self._advance(repair, since, provider, tools)
+        except UnableError as unable:
+            return Failed(message=str(unable))
+        except ProviderError as unclear:
+            if tools.clock() >= since + self.patience:
+                return Failed(message=f"{quantities.spoken(self.patience)} long: {unclear}")
+            return Going(message=str(unclear), again=self.again)
+
+    async def _advance(
+        self, repair: NodeRepair, since: datetime, provider: Provider, tools: Tools
+    ) -> Progress:
+        target = repair.spec.target
         state = await provider.state(target, tools.client)
         if state is MachineState.FOREIGN:
             named = target.provider_id or "nothing"
@@ -51,26 +49,10 @@ class Replace(Action):
             spent = quantities.spoken(self.patience)
             return Failed(message=f"no successor joined the cluster within {spent}")
         if state is MachineState.PRESENT and self._may_ask(repair, tools.clock()):
-            await self._ask(repair, provider, tools)
+            key = await claim(repair, "replace", tools)
+            await provider.replace(target, key, tools.client)
         return Going(message="waits for the machine's successor", again=self.again)
 
     def _may_ask(self, repair: NodeRepair, now: datetime) -> bool:
         intent = repair.status.intent
         return intent is None or now >= intent.issued_at + self.retry
-
-    async def _ask(self, repair: NodeRepair, provider: Provider, tools: Tools) -> None:
-        """Claim the deed by writing it down, then do it: of two replicas only one gets so far."""
-        intent = _intent(repair, tools.clock())
-        await tools.record(structs.replace(repair.status, intent=intent))
-        await tools.guard()
-        if tools.clock() > intent.issued_at + _CLAIM_GOOD_FOR:
-            raise SupersededError("we stood still since the order was claimed; it is given anew")
-        await provider.replace(repair.spec.target, intent.key, tools.client)
-
-
-def _intent(repair: NodeRepair, now: datetime) -> Intent:
-    before = repair.status.intent
-    attempt = before.attempt + 1 if before is not None else 1
-    seed = f"{repair.metadata.uid}|{repair.status.rung}|{attempt}"
-    key = hashlib.sha256(seed.encode()).hexdigest()[:32]
-    return Intent(action="replace", key=key, issued_at=now, attempt=attempt)

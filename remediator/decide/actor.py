@@ -8,7 +8,7 @@ from nodehealth.health import Event, Level, NodeHealth, NodeHealthStatus
 from nodehealth.history import History
 from nodehealth.kube.objects import Condition, Metadata, Node, NodeInfo, NodeStatus
 from nodehealth.signals import Knowledge
-from remediator.decide.judge import Facts
+from remediator.decide.facts import Agent, Facts, Watches
 from remediator.rules.stories import (
     ConditionGiven,
     EventGiven,
@@ -59,7 +59,13 @@ class Actor:
         """Return what is known of the node; a silent agent's last word gets old."""
         if not self.silent:
             self.heard_at, self.said = now, self._report(now)
-        return Facts(node=self._node(), health=NodeHealth(status=self.said), heard_at=self.heard_at)
+        return Facts(
+            node=self._node(),
+            health=NodeHealth(status=self.said),
+            heard_at=self.heard_at,
+            agent=Agent(ready=True, since=self.began),
+            watches=Watches(nodes=now, healths=now, agents=now),
+        )
 
     def _boot(self) -> str:
         return f"boot-{self.boots}"

@@ -36,6 +36,10 @@ class Sorted:
         """Say whether nothing is left to wait for."""
         return not (self.leave or self.leaving or self.unreplicated)
 
+    def only_leaving(self) -> bool:
+        """Say whether all that is left has been told to go already."""
+        return bool(self.leaving) and not (self.leave or self.unreplicated)
+
 
 def sort(pods: Iterable[Pod], manners: DrainManners) -> Sorted:
     """Sort the pods of a node, each group in a stable order."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from nodehealth.kube.objects import Node
-from nodehealth.repair import Severity
+from nodehealth.repair import Mode, Severity
 from remediator.decide import plan
 from remediator.decide.judge import Judgement, Mark
 from remediator.rules.policy import Policy
@@ -20,6 +20,9 @@ class Fault:
     pool: str
     rule: str
     severity: Severity
+    mode: Mode
+    """How far nodemend would go, had it a remedy."""
+    team: str
     about: str
     runbook: str
     since: datetime | None
@@ -44,6 +47,8 @@ def _fault(node: Node, rule: Rule, mark: Mark, policy: Policy) -> Fault:
         pool=policy.pool_of(node),
         rule=rule.name,
         severity=rule.severity,
+        mode=plan.mode(rule, policy),
+        team=node.metadata.labels.get(policy.alerts.team, ""),
         about=rule.about,
         runbook=rule.runbook,
         since=mark.confirmed,

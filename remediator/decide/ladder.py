@@ -9,7 +9,7 @@ from nodehealth.fence import Fence, Hold
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import ENDED, Mode, NodeRepair, Phase
-from remediator.decide import marks
+from remediator.decide import fencing, marks, rungs
 from remediator.decide.moves import (
     Climb,
     Cordon,
@@ -17,19 +17,17 @@ from remediator.decide.moves import (
     Finish,
     Mended,
     Move,
-    NextRung,
+    Prove,
     Reason,
     Release,
     Rest,
     Retake,
-    Surrender,
     Trade,
     View,
 )
 
 VERIFY_PATIENCE: Final = timedelta(minutes=20)
 """How long a mended node may take, beside the rule's own time, before the next rung is tried."""
-_WAY_OUT: Final = "delete this NodeRepair to give the node back as it is"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,29 +66,6 @@ def next_move(view: View) -> Move:
     return _STAGES.get(phase, _climb)(view)
 
 
-def done(repair: NodeRepair, message: str, *, mends: bool) -> NextRung | Mended:
-    """Go on after a rung that did its work: a rung that only prepares leads to the next one."""
-    rung = repair.status.rung + 1
-    if mends or rung == len(repair.spec.ladder):
-        return Mended(message=message)
-    return NextRung(rung=rung, message=message)
-
-
-def after(repair: NodeRepair, why: str, *, mends: bool = True) -> NextRung | Surrender:
-    """Go one rung up after a remedy that failed, or call a person.
-
-    A rung that only prepares, as a drain does, protects what the next one would destroy: when it
-    fails, nobody but a person may go on.
-    """
-    rung = repair.status.rung + 1
-    if not mends:
-        return Surrender(reason=Reason.PREPARATION_FAILED, message=f"{why}; {_WAY_OUT}")
-    if rung < len(repair.spec.ladder):
-        return NextRung(rung=rung, message=why)
-    message = f"{why}; no remedy is left on the ladder; {_WAY_OUT}"
-    return Surrender(reason=Reason.LADDER_EXHAUSTED, message=message)
-
-
 def _confirmed(view: View) -> Move:
     return _gone(view) or _forbidden(view) or _unproven(view) or Cordon()
 
@@ -105,6 +80,11 @@ def _climb(view: View) -> Move:
     held_up = _forbidden(view) if repair.status.intent is None else None
     rung = repair.spec.ladder[repair.status.rung]
     return _retake(view) or _replaced(view) or held_up or Climb(rung=rung)
+
+
+def _fencing(view: View) -> Move:
+    held_up = _forbidden(view) if view.repair.status.intent is None else None
+    return _retake(view) or held_up or Prove()
 
 
 def _verifying(view: View) -> Move:
@@ -125,10 +105,26 @@ def _hopeless(view: View) -> Move:
             message = "the machine was replaced by somebody else"
             return Release(reason=Reason.NODE_ABSENT, message=message)
         return _as_it_is(view)
-    back = node is not None and anew and is_ready(node)
-    if repair.status.intent is not None and not back:
+    if _is_ordered(repair) and not _is_back(repair, node):
         return _as_it_is(view)
     return _retake(view) or Trade()
+
+
+def _is_ordered(repair: NodeRepair) -> bool:
+    """Say whether an order to the machine's owner may still be carried out."""
+    intent, proven = repair.status.intent, repair.status.fencing
+    off = proven is not None and proven.method is not None
+    return intent is not None and not (off and intent.action == fencing.ORDER)
+
+
+def _is_back(repair: NodeRepair, node: Node | None) -> bool:
+    """Say whether what was ordered is over: another machine is there, or another boot of it."""
+    intent, target = repair.status.intent, repair.spec.target
+    if node is None or not is_ready(node):
+        return False
+    booted = node.status.node_info.boot_id != target.boot_id
+    off_and_on = booted and intent is not None and intent.action == fencing.ORDER
+    return node.metadata.uid != target.node_uid or off_and_on
 
 
 def _as_it_is(view: View) -> Rest:
@@ -221,7 +217,7 @@ def _verify(view: View) -> Move:
     since = status.rung_since or view.now
     until = since + VERIFY_PATIENCE + timedelta(seconds=view.repair.spec.verify_seconds)
     if view.now >= until:
-        return after(view.repair, f"the node was not well in time: {status.message}")
+        return rungs.after(view.repair, f"the node was not well in time: {status.message}")
     reason, message, proven = _unwell(view, status.intent.issued_at if status.intent else since)
     if reason is None:
         return Release(reason=Reason.REPAIRED, message="the node is well and back in service")
@@ -252,6 +248,7 @@ _STAGES: Final[Mapping[Phase, Callable[[View], Move]]] = {
     Phase.CONFIRMED: _confirmed,
     Phase.CORDONED: _cordoned,
     Phase.WAITING: _cordoned,
+    Phase.FENCING: _fencing,
     Phase.VERIFYING: _verifying,
     Phase.NEEDS_HUMAN: _hopeless,
 }

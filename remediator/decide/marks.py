@@ -4,19 +4,20 @@ Nothing but our own marks is ever removed: a taint goes by its index with a test
 and comes by appending, so a foreign entry is never written over.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from nodehealth import keys
 from nodehealth.fence import Fence, Hold
 from nodehealth.kube import patches
-from nodehealth.kube.objects import Node
+from nodehealth.kube.objects import Node, Taint
 from nodehealth.kube.patches import Operation
 from nodehealth.ledger import RepairLedger
 
 _ORDER: Final = (Hold.DISRUPTED, Hold.CORDONED, Hold.RELEASED)
 """How the hold of one epoch goes on: a disruption may be traded for a cordon, and ends released."""
 _TRUE: Final = "true"
+_LONGEST_VALUE: Final = 63
 _FENCE: Final = patches.pointer("metadata", "annotations", keys.FENCE_ANNOTATION)
 _PRE_CORDONED: Final = patches.pointer("metadata", "annotations", keys.PRE_CORDONED_ANNOTATION)
 
@@ -63,6 +64,34 @@ def pre_cordoned(node: Node) -> bool:
     return node.metadata.annotations.get(keys.PRE_CORDONED_ANNOTATION) == _TRUE
 
 
+def is_out_of_service(node: Node) -> bool:
+    """Say whether anybody has put the Node out of service."""
+    return any(taint.key == keys.OUT_OF_SERVICE_TAINT for taint in node.spec.taints)
+
+
+def is_put_out_of_service(node: Node) -> bool:
+    """Say whether we have put the Node out of service."""
+    return any(_is_our_service_mark(taint) for taint in node.spec.taints)
+
+
+def out_of_service(node: Node) -> list[Operation]:
+    """Mark a Node out of service, if it is in every respect as it was read.
+
+    The test of its version lets no late request do this to a machine that came back meanwhile.
+    """
+    taint = {
+        "key": keys.OUT_OF_SERVICE_TAINT,
+        "value": keys.OUT_OF_SERVICE_VALUE,
+        "effect": "NoExecute",
+    }
+    return [*_unchanged(node), _append_taint(node, taint)]
+
+
+def into_service(node: Node) -> list[Operation]:
+    """Take our out-of-service mark off a Node that is as it was read."""
+    return [*_unchanged(node), *_without(node, _is_our_service_mark)]
+
+
 def hold(node: Node, fence: Fence, repair: str) -> list[Operation]:
     """Cordon a Node, or move its fence on: unschedulable, our taint and the fence in one patch."""
     annotations = {keys.FENCE_ANNOTATION: str(fence)}
@@ -71,8 +100,11 @@ def hold(node: Node, fence: Fence, repair: str) -> list[Operation]:
     changes = _annotate(node, annotations)
     if not node.spec.unschedulable:
         changes.append(patches.add("/spec/unschedulable", value=True))
+    if fence.hold is Hold.CORDONED:
+        changes += _without(node, _is_our_service_mark)
     if _taint_index(node) is None:
-        changes.append(_append_taint(node, repair))
+        mark = {"key": keys.REPAIR_TAINT, "value": _value(repair), "effect": "NoSchedule"}
+        changes.append(_append_taint(node, mark))
     return [*_tests(node), *changes]
 
 
@@ -80,10 +112,7 @@ def release(node: Node, epoch: int) -> list[Operation]:
     """Give a Node back: our taint goes, the fence says so, and a cordon goes if it was ours."""
     fence = Fence(epoch=epoch, hold=Hold.RELEASED)
     changes = _annotate(node, {keys.FENCE_ANNOTATION: str(fence)})
-    index = _taint_index(node)
-    if index is not None:
-        path = patches.pointer("spec", "taints", index)
-        changes += [patches.test(f"{path}/key", keys.REPAIR_TAINT), patches.remove(path)]
+    changes += _without(node, _is_our_mark)
     if pre_cordoned(node):
         changes.append(patches.remove(_PRE_CORDONED))
     elif node.spec.unschedulable:
@@ -96,7 +125,7 @@ def _tests(node: Node) -> list[Operation]:
     tests = [patches.test("/metadata/uid", node.metadata.uid)]
     if _is_held(node) and _taint_index(node) is not None:
         return [*tests, patches.test(_FENCE, node.metadata.annotations[keys.FENCE_ANNOTATION])]
-    return [*tests, patches.test("/metadata/resourceVersion", node.metadata.resource_version)]
+    return _unchanged(node)
 
 
 def _is_held(node: Node) -> bool:
@@ -113,11 +142,45 @@ def _annotate(node: Node, annotations: Mapping[str, str]) -> list[Operation]:
     ]
 
 
-def _append_taint(node: Node, repair: str) -> Operation:
-    taint = {"key": keys.REPAIR_TAINT, "value": repair, "effect": "NoSchedule"}
+def _unchanged(node: Node) -> list[Operation]:
+    """Pin the identity of the Node and its whole version."""
+    return [
+        patches.test("/metadata/uid", node.metadata.uid),
+        patches.test("/metadata/resourceVersion", node.metadata.resource_version),
+    ]
+
+
+def _append_taint(node: Node, taint: Mapping[str, str]) -> Operation:
     if node.spec.taints:
         return patches.add("/spec/taints/-", taint)
     return patches.add("/spec/taints", [taint])
+
+
+def _value(name: str) -> str:
+    """Return as much of a repair's name as a taint's value may hold: its end says which it is."""
+    return name[-_LONGEST_VALUE:].lstrip("-._")
+
+
+def _without(node: Node, unwanted: Callable[[Taint], bool]) -> list[Operation]:
+    """Remove taints by their index, the last one first, each tested to be what it was."""
+    changes = list[Operation]()
+    for index, taint in reversed(tuple(enumerate(node.spec.taints))):
+        if unwanted(taint):
+            path = patches.pointer("spec", "taints", index)
+            changes.append(patches.test(f"{path}/key", taint.key))
+            if taint.value:
+                changes.append(patches.test(f"{path}/value", taint.value))
+            changes.append(patches.remove(path))
+    return changes
+
+
+def _is_our_mark(taint: Taint) -> bool:
+    return taint.key == keys.REPAIR_TAINT or _is_our_service_mark(taint)
+
+
+def _is_our_service_mark(taint: Taint) -> bool:
+    ours = taint.value == keys.OUT_OF_SERVICE_VALUE
+    return ours and taint.key == keys.OUT_OF_SERVICE_TAINT
 
 
 def _taint_index(node: Node) -> int | None:

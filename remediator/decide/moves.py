@@ -26,6 +26,7 @@ class Reason(StrEnum):
     EVIDENCE_MISSING = "EvidenceMissing"
     MODE = "Mode"
     PREPARATION_FAILED = "PreparationFailed"
+    NOT_FENCED = "NotFenced"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +86,25 @@ class Climb:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Strand:
+    """Begin to fence: nothing on the node can end its pods."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prove:
+    """Take the next step towards the proof that the machine is off, or use it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrainAgain:
+    """Go back to draining: the node is heard of again."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Retake:
     """Put our marks on the Node again: it was made anew, or somebody took them off."""
 
@@ -135,4 +155,6 @@ class Trade:
 
 
 Ending: TypeAlias = Release | Surrender | Finish | Trade
-Move: TypeAlias = Rest | Cordon | Disrupt | Climb | Retake | Mended | NextRung | Ending
+Onward: TypeAlias = Retake | Mended | NextRung | Strand | DrainAgain | Ending
+"""Moves that are only written down, or undo something; what comes next is decided at once."""
+Move: TypeAlias = Rest | Cordon | Disrupt | Climb | Prove | Onward

@@ -95,6 +95,7 @@ def target(node: Node, policy: Policy) -> Target:
         pool=policy.pool_of(node),
         instance_type=labels.get(INSTANCE_TYPE_LABEL, ""),
         gpus=int(gpus) if gpus.isdigit() else 0,
+        team=labels.get(policy.alerts.team, ""),
     )
 
 

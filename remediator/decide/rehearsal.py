@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from remediator.decide.actor import Actor
-from remediator.decide.judge import Judgement, Truth, judge
+from remediator.decide.answers import Truth
+from remediator.decide.judge import Judgement, judge
 from remediator.rules.cases import Case
 from remediator.rules.rule import Rule
 from remediator.rules.stories import (

@@ -6,6 +6,17 @@ from enum import StrEnum
 
 from nodehealth.kube.client import Client
 from nodehealth.repair import Target
+from remediator.decide.fencing import Power
+
+__all__ = ["MachineState", "Power", "Provider", "ProviderError", "UnableError"]
+
+
+class ProviderError(Exception):
+    """The owner gave no clear answer; it may be asked again, with the same key."""
+
+
+class UnableError(ProviderError):
+    """The owner can't or won't do it, and asking again changes nothing."""
 
 
 class MachineState(StrEnum):
@@ -23,12 +34,43 @@ class MachineState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider(abc.ABC):
-    """Who owns the machines; both methods name a machine by its identity, never by its Node."""
+    """Who owns the machines; every method names a machine by its identity, never by its Node.
+
+    Whoever can prove that a machine is off overrides `power` and `fence`. Where nothing but the
+    machine's end proves it, `fence` ends the machine, and `power` says that it is gone.
+    """
 
     @abc.abstractmethod
     async def state(self, target: Target, client: Client) -> MachineState:
-        """Say what has become of the machine."""
+        """Say what has become of the machine.
+
+        Raises:
+            ProviderError: the owner gave no clear answer.
+        """
 
     @abc.abstractmethod
     async def replace(self, target: Target, key: str, client: Client) -> None:
-        """Ask for the machine to be replaced; asking twice with one key is asking once."""
+        """Ask for the machine to be replaced; asking twice with one key is asking once.
+
+        Raises:
+            ProviderError: the owner gave no clear answer, or refused.
+        """
+
+    async def power(self, target: Target, client: Client) -> Power:
+        """Say whether the machine is on; what is not certainly off is unknown.
+
+        Raises:
+            ProviderError: the owner gave no clear answer.
+        """
+        del target, client
+        return Power.UNKNOWN
+
+    async def fence(self, target: Target, key: str, client: Client) -> None:
+        """Ask for the machine to be off, and to stay off; twice with one key is once.
+
+        Raises:
+            UnableError: the owner has no way to switch this machine off.
+            ProviderError: the owner gave no clear answer.
+        """
+        del key, client
+        raise UnableError(f"the owner of {target.node} has no way to switch a machine off")

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Final
 
-from nodehealth.kube import errors
+from nodehealth.kube import errors, patches
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import Object, Resource, Struct
 from nodehealth.repair import Target
-from remediator.providers import MachineState, Provider
+from remediator.providers import MachineState, Power, Provider, UnableError
 
 _SCHEME: Final = "sim://"
 
@@ -17,6 +17,7 @@ class MachineStatus(Struct, frozen=True, kw_only=True):
 
     phase: str = ""
     node_uid: str = ""
+    power: str = ""
 
 
 class Machine(Object, frozen=True, kw_only=True):
@@ -59,6 +60,32 @@ class Simulator(Provider):
         try:
             await client.delete(MACHINES, target.node, uid=_uid(target))
         except (errors.GoneError, errors.ConflictError):
+            return
+
+    async def power(self, target: Target, client: Client) -> Power:
+        """Say what the machine's status says; one of another UID is another machine."""
+        if not target.provider_id.startswith(_SCHEME):
+            return Power.UNKNOWN
+        try:
+            machine = await client.get(MACHINES, target.node)
+        except errors.GoneError:
+            return Power.GONE
+        if machine.metadata.uid != _uid(target):
+            return Power.GONE
+        return Power.OFF if machine.status.power == "Off" else Power.ON
+
+    async def fence(self, target: Target, key: str, client: Client) -> None:
+        """Want the machine off: saying it twice changes nothing, so `key` is not needed."""
+        del key
+        if not target.provider_id.startswith(_SCHEME):
+            raise UnableError(f"{target.provider_id or target.node} is not one of these machines")
+        wanted = [
+            patches.test("/metadata/uid", _uid(target)),
+            patches.add("/spec/power", "Off"),
+        ]
+        try:
+            await client.json_patch(MACHINES, target.node, wanted)
+        except (errors.GoneError, errors.TestFailedError):
             return
 
 

@@ -1,12 +1,13 @@
 """The YAML of a rule as SREs write it, before it is checked against the catalogue."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
 
 from nodehealth.repair import Mode, Severity
+from remediator.rules.alerting import Urgency
 
 
 class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
@@ -108,6 +109,30 @@ class DrainManners(Strict, frozen=True, kw_only=True):
     """Whether pods that no controller brings back may be evicted."""
 
 
+class AlertRoute(Strict, frozen=True, kw_only=True):
+    """Which alerts go to which receivers; what is left out fits every alert."""
+
+    receivers: Annotated[tuple[str, ...], Meta(min_length=1)]
+    severity: tuple[Urgency, ...] = ()
+    pool: tuple[str, ...] = ()
+    rule: tuple[str, ...] = ()
+    team: tuple[str, ...] = ()
+    mode: tuple[Mode, ...] = ()
+
+
+class Alerts(Strict, frozen=True, kw_only=True):
+    """How people are told."""
+
+    cluster: str = ""
+    team: str = ""
+    runbooks: str = ""
+    observed: Urgency = Urgency.INFO
+    waiting: str = "30m"
+    receivers: tuple[Mapping[str, Any], ...] = ({"name": "stdout", "stdout": {}},)
+    """Each with its name and one way of telling, as in `{name: log, stdout: {}}`."""
+    routes: tuple[AlertRoute, ...] = ()
+
+
 class PolicySpec(Strict, frozen=True, kw_only=True):
     """What nodemend may do, and at what pace."""
 
@@ -118,6 +143,7 @@ class PolicySpec(Strict, frozen=True, kw_only=True):
     drain: DrainManners = DrainManners()
     provider: str = ""
     """Who owns the machines; without one, nothing can be replaced."""
+    alerts: Alerts = Alerts()
 
 
 class PolicyFile(Strict, frozen=True, kw_only=True):

@@ -6,11 +6,12 @@ from typing import Final
 
 from remediator.rules import cases as stories
 from remediator.rules import compile as compiling
-from remediator.rules import documents, policies
+from remediator.rules import documents, policies, routing
 from remediator.rules.cases import Case
 from remediator.rules.compile import CheckRung
 from remediator.rules.documents import Document, Problem, ProblemsError
 from remediator.rules.policy import Policy
+from remediator.rules.routing import CheckReceiver
 from remediator.rules.rule import Rule, RuleSet
 
 POLICY_FILE: Final = "policy.yaml"
@@ -81,13 +82,13 @@ def cases(path: Path, known: RuleSet) -> tuple[Case, ...]:
     return tuple(made)
 
 
-def policy(path: Path) -> Policy:
+def policy(path: Path, check_receiver: CheckReceiver = routing.unchecked) -> Policy:
     """Load the policy.
 
     Raises:
         ProblemsError: the file is not there, or says all that is wrong with it.
     """
-    return policies.policy(documents.parse(str(path), _text(path)))
+    return policies.policy(documents.parse(str(path), _text(path)), check_receiver)
 
 
 def _below(directory: Path) -> list[Path]:

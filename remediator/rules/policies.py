@@ -1,6 +1,7 @@
 """From the YAML of a policy to what is decided by, with every mistake named."""
 
 from nodehealth import quantities
+from remediator.rules import routing
 from remediator.rules.documents import Document, Page
 from remediator.rules.language import Limits, PolicyFile
 from remediator.rules.policy import (
@@ -12,9 +13,10 @@ from remediator.rules.policy import (
     Policy,
     Pool,
 )
+from remediator.rules.routing import CheckReceiver
 
 
-def policy(document: Document) -> Policy:
+def policy(document: Document, check_receiver: CheckReceiver = routing.unchecked) -> Policy:
     """Make a policy ready to be decided by.
 
     Raises:
@@ -40,6 +42,7 @@ def policy(document: Document) -> Policy:
             unreplicated=drain.unreplicated,
         ),
         provider=spec.provider,
+        alerts=routing.alerting(spec.alerts, page, check_receiver),
     )
     page.done()
     return made

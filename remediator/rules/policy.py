@@ -7,6 +7,7 @@ from typing import Final
 
 from nodehealth.kube.objects import Node
 from nodehealth.repair import Mode
+from remediator.rules.alerting import Alerting
 
 CLUSTER: Final = "cluster"
 """The scope of every node; no pool may have this name."""
@@ -55,6 +56,7 @@ class Policy:
     """The limit of the whole cluster."""
     drain: DrainManners = field(default_factory=DrainManners)
     provider: str = ""
+    alerts: Alerting = field(default_factory=Alerting)
 
     def pool_of(self, node: Node) -> str:
         """Name the first pool whose labels the node carries."""

@@ -10,6 +10,7 @@ from simulator.api.answers import Outcome
 from simulator.api.calls import Call
 from simulator.api.evictions import Evictions
 from simulator.api.presenting import View
+from simulator.api.rights import Rights
 from simulator.api.store import Entry
 from simulator.api.streaming import Lag, Watch, Watches
 from simulator.api.tokens import Tokens
@@ -25,14 +26,16 @@ _SHORTEST_WATCH: Final = 1800.0
 class Handlers:
     """Carries out calls."""
 
-    def __init__(self, world: World, writes: Writes, tokens: Tokens, lag: Lag) -> None:
+    def __init__(
+        self, world: World, writes: Writes, tokens: Tokens, rights: Rights | None, lag: Lag
+    ) -> None:
         self.watches = Watches()
         self._world = world
         self._writes = writes
         self._tokens = tokens
         self._lag = lag
         self._evictions = Evictions(world, writes)
-        self._reviews = reviews.reviews(tokens)
+        self._reviews = reviews.reviews(tokens, rights)
         self._random = random.Random(0)  # noqa: S311 - spreads timeouts, keeps no secret
         self._verbs: Mapping[str, Handler] = {
             "get": self._get,

@@ -15,6 +15,8 @@ from simulator.api.discovery import Discovery
 from simulator.api.faults import Faults
 from simulator.api.handlers import Handlers
 from simulator.api.kinds import Registry
+from simulator.api.policies import Policies
+from simulator.api.rights import Rights
 from simulator.api.routes import Route
 from simulator.api.schemas.definitions import Definitions
 from simulator.api.status import StatusError
@@ -29,7 +31,14 @@ ADMIN_TOKEN: Final = "admin-token"  # noqa: S105 - it opens an emulator that hol
 
 
 class ApiServer:
-    """A Kubernetes API server that lives in this process."""
+    """A Kubernetes API server that lives in this process.
+
+    Args:
+        clock: What time it is.
+        seed: What makes UIDs and names repeatable.
+        tokens: Who holds which bearer token, besides service accounts.
+        rbac: Whether nobody may do more than roles grant; else everybody may do everything.
+    """
 
     def __init__(
         self,
@@ -37,6 +46,7 @@ class ApiServer:
         clock: Clock,
         seed: int = 0,
         tokens: Mapping[str, User] | None = None,
+        rbac: bool = False,
     ) -> None:
         kinds = Registry({**builtin.KINDS, **{kind.resource: kind for kind in reviews.KINDS}})
         self.world = World(
@@ -49,9 +59,13 @@ class ApiServer:
         self._audits: list[Audit] = []
         self._tokens = Tokens(self.world, tokens or {ADMIN_TOKEN: ADMIN})
         rules = strategies()
-        writes = Writes(self.world, rules)
-        self.on_commit(Definitions(self.world, rules).notice)
-        self._handlers = Handlers(self.world, writes, self._tokens, self.faults.lag)
+        policies, self._rights = Policies(self.world), Rights(self.world) if rbac else None
+        writes = Writes(self.world, rules, policies.admit)
+        for hook in (Definitions(self.world, rules).notice, policies.notice):
+            self.on_commit(hook)
+        if self._rights is not None:
+            self.on_commit(self._rights.notice)
+        self._handlers = Handlers(self.world, writes, self._tokens, self._rights, self.faults.lag)
         self.faults.rouse = self.watches.rouse
         self._discovery = Discovery(kinds)
         premade.fill(self.world, writes)
@@ -112,6 +126,8 @@ class ApiServer:
 
     def _audited(self, call: Call, request: Request) -> Outcome:
         try:
+            if self._rights is not None:
+                self._rights.check(call)
             outcome = self._handlers.handle(call, request)
         except StatusError as problem:
             self._audit(call, request, problem.code)

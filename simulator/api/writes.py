@@ -14,6 +14,9 @@ from simulator.api.world import World
 Mutation: TypeAlias = Callable[[JsonObject], JsonObject]
 """Makes the wanted state out of the present one, which it may consume."""
 
+Admit: TypeAlias = Callable[[Call, JsonObject, JsonObject | None], None]
+"""Refuses a new state that some policy of the cluster forbids; no old one is a creation."""
+
 _NAME_TRIES: Final = 8
 _SERVERS: Final = (
     "creationTimestamp",
@@ -34,9 +37,10 @@ _LEFT_OUT: Final = ("labels", "annotations", "finalizers", "ownerReferences", "g
 class Writes:
     """Writes objects of every kind, each by its strategy."""
 
-    def __init__(self, world: World, strategies: Mapping[str, Strategy]) -> None:
+    def __init__(self, world: World, strategies: Mapping[str, Strategy], admit: Admit) -> None:
         self._world = world
         self._strategies = strategies
+        self._admit = admit
 
     def create(self, call: Call, value: JsonObject) -> bytes:
         """Make an object.
@@ -132,6 +136,7 @@ class Writes:
         if causes:
             name = str(new["metadata"].get("name", ""))
             raise status.invalid(call.kind.group_kind, name, causes)
+        self._admit(call, new, old)
         if old is not None:
             _raise_generation(call, new, old)
         managed.track(

@@ -11,4 +11,4 @@ class PowerLoss(Fault):
 
     def symptoms(self) -> Symptoms:
         """Show nothing at all."""
-        return Symptoms(kubelet_dead=True, agent_silent=True)
+        return Symptoms(kubelet_dead=True, agent_silent=True, powerless=True)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from nodehealth.repair import Severity
+from nodehealth.repair import Mode, Severity
 from remediator.decide.faults import Fault
 from remediator.faults import Faults
 from tests.builders import NOON, at
@@ -15,6 +15,8 @@ def fault(rule: str = "nic-flaps", *, uid: str = "uid-n1", since: datetime = NOO
         pool="default",
         rule=rule,
         severity=Severity.WARNING,
+        mode=Mode.ENFORCE,
+        team="",
         about="A link comes and goes.",
         runbook="",
         since=since,

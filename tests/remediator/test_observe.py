@@ -8,8 +8,16 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from nodehealth.keys import AGENT_MANAGER
-from nodehealth.kube.objects import ManagedFields
+from nodehealth.kube.objects import (
+    BareCondition,
+    BarePod,
+    BarePodSpec,
+    BarePodStatus,
+    ManagedFields,
+    Metadata,
+)
 from nodehealth.repair import NodeRepair, NodeRepairStatus, Phase
+from remediator.decide.facts import Agent, Watches
 from remediator.observe import Fleet
 from remediator.rules.policy import CLUSTER, DEFAULT_POOL, POOL_LIMIT, Policy, Pool
 from tests.builders import NOON, at, health, level, node, repair
@@ -151,3 +159,64 @@ def test_repairs_are_found_by_their_node_and_open_until_they_end() -> None:
     fleet.see_repair("r1", None)
     assert fleet.repairs_of("n1") == ()
     assert fleet.repairs_of("unheard-of") == ()
+
+
+def agent_pod(
+    name: str = "a1", *, on: str = "n1", ready: bool = True, made: float | None = -60
+) -> BarePod:
+    created = None if made is None else at(made)
+    status = BarePodStatus(
+        conditions=(BareCondition(type="Ready", status="True" if ready else "False"),)
+    )
+    return BarePod(
+        metadata=Metadata(name=name, creation_timestamp=created),
+        spec=BarePodSpec(node_name=on),
+        status=status,
+    )
+
+
+def agent_of(fleet: Fleet) -> Agent | None:
+    facts = fleet.facts("n1")
+    return facts.agent if facts is not None else None
+
+
+def with_pods(*pods: BarePod, served: float = 0) -> Fleet:
+    fleet = Fleet(POLICY)
+    fleet.see_node("n1", node())
+    for each in pods:
+        fleet.see_agent(None, each, now=NOON, served=at(served))
+    return fleet
+
+
+def test_the_newest_agents_pod_of_a_node_counts() -> None:
+    fleet = with_pods(agent_pod(made=-60), agent_pod("a2", made=-10, ready=False))
+
+    assert agent_of(fleet) == Agent(ready=False, since=at(-10))
+
+
+def test_a_pod_is_as_old_as_the_api_server_says() -> None:
+    assert agent_of(with_pods(agent_pod(made=3540), served=3600)) == Agent(
+        ready=True, since=at(-60)
+    )
+    assert agent_of(with_pods(agent_pod(made=None))) == Agent(ready=True, since=NOON)
+
+
+def test_a_pod_that_is_gone_or_nowhere_yet_is_no_agent() -> None:
+    fleet, pod = with_pods(agent_pod("pending", on="")), agent_pod()
+    fleet.see_agent(None, pod, now=NOON, served=None)
+
+    about = fleet.see_agent(pod, None, now=NOON, served=None)
+
+    assert about == "n1"
+    assert agent_of(fleet) is None
+
+
+def test_facts_tell_how_far_the_watches_are() -> None:
+    watches = Watches(nodes=at(-3))
+    fleet = Fleet(POLICY, lambda: watches)
+    fleet.see_node("n1", node())
+
+    facts = fleet.facts("n1")
+
+    assert facts is not None
+    assert facts.watches is watches

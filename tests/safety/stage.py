@@ -33,12 +33,14 @@ _PATIENCE: Final = timedelta(minutes=30)
 SICK: Final = ("w-1", "w-2", "w-3")
 
 
-def plan(seed: int) -> scenario.Scenario:
-    """Four nodes, three of which get a full disk within seconds."""
+def plan(seed: int, sick: tuple[str, ...], *, dead: bool) -> scenario.Scenario:
+    """Four nodes, some of which get a full disk within seconds, and may lose their kubelets."""
     faults = [
         {"disk-full": {"at": f"{n}s", "node": name, "mount": "/scratch"}}
-        for n, name in enumerate(SICK, start=2)
+        for n, name in enumerate(sick, start=2)
     ]
+    if dead:
+        faults += [{"kubelet-dead": {"at": "3s", "node": name}} for name in sick]
     spec = {
         "seed": seed,
         "pools": [{"name": "w", "nodes": 4}],
@@ -160,6 +162,8 @@ def play(
     luck: Luck | None = None,
     crash: Crash | None = None,
     lag: timedelta = timedelta(),
+    sick: tuple[str, ...] = SICK,
+    dead: bool = False,
 ) -> Ending:
     """Play the story to its end in virtual time; the first replica is the one that crashes."""
     mistakes = Mistakes()
@@ -168,7 +172,7 @@ def play(
         late = ExitStack()
         clock = virtualtime.clock()
         limits = Limits(cluster=limit, pools={"w": limit})
-        async with Cluster(plan(seed), clock=clock, limits=limits) as cluster:
+        async with Cluster(plan(seed, sick, dead=dead), clock=clock, limits=limits) as cluster:
             late.enter_context(cluster.api.faults.late(LateWatch(lag=lag)))
             crew = [
                 Replica(
@@ -183,7 +187,7 @@ def play(
             ]
             lives = [asyncio.create_task(each.run()) for each in crew]
             try:
-                await _settled(cluster.client("test"), lives)
+                await _settled(cluster.client("test"), lives, sick)
             finally:
                 for each in lives:
                     each.cancel()
@@ -198,7 +202,7 @@ def play(
         logging.getLogger().removeHandler(mistakes)
 
 
-async def _settled(client: Client, lives: list[asyncio.Task[None]]) -> None:
+async def _settled(client: Client, lives: list[asyncio.Task[None]], sick: tuple[str, ...]) -> None:
     """Wait until every sick node's repair has ended, or patience has."""
     for _ in range(int(_PATIENCE / _STEP)):
         await asyncio.sleep(_STEP.total_seconds())
@@ -208,7 +212,7 @@ async def _settled(client: Client, lives: list[asyncio.Task[None]]) -> None:
         repairs = (await client.listing(NODE_REPAIRS)).items
         ended = {r.spec.target.node for r in repairs if r.status.phase is Phase.RECOVERED}
         open_ = [r for r in repairs if r.status.phase is not Phase.RECOVERED]
-        if ended >= set(SICK) and not open_:
+        if ended >= set(sick) and not open_:
             return
 
 

@@ -9,17 +9,17 @@ from tests.safety.peril import Crash
 from tests.safety.stage import SICK, Ending
 
 MOST_WRITES = 120
+MOST_WRITES_OF_ONE_DEAD = 50
+OURS = frozenset({keys.REPAIR_TAINT, keys.OUT_OF_SERVICE_TAINT})
 
 
-def assert_all_is_well(ending: Ending) -> None:
+def assert_all_is_well(ending: Ending, sick: tuple[str, ...] = SICK) -> None:
     assert ending.mistakes == ()
     assert ending.violations == ()
     assert ending.phases() == {Phase.RECOVERED}
-    assert sorted(repair.spec.target.node for repair in ending.repairs) == list(SICK)
+    assert sorted(repair.spec.target.node for repair in ending.repairs) == list(sick)
     assert not any(node.spec.unschedulable for node in ending.nodes)
-    assert not any(
-        taint.key == keys.REPAIR_TAINT for node in ending.nodes for taint in node.spec.taints
-    )
+    assert not any(taint.key in OURS for node in ending.nodes for taint in node.spec.taints)
     assert ending.ledger.status.cordons == {}
     assert ending.ledger.status.slots == {}
 
@@ -36,3 +36,19 @@ def test_without_a_crash_all_three_are_repaired_one_after_the_other() -> None:
 def test_a_crash_at_any_write_is_made_good(tens: int, after: bool) -> None:  # noqa: FBT001 - pytest
     for write in range(tens * 10 + 1, tens * 10 + 11):
         assert_all_is_well(stage.play(0, crash=Crash(at_write=write, after=after)))
+
+
+def test_without_a_crash_a_dead_node_is_proven_off_and_replaced() -> None:
+    ending = stage.play(0, sick=("w-1",), dead=True)
+
+    assert_all_is_well(ending, ("w-1",))
+    assert ending.writes < MOST_WRITES_OF_ONE_DEAD
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("tens", range(MOST_WRITES_OF_ONE_DEAD // 10))
+def test_a_crash_at_any_write_about_a_dead_node_is_made_good(tens: int, after: bool) -> None:  # noqa: FBT001 - pytest
+    for write in range(tens * 10 + 1, tens * 10 + 11):
+        ending = stage.play(0, sick=("w-1",), dead=True, crash=Crash(at_write=write, after=after))
+
+        assert_all_is_well(ending, ("w-1",))

@@ -28,3 +28,20 @@ def test_two_remediators_in_bad_luck_keep_the_limit_and_finish(seeds: Iterable[i
         )
 
         assert_all_is_well(ending)
+
+
+def test_two_remediators_in_bad_luck_force_nothing_on_a_machine_that_is_on(
+    seeds: Iterable[int],
+) -> None:
+    for seed in seeds:
+        ending = stage.play(
+            seed,
+            replicas=2,
+            luck=BAD_LUCK,
+            crash=Crash(at_write=5 + seed % 50, after=seed % 3 == 0),
+            lag=timedelta(seconds=seed % 7),
+            sick=("w-1", "w-2"),
+            dead=True,
+        )
+
+        assert_all_is_well(ending, ("w-1", "w-2"))

@@ -14,6 +14,7 @@ from nodehealth.kube.objects import NODES, PODS, Node
 from nodehealth.ledger import REPAIR_LEDGERS, Disruption, RepairLedger
 from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair, Phase
 from remediator.main import Loaded, Remediator
+from remediator.providers import Provider
 from simulator import scenario, virtualtime
 from simulator.cluster import REMEDIATOR_TOKEN, Cluster
 from simulator.observer import Broken, Limits
@@ -28,9 +29,11 @@ class Scene:
     client: Client
 
     @asynccontextmanager
-    async def remediator(self, *, mode: Mode = Mode.ENFORCE) -> AsyncIterator[None]:
+    async def remediator(
+        self, *, mode: Mode = Mode.ENFORCE, provider: Provider | None = PROVIDER
+    ) -> AsyncIterator[None]:
         """Let a remediator without any memory run for a while."""
-        files = Loaded(rules=RULES, policy=replace(policy(), mode=mode), provider=PROVIDER)
+        files = Loaded(rules=RULES, policy=replace(policy(), mode=mode), provider=provider)
         client = self.cluster.client(keys.REMEDIATOR_MANAGER, token=REMEDIATOR_TOKEN)
         one = Remediator(files, client=client, clock=virtualtime.clock(), random=Random(1))
         tasks: list[asyncio.Task[None]] = [

@@ -62,9 +62,40 @@ async def test_zombies_end_when_somebody_vouches_that_the_machine_is_off() -> No
         key = "node.kubernetes.io/out-of-service"
         vouched = {"key": key, "value": "nodeshutdown", "effect": "NoExecute"}
         look.direct.merge("nodes", "general-1", {"spec": {"taints": [*taints, vouched]}})
-        await asyncio.sleep(1)
+        took = await until(lambda: look.direct.find("pods", victim, namespace="default") is None)
 
+        assert took <= timedelta(seconds=21)
+
+
+@played
+async def test_pods_that_are_not_told_to_go_are_first_expelled_from_a_node_out_of_service() -> None:
+    async with small(WEB) as cluster:
+        look = Look(cluster)
+        (victim,) = look.running("web", "general-1")
+        cluster.inject("general-1", "kubelet-dead")
+        await until(lambda: look.ready("general-1") == "Unknown")
+
+        taints = look.node("general-1")["spec"]["taints"]
+        vouched = {"key": "node.kubernetes.io/out-of-service", "effect": "NoExecute"}
+        look.direct.merge("nodes", "general-1", {"spec": {"taints": [*taints, vouched]}})
+        await asyncio.sleep(1)
+        expelled = look.direct.get("pods", victim, namespace="default")
+        await asyncio.sleep(20)
+
+        assert expelled["metadata"]["deletionTimestamp"]
         assert look.direct.find("pods", victim, namespace="default") is None
+
+
+@played
+async def test_a_node_that_is_ready_loses_no_pod_by_force_however_it_is_tainted() -> None:
+    async with small(WEB) as cluster:
+        look = Look(cluster)
+        vouched = {"key": "node.kubernetes.io/out-of-service", "effect": "NoSchedule"}
+        look.direct.merge("nodes", "general-1", {"spec": {"taints": [vouched]}})
+
+        await asyncio.sleep(60)
+
+        assert len(look.running("web", "general-1")) == 1
 
 
 @played

@@ -48,6 +48,7 @@ async def test_a_deleted_machine_is_replaced_by_another_of_its_name() -> None:
         assert new_node["status"]["nodeInfo"]["bootID"] != node["status"]["nodeInfo"]["bootID"]
         assert new_machine["status"] == {
             "phase": "Running",
+            "power": "On",
             "nodeUID": new_node["metadata"]["uid"],
             "providerID": new_node["spec"]["providerID"],
             "bootID": new_node["status"]["nodeInfo"]["bootID"],
@@ -167,3 +168,47 @@ async def test_who_stands_behind_an_external_node_is_told_of_its_machine() -> No
             ("gone", "here"),
             ("started", "here", node["metadata"]["uid"], node["status"]["nodeInfo"]["bootID"]),
         ]
+
+
+@played
+async def test_a_machine_that_is_to_be_off_goes_off_after_a_while_and_stays_off() -> None:
+    async with small() as cluster:
+        look = Look(cluster)
+
+        look.direct.merge(MACHINES, "general-1", {"spec": {"power": "Off"}})
+        await asyncio.sleep(4)
+        still = look.machine("general-1")["status"]["power"]
+        await asyncio.sleep(120)
+
+        assert still == "On"
+        off = look.machine("general-1")["status"]
+        assert (off["power"], off["phase"]) == ("Off", "Off")
+        assert look.ready("general-1") == "Unknown"
+
+
+@played
+async def test_a_machine_that_may_be_on_again_boots_anew_as_the_same_node() -> None:
+    async with small() as cluster:
+        look = Look(cluster)
+        before = look.node("general-1")
+        look.direct.merge(MACHINES, "general-1", {"spec": {"power": "Off"}})
+        await asyncio.sleep(120)
+
+        look.direct.merge(MACHINES, "general-1", {"spec": {"power": "On"}})
+        await until(lambda: look.ready("general-1") == "True")
+
+        after = look.node("general-1")
+        assert look.machine("general-1")["status"]["power"] == "On"
+        assert after["metadata"]["uid"] == before["metadata"]["uid"]
+        assert after["status"]["nodeInfo"]["bootID"] != before["status"]["nodeInfo"]["bootID"]
+
+
+@played
+async def test_a_machine_that_lost_its_power_says_so() -> None:
+    async with small() as cluster:
+        look = Look(cluster)
+
+        cluster.inject("general-1", "power-loss")
+        await asyncio.sleep(1)
+
+        assert look.machine("general-1")["status"]["power"] == "Off"

@@ -57,8 +57,8 @@ def pod(on: str = "a") -> PodBound:
     return PodBound(at=NOON, key="default/p", node=on)
 
 
-def machine(name: str = "a", uid: str = "m-1", reboot: str = "") -> MachineChanged:
-    return MachineChanged(at=NOON, name=name, uid=uid, reboot=reboot)
+def machine(name: str = "a", uid: str = "m-1", **facts: object) -> MachineChanged:
+    return MachineChanged(at=NOON, name=name, uid=uid, **facts)  # type: ignore[arg-type] # the test's own facts
 
 
 def history(*facts: Seen, limits: Limits | None = None) -> Observer:
@@ -274,3 +274,56 @@ def test_a_node_whose_machine_is_away_counts_although_its_fence_was_traded() -> 
         observer.see(seen)
 
     assert observer.within(CLUSTER) == ("a",)
+
+
+SWITCHED_OFF: Sequence[Seen] = (
+    node(),
+    pod(),
+    machine(),
+    disrupted(ready=False),
+    wrote(),
+    machine(switched_off=True),
+    asked("patch", MACHINES, "a"),
+)
+OFF = machine(switched_off=True, off=True)
+VOUCHED: Sequence[Seen] = (disrupted(ready=False, out_of_service=True), wrote())
+LET_GO = PodBound(at=NOON, key="default/p", node="")
+
+
+def test_a_node_put_out_of_service_whose_machine_is_off_breaks_nothing() -> None:
+    observer = history(*SWITCHED_OFF, OFF, *VOUCHED, LET_GO)
+
+    assert observer.violations == []
+    assert observer.within(CLUSTER) == ("a",)
+
+
+def test_a_node_put_out_of_service_while_its_machine_is_on_is_a_violation() -> None:
+    assert broken(history(*SWITCHED_OFF, *VOUCHED)) == [Broken.OUT_OF_SERVICE_ON]
+
+
+def test_what_others_put_out_of_service_is_their_affair_but_not_the_pods_it_costs() -> None:
+    vouched = disrupted(ready=False, out_of_service=True)
+    observer = history(*SWITCHED_OFF, vouched, wrote(ours=False), wrote(), LET_GO)
+
+    assert broken(observer) == [Broken.LET_GO_ON]
+
+
+def test_a_machine_switched_off_without_a_fence_is_a_violation() -> None:
+    observer = history(cordoned(), machine(switched_off=True), asked("patch", MACHINES, "a"))
+
+    assert broken(observer) == [Broken.UNFENCED]
+
+
+def test_a_machine_switched_off_counts_until_it_boots_anew() -> None:
+    observer = history(*SWITCHED_OFF, OFF, released())
+
+    assert observer.within(CLUSTER) == ("a",)
+
+
+def test_a_node_that_died_by_itself_may_be_left_to_a_person_as_it_is() -> None:
+    left = cordoned(slot="2:cordoned", ready=False)
+    felled = (machine(), disrupted(), machine(switched_off=True), asked("patch", MACHINES, "a"))
+
+    assert history(node(), disrupted(), left).count() == 0
+    assert history(*SWITCHED_OFF, OFF, left).count() == 0
+    assert history(node(), *felled, left).count() == 1

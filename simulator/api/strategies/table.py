@@ -1,5 +1,6 @@
 """Which kind is written by which rules."""
 
+from simulator.api import policies
 from simulator.api.schemas import definitions
 from simulator.api.strategies.nodes import NodeStrategy
 from simulator.api.strategies.plain import (
@@ -22,4 +23,6 @@ def strategies() -> dict[str, Strategy]:
         "nodes": NodeStrategy(),
         "poddisruptionbudgets.policy": BudgetStrategy(),
         "pods": PodStrategy(),
+        policies.BINDINGS: policies.PolicyStrategy(),
+        policies.RESOURCE: policies.PolicyStrategy(),
     }

@@ -95,12 +95,13 @@ def test_every_kind_of_field_is_read() -> None:
     )
 
 
-def test_names_may_be_written_with_dashes() -> None:
+@pytest.mark.parametrize("name", ["free-ratio", "free_ratio", "freeRatio"])
+def test_names_may_be_written_as_in_yaml_python_or_kubernetes(name: str) -> None:
     @dataclass(frozen=True, kw_only=True)
-    class Dashed:
+    class Named:
         free_ratio: float = 0.0
 
-    assert settings.read(Dashed, {"free-ratio": 0.5}, "disk").free_ratio == 0.5
+    assert settings.read(Named, {name: 0.5}, "disk").free_ratio == 0.5
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import pytest
 
 from nodehealth.kube import errors
 from nodehealth.kube.client import Client
-from nodehealth.kube.objects import PODS, Object, Resource
+from nodehealth.kube.objects import PODS, Condition, Node, NodeStatus, Object, Resource
 from nodehealth.repair import NODE_REPAIRS, NodeRepair, NodeRepairStatus, Phase
-from remediator.actions import Done, Failed, Going, Progress, SupersededError, Tools
+from remediator.actions import Done, Failed, Going, Progress, Stranded, SupersededError, Tools
 from remediator.actions.drain import Drain
 from remediator.record import Record
 from remediator.rules.policy import DrainManners
@@ -42,6 +42,7 @@ class Draining:
 
     def __init__(self, world: World, mended: NodeRepair, *, guarded: bool = True) -> None:
         self.world, self.now, self.guarded = world, NOON, guarded
+        self.node: Node | None = None
         self.plane = ControlPlane(world.api)
         self.record = Record(mended, client=world.client, clock=self._clock, tell=_nobody)
 
@@ -52,6 +53,7 @@ class Draining:
         tools = Tools(
             client=self.world.client,
             clock=self._clock,
+            node=self.node,
             provider=None,
             manners=manners,
             guard=self._guard,
@@ -195,3 +197,37 @@ async def test_without_the_right_to_disrupt_nothing_is_evicted(world: MakeWorld)
 
     seen = await here.client.get(PODS, "web-1", namespace="default")
     assert seen.metadata.deletion_timestamp is None
+
+
+def silent() -> Node:
+    ready = Condition(type="Ready", status="Unknown", last_transition_time=NOON)
+    return Node(status=NodeStatus(conditions=(ready,)))
+
+
+async def test_on_a_silent_node_pods_that_do_not_end_leave_the_drain_stranded(
+    world: MakeWorld,
+) -> None:
+    here = await world()
+    drain = await begun(here)
+    drain.node = silent()
+    await pod(here.client, "web-1")
+
+    asked = await drain.run(after=1)
+    early = await drain.run(after=119)
+    late = await drain.run(after=120, drain=Drain(deadline=timedelta(minutes=2)))
+
+    assert isinstance(asked, Going)
+    assert isinstance(early, Going)
+    assert isinstance(late, Stranded)
+    assert late.message == "the kubelet is silent, so nothing ends what is left: 1 pod"
+
+
+async def test_a_silent_node_with_a_pod_that_may_not_leave_is_not_stranded(
+    world: MakeWorld,
+) -> None:
+    here = await world()
+    drain = await begun(here)
+    drain.node = silent()
+    await pod(here.client, "alone", owner="")
+
+    assert isinstance(await drain.run(after=1000), Going)

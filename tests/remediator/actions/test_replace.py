@@ -46,6 +46,7 @@ class Replacing:
         tools = Tools(
             client=Client(Scripted(), manager="test"),
             clock=lambda: self.now,
+            node=None,
             provider=self.owner if provider else None,
             manners=DrainManners(),
             guard=self._guard,

@@ -49,3 +49,12 @@ def test_a_pod_without_a_controller_needs_a_person_or_a_policy() -> None:
 
 def test_a_node_with_nothing_but_daemons_is_empty() -> None:
     assert eviction.sort([pod(owner="DaemonSet"), pod(phase="Failed")], MANNERS).empty()
+
+
+def test_only_pods_that_were_told_to_go_may_be_let_go_of() -> None:
+    going = [pod("a", deleted=True), pod("b", owner="DaemonSet")]
+
+    assert eviction.sort(going, MANNERS).only_leaving()
+    assert not eviction.sort([*going, pod("c")], MANNERS).only_leaving()
+    assert not eviction.sort([*going, pod("d", owner="")], MANNERS).only_leaving()
+    assert not eviction.sort([], MANNERS).only_leaving()

@@ -5,8 +5,10 @@ import pytest
 from nodehealth import keys
 from nodehealth.repair import Mode, Severity
 from remediator.decide import plan
+from remediator.decide.answers import Truth
 from remediator.decide.faults import told
-from remediator.decide.judge import Judgement, Mark, Truth
+from remediator.decide.judge import Judgement, Mark
+from remediator.rules.alerting import Alerting
 from remediator.rules.policy import Policy
 from tests.builders import NOON, node, rule, rules
 
@@ -42,7 +44,17 @@ def test_what_does_not_hold_is_not_told() -> None:
 def test_the_policy_may_switch_telling_off_but_observing_tells(
     mode: Mode, names: list[str]
 ) -> None:
-    assert [each.rule for each in told(node(), SICK, KNOWN, Policy(mode=mode))] == names
+    faults = told(node(), SICK, KNOWN, Policy(mode=mode))
+
+    assert [(each.rule, each.mode) for each in faults] == [(name, mode) for name in names]
+
+
+def test_whose_node_it_is_says_the_label_that_the_policy_names() -> None:
+    policy = Policy(mode=Mode.ENFORCE, alerts=Alerting(team="team"))
+
+    (fault,) = told(node(labels={"team": "ml"}), SICK, rules(WARNING), policy)
+
+    assert fault.team == "ml"
 
 
 def test_of_a_control_plane_which_no_repair_touches_everything_is_told() -> None:

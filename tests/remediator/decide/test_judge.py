@@ -1,5 +1,6 @@
 """A rule holds on known, fresh facts that last; what is unknown is never unhealthy."""
 
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -7,7 +8,9 @@ from msgspec import structs
 
 from nodehealth.health import NodeHealth, ProbeReport, ProbeState
 from nodehealth.signals import Knowledge
-from remediator.decide.judge import Facts, Judgement, Truth, judge
+from remediator.decide.answers import Truth
+from remediator.decide.facts import Facts, Watches
+from remediator.decide.judge import Judgement, judge
 from remediator.rules.rule import Combine, Rule
 from tests.builders import NOON, at, health, level, node, question, rule, xid
 
@@ -89,6 +92,84 @@ def test_a_level_must_last_without_a_break() -> None:
     assert held.faults() == ("disk-full",)
 
 
+def test_each_subject_has_to_last_by_itself() -> None:
+    asked = rule(question(lasts=30))
+    one, other = health(level(0.01)), health(level(0.5), level(0.01, subject="/data"))
+    first = judge([asked], facts(one), Judgement(), NOON)
+    changed = judge([asked], facts(other), first, at(20))
+
+    assert judge([asked], facts(other), changed, at(49)).faults() == ()
+    assert judge([asked], facts(other), changed, at(50)).faults() == ("disk-full",)
+    assert changed.due == at(50)
+
+
+def test_a_subject_that_joins_later_shortens_nothing_and_breaks_nothing() -> None:
+    asked = rule(question(lasts=30))
+    one, both = health(level(0.01)), health(level(0.01), level(0.01, subject="/data"))
+    first = judge([asked], facts(one), Judgement(), NOON)
+    joined = judge([asked], facts(both), first, at(20))
+
+    assert judge([asked], facts(both), joined, at(29)).faults() == ()
+    assert judge([asked], facts(both), joined, at(30)).faults() == ("disk-full",)
+
+
+def test_an_unknown_subject_that_is_not_asked_for_is_nobodys_concern() -> None:
+    asked = rule(question('subject == "/scratch" && value < 0.05'))
+    seen = health(level(0.5, subject="/scratch"), level(None, knowledge=Knowledge.UNKNOWN))
+
+    assert truth(asked, seen) is Truth.FALSE
+
+
+def test_the_fields_of_an_unknown_level_are_not_believed() -> None:
+    asked = rule(question('device == "/dev/sdb"'))
+
+    assert truth(asked, health(level(None, knowledge=Knowledge.UNKNOWN))) is Truth.UNKNOWN
+
+
+def test_a_node_without_an_agent_is_judged_by_what_its_node_says() -> None:
+    asked = rule(question('status == "Unknown"', signal="node.ready", lasts=300))
+    known = Facts(node=node(ready=False), watches=Watches(nodes=at(250)))
+    first = judge([asked], known, Judgement(), NOON)
+    held = judge([asked], known, first, at(300))
+
+    assert first.due == at(300)
+    assert held.faults() == ("disk-full",)
+    assert held.marks["disk-full"].evidence == ("node.ready is 0 (status Unknown)",)
+    assert held.marks["disk-full"].known_at == at(250)
+
+
+def test_what_our_watch_did_not_see_has_not_lasted() -> None:
+    asked = rule(question('status == "Unknown"', signal="node.ready", lasts=300))
+    known = Facts(node=node(ready=False), watches=Watches(nodes=NOON))
+    first = judge([asked], known, Judgement(), NOON)
+
+    blind = judge([asked], known, first, at(300))
+    again = replace(known, watches=Watches(nodes=at(301)))
+
+    assert blind.marks["disk-full"].truth is Truth.UNKNOWN
+    assert blind.due == at(330)
+    assert judge([asked], again, blind, at(301)).marks["disk-full"].truth is Truth.SUSPECTED
+
+
+def test_a_rule_is_as_old_as_the_oldest_of_its_answers() -> None:
+    asked = rule(question(), question('status == "True"', signal="node.ready"))
+    seen = replace(facts(health(ROOMY), at(-40)), watches=Watches(nodes=at(-9)))
+    unseen = facts(health(ROOMY))
+
+    assert judge([asked], seen, Judgement(), NOON).marks["disk-full"].known_at == at(-40)
+    assert judge([asked], unseen, Judgement(), NOON).marks["disk-full"].known_at is None
+
+
+def test_since_when_an_agent_was_silent_is_in_the_evidence() -> None:
+    asked = rule(question("value > 0", signal="agent.silent"))
+    told = Watches(nodes=at(990), healths=at(990), agents=at(990))
+    seen = replace(facts(health(), NOON), watches=told)
+
+    found = judge([asked], seen, Judgement(), at(990)).marks["disk-full"]
+
+    assert found.evidence == ("agent.silent is 1 (pod Absent) since 12:00:00",)
+
+
 def test_a_fault_is_over_after_a_quiet_time() -> None:
     asked = rule(quiet=60)
     held = judge([asked], facts(health(FULL)), Judgement(), NOON)
@@ -136,6 +217,12 @@ def test_an_event_of_this_boot_holds_and_one_of_another_boot_does_not() -> None:
     assert truth(asked, health(xid(79))) is Truth.HOLDS
     assert truth(asked, health(xid(13))) is Truth.FALSE
     assert truth(asked, health(xid(79, boot="boot-0"))) is Truth.FALSE
+
+
+def test_an_event_of_another_name_is_another_event() -> None:
+    killed = structs.replace(xid(79), name="memory.oom_kills", fields={})
+
+    assert truth(rule(question(signal="gpu.xid", where="true")), health(killed)) is Truth.FALSE
 
 
 def test_events_are_counted_within_the_time_that_the_rule_asks() -> None:

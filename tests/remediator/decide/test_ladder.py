@@ -367,25 +367,6 @@ def test_an_old_release_is_none_of_ours() -> None:
     assert move == Retake(fence=Fence(epoch=4, hold=Hold.CORDONED))
 
 
-def test_a_rung_that_prepares_leads_on_and_one_that_mends_ends_the_climb() -> None:
-    drained = working(Phase.DRAINING)
-
-    assert ladder.done(drained, "empty", mends=False) == NextRung(rung=1, message="empty")
-    assert ladder.done(drained, "reset", mends=True) == Mended(message="reset")
-    only = repair(ladder=("drain",), phase=Phase.DRAINING)
-    assert ladder.done(only, "empty", mends=False) == Mended(message="empty")
-
-
-def test_what_a_failed_drain_would_have_protected_is_left_to_a_person() -> None:
-    drained = working(Phase.DRAINING)
-
-    move = ladder.after(drained, "pods are left", mends=False)
-
-    assert isinstance(move, Surrender)
-    assert move.reason == Reason.PREPARATION_FAILED
-    assert "delete this NodeRepair" in move.message
-
-
 def test_admissions_that_a_crash_kept_out_of_the_record_are_in_the_ledger() -> None:
     held = ladder.held(repair(), SLOTS)
 

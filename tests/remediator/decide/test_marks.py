@@ -3,10 +3,11 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from nodehealth import keys
 from nodehealth.fence import Fence, Hold
-from nodehealth.kube.objects import Node
+from nodehealth.kube.objects import Node, NodeSpec, Taint
 from nodehealth.kube.patches import Operation
 from remediator.decide import marks
 from tests.builders import ledger, node, slot
@@ -152,3 +153,59 @@ def test_only_our_own_taint_is_ever_removed(taints: list[str], state: set[str]) 
     assert pins(patch)["/metadata/uid"] == "uid-n1"
     kept = "/spec/unschedulable" not in changed(marks.release(seen, 8))
     assert kept or "pre-cordoned" not in state
+
+
+def service(value: str) -> Taint:
+    return Taint(key=keys.OUT_OF_SERVICE_TAINT, value=value, effect="NoExecute")
+
+
+def tainted(*taints: Taint) -> Node:
+    return structs.replace(held(DISRUPTED), spec=NodeSpec(unschedulable=True, taints=taints))
+
+
+OURS = service(keys.OUT_OF_SERVICE_VALUE)
+FOREIGN = service("nodeshutdown")
+
+
+def test_a_node_is_put_out_of_service_only_if_nothing_of_it_changed() -> None:
+    patch = marks.out_of_service(held(DISRUPTED))
+
+    assert pins(patch) == {"/metadata/uid": "uid-n1", "/metadata/resourceVersion": "7"}
+    assert changed(patch) == {"/spec/taints/-": "add"}
+
+
+def test_only_our_own_word_counts_as_ours_and_anybodys_as_a_mark() -> None:
+    assert marks.is_out_of_service(tainted(FOREIGN))
+    assert not marks.is_put_out_of_service(tainted(FOREIGN))
+    assert marks.is_put_out_of_service(tainted(OURS))
+    assert not marks.is_out_of_service(held())
+
+
+def test_a_node_comes_into_service_by_our_own_mark_alone() -> None:
+    patch = marks.into_service(tainted(Taint(key="a", effect="NoSchedule"), OURS))
+
+    assert pins(patch)["/spec/taints/1/value"] == keys.OUT_OF_SERVICE_VALUE
+    assert changed(patch) == {"/spec/taints/1": "remove"}
+
+
+def test_a_release_leaves_nobody_out_of_service_by_our_word() -> None:
+    ours = marks.release(tainted(OURS, Taint(key=keys.REPAIR_TAINT, effect="NoSchedule")), 8)
+    foreign = marks.release(tainted(FOREIGN), 8)
+
+    removed = [each.path for each in ours if each.op == "remove"]
+    assert removed == ["/spec/taints/1", "/spec/taints/0", "/spec/unschedulable"]
+    assert "/spec/taints/0" not in changed(foreign)
+
+
+def test_a_slot_traded_for_a_cordon_takes_our_word_back_too() -> None:
+    patch = marks.hold(tainted(OURS), CORDONED, "r1")
+
+    assert changed(patch)["/spec/taints/0"] == "remove"
+
+
+def test_a_long_name_of_a_repair_fits_into_our_taint_by_its_end() -> None:
+    patch = marks.hold(node(), CORDONED, "ip-10-0-0-1." + "x" * 60 + "-1")
+
+    (taints,) = [each.value for each in patch if each.path == "/spec/taints"]
+    assert isinstance(taints, list)
+    assert taints[0]["value"] == "x" * 60 + "-1"

@@ -6,7 +6,8 @@ from nodehealth.keys import CONTROL_PLANE_LABEL
 from nodehealth.kube.objects import Metadata
 from nodehealth.repair import Mode, NodeRepair, NodeRepairStatus, Phase, Severity
 from remediator.decide import plan
-from remediator.decide.judge import Judgement, Mark, Truth
+from remediator.decide.answers import Truth
+from remediator.decide.judge import Judgement, Mark
 from remediator.decide.limits import Scope
 from remediator.decide.plan import Turn
 from remediator.rules.policy import CLUSTER, DEFAULT_POOL, Limit, Policy, Pool

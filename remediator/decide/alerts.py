@@ -1,0 +1,237 @@
+"""What people should hear: one alert per incident, however many phases its repair goes through.
+
+How urgent an incident is only ever rises, and can be read from its record alone: so two replicas,
+and the same one after a crash, say the same.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from nodehealth import quantities
+from nodehealth.repair import ENDED, Mode, NodeRepair, Phase, PhaseTime
+from remediator.decide import ladder
+from remediator.rules.alerting import Alerting, Urgency, is_louder
+
+MARGIN: Final = timedelta(minutes=30)
+"""How much longer than it may a phase must last before nodemend itself is suspected."""
+_RUNG: Final = timedelta(minutes=30)
+"""How long a remedy may take that sets itself neither a deadline nor a patience."""
+_LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LINES: Final = 5
+"""How many of its last decisions an incident that ended, or needs a person, is told with."""
+_WAITS: Final = frozenset({Phase.CONFIRMED, Phase.CORDONED, Phase.WAITING})
+_WORKS: Final = frozenset({Phase.DRAINING, Phase.FENCING, Phase.REPAIRING})
+
+
+class State(StrEnum):
+    """Whether an incident goes on."""
+
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rise:
+    """From when on an incident was how urgent, and why."""
+
+    urgency: Urgency
+    at: datetime
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """What a person should hear of one incident, as it is now."""
+
+    incident: str
+    """The identity of the incident: no other has it, ever."""
+    name: str
+    """What kind of incident it is, in CamelCase."""
+    labels: Mapping[str, str]
+    """What never changes of it; how urgent it is comes on top."""
+    summary: str
+    description: str
+    runbook: str = ""
+    rises: tuple[Rise, ...]
+    """How it became as urgent as it is; the first is when it began."""
+    ended_at: datetime | None = None
+
+    @property
+    def state(self) -> State:
+        """Say whether the incident goes on."""
+        return State.FIRING if self.ended_at is None else State.RESOLVED
+
+    @property
+    def urgency(self) -> Urgency:
+        """Say what the incident asks of people at its worst."""
+        return self.rises[-1].urgency
+
+    @property
+    def starts_at(self) -> datetime:
+        """Say when the incident began."""
+        return self.rises[0].at
+
+    @property
+    def needs_person(self) -> bool:
+        """Say whether somebody must act."""
+        return self.urgency is Urgency.PAGE and self.state is State.FIRING
+
+    @property
+    def fingerprint(self) -> str:
+        """Name the incident shortly."""
+        return hashlib.sha256(self.incident.encode()).hexdigest()[:32]
+
+    @property
+    def key(self) -> str:
+        """Name this message: whoever gets two with one key may drop the second."""
+        said = f"{self.incident}\0{self.state}\0{self.urgency}"
+        return hashlib.sha256(said.encode()).hexdigest()[:32]
+
+    def all_labels(self) -> dict[str, str]:
+        """Return every label, with the kind of incident and its urgency."""
+        return {"alertname": self.name, **self.labels, "severity": str(self.urgency)}
+
+
+def ended(alert: Alert, at: datetime, why: str) -> Alert:
+    """Return an alert whose incident is over."""
+    return replace(alert, ended_at=at, summary=f"over: {alert.summary}", description=why)
+
+
+def incident(repair: NodeRepair) -> str:
+    """Name the incident that a repair is about."""
+    return f"noderepair/{repair.metadata.name}/{repair.metadata.uid}"
+
+
+def of_repair(repair: NodeRepair, manners: Alerting, runbook: str, now: datetime) -> Alert:
+    """Say what people should hear of a repair."""
+    spec, phase = repair.spec, repair.status.phase
+    labels = {
+        "cluster": manners.cluster,
+        "node": spec.target.node,
+        "pool": spec.target.pool,
+        "team": spec.target.team,
+        "rule": spec.rule,
+        "fault": str(spec.severity),
+        "mode": str(spec.mode),
+    }
+    rises = _worsening(_rises(repair, manners, now))
+    return Alert(
+        incident=incident(repair),
+        name="NodeRepair",
+        labels={name: value for name, value in labels.items() if value},
+        summary=_summary(repair, rises[-1]),
+        description=_description(repair),
+        runbook=link(runbook, manners),
+        rises=rises,
+        ended_at=_timeline(repair)[-1].at if phase in ENDED else None,
+    )
+
+
+def due(repair: NodeRepair, manners: Alerting, now: datetime) -> datetime | None:
+    """Say when a repair will be more urgent if nothing happens to it before."""
+    last = _timeline(repair)[-1]
+    allowed = _allowed(repair, last.phase, manners)
+    if allowed is None or last.at + allowed <= now:
+        return None
+    return last.at + allowed
+
+
+def link(runbook: str, manners: Alerting) -> str:
+    """Turn a rule's path to its runbook into what a person can open."""
+    if not runbook or "://" in runbook or not manners.runbooks:
+        return runbook
+    return f"{manners.runbooks.rstrip('/')}/{runbook.lstrip('/')}"
+
+
+def _worsening(rises: Iterator[Rise]) -> tuple[Rise, ...]:
+    """Keep what made it worse: an incident that gets better is not told of again."""
+    kept = [next(rises)]
+    for rise in sorted(rises, key=lambda each: each.at):
+        if is_louder(rise.urgency, kept[-1].urgency):
+            kept.append(rise)
+    return tuple(kept)
+
+
+def _rises(repair: NodeRepair, manners: Alerting, now: datetime) -> Iterator[Rise]:
+    timeline = _timeline(repair)
+    began = repair.metadata.creation_timestamp or timeline[0].at
+    observed = repair.spec.mode is not Mode.ENFORCE
+    yield Rise(urgency=manners.observed if observed else Urgency.INFO, at=began)
+    ends = [each.at for each in timeline[1:]] + [now]
+    for stay, until in zip(timeline, ends, strict=True):
+        if stay.phase is Phase.NEEDS_HUMAN:
+            yield Rise(urgency=Urgency.PAGE, at=stay.at, why="a person is needed")
+        allowed = _allowed(repair, stay.phase, manners)
+        if allowed is not None and until - stay.at >= allowed:
+            yield _overdue(stay, allowed)
+
+
+def _overdue(stay: PhaseTime, allowed: timedelta) -> Rise:
+    urgency = Urgency.WARNING if stay.phase in _WAITS else Urgency.PAGE
+    why = f"{stay.phase} from {stay.at:%H:%M} on took longer than {quantities.spoken(allowed)}"
+    return Rise(urgency=urgency, at=stay.at + allowed, why=why)
+
+
+def _allowed(repair: NodeRepair, phase: Phase, manners: Alerting) -> timedelta | None:
+    """Say how long a repair may stay in a phase; nothing where there is no bound."""
+    if repair.spec.mode is not Mode.ENFORCE:
+        return None
+    if phase in _WAITS:
+        return manners.waiting
+    if phase in _WORKS:
+        return sum((_patience(each.settings) for each in repair.spec.ladder), MARGIN)
+    if phase is Phase.VERIFYING:
+        verify = timedelta(seconds=repair.spec.verify_seconds)
+        return verify + ladder.VERIFY_PATIENCE + MARGIN
+    return None
+
+
+def _patience(settings: Mapping[str, int | str]) -> timedelta:
+    written = settings.get("deadline", settings.get("patience"))
+    if written is None:
+        return _RUNG
+    try:
+        return max(_RUNG, quantities.duration(str(written)))
+    except ValueError:
+        return _RUNG
+
+
+def _timeline(repair: NodeRepair) -> tuple[PhaseTime, ...]:
+    """Return the phases of a repair; one that was only just opened has written down none."""
+    if repair.status.timeline:
+        return repair.status.timeline
+    created = repair.metadata.creation_timestamp or _LONG_AGO
+    return (PhaseTime(phase=repair.status.phase, at=created),)
+
+
+def _summary(repair: NodeRepair, worst: Rise) -> str:
+    status = repair.status
+    what = f"{repair.spec.rule} on {repair.spec.target.node}"
+    reason = status.reason or status.phase
+    if status.phase in ENDED:
+        return f"{what} is over ({reason})"
+    if status.phase is Phase.NEEDS_HUMAN:
+        return f"{what}: a person is needed ({reason})"
+    if repair.spec.mode is not Mode.ENFORCE:
+        return f"{what}: nodemend only watches"
+    return f"{what}: " + (worst.why or "nodemend deals with it")
+
+
+def _description(repair: NodeRepair) -> str:
+    spec, status, name = repair.spec, repair.status, repair.metadata.name
+    reason = f" ({status.reason})" if status.reason else ""
+    lines = [*spec.evidence, f"{status.phase}{reason}: {status.message}"]
+    if status.phase in ENDED | {Phase.NEEDS_HUMAN}:
+        lines += [f"{each.at:%H:%M:%S} {each.text}" for each in status.log[-_LINES:]]
+    if status.evictions:
+        lines.append(f"{len(status.evictions)} pods were asked to leave.")
+    if status.phase not in ENDED:
+        lines.append(f"All of it: kubectl get noderepair {name} -o yaml")
+        lines.append(
+            f"To stop it and give the node back as it is: kubectl delete noderepair {name}"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,166 @@
+"""What the facts about a node answer to one question of a rule, for each subject apart."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+from typing import Final, TypeAlias
+
+from nodehealth import cel, history
+from nodehealth.health import Event, Level, NodeHealthStatus, ProbeState
+from nodehealth.signals import Author, Kind, Knowledge
+from remediator.decide.derive import DERIVATIONS
+from remediator.decide.facts import Facts
+from remediator.rules import expressions
+from remediator.rules.rule import Question
+
+REPORT: Final = "report"
+"""The probe under whose name an agent says that its report is not whole."""
+
+
+class Truth(IntEnum):
+    """How far a rule holds; `any` takes the greatest answer, `all` the least."""
+
+    FALSE = 0
+    UNKNOWN = 1
+    SUSPECTED = 2
+    HOLDS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What is known of one subject."""
+
+    truth: Truth
+    evidence: str = ""
+
+
+Answers: TypeAlias = Mapping[str, Answer]
+"""By subject; the empty one is the node itself. There is always at least one."""
+
+_UNKNOWN: Final[Answers] = {"": Answer(truth=Truth.UNKNOWN)}
+_FALSE: Final[Answers] = {"": Answer(truth=Truth.FALSE)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """One look at a node: what all questions have in common."""
+
+    facts: Facts
+    now: datetime
+    report: NodeHealthStatus | None
+    """What the agent says; nothing when that is stale."""
+    reported: Mapping[str, list[Level]]
+    """The levels of the report by their signals."""
+    node: Mapping[str, object]
+    """The node as expressions see it."""
+
+
+def look(facts: Facts, now: datetime) -> Look:
+    """Prepare to be asked about a node."""
+    report = facts.fresh_report(now)
+    reported: dict[str, list[Level]] = {}
+    for level in report.levels if report is not None else ():
+        reported.setdefault(level.name, []).append(level)
+    node = expressions.node_values(facts.node)
+    return Look(facts=facts, now=now, report=report, reported=reported, node=node)
+
+
+def ask(question: Question, at: Look) -> Answers:
+    """Answer a question."""
+    signal = question.signal
+    if signal.author is Author.REMEDIATOR:
+        levels = DERIVATIONS[signal.name].levels(at.facts, at.now)
+        return _about(question, levels, at) or _UNKNOWN
+    if at.report is None:
+        return _UNKNOWN
+    if signal.kind is Kind.EVENT:
+        return _counted(question, at.report, at)
+    found = _about(question, at.reported.get(signal.name, ()), at)
+    nothing_bad = all(each.truth is Truth.FALSE for each in found.values())
+    return _UNKNOWN if nothing_bad and (not found or _is_partial(at.report)) else found
+
+
+def known_at(question: Question, facts: Facts) -> datetime | None:
+    """Say as of when the answer is known."""
+    signal = question.signal
+    derived = signal.author is Author.REMEDIATOR
+    return DERIVATIONS[signal.name].known_at(facts) if derived else facts.heard_at
+
+
+def due(question: Question, at: Look) -> datetime | None:
+    """Say when the answer may change although nobody tells us anything."""
+    signal = question.signal
+    if signal.author is Author.REMEDIATOR:
+        return DERIVATIONS[signal.name].due(at.facts, at.now)
+    return at.facts.stale_at() if at.report is not None else None
+
+
+def _about(question: Question, levels: Iterable[Level], at: Look) -> Answers:
+    return {level.subject: _of(question, level, at) for level in levels}
+
+
+def _of(question: Question, level: Level, at: Look) -> Answer:
+    """Answer for one level; of an unknown one, only that it is not the one that is asked for."""
+    if level.knowledge is Knowledge.NOT_APPLICABLE:
+        return Answer(truth=Truth.FALSE)
+    names = {"subject": level.subject, "node": at.node}
+    if level.knowledge is not Knowledge.KNOWN or level.value is None:
+        other = _holds(question, names) is Truth.FALSE
+        return Answer(truth=Truth.FALSE if other else Truth.UNKNOWN)
+    truth = _holds(question, {"value": level.value, **names, **level.fields})
+    said = _sentence(question, level, at.now) if truth is Truth.HOLDS else ""
+    return Answer(truth=truth, evidence=said)
+
+
+def _counted(question: Question, report: NodeHealthStatus, at: Look) -> Answers:
+    """Answer by how often an event was seen; without a span, in this boot."""
+    matching = [event for event in report.events if _matches(question, event, report, at)]
+    if question.within is None:
+        count = sum(event.count for event in matching)
+    else:
+        since = _node_time(report, at) - question.within
+        count = sum(history.count_since(event.history, since) for event in matching)
+    if count < question.count:
+        return _FALSE
+    names = ", ".join(sorted({event.subject or "the node" for event in matching}))
+    text = f"{question.signal.name} ({question.text}) was seen {count} times on {names}"
+    return {"": Answer(truth=Truth.HOLDS, evidence=text)}
+
+
+def _matches(question: Question, event: Event, report: NodeHealthStatus, at: Look) -> bool:
+    if event.name != question.signal.name:
+        return False
+    if question.within is None and event.boot_id != report.boot_id:
+        return False
+    names = {"subject": event.subject, "node": at.node, **event.fields}
+    return _holds(question, names) is Truth.HOLDS
+
+
+def _node_time(report: NodeHealthStatus, at: Look) -> datetime:
+    """Return what the node's clock says now: only spans are believed of it, never the time."""
+    if report.reported_at is None or at.facts.heard_at is None:
+        return at.now
+    return report.reported_at + (at.now - at.facts.heard_at)
+
+
+def _is_partial(report: NodeHealthStatus) -> bool:
+    """Say whether the agent had to leave something out: then nothing bad seen is no good sign."""
+    return any(each.name == REPORT and each.state is ProbeState.FAILED for each in report.probes)
+
+
+def _holds(question: Question, names: Mapping[str, object]) -> Truth:
+    try:
+        return Truth.HOLDS if question.where(names) else Truth.FALSE
+    except cel.EvaluationError:
+        return Truth.UNKNOWN
+
+
+def _sentence(question: Question, level: Level, now: datetime) -> str:
+    about = f" of {level.subject}" if level.subject else ""
+    text = f"{level.name}{about} is {level.value:g}"
+    if question.signal.author is Author.AGENT:
+        return f"{text} since {level.since:%H:%M:%S}"
+    fields = ", ".join(f"{name} {value}" for name, value in level.fields.items() if value != "")
+    since = f" since {level.since:%H:%M:%S}" if level.since < now else ""
+    return f"{text} ({fields}){since}"

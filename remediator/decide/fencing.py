@@ -1,0 +1,217 @@
+"""How a dead node's machine is made sure to be off before anything on it is forced.
+
+A silent kubelet ends no pod, so a drain of its node never does. The machine's owner is asked to
+switch it off, and has to say twice that it is; that is written down as the proof, and only then is
+the Node marked out of service, so that Kubernetes lets go of its pods and volumes. The mark is
+taken off as soon as it has done its work. We delete nothing ourselves.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final, TypeAlias
+
+from msgspec import structs
+
+from nodehealth.kube.objects import Condition, Node, Pod
+from nodehealth.repair import Fencing, NodeRepair, Proof
+from remediator.decide import marks
+
+ORDER: Final = "power-off"
+"""The action of an intent to switch a machine off."""
+SILENT_FOR: Final = timedelta(minutes=2)
+"""For how long a kubelet must have been silent before its machine is switched off."""
+OVERDUE: Final = timedelta(minutes=1)
+"""How long after its last moment a pod counts as one that nothing ends."""
+TWICE: Final = timedelta(seconds=10)
+"""How far apart the owner must have said twice that the machine is off."""
+PROOF_PATIENCE: Final = timedelta(minutes=10)
+"""How long the proof may take before a person is called."""
+CLEAR_PATIENCE: Final = timedelta(minutes=10)
+"""How long pods and volumes may take to be let go of."""
+ORDER_AGAIN: Final = timedelta(minutes=2)
+"""After how long a machine that is still on is ordered off once more."""
+
+
+class Power(StrEnum):
+    """What a machine's owner says of its power."""
+
+    ON = "on"
+    OFF = "off"
+    GONE = "gone"
+    """There is no such machine any more."""
+    UNKNOWN = "unknown"
+
+
+_PROOFS: Final = {Power.OFF: Proof.POWERED_OFF, Power.GONE: Proof.GONE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What the next step is decided by; all of it fresh."""
+
+    repair: NodeRepair
+    fencing: Fencing
+    node: Node | None
+    power: Power
+    said: str
+    """What the owner said, or why it did not, as a part of a sentence."""
+    by: str
+    """Whose word it is."""
+    pods: tuple[str, ...]
+    """The pods that are still to be let go of."""
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchOff:
+    """Order the machine off."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """Write down what was seen."""
+
+    fencing: Fencing
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutOutOfService:
+    """Mark the Node, so that Kubernetes lets go of its pods and volumes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutBack:
+    """Take our mark off the Node."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Look again soon."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Through:
+    """Nothing of the old machine is left; the ladder goes on."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alive:
+    """The kubelet speaks again, so it can end its pods itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveUp:
+    """Call a person."""
+
+    message: str
+
+
+Step: TypeAlias = SwitchOff | Note | PutOutOfService | PutBack | Wait | Through | Alive | GiveUp
+
+
+def is_silent(node: Node | None) -> bool:
+    """Say whether nothing is heard of a Node's kubelet, or there is no such Node."""
+    ready = _ready(node)
+    return node is None or (ready is not None and ready.status == "Unknown")
+
+
+def is_stranded(leaving: Iterable[Pod], node: Node | None, now: datetime, *, late: bool) -> bool:
+    """Say whether pods that are to go will never go, because nothing on their node can end them.
+
+    Args:
+        leaving: The pods that are being deleted.
+        node: Their Node.
+        now: The present time.
+        late: Whether the drain has no time left to see their last moments pass.
+    """
+    ready = _ready(node)
+    if ready is None or ready.status != "Unknown":
+        return False
+    since = ready.last_transition_time
+    if since is not None and now < since + SILENT_FOR:
+        return False
+    ends = [pod.metadata.deletion_timestamp for pod in leaving]
+    return late or all(end is not None and now >= end + OVERDUE for end in ends)
+
+
+def next_step(look: Look) -> Step:
+    """Decide what comes next."""
+    node, target = look.node, look.repair.spec.target
+    if node is not None and node.metadata.uid != target.node_uid:
+        return Through(message="the node is another machine now")
+    if not is_silent(node):
+        return PutBack() if _is_marked(look) else Alive()
+    return _prove(look) if look.fencing.method is None else _clear(look)
+
+
+def _prove(look: Look) -> Step:
+    fencing, seen = look.fencing, look.fencing.off_seen
+    if _is_off(look):
+        if seen is None:
+            noted = structs.replace(fencing, off_seen=look.now)
+            return Note(fencing=noted, message=f"{look.said}; asks once more to be sure")
+        if look.now < seen + TWICE:
+            return Wait(message=f"{look.said}; asks once more to be sure")
+        proof = _PROOFS[look.power]
+        proven = structs.replace(fencing, method=proof, at=look.now, by=look.by)
+        return Note(fencing=proven, message=f"it is proven that the machine is off: {look.said}")
+    if seen is not None:
+        return Note(fencing=structs.replace(fencing, off_seen=None), message=look.said)
+    if look.now >= fencing.since + PROOF_PATIENCE:
+        return GiveUp(message=f"nothing proves that the machine is off: {look.said}")
+    return SwitchOff() if _may_order(look) else Wait(message=f"waits to see it off: {look.said}")
+
+
+def _clear(look: Look) -> Step:
+    if look.power is Power.ON or (look.power is Power.UNKNOWN and not _is_marked(look)):
+        doubted = Fencing(since=look.fencing.since)
+        doubt = Note(fencing=doubted, message=f"the proof does not hold any more: {look.said}")
+        return PutBack() if _is_marked(look) else doubt
+    late = look.fencing.at is not None and look.now >= look.fencing.at + CLEAR_PATIENCE
+    if late or not (look.pods or _volumes(look.node)):
+        if _is_marked(look):
+            return PutBack()
+        return _unclear(look) if look.pods else Through(message=f"the machine is off: {look.said}")
+    if look.node is not None and not marks.is_out_of_service(look.node):
+        return PutOutOfService()
+    left = len(look.pods)
+    volumes = len(_volumes(look.node))
+    return Wait(message=f"waits until {left} pods and {volumes} volumes are let go of")
+
+
+def _unclear(look: Look) -> GiveUp:
+    first = ", ".join(look.pods[:3])
+    return GiveUp(message=f"the machine is off, but {len(look.pods)} pods are still there: {first}")
+
+
+def _is_off(look: Look) -> bool:
+    """Believe in a machine that is off only if we want it off: else it may come back any moment."""
+    if look.power is Power.GONE:
+        return True
+    intent = look.repair.status.intent
+    return look.power is Power.OFF and intent is not None and intent.action == ORDER
+
+
+def _may_order(look: Look) -> bool:
+    intent = look.repair.status.intent
+    return intent is None or look.now >= intent.issued_at + ORDER_AGAIN
+
+
+def _is_marked(look: Look) -> bool:
+    return look.node is not None and marks.is_put_out_of_service(look.node)
+
+
+def _volumes(node: Node | None) -> tuple[str, ...]:
+    return tuple(each.name for each in node.status.volumes_attached) if node is not None else ()
+
+
+def _ready(node: Node | None) -> Condition | None:
+    conditions = node.status.conditions if node is not None else ()
+    return next((each for each in conditions if each.type == "Ready"), None)

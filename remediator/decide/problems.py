@@ -1,0 +1,123 @@
+"""What people should hear that no repair tells of: faults nobody repairs, our own trouble."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from nodehealth.keys import LEDGER_NAME
+from nodehealth.ledger import Disruption, RepairLedger
+from nodehealth.repair import Mode, Severity
+from remediator.decide import alerts
+from remediator.decide.alerts import Alert, Rise
+from remediator.decide.faults import Fault
+from remediator.rules.alerting import Alerting, Urgency
+
+_URGENCY: Final[Mapping[Severity, Urgency]] = {
+    Severity.CRITICAL: Urgency.PAGE,
+    Severity.WARNING: Urgency.WARNING,
+    Severity.INFO: Urgency.INFO,
+}
+"""How urgent a fault is that nodemend does nothing about."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Something that is wrong for as long as it is said."""
+
+    subject: str
+    """What it is about: one problem at a time has it."""
+    name: str
+    """What kind of problem it is, in CamelCase."""
+    urgency: Urgency
+    since: datetime | None
+    """Since when it is known to be so, if that is known."""
+    summary: str
+    description: str
+    runbook: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+def of_problem(problem: Problem, manners: Alerting, since: datetime) -> Alert:
+    """Say what people should hear of a problem that began at a time."""
+    cluster = {"cluster": manners.cluster} if manners.cluster else {}
+    return Alert(
+        incident=f"{problem.subject}/{since.isoformat()}",
+        name=problem.name,
+        labels={**cluster, **problem.labels},
+        summary=problem.summary,
+        description=problem.description,
+        runbook=alerts.link(problem.runbook, manners),
+        rises=(Rise(urgency=problem.urgency, at=since),),
+    )
+
+
+def ledger(found: RepairLedger | None, now: datetime) -> Problem | None:
+    """Say that new disruption is closed, which only a person can undo."""
+    if found is None or found.spec.disruption is Disruption.OPEN:
+        return None
+    path = f"RepairLedger/{LEDGER_NAME}"
+    held = f"{len(found.status.slots)} slots and {len(found.status.cordons)} cordons"
+    return Problem(
+        subject=f"ledger/{found.metadata.uid}/{found.metadata.generation}",
+        name="NodemendLedgerClosed",
+        urgency=Urgency.PAGE,
+        since=now,
+        summary=f"{path} is closed: no repair that has not begun will disrupt its node",
+        description=(
+            f"Either a person closed it, or it was lost and put together anew; it has {held}.\n"
+            "Compare it with what is really out: "
+            "kubectl get repairledger default -o yaml; kubectl get nodes,noderepairs\n"
+            "Then open it: kubectl patch repairledger default --type merge "
+            '-p \'{"spec":{"disruption":"Open"}}\''
+        ),
+    )
+
+
+def rules_broken(says: str, now: datetime) -> Problem:
+    """Say that an edit of rules or policy could not be used, and the last good ones still hold."""
+    return Problem(
+        subject="rules",
+        name="NodemendRulesBroken",
+        urgency=Urgency.WARNING,
+        since=now,
+        summary="an edit of the rules or the policy can't be used; the ones before still hold",
+        description=says,
+    )
+
+
+def prerequisites_missing(missing: Iterable[str], now: datetime) -> Problem | None:
+    """Say what the cluster lacks, without which nothing may be enforced."""
+    lacking = tuple(missing)
+    if not lacking:
+        return None
+    return Problem(
+        subject="prerequisites",
+        name="NodemendPrerequisitesMissing",
+        urgency=Urgency.WARNING,
+        since=now,
+        summary="nodemend may not enforce: the cluster lacks something that it needs",
+        description="\n".join(lacking),
+    )
+
+
+def fault(told: Fault, observed: Urgency) -> Problem:
+    """Tell of a fault that no repair will ever be opened for."""
+    labels = {
+        "node": told.node,
+        "pool": told.pool,
+        "team": told.team,
+        "rule": told.rule,
+        "fault": str(told.severity),
+        "mode": str(told.mode),
+    }
+    return Problem(
+        subject=f"fault/{told.node_uid}/{told.rule}",
+        name="NodeFault",
+        urgency=_URGENCY[told.severity] if told.mode is Mode.ENFORCE else observed,
+        since=told.since,
+        summary=f"{told.rule} on {told.node}: nodemend leaves it to people",
+        description="\n".join((told.about, *told.evidence)),
+        runbook=told.runbook,
+        labels={name: value for name, value in labels.items() if value},
+    )

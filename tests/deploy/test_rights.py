@@ -1,0 +1,119 @@
+"""The programs have exactly the rights that they use."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pytest
+
+from simulator import virtualtime
+from simulator.api.audit import AuditEntry
+from tests.deploy import story
+from tests.deploy.manifests import DEPLOY, objects
+
+UNUSED: Final[Mapping[str, str]] = {}
+"""Rights that no story uses, and why they are granted all the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Right:
+    """One verb on one resource, for one account."""
+
+    user: str
+    verb: str
+    resource: str
+    """With group and subresource as in audits, such as `pods/eviction` or `leases.coordination…`"""
+    namespace: str
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        names = f" {'|'.join(self.names)}" if self.names else ""
+        where = f" in {self.namespace}" if self.namespace else ""
+        return f"{self.user.rpartition(':')[2]}: {self.verb} {self.resource}{names}{where}"
+
+    def covers(self, entry: AuditEntry) -> bool:
+        part = f"/{entry.subresource}" if entry.subresource else ""
+        return (
+            (self.user, self.verb, self.resource)
+            == (entry.user, entry.verb, f"{entry.resource}{part}")
+            and self.namespace in {"", entry.namespace}
+            and (not self.names or entry.name in self.names)
+        )
+
+
+def granted() -> Iterator[Right]:
+    """Yield every single right of the manifests."""
+    made = story.shipped()
+    roles = {(each["kind"], each["metadata"]["name"]): each for each in made}
+    for binding in (each for each in made if "roleRef" in each):
+        role = roles[binding["roleRef"]["kind"], binding["roleRef"]["name"]]
+        for subject in binding["subjects"]:
+            user = f"system:serviceaccount:{subject['namespace']}:{subject['name']}"
+            namespace = binding["metadata"].get("namespace", "")
+            for rule in role["rules"]:
+                yield from _rights(user, namespace, rule)
+
+
+def _rights(user: str, namespace: str, rule: Mapping[str, Any]) -> Iterator[Right]:
+    for group in rule["apiGroups"]:
+        for resource in rule["resources"]:
+            plural, slash, part = resource.partition("/")
+            full = f"{plural}.{group}" if group else plural
+            for verb in rule["verbs"]:
+                yield Right(
+                    user=user,
+                    verb=verb,
+                    resource=f"{full}{slash}{part}",
+                    namespace=namespace,
+                    names=tuple(rule.get("resourceNames", ())),
+                )
+
+
+@pytest.fixture(scope="module")
+def asked() -> list[AuditEntry]:
+    """All that the programs ask for in the course of everything that may happen."""
+
+    async def play() -> list[AuditEntry]:
+        async with story.staged() as scene:
+            await story.everything(scene)
+            assert scene.refused() == []
+            return scene.asked
+
+    return virtualtime.run(play())
+
+
+def test_nothing_is_asked_for_that_is_not_granted(asked: list[AuditEntry]) -> None:
+    assert [each for each in asked if each.code == 403] == []
+
+
+def test_nothing_is_granted_that_nobody_asks_for(asked: list[AuditEntry]) -> None:
+    unused = {str(right) for right in granted() if not any(map(right.covers, asked))}
+
+    assert unused == UNUSED.keys()
+
+
+def test_no_right_is_a_wildcard() -> None:
+    assert [str(right) for right in granted() if "*" in f"{right.verb}{right.resource}"] == []
+
+
+def test_no_program_may_delete_pods_or_read_secrets() -> None:
+    found = {(right.verb, right.resource) for right in granted()}
+
+    assert ("delete", "pods") not in found
+    assert "secrets" not in {resource for _, resource in found}
+
+
+@virtualtime.played
+async def test_an_agent_cannot_write_for_another_node() -> None:
+    async with story.staged() as scene:
+        said = await story.foreign_report(scene)
+
+    assert "an agent writes only the NodeHealth that has the name of the node" in said
+
+
+def test_accounts_are_bound_to_nothing_but_their_own_roles() -> None:
+    for program in ("daemonset", "remediator"):
+        kinds = [each for each in objects(DEPLOY / program) if each["kind"].endswith("Binding")]
+        subjects = {each["subjects"][0]["name"] for each in kinds if "subjects" in each}
+
+        assert len(subjects) == 1

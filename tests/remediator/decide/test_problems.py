@@ -1,0 +1,97 @@
+"""What no repair tells of is told with its urgency, its beginning and what to do about it."""
+
+from dataclasses import replace
+
+from msgspec import structs
+
+from nodehealth.ledger import Disruption
+from nodehealth.repair import Mode, Severity
+from remediator.decide import problems
+from remediator.decide.faults import Fault
+from remediator.rules.alerting import Alerting, Urgency
+from tests.builders import NOON, at, ledger
+
+FAULT = Fault(
+    node="n1",
+    node_uid="uid-n1",
+    pool="default",
+    rule="nic-flaps",
+    severity=Severity.CRITICAL,
+    mode=Mode.ENFORCE,
+    team="net",
+    about="A link comes and goes.",
+    runbook="docs/nic.md",
+    since=at(5),
+    evidence=("net.flaps was seen 4 times",),
+)
+
+
+def test_a_fault_that_nodemend_leaves_to_people_is_as_urgent_as_it_is_bad() -> None:
+    urgencies = [
+        problems.fault(replace(FAULT, severity=each), Urgency.INFO).urgency
+        for each in (Severity.CRITICAL, Severity.WARNING, Severity.INFO)
+    ]
+
+    assert urgencies == [Urgency.PAGE, Urgency.WARNING, Urgency.INFO]
+
+
+def test_a_fault_that_is_only_watched_is_as_urgent_as_the_policy_says() -> None:
+    watched = replace(FAULT, mode=Mode.OBSERVE)
+
+    assert problems.fault(watched, Urgency.WARNING).urgency is Urgency.WARNING
+
+
+def test_a_fault_is_told_with_its_node_its_rule_and_its_evidence() -> None:
+    alert = problems.of_problem(problems.fault(FAULT, Urgency.INFO), Alerting(cluster="c"), at(5))
+
+    assert alert.labels == {
+        "cluster": "c",
+        "node": "n1",
+        "pool": "default",
+        "team": "net",
+        "rule": "nic-flaps",
+        "fault": "critical",
+        "mode": "enforce",
+    }
+    assert alert.starts_at == at(5)
+    assert alert.description == "A link comes and goes.\nnet.flaps was seen 4 times"
+
+
+def test_a_problem_that_comes_back_is_another_incident() -> None:
+    problem = problems.rules_broken("rules/a.yaml:1: nonsense", NOON)
+
+    first, second = (problems.of_problem(problem, Alerting(), at(n)) for n in (0, 60))
+
+    assert first.fingerprint != second.fingerprint
+    assert first.labels == second.labels == {}
+
+
+def test_an_open_ledger_is_no_problem() -> None:
+    assert problems.ledger(ledger(), NOON) is None
+    assert problems.ledger(None, NOON) is None
+
+
+def test_a_closed_ledger_needs_a_person_and_says_how_to_open_it() -> None:
+    problem = problems.ledger(ledger(disruption=Disruption.CLOSED, cordons={"n1": 1}), NOON)
+
+    assert problem is not None
+    assert problem.urgency is Urgency.PAGE
+    assert "0 slots and 1 cordons" in problem.description
+    assert "kubectl patch repairledger default" in problem.description
+
+
+def test_a_ledger_that_is_closed_again_is_another_problem() -> None:
+    closed = ledger(disruption=Disruption.CLOSED)
+    again = structs.replace(closed, metadata=structs.replace(closed.metadata, generation=3))
+
+    subjects = {each.subject for one in (closed, again) if (each := problems.ledger(one, NOON))}
+
+    assert len(subjects) == 2
+
+
+def test_what_the_cluster_lacks_is_told_and_nothing_if_it_lacks_nothing() -> None:
+    problem = problems.prerequisites_missing(["the CRD noderepairs"], NOON)
+
+    assert problem is not None
+    assert problem.description == "the CRD noderepairs"
+    assert problems.prerequisites_missing([], NOON) is None

@@ -1,0 +1,40 @@
+"""What follows a rung depends on how it ended and on what it was for."""
+
+from nodehealth.repair import NodeRepair, NodeRepairStatus, Phase
+from remediator.decide import rungs
+from remediator.decide.moves import Mended, NextRung, Reason, Strand, Surrender
+from tests.builders import repair
+
+
+def on(rung: int) -> NodeRepair:
+    return repair(status=NodeRepairStatus(phase=Phase.DRAINING, rung=rung))
+
+
+def test_a_rung_that_prepares_leads_on_and_one_that_mends_ends_the_climb() -> None:
+    assert rungs.done(on(0), "empty", mends=False) == NextRung(rung=1, message="empty")
+    assert rungs.done(on(0), "reset", mends=True) == Mended(message="reset")
+    assert rungs.done(on(1), "empty", mends=False) == Mended(message="empty")
+
+
+def test_a_remedy_that_failed_gives_way_to_the_next_and_the_last_one_to_a_person() -> None:
+    last = rungs.after(on(1), "no successor")
+
+    assert rungs.after(on(0), "no reset") == NextRung(rung=1, message="no reset")
+    assert isinstance(last, Surrender)
+    assert last.reason == Reason.LADDER_EXHAUSTED
+
+
+def test_what_a_failed_drain_would_have_protected_is_left_to_a_person() -> None:
+    move = rungs.after(on(0), "pods are left", mends=False)
+
+    assert isinstance(move, Surrender)
+    assert move.reason == Reason.PREPARATION_FAILED
+    assert "delete this NodeRepair" in move.message
+
+
+def test_a_machine_is_switched_off_only_if_it_is_mended_afterwards() -> None:
+    last = rungs.stranded(on(1), "silent")
+
+    assert rungs.stranded(on(0), "silent") == Strand(message="silent")
+    assert isinstance(last, Surrender)
+    assert last.message.startswith("silent; no rung follows")
