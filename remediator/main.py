@@ -72,13 +72,13 @@ def remedy(name: str, settings: Mapping[str, object]) -> Action:
     return discovery.make(Action, actions.__name__, name, settings)
 
 
-def owner(name: str) -> Provider | None:
+def owner(name: str, settings: object = None) -> Provider | None:
     """Find the owner of the machines that the policy names.
 
     Raises:
-        nodehealth.kit.settings.SettingsError: there is none.
+        nodehealth.kit.settings.SettingsError: there is none, or a setting does not fit.
     """
-    return discovery.make(Provider, providers.__name__, name, None) if name else None
+    return discovery.make(Provider, providers.__name__, name, settings) if name else None
 
 
 def sink(name: str, settings: object) -> Sink:
@@ -107,8 +107,9 @@ def loaded(settings: Settings) -> Loaded:
         nodehealth.kit.settings.SettingsError: the policy's provider is none.
     """
     rules = load.rules(settings.rules, remedy)
-    policy = load.policy(settings.policy, sink)
-    return Loaded(rules=rules, policy=policy, provider=owner(policy.provider))
+    policy = load.policy(settings.policy, sink, owner)
+    provider = owner(policy.provider, policy.provider_settings)
+    return Loaded(rules=rules, policy=policy, provider=provider)
 
 
 async def serve(

@@ -32,8 +32,7 @@ def check(
     """Say all that is wrong with the rules and the policy, with file, line and what is valid."""
     with complaints.said(ProblemsError):
         found = load.rules(path, main.remedy)
-        policy = load.policy(path / load.POLICY_FILE, main.sink)
-        main.owner(policy.provider)
+        policy = load.policy(path / load.POLICY_FILE, main.sink, main.owner)
     sys.stdout.write(f"{len(found.rules)} rules and the policy are good (mode {policy.mode}).\n")
 
 

@@ -141,8 +141,8 @@ class PolicySpec(Strict, frozen=True, kw_only=True):
     limits: Limits = Limits()
     """Limits of the whole cluster."""
     drain: DrainManners = DrainManners()
-    provider: str = ""
-    """Who owns the machines; without one, nothing can be replaced."""
+    provider: str | Mapping[str, Mapping[str, Any]] = ""
+    """Who owns the machines, by name or with settings; without one, nothing can be replaced."""
     alerts: Alerts = Alerts()
 
 

@@ -10,6 +10,7 @@ from remediator.rules import documents, policies, routing
 from remediator.rules.cases import Case
 from remediator.rules.compile import CheckRung
 from remediator.rules.documents import Document, Problem, ProblemsError
+from remediator.rules.policies import CheckProvider
 from remediator.rules.policy import Policy
 from remediator.rules.routing import CheckReceiver
 from remediator.rules.rule import Rule, RuleSet
@@ -82,13 +83,18 @@ def cases(path: Path, known: RuleSet) -> tuple[Case, ...]:
     return tuple(made)
 
 
-def policy(path: Path, check_receiver: CheckReceiver = routing.unchecked) -> Policy:
+def policy(
+    path: Path,
+    check_receiver: CheckReceiver = routing.unchecked,
+    check_provider: CheckProvider = routing.unchecked,
+) -> Policy:
     """Load the policy.
 
     Raises:
         ProblemsError: the file is not there, or says all that is wrong with it.
     """
-    return policies.policy(documents.parse(str(path), _text(path)), check_receiver)
+    document = documents.parse(str(path), _text(path))
+    return policies.policy(document, check_receiver, check_provider)
 
 
 def _below(directory: Path) -> list[Path]:

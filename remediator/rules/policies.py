@@ -1,6 +1,10 @@
 """From the YAML of a policy to what is decided by, with every mistake named."""
 
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
 from nodehealth import quantities
+from nodehealth.kit.settings import SettingsError
 from remediator.rules import routing
 from remediator.rules.documents import Document, Page
 from remediator.rules.language import Limits, PolicyFile
@@ -15,8 +19,15 @@ from remediator.rules.policy import (
 )
 from remediator.rules.routing import CheckReceiver
 
+CheckProvider: TypeAlias = Callable[[str, object], object]
+"""Raises SettingsError if there is no such owner of machines or a setting does not fit."""
 
-def policy(document: Document, check_receiver: CheckReceiver = routing.unchecked) -> Policy:
+
+def policy(
+    document: Document,
+    check_receiver: CheckReceiver = routing.unchecked,
+    check_provider: CheckProvider = routing.unchecked,
+) -> Policy:
     """Make a policy ready to be decided by.
 
     Raises:
@@ -30,6 +41,7 @@ def policy(document: Document, check_receiver: CheckReceiver = routing.unchecked
             page.wrong(f"{where}.name", f"{each.name} is taken; a pool needs a name of its own")
         limit = _limit(each.limits, POOL_LIMIT, f"{where}.limits", page)
         pools.append(Pool(name=each.name, labels=each.labels, limit=limit))
+    provider, settings = _provider(spec.provider, page, check_provider)
     drain = spec.drain
     made = Policy(
         mode=spec.mode,
@@ -41,11 +53,31 @@ def policy(document: Document, check_receiver: CheckReceiver = routing.unchecked
             concurrency=drain.concurrency,
             unreplicated=drain.unreplicated,
         ),
-        provider=spec.provider,
+        provider=provider,
+        provider_settings=settings,
         alerts=routing.alerting(spec.alerts, page, check_receiver),
     )
     page.done()
     return made
+
+
+def _provider(
+    written: str | Mapping[str, Mapping[str, Any]], page: Page, check: CheckProvider
+) -> tuple[str, Mapping[str, Any]]:
+    """Read who owns the machines: a name, or one name with its settings."""
+    where = "$.spec.provider"
+    chosen = {written: {}} if isinstance(written, str) else written
+    if len(chosen) != 1:
+        fact = ", ".join(map(str, chosen)) or "nothing"
+        page.wrong(where, f"expected one owner of machines, got {fact}")
+        return "", {}
+    ((name, settings),) = chosen.items()
+    try:
+        if name or settings:
+            check(name, settings)
+    except SettingsError as wrong:
+        page.wrong(where, str(wrong))
+    return name, settings
 
 
 def _limit(limits: Limits, base: Limit, where: str, page: Page) -> Limit:

@@ -56,6 +56,8 @@ class Policy:
     """The limit of the whole cluster."""
     drain: DrainManners = field(default_factory=DrainManners)
     provider: str = ""
+    """Who owns the machines; nobody when it is empty."""
+    provider_settings: Mapping[str, object] = field(default_factory=dict)
     alerts: Alerting = field(default_factory=Alerting)
 
     def pool_of(self, node: Node) -> str:

@@ -33,7 +33,7 @@ _PATIENCE: Final = timedelta(minutes=30)
 SICK: Final = ("w-1", "w-2", "w-3")
 
 
-def plan(seed: int, sick: tuple[str, ...], *, dead: bool) -> scenario.Scenario:
+def plan(seed: int, sick: tuple[str, ...] = SICK, *, dead: bool = False) -> scenario.Scenario:
     """Four nodes, some of which get a full disk within seconds, and may lose their kubelets."""
     faults = [
         {"disk-full": {"at": f"{n}s", "node": name, "mount": "/scratch"}}
