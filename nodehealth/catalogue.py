@@ -284,7 +284,8 @@ _SIGNALS: Final = (
         f"{GPUS_LABEL}, else the capacity; not applicable where none is expected",
         author=Author.REMEDIATOR,
         fields={"capacity": FieldType.INT, "expected": FieldType.INT},
-        unknown="The remediator's watch of Nodes is behind.",
+        unknown="Without the label: the device plugin was gone for five minutes, and the capacity "
+        "with it. Or the remediator's watch of Nodes is behind.",
     ),
     Signal(
         name="agent.silent",

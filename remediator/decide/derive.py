@@ -18,6 +18,7 @@ from nodehealth.signals import Knowledge
 from remediator.decide import silence
 from remediator.decide.facts import LOOK_AGAIN, Facts
 
+_OFFERED: Final = frozenset(GPU_RESOURCES)
 _TRUTHS: Final = {"True": 1.0, "False": 0.0}
 
 
@@ -71,17 +72,22 @@ def _of(
 
 
 def _gpus(node: Node, now: datetime) -> Iterator[Level]:
-    """Count the GPUs that the node gives, and those that it should."""
+    """Count the GPUs that the node gives, and those that it should.
+
+    A kubelet whose device plugin is gone sets the allocatable number to zero at once and the
+    capacity five minutes later: from then on, only the label knows better.
+    """
     label = node.metadata.labels.get(GPUS_LABEL, "")
     there, given = _count(node.status.capacity), _count(node.status.allocatable)
-    if there is None or given is None:
-        return
     expected = int(label) if label.isdecimal() else there
+    forgotten = expected == 0 and not label and not _OFFERED.isdisjoint(node.status.capacity)
+    if there is None or given is None or forgotten:
+        return
     yield Level(
         name="node.gpu_allocatable",
         value=float(given),
         knowledge=Knowledge.KNOWN if expected else Knowledge.NOT_APPLICABLE,
-        fields={"capacity": there, "expected": expected},
+        fields={"capacity": there, "expected": expected or 0},
         since=now,
     )
 

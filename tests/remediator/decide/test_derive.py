@@ -120,6 +120,12 @@ def test_where_no_gpu_is_expected_none_is_missing(label: str | None) -> None:
     assert found.knowledge is Knowledge.NOT_APPLICABLE
 
 
+def test_a_device_plugin_that_took_the_capacity_with_it_leaves_nothing_known() -> None:
+    forgotten = {"nvidia.com/gpu": "0"}
+
+    assert read("node.gpu_allocatable", with_gpus(forgotten, forgotten)) == ()
+
+
 def test_what_is_no_number_is_not_known() -> None:
     assert read("node.gpu_allocatable", with_gpus({"nvidia.com/gpu": "?"}, {})) == ()
 
