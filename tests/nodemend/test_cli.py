@@ -108,7 +108,7 @@ def test_the_shipped_rules_are_good() -> None:
     answer = nodemend("rules", "check")
 
     assert answer.returncode == 0
-    assert answer.stdout == "1 rules and the policy are good (mode observe).\n"
+    assert answer.stdout == "4 rules and the policy are good (mode observe).\n"
 
 
 def test_a_broken_rule_is_said_in_one_line_with_its_place(tmp_path: Path) -> None:
