@@ -3,6 +3,8 @@
 Run as `python -m nodehealth.crds DIRECTORY` to write the manifests.
 """
 
+import hashlib
+import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -122,7 +124,10 @@ def manifest(definition: Definition) -> dict[str, Any]:
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{resource.plural}.{resource.group}"},
+        "metadata": {
+            "name": f"{resource.plural}.{resource.group}",
+            "annotations": {keys.SCHEMA_ANNOTATION: digest(definition)},
+        },
         "spec": {
             "group": resource.group,
             "scope": "Namespaced" if resource.namespaced else "Cluster",
@@ -139,7 +144,7 @@ def manifest(definition: Definition) -> dict[str, Any]:
                     "name": resource.version,
                     "served": True,
                     "storage": True,
-                    "schema": {"openAPIV3Schema": _object_schema(definition)},
+                    "schema": {"openAPIV3Schema": object_schema(definition)},
                     "subresources": {"status": {}},
                     "additionalPrinterColumns": [_column(each) for each in definition.columns],
                 }
@@ -148,7 +153,14 @@ def manifest(definition: Definition) -> dict[str, Any]:
     }
 
 
-def _object_schema(definition: Definition) -> schema.Schema:
+def digest(definition: Definition) -> str:
+    """Return what tells a schema from an older or newer one: a server drops fields it lacks."""
+    text = json.dumps(object_schema(definition), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def object_schema(definition: Definition) -> schema.Schema:
+    """Return the schema of whole objects."""
     kind: type[Object] = definition.resource.type
     properties: schema.Schema = {
         "apiVersion": {"type": "string"},

@@ -21,6 +21,9 @@ OUT_OF_SERVICE_VALUE: Final = "nodemend"
 POOL_LABEL: Final = f"{GROUP}/pool"
 """The pool of a Node when the policy selects pools by this label."""
 
+SCHEMA_ANNOTATION: Final = f"{GROUP}/schema"
+"""On our CustomResourceDefinitions: a digest of the schema, by which a program knows its own."""
+
 LEDGER_NAME: Final = "default"
 LEADER_LEASE: Final = "nodemend-remediator"
 RULES_CONFIG_MAP: Final = "nodemend-rules"

@@ -22,7 +22,7 @@ from nodehealth.kube.lease import TERMS, Election, Terms
 from nodehealth.kube.objects import BARE_PODS, NODES, BarePod, Node
 from nodehealth.kube.reflector import Key, Reflector
 from nodehealth.ledger import REPAIR_LEDGERS, RepairLedger
-from nodehealth.repair import NODE_REPAIRS, NodeRepair, Phase
+from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair, Phase
 from remediator import actions, providers, sinks
 from remediator.act import Act
 from remediator.actions import Action
@@ -30,6 +30,7 @@ from remediator.admission import Admission
 from remediator.decide.facts import Watches
 from remediator.faults import Faults
 from remediator.observe import Fleet
+from remediator.prerequisites import Prerequisites
 from remediator.providers import Provider
 from remediator.reap import Reap
 from remediator.reconcile import Reconciler
@@ -45,6 +46,8 @@ logger = logging.getLogger(__name__)
 _FREED: Final = frozenset({Phase.RECOVERED, Phase.NEEDS_HUMAN})
 _FIRST_PAUSE: Final = timedelta(milliseconds=500)
 _LONGEST_PAUSE: Final = timedelta(seconds=30)
+_LOOKS: Final = timedelta(minutes=1)
+"""How often the cluster is asked whether it has all that we need."""
 _LAST_LOOKS: Final = timedelta(seconds=5)
 """How long what is under way may still take when we are told to stop."""
 
@@ -143,6 +146,14 @@ async def run(
 ) -> None:
     """Watch the fleet, and act on it while leading, until told to stop."""
     remediator = Remediator(files, client=client, clock=clock, random=random)
+    remediator.restrict(Mode.OBSERVE)  # until the cluster is known to have all that we need
+    prerequisites = Prerequisites(client, remediator.restrict)
+    looks = loops.every(_LOOKS, prerequisites.look, name="look at the cluster", random=random)
+
+    async def lead() -> None:
+        await prerequisites.known.wait()
+        await remediator.lead()
+
     election = Election(
         client,
         name=keys.LEADER_LEASE,
@@ -154,7 +165,8 @@ async def run(
     )
     async with asyncio.TaskGroup() as tasks:
         watching = [tasks.create_task(each.run()) for each in remediator.reflectors]
-        leading = tasks.create_task(election.run(remediator.lead), name="lead")
+        watching.append(tasks.create_task(looks))
+        leading = tasks.create_task(election.run(lead), name="lead")
         await stop.wait()
         remediator.stop()
         if election.leading:
@@ -218,6 +230,10 @@ class Remediator:
                 break
             await asyncio.sleep(pause.total_seconds())
         await self._reconciler.run()
+
+    def restrict(self, most: Mode) -> None:
+        """Go no further than this, whatever rules and policy say."""
+        self._reconciler.restrict(most)
 
     def stop(self) -> None:
         """Begin nothing new."""

@@ -6,7 +6,7 @@ import gc
 import heapq
 import logging
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from random import Random
@@ -79,7 +79,8 @@ class Reconciler:
         clock: Clock,
         random: Random,
     ) -> None:
-        self._fleet, self._rules, self._policy = fleet, rules, policy
+        self._fleet, self._rules, self._given = fleet, rules, policy
+        self._most = Mode.ENFORCE
         self._client, self._advance, self._clock = client, advance, clock
         self._random, self._reap, self._faults = random, reap, faults
         self._known: dict[str, _Known] = {}
@@ -93,6 +94,19 @@ class Reconciler:
         """Look at nothing new; `run` returns when the looks under way are done."""
         self._stop.set()
         self._woken.set()
+
+    def restrict(self, most: Mode) -> None:
+        """Go no further than this, whatever the policy says."""
+        if most is self._most:
+            return
+        self._most = most
+        for node in self._fleet.nodes():
+            self.touch(node)
+
+    @property
+    def _policy(self) -> Policy:
+        mode = plan.stricter(self._given.mode, self._most)
+        return replace(self._given, mode=mode) if mode is not self._given.mode else self._given
 
     def touch(self, node: str) -> None:
         """Have a node looked at soon."""

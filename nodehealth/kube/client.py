@@ -65,6 +65,11 @@ class Client:
         request = self._reading(resource.path(namespace, name))
         return wire.read(resource, request, await self._exchange.patiently(request))
 
+    async def version(self) -> tuple[int, int]:
+        """Ask which version of Kubernetes serves: its major and minor number."""
+        request = self._reading("/version")
+        return wire.read_version(request, await self._exchange.patiently(request))
+
     async def listing(
         self,
         resource: Resource[T],

@@ -59,6 +59,12 @@ class _Event(Struct, frozen=True, kw_only=True):
     object: msgspec.Raw
 
 
+class _Version(Struct, frozen=True, kw_only=True):
+    major: str
+    minor: str
+    """Some distributions add a plus."""
+
+
 class Lines:
     """Cuts a stream that comes in chunks into its lines, however long."""
 
@@ -95,6 +101,19 @@ def read(resource: Resource[T], request: Request, body: bytes) -> T:
     """
     found: T = _of_kind(resource, resource.type, request, body)
     return found
+
+
+def read_version(request: Request, body: bytes) -> tuple[int, int]:
+    """Read the server's version.
+
+    Raises:
+        nodehealth.kube.errors.KubeError: it says none.
+    """
+    found: _Version = _decode(_Version, request, body)
+    minor = found.minor.rstrip("+")
+    if not (found.major.isdecimal() and minor.isdecimal()):
+        raise _stranger(request, body)
+    return int(found.major), int(minor)
 
 
 def read_page(resource: Resource[T], request: Request, body: bytes) -> Page[T]:

@@ -81,7 +81,12 @@ def is_open(repair: NodeRepair) -> bool:
 
 def mode(rule: Rule, policy: Policy) -> Mode:
     """Return the stricter of the rule's and the policy's mode."""
-    return min(rule.mode, policy.mode, key=_STRICTNESS.index)
+    return stricter(rule.mode, policy.mode)
+
+
+def stricter(one: Mode, other: Mode) -> Mode:
+    """Return the mode that does less."""
+    return min(one, other, key=_STRICTNESS.index)
 
 
 def target(node: Node, policy: Policy) -> Target:
