@@ -132,8 +132,8 @@ class Scene:
 @asynccontextmanager
 async def staged() -> AsyncIterator[Scene]:
     """Stage the cluster of the safety stories with the rights of the manifests, no more."""
-    rights = [*shipped(), *owners()]
-    async with Cluster(stage.plan(1), clock=virtualtime.clock(), rights=rights) as cluster:
+    rights, plan = [*shipped(), *owners()], stage.plan(1, stage.SICK, dead=False)
+    async with Cluster(plan, clock=virtualtime.clock(), rights=rights) as cluster:
         scene = Scene(cluster=cluster, client=cluster.client("test"))
         cluster.api.on_request(scene.hear)
         yield scene
@@ -146,6 +146,7 @@ async def everything(scene: Scene) -> None:
         await scene.age("w-4")
         await scene.client.delete(REPAIR_LEDGERS, keys.LEDGER_NAME)
         scene.cluster.inject("w-4", {"disk-full": {"mount": "/scratch"}})
+        scene.cluster.inject("w-4", "kubelet-dead")
         await asyncio.sleep(120)
         opened = {"spec": {"disruption": "Open"}}
         await scene.client.merge_patch(REPAIR_LEDGERS, keys.LEDGER_NAME, opened)
