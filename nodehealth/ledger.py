@@ -1,7 +1,7 @@
 """RepairLedger: the one object whose compare-and-swap admits every cordon and every disruption."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Final
 
@@ -12,6 +12,12 @@ from nodehealth.kube.objects import Object, Resource, Struct
 
 SLOTS_LENGTH: Final = 500
 CORDONS_LENGTH: Final = 10_000
+BUCKETS_LENGTH: Final = 2_000
+
+EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""Since when a ledger knows what was admitted if nothing was ever admitted before it."""
+_ATOMIC: Final = {"x-kubernetes-map-type": "atomic"}
+"""Written as one: who wrote which entry would double the size of the ledger."""
 
 Epoch = Annotated[int, Meta(ge=0)]
 
@@ -24,6 +30,14 @@ class Slot(Struct, frozen=True, kw_only=True):
     repair: Annotated[str, Meta(max_length=253)]
     acquired_at: datetime
     pool: Annotated[str, Meta(max_length=63)] = ""
+
+
+class Bucket(Struct, frozen=True, kw_only=True):
+    """How many actions of a kind a scope may begin at once: spent by admissions, filled by time."""
+
+    tokens: float
+    at: datetime
+    """When there were so many, by the API server's clock."""
 
 
 class Disruption(StrEnum):
@@ -44,10 +58,20 @@ class RepairLedgerStatus(Struct, frozen=True, kw_only=True):
 
     epoch: Epoch = 0
     """The newest admission; it never falls."""
-    cordons: Annotated[Mapping[str, int], Meta(max_length=CORDONS_LENGTH)] = {}
+    cordons: Annotated[
+        Mapping[str, int], Meta(max_length=CORDONS_LENGTH, extra_json_schema=_ATOMIC)
+    ] = {}
     """Node name to the epoch under which it was cordoned."""
-    slots: Annotated[Mapping[str, Slot], Meta(max_length=SLOTS_LENGTH)] = {}
+    slots: Annotated[
+        Mapping[str, Slot], Meta(max_length=SLOTS_LENGTH, extra_json_schema=_ATOMIC)
+    ] = {}
     """Node name to its permission to be disrupted."""
+    buckets: Annotated[
+        Mapping[str, Bucket], Meta(max_length=BUCKETS_LENGTH, extra_json_schema=_ATOMIC)
+    ] = {}
+    """Scope and kind of action to what is left of its rate."""
+    known_since: datetime | None = None
+    """When every bucket that is not listed was empty; without it nothing is admitted yet."""
 
 
 class RepairLedger(Object, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ _SCALES: Final = {
     **{unit: 1000.0**power for power, unit in enumerate("kMGTPE", start=1)},
     **{f"{unit}i": 1024.0**power for power, unit in enumerate("KMGTPE", start=1)},
 }
+_RATE: Final = re.compile(r"(\d+)/(\d*)(s|m|h|d)")
 _PERCENT: Final = re.compile(r"(\d+(?:\.\d+)?)%")
 
 
@@ -69,6 +70,18 @@ def amount(text: str) -> float:
         raise ValueError(f"expected a quantity such as 8, 1500m or 2Gi, got {text!r}")
     number, unit, exponent = found.groups(default="")
     return float(number) * (10.0 ** int(exponent) if exponent else _SCALES[unit])
+
+
+def rate(text: str) -> tuple[int, timedelta]:
+    """Read how many in how long: `20/m` is 20 in a minute, `1/30m` one in half an hour.
+
+    Raises:
+        ValueError: the text is not a count and a span of time, both above 0.
+    """
+    found = _RATE.fullmatch(text)
+    if found is None or not int(found[1]) or not int(found[2] or 1):
+        raise ValueError(f"expected a rate such as 20/m, 6/h or 1/30m, got {text!r}")
+    return int(found[1]), timedelta(seconds=int(found[2] or 1) * _UNITS[found[3]])
 
 
 def share(limit: str | int, of: int) -> int:

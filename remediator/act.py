@@ -194,7 +194,7 @@ class Act:
         epoch = await self.admission.cordon(repair, node, scene.scopes(), policy)
         if isinstance(epoch, Refused):
             await scene.record.enter(Phase.CONFIRMED, epoch.why, epoch.message)
-            return WAIT_AGAIN
+            return _again(epoch, scene)
         message = "no new work comes to the node, what runs on it is left alone"
         base = structs.replace(repair.status, cordon_epoch=epoch)
         await scene.record.enter(Phase.CORDONED, "", message, base=base)
@@ -212,7 +212,7 @@ class Act:
         epoch = await self.admission.disrupt(repair, view.node, scene.scopes(), policy)
         if isinstance(epoch, Refused):
             await record.enter(Phase.WAITING, _REASONS.get(epoch.why, epoch.why), epoch.message)
-            return WAIT_AGAIN
+            return _again(epoch, scene)
         base = structs.replace(repair.status, disruption_epoch=epoch)
         await self._start_rung(record, base, 0, "got a disruption slot")
         return _AT_ONCE
@@ -292,6 +292,14 @@ class Act:
             return await self.client.get(NODES, name)
         except errors.GoneError:
             return None
+
+
+def _again(refused: Refused, scene: Scene) -> timedelta:
+    """Look again when a token comes for whoever stands where we do in the queue."""
+    if refused.after is None:
+        return WAIT_AGAIN
+    ahead = plan.ahead(scene.record.repair, scene.around.repairs)
+    return min(refused.after + ahead * refused.every, QUEUE_AGAIN)
 
 
 def _span(again: timedelta) -> timedelta:

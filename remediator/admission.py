@@ -34,7 +34,7 @@ class Admission:
     """
 
     def __init__(self, *, client: Client, clock: Clock) -> None:
-        self._client, self._clock = client, clock
+        self._client = client
         self._ledgers = Ledgers(client=client, clock=clock)
         self._swaps = Swaps(client=client, ledgers=self._ledgers)
 
@@ -55,7 +55,7 @@ class Admission:
             epoch = ledger.status.cordons.get(node.metadata.name, 0)
             if epoch and marks.fence_of(node) != Fence(epoch=epoch, hold=Hold.RELEASED):
                 return Admitted(ledger=ledger, epoch=epoch)
-            return limits.cordon(ledger, repair, tuple(scopes), policy)
+            return limits.cordon(ledger, repair, tuple(scopes), policy, self._ledgers.now())
 
         question = Question(judge=judge, repair=repair, rank=plan.rank(repair))
         return await self._admit(question, repair, node, Hold.CORDONED)
@@ -69,7 +69,7 @@ class Admission:
             slot = ledger.status.slots.get(node.metadata.name)
             if slot is not None and slot.repair == repair.metadata.name:
                 return Admitted(ledger=ledger, epoch=slot.epoch)
-            return limits.disrupt(ledger, repair, tuple(scopes), policy, self._clock())
+            return limits.disrupt(ledger, repair, tuple(scopes), policy, self._ledgers.now())
 
         question = Question(judge=judge, repair=repair, rank=plan.rank(repair))
         return await self._admit(question, repair, node, Hold.DISRUPTED)

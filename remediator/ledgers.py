@@ -1,6 +1,7 @@
 """The ledger at the API server: read by quorum, swapped whole, and made anew when it was lost."""
 
 import logging
+from datetime import datetime
 
 from msgspec import structs
 
@@ -10,9 +11,9 @@ from nodehealth.kit.shared import Shared
 from nodehealth.kube import errors
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import NODES
-from nodehealth.ledger import REPAIR_LEDGERS, Disruption, RepairLedger
+from nodehealth.ledger import EVER, REPAIR_LEDGERS, Disruption, RepairLedger
 from nodehealth.repair import NODE_REPAIRS
-from remediator.decide import recovery
+from remediator.decide import rates, recovery
 
 logger = logging.getLogger(__name__)
 
@@ -49,23 +50,43 @@ class Ledgers:
         """
         nodes = (await self._client.listing(NODES)).items
         repairs = (await self._client.listing(NODE_REPAIRS)).items
-        rebuilt = recovery.rebuilt(nodes, repairs, self._clock())
+        rebuilt = recovery.rebuilt(nodes, repairs, self.now())
         try:
             ledger = await self._client.get(REPAIR_LEDGERS, keys.LEDGER_NAME)
         except errors.GoneError:
             ledger = await self._create(closed=rebuilt.epoch > 0)
         if ledger.status.epoch >= rebuilt.epoch - 1:
-            return ledger
+            return await self._begun(ledger, fresh=not rebuilt.epoch)
         logger.error("RepairLedger was lost or fell behind: rebuilt, and closed to disruption")
         closed = {"spec": {"disruption": Disruption.CLOSED}}
         ledger = await self._client.merge_patch(REPAIR_LEDGERS, keys.LEDGER_NAME, closed)
         return await self._write(structs.replace(ledger, status=rebuilt))
 
+    def now(self) -> datetime:
+        """Return the time by the API server's clock, which all replicas share."""
+        return self._client.server_time or self._clock()
+
+    def settled(self, ledger: RepairLedger) -> RepairLedger:
+        """Set right what a wrong clock has left in the ledger."""
+        status = rates.settled(ledger.status, self.now())
+        return ledger if status is ledger.status else structs.replace(ledger, status=status)
+
     async def _get(self) -> RepairLedger:
         try:
-            return await self._client.get(REPAIR_LEDGERS, keys.LEDGER_NAME)
+            ledger = await self._client.get(REPAIR_LEDGERS, keys.LEDGER_NAME)
         except errors.GoneError:
             return await self.ensure()
+        return ledger if ledger.status.known_since is not None else await self.ensure()
+
+    async def _begun(self, ledger: RepairLedger, *, fresh: bool) -> RepairLedger:
+        """Have a ledger say since when it knows what is admitted; only then is it of use."""
+        status = ledger.status
+        if status.known_since is not None:
+            return ledger
+        since = EVER if fresh and not status.epoch else self.now()
+        return await self._write(
+            structs.replace(ledger, status=structs.replace(status, known_since=since))
+        )
 
     async def _create(self, *, closed: bool) -> RepairLedger:
         disruption = Disruption.CLOSED if closed else Disruption.OPEN

@@ -100,7 +100,8 @@ class Swaps:
         async with asyncio.TaskGroup() as tasks:
             for each in batch:
                 tasks.create_task(self._check(each))
-        changed, answers = ledger, list[tuple[_Asked, Admitted | Refused]]()
+        changed = self._ledgers.settled(ledger)
+        answers = list[tuple[_Asked, Admitted | Refused]]()
         for each in self._unanswered(batch):
             answer = each.question.judge(changed)
             changed = answer.ledger if isinstance(answer, Admitted) else changed

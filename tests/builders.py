@@ -22,7 +22,15 @@ from nodehealth.kube.objects import (
     Taint,
     Toleration,
 )
-from nodehealth.ledger import Disruption, RepairLedger, RepairLedgerSpec, RepairLedgerStatus, Slot
+from nodehealth.ledger import (
+    EVER,
+    Bucket,
+    Disruption,
+    RepairLedger,
+    RepairLedgerSpec,
+    RepairLedgerStatus,
+    Slot,
+)
 from nodehealth.repair import (
     Mode,
     NodeRepair,
@@ -223,12 +231,20 @@ def ledger(
     cordons: Mapping[str, int] | None = None,
     slots: Mapping[str, Slot] | None = None,
     disruption: Disruption = Disruption.OPEN,
+    buckets: Mapping[str, Bucket] | None = None,
+    known_since: datetime = EVER,
 ) -> RepairLedger:
-    """Make a ledger."""
+    """Make a ledger that never lost anything; all that is not listed of its buckets is full."""
     return RepairLedger(
         metadata=Metadata(name=keys.LEDGER_NAME, resource_version="1"),
         spec=RepairLedgerSpec(disruption=disruption),
-        status=RepairLedgerStatus(epoch=epoch, cordons=cordons or {}, slots=slots or {}),
+        status=RepairLedgerStatus(
+            epoch=epoch,
+            cordons=cordons or {},
+            slots=slots or {},
+            buckets=buckets or {},
+            known_since=known_since,
+        ),
     )
 
 

@@ -38,8 +38,11 @@ kind: Policy
 spec:
   mode: enforce
   limits: {cordoned: "100%", disrupted: 0}
+  rate: {cordons: unlimited}
   pools:
-    - {name: all, limits: {cordoned: "100%", disrupted: 0}}
+    - name: all
+      limits: {cordoned: "100%", disrupted: 0}
+      rate: {cordons: unlimited}
   provider: simulator
 """
 """Everything may be cordoned and nothing disrupted: only the cordon is measured."""

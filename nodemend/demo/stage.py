@@ -19,8 +19,11 @@ kind: Policy
 spec:
   mode: enforce
   limits: {{cordoned: 4, disrupted: {SLOTS}}}
+  rate: {{cordons: unlimited, disruptions: unlimited}}
   pools:
-    - {{name: fleet, limits: {{cordoned: 4, disrupted: {SLOTS}}}}}
+    - name: fleet
+      limits: {{cordoned: 4, disrupted: {SLOTS}}}
+      rate: {{cordons: unlimited, disruptions: unlimited}}
   drain: {{settle: 2s, again: 1s}}
   provider: simulator
 """

@@ -3,22 +3,34 @@
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, TypeAlias
 
 from msgspec import structs
 
 from nodehealth import quantities
-from nodehealth.ledger import CORDONS_LENGTH, SLOTS_LENGTH, Disruption, RepairLedger, Slot
+from nodehealth.ledger import (
+    CORDONS_LENGTH,
+    SLOTS_LENGTH,
+    Disruption,
+    RepairLedger,
+    RepairLedgerStatus,
+    Slot,
+)
 from nodehealth.repair import NodeRepair
-from remediator.rules.policy import CLUSTER, Limit, Policy
+from remediator.decide import rates
+from remediator.decide.rates import Dry, Kind, Spending
+from remediator.rules.policy import CLUSTER, Limit, Policy, Rate
 
 _CLOSED: Final = (
     "disruption is closed in RepairLedger/default; "
     "after a look at what is out, a person opens it with spec.disruption: Open"
 )
 
+
+_MANY: Final = 1_000_000
+"""So many nodes that no share of them rounds down to nothing unless it is nothing."""
 
 Bound: TypeAlias = Callable[[Limit], tuple[str | int, ...]]
 """Which of a scope's two limits is meant."""
@@ -28,7 +40,9 @@ class Why(StrEnum):
     """Why an admission is refused."""
 
     CORDON_LIMIT = "CordonLimit"
+    CORDON_RATE = "CordonRate"
     DISRUPTION_LIMIT = "DisruptionLimit"
+    DISRUPTION_RATE = "DisruptionRate"
     DISRUPTION_CLOSED = "DisruptionClosed"
     LEDGER_FULL = "LedgerFull"
     CONTENTION = "Contention"
@@ -40,6 +54,10 @@ class Refused:
 
     why: Why
     message: str
+    after: timedelta | None = None
+    """How long until the next one may be admitted, where only time is missing."""
+    every: timedelta = timedelta()
+    """How long until one more may be, after the next one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +93,11 @@ class Usage:
 
 
 def cordon(
-    ledger: RepairLedger, repair: NodeRepair, scopes: tuple[Scope, ...], policy: Policy
+    ledger: RepairLedger,
+    repair: NodeRepair,
+    scopes: tuple[Scope, ...],
+    policy: Policy,
+    now: datetime,
 ) -> Admitted | Refused:
     """Admit a cordon: a node that is unavailable anyway takes nothing from the limit."""
     node, status = repair.spec.target.node, ledger.status
@@ -85,14 +107,19 @@ def cordon(
         if node not in scope.out and out + 1 > most:
             return Refused(
                 why=Why.CORDON_LIMIT,
-                message=f"{out} nodes of {_title(scope)} are unavailable and "
+                message=f"{out} nodes of {_title(scope.name)} are unavailable and "
                 + _limit(policy, ledger, scope, _cordoned),
             )
     if len(status.cordons) >= CORDONS_LENGTH:
         return Refused(why=Why.LEDGER_FULL, message=f"the ledger holds {CORDONS_LENGTH} cordons")
+    out_anyway = any(node in scope.out for scope in scopes)
+    kind = Kind.OUT_CORDONS if out_anyway else Kind.CORDONS
+    paid = _paid(status, scopes, policy, kind, now)
+    if isinstance(paid, Refused):
+        return paid
     epoch = status.epoch + 1
     cordons = {**status.cordons, node: epoch}
-    changed = structs.replace(status, epoch=epoch, cordons=cordons)
+    changed = structs.replace(paid, epoch=epoch, cordons=cordons)
     return Admitted(ledger=structs.replace(ledger, status=changed), epoch=epoch)
 
 
@@ -113,6 +140,9 @@ def disrupt(
             return refusal
     if len(status.slots) >= SLOTS_LENGTH:
         return Refused(why=Why.LEDGER_FULL, message=f"the ledger holds {SLOTS_LENGTH} slots")
+    paid = _paid(status, scopes, policy, Kind.DISRUPTIONS, now)
+    if isinstance(paid, Refused):
+        return paid
     epoch = status.epoch + 1
     slot = Slot(
         epoch=epoch,
@@ -121,7 +151,7 @@ def disrupt(
         acquired_at=now,
         pool=target.pool,
     )
-    changed = structs.replace(status, epoch=epoch, slots={**status.slots, target.node: slot})
+    changed = structs.replace(paid, epoch=epoch, slots={**status.slots, target.node: slot})
     return Admitted(ledger=structs.replace(ledger, status=changed), epoch=epoch)
 
 
@@ -169,10 +199,45 @@ def _slot_refusal(ledger: RepairLedger, node: str, scope: Scope, policy: Policy)
     holders = ", ".join(sorted(working)[:3]) + (" and others" if len(working) > 3 else "")
     if not working:
         limit = _limit(policy, ledger, scope, _disrupted)
-        message = f"no node of {_title(scope)} may be disrupted: {limit}"
+        message = f"no node of {_title(scope.name)} may be disrupted: {limit}"
         return Refused(why=Why.DISRUPTION_LIMIT, message=message)
-    slots = f"{len(working)} of {most} disruption slots of {_title(scope)}"
+    slots = f"{len(working)} of {most} disruption slots of {_title(scope.name)}"
     return Refused(why=Why.DISRUPTION_LIMIT, message=f"{slots} are taken by {holders}")
+
+
+def _paid(
+    status: RepairLedgerStatus,
+    scopes: tuple[Scope, ...],
+    policy: Policy,
+    kind: Kind,
+    now: datetime,
+) -> RepairLedgerStatus | Refused:
+    """Take a token of every scope that has a rate, or say when the next one comes."""
+    spendings = [
+        Spending(scope=scope.name, kind=kind, rate=rate)
+        for scope in scopes
+        if (rate := _rate(policy.limit_of(scope.name), kind)) is not None
+    ]
+    paid = rates.spent(status, spendings, now)
+    return _dry(paid, now) if isinstance(paid, Dry) else paid
+
+
+def _dry(dry: Dry, now: datetime) -> Refused:
+    spending, rate = dry.spending, dry.spending.rate
+    disrupts = spending.kind is Kind.DISRUPTIONS
+    what = "disruptions" if disrupts else "cordons"
+    pace = f"{rate.most} {what} in {quantities.spoken(rate.per)}"
+    return Refused(
+        why=Why.DISRUPTION_RATE if disrupts else Why.CORDON_RATE,
+        message=f"the rate of {_title(spending.scope)} is {pace}, at most {rate.burst} at once; "
+        f"the next one may begin at {now + dry.after:%H:%M:%S}",
+        after=dry.after,
+        every=rate.every,
+    )
+
+
+def _rate(limit: Limit, kind: Kind) -> Rate | None:
+    return limit.disruptions if kind is Kind.DISRUPTIONS else limit.cordons
 
 
 def _slots(ledger: RepairLedger, scope: Scope) -> Mapping[str, Slot]:
@@ -202,16 +267,26 @@ def _most(
 ) -> int:
     """Turn a limit into a count; a node that is away to be replaced still belongs to its scope."""
     size = len(scope.members | _slots(ledger, scope).keys())
-    return min(quantities.share(share, size) for share in bound(policy.limit_of(scope.name)))
+    limit = policy.limit_of(scope.name)
+    counts = {share: quantities.share(share, size) for share in bound(limit)}
+    most = min(counts.values())
+    if most or any(not count and _is_none(share) for share, count in counts.items()):
+        return most
+    return limit.small_pool
+
+
+def _is_none(share: str | int) -> bool:
+    """Say whether a share is meant to be nothing, and is not just rounded down to it."""
+    return not quantities.share(share, _MANY)
 
 
 def _limit(policy: Policy, ledger: RepairLedger, scope: Scope, bound: Bound) -> str:
     """Say a limit; one that rounding made nothing comes with what to do about it."""
     most, shares = _most(policy, ledger, scope, bound), bound(policy.limit_of(scope.name))
-    if most or not any(str(share).endswith("%") for share in shares):
+    if most or any(_is_none(share) for share in shares):
         return f"the limit is {most}"
     size = len(scope.members | _slots(ledger, scope).keys())
-    return f"the limit of its {size} nodes rounds down to 0; a small pool needs a count"
+    return f"the limit of its {size} nodes rounds down to 0; smallPool: 1 would allow one"
 
 
 def _cordoned(limit: Limit) -> tuple[str | int, ...]:
@@ -222,5 +297,5 @@ def _disrupted(limit: Limit) -> tuple[str | int, ...]:
     return limit.disrupted
 
 
-def _title(scope: Scope) -> str:
-    return "the cluster" if scope.name == CLUSTER else f"pool {scope.name}"
+def _title(scope: str) -> str:
+    return "the cluster" if scope == CLUSTER else f"pool {scope}"

@@ -138,6 +138,16 @@ def turn(
     return Turn(granted=True)
 
 
+def ahead(repair: NodeRepair, repairs: Iterable[NodeRepair]) -> int:
+    """Count the repairs of the same pool that wait for the same as this one and go before it."""
+    mine, pool = rank(repair), _pool(repair)
+    return sum(
+        _pool(each) == pool and _stage(each) is _stage(repair) and rank(each) < mine
+        for each in repairs
+        if each.spec.mode is Mode.ENFORCE and each.status.reason not in _HELD_UP
+    )
+
+
 def queue(repairs: Iterable[NodeRepair]) -> list[NodeRepair]:
     """Return the repairs that wait for a slot, the next one first."""
     return sorted((each for each in repairs if _waits(each)), key=rank)
@@ -147,6 +157,11 @@ def _number(repair: NodeRepair, stem: str) -> int:
     """Return the number at the end of a repair's name, 0 if it is not of this stem."""
     number = repair.metadata.name.removeprefix(stem)
     return int(number) if number.isdigit() else 0
+
+
+def _stage(repair: NodeRepair) -> Phase:
+    phase = repair.status.phase
+    return Phase.WAITING if phase is Phase.CORDONED else phase
 
 
 def _is_ahead(repair: NodeRepair, mine: tuple[int, float, str]) -> bool:

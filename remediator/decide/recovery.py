@@ -15,7 +15,8 @@ def rebuilt(
 ) -> RepairLedgerStatus:
     """Put the admissions together, under an epoch above every one that is in use.
 
-    The epoch is 0 where no admission was ever given. Better one entry too many than one too few:
+    The epoch is 0 where no admission was ever given. What was spent of the rates is not known, so
+    every bucket begins empty. Better one entry too many than one too few:
     an entry that nobody holds any more is reaped, and a missing one would let a limit be broken.
     """
     cordons, slots, seen = dict[str, int](), dict[str, Slot](), {0}
@@ -42,4 +43,6 @@ def rebuilt(
                 pool=target.pool,
             )
     highest = max(seen)
-    return RepairLedgerStatus(epoch=highest + 1 if highest else 0, cordons=cordons, slots=slots)
+    return RepairLedgerStatus(
+        epoch=highest + 1 if highest else 0, cordons=cordons, slots=slots, known_since=now
+    )

@@ -87,6 +87,22 @@ class Limits(Strict, frozen=True, kw_only=True):
 
     cordoned: str | int | tuple[str | int, ...] | None = None
     disrupted: str | int | tuple[str | int, ...] | None = None
+    small_pool: Annotated[int, Meta(ge=0, le=1)] | None = None
+    """How many nodes may be out where a percentage of a small scope rounds down to 0."""
+
+
+class Pace(Strict, frozen=True, kw_only=True):
+    """How many actions may begin in a while, and how many of them at once."""
+
+    most: str
+    burst: Annotated[int, Meta(ge=1)]
+
+
+class Rates(Strict, frozen=True, kw_only=True):
+    """How fast nodes of a scope may be cordoned or disrupted, or `unlimited`."""
+
+    cordons: Literal["unlimited"] | Pace | None = None
+    disruptions: Literal["unlimited"] | Pace | None = None
 
 
 class Pool(Strict, frozen=True, kw_only=True):
@@ -95,6 +111,7 @@ class Pool(Strict, frozen=True, kw_only=True):
     name: Annotated[str, Meta(pattern="^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")]
     labels: Mapping[str, str] = {}
     limits: Limits = Limits()
+    rate: Rates = Rates()
 
 
 class DrainManners(Strict, frozen=True, kw_only=True):
@@ -140,6 +157,8 @@ class PolicySpec(Strict, frozen=True, kw_only=True):
     pools: tuple[Pool, ...] = ()
     limits: Limits = Limits()
     """Limits of the whole cluster."""
+    rate: Rates = Rates()
+    """How fast things may begin in the whole cluster."""
     drain: DrainManners = DrainManners()
     provider: str | Mapping[str, Mapping[str, Any]] = ""
     """Who owns the machines, by name or with settings; without one, nothing can be replaced."""

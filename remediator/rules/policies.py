@@ -1,21 +1,24 @@
 """From the YAML of a policy to what is decided by, with every mistake named."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from nodehealth import quantities
 from nodehealth.kit.settings import SettingsError
 from remediator.rules import routing
 from remediator.rules.documents import Document, Page
-from remediator.rules.language import Limits, PolicyFile
+from remediator.rules.language import Limits, Pace, PolicyFile, Rates
 from remediator.rules.policy import (
     CLUSTER,
     CLUSTER_LIMIT,
+    FULL_WITHIN,
     POOL_LIMIT,
     DrainManners,
     Limit,
     Policy,
     Pool,
+    Rate,
 )
 from remediator.rules.routing import CheckReceiver
 
@@ -40,13 +43,15 @@ def policy(
         if each.name == CLUSTER or each.name in {pool.name for pool in pools}:
             page.wrong(f"{where}.name", f"{each.name} is taken; a pool needs a name of its own")
         limit = _limit(each.limits, POOL_LIMIT, f"{where}.limits", page)
+        limit = _paced(limit, each.rate, f"{where}.rate", page)
         pools.append(Pool(name=each.name, labels=each.labels, limit=limit))
     provider, settings = _provider(spec.provider, page, check_provider)
     drain = spec.drain
+    limit = _limit(spec.limits, CLUSTER_LIMIT, "$.spec.limits", page)
     made = Policy(
         mode=spec.mode,
         pools=tuple(pools),
-        limit=_limit(spec.limits, CLUSTER_LIMIT, "$.spec.limits", page),
+        limit=_paced(limit, spec.rate, "$.spec.rate", page),
         drain=DrainManners(
             settle=page.duration("$.spec.drain.settle", drain.settle),
             again=page.duration("$.spec.drain.again", drain.again),
@@ -92,7 +97,35 @@ def _limit(limits: Limits, base: Limit, where: str, page: Page) -> Limit:
                 quantities.share(share, 100)
             except ValueError as wrong:
                 page.wrong(f"{where}.{name}", str(wrong))
-    return Limit(
+    small = base.small_pool if limits.small_pool is None else limits.small_pool
+    return replace(
+        base,
         cordoned=shares.get("cordoned", base.cordoned),
         disrupted=shares.get("disrupted", base.disrupted),
+        small_pool=small,
     )
+
+
+def _paced(limit: Limit, rates: Rates, where: str, page: Page) -> Limit:
+    return replace(
+        limit,
+        cordons=_rate(rates.cordons, limit.cordons, f"{where}.cordons", page),
+        disruptions=_rate(rates.disruptions, limit.disruptions, f"{where}.disruptions", page),
+    )
+
+
+def _rate(given: Pace | str | None, base: Rate | None, where: str, page: Page) -> Rate | None:
+    if given is None:
+        return base
+    if not isinstance(given, Pace):
+        return None
+    try:
+        most, per = quantities.rate(given.most)
+    except ValueError as wrong:
+        page.wrong(f"{where}.most", str(wrong))
+        return base
+    rate = Rate(most=most, per=per, burst=given.burst)
+    if rate.every * rate.burst > FULL_WITHIN:
+        longest = quantities.spoken(FULL_WITHIN)
+        page.wrong(where, f"a burst of {rate.burst} takes longer than {longest} to come again")
+    return rate

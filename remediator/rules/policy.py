@@ -15,16 +15,51 @@ CLUSTER: Final = "cluster"
 DEFAULT_POOL: Final = "default"
 
 
+FULL_WITHIN: Final = timedelta(days=7)
+"""The longest that any rate may take to allow its whole burst again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """How many actions may begin in a while, and how many of them at once."""
+
+    most: int
+    per: timedelta
+    burst: int
+
+    @property
+    def every(self) -> timedelta:
+        """Return how long it takes until one more may begin."""
+        return self.per / self.most
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
     """The most nodes of a scope that may be cordoned and disrupted; the lowest share holds."""
 
     cordoned: tuple[str | int, ...]
     disrupted: tuple[str | int, ...]
+    small_pool: int = 0
+    """What holds where a share of a small scope rounds down to nothing: 0 or 1."""
+    cordons: Rate | None = None
+    """How fast nodes may be cordoned; nothing where they may be at once."""
+    disruptions: Rate | None = None
+    """How fast nodes may be disrupted; nothing where only the limit holds."""
 
 
-POOL_LIMIT: Final = Limit(cordoned=("10%", 50), disrupted=("10%", 1))
-CLUSTER_LIMIT: Final = Limit(cordoned=("10%", 50), disrupted=("5%", 5))
+CORDONS: Final = Rate(most=20, per=timedelta(minutes=1), burst=10)
+POOL_LIMIT: Final = Limit(
+    cordoned=("10%", 50),
+    disrupted=("10%", 1),
+    cordons=CORDONS,
+    disruptions=Rate(most=2, per=timedelta(hours=1), burst=2),
+)
+CLUSTER_LIMIT: Final = Limit(
+    cordoned=("10%", 50),
+    disrupted=("5%", 5),
+    cordons=CORDONS,
+    disruptions=Rate(most=6, per=timedelta(hours=1), burst=2),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,3 +84,16 @@ def test_an_amount_is_read_as_kubernetes_writes_it(text: str, amount: float) -> 
 def test_what_is_no_amount_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="such as 8"):
         quantities.amount(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "seconds"), [("20/m", 20, 60), ("6/h", 6, 3600), ("1/30m", 1, 1800)]
+)
+def test_a_rate_is_a_count_in_a_span_of_time(text: str, most: int, seconds: int) -> None:
+    assert quantities.rate(text) == (most, timedelta(seconds=seconds))
+
+
+@pytest.mark.parametrize("text", ["", "6", "0/h", "6/0h", "-1/h", "6/hour", "1.5/h", "6 / h"])
+def test_what_is_no_rate_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="expected a rate such as 20/m"):
+        quantities.rate(text)

@@ -2,18 +2,26 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import pytest
 
 from nodehealth import keys
 from nodehealth.fence import Fence, Hold
+from nodehealth.kit import clocks
 from nodehealth.kube.objects import NODES, Node
-from nodehealth.ledger import REPAIR_LEDGERS, Disruption, RepairLedgerStatus
+from nodehealth.ledger import (
+    EVER,
+    REPAIR_LEDGERS,
+    Bucket,
+    Disruption,
+    RepairLedgerStatus,
+)
 from nodehealth.repair import NODE_REPAIRS, NodeRepair, NodeRepairStatus
 from remediator.actions import SupersededError
 from remediator.decide.ladder import Held
-from remediator.decide.limits import Refused, Scope
-from remediator.rules.policy import CLUSTER, Limit, Policy
+from remediator.decide.limits import Refused, Scope, Why
+from remediator.rules.policy import CLUSTER, Limit, Policy, Rate
 from tests.builders import node, repair
 from tests.remediator.conftest import World
 
@@ -230,7 +238,7 @@ async def test_a_repair_without_a_slot_has_nothing_to_trade(world: MakeWorld) ->
 
     await here.admission().surrender(mended, one, Held())
 
-    assert (await here.admission().ledger()).status == RepairLedgerStatus()
+    assert (await here.admission().ledger()).status == RepairLedgerStatus(known_since=EVER)
 
 
 async def test_a_first_ledger_is_open(world: MakeWorld) -> None:
@@ -240,6 +248,71 @@ async def test_a_first_ledger_is_open(world: MakeWorld) -> None:
 
     ledger = await here.admission().ledger()
     assert (ledger.spec.disruption, ledger.status.epoch) == (Disruption.OPEN, 0)
+
+
+async def test_a_first_ledger_gives_a_burst_and_one_that_was_lost_gives_none(
+    world: MakeWorld,
+) -> None:
+    first, lost = await world(), await world()
+    await lost.node(node("n1", fence="7:released"))
+
+    await first.admission().ensure()
+    await lost.admission().ensure()
+
+    assert (await first.admission().ledger()).status.known_since == EVER
+    since = (await lost.admission().ledger()).status.known_since
+    assert since is not None
+    assert abs(since - clocks.wall()) < timedelta(minutes=1)
+
+
+async def test_a_ledger_that_a_crash_left_unbegun_is_begun_before_it_is_of_use(
+    world: MakeWorld,
+) -> None:
+    here = await world()
+    await here.client.create(REPAIR_LEDGERS, {"metadata": {"name": keys.LEDGER_NAME}, "spec": {}})
+
+    ledger = await here.admission().ledger()
+
+    assert ledger.status.known_since == EVER
+
+
+async def test_a_ledger_of_old_that_does_not_know_gives_no_burst(world: MakeWorld) -> None:
+    here = await world()
+    await here.client.create(REPAIR_LEDGERS, {"metadata": {"name": keys.LEDGER_NAME}, "spec": {}})
+    await here.client.merge_patch(
+        REPAIR_LEDGERS, keys.LEDGER_NAME, {"status": {"epoch": 5}}, subresource="status"
+    )
+
+    ledger = await here.admission().ledger()
+
+    assert ledger.status.epoch == 5
+    assert ledger.status.known_since is not None
+    assert ledger.status.known_since > EVER
+
+
+async def test_what_a_clock_far_ahead_left_in_the_ledger_is_set_right(world: MakeWorld) -> None:
+    here = await world()
+    await here.admission().ensure()
+    one, mended = await begun(here)
+    future = clocks.wall() + timedelta(days=1)
+    bucket = {"cluster/cordons": Bucket(tokens=0.0, at=future)}
+    await here.client.merge_patch(
+        REPAIR_LEDGERS, keys.LEDGER_NAME, {"status": {"buckets": bucket}}, subresource="status"
+    )
+    slow = Policy(
+        limit=Limit(
+            cordoned=(3,),
+            disrupted=(1,),
+            cordons=Rate(most=1, per=timedelta(hours=1), burst=1),
+        )
+    )
+
+    answer = await here.admission().cordon(mended, one, SCOPES, slow)
+
+    assert isinstance(answer, Refused)
+    assert answer.why is Why.CORDON_RATE
+    buckets = (await here.admission().ledger()).status.buckets
+    assert buckets["cluster/cordons"].at < future - timedelta(hours=23)
 
 
 async def test_a_ledger_that_was_lost_is_closed_above_every_epoch_in_use(

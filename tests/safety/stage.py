@@ -3,8 +3,8 @@
 import asyncio
 import logging
 from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -17,11 +17,12 @@ from nodehealth.ledger import REPAIR_LEDGERS, RepairLedger
 from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair, Phase
 from remediator.main import Loaded, Remediator, owner, remedy
 from remediator.rules import load
-from remediator.rules.policy import DrainManners, Limit, Policy, Pool
+from remediator.rules.policy import DrainManners, Limit, Policy, Pool, Rate
 from simulator import scenario, virtualtime
 from simulator.api.faults import LateWatch
 from simulator.cluster import REMEDIATOR_TOKEN, Cluster
 from simulator.observer import Limits, Violation
+from tests.safety.pace import Pace, hurried
 from tests.safety.peril import Crash, Luck, PerilousTransport
 
 RULES: Final = load.rules(Path(__file__).parents[2] / "rules", remedy)
@@ -31,6 +32,10 @@ _STEP: Final = timedelta(seconds=5)
 _PATIENCE: Final = timedelta(minutes=30)
 
 SICK: Final = ("w-1", "w-2", "w-3")
+
+
+CORDONS: Final = Rate(most=2, per=timedelta(minutes=1), burst=1)
+DISRUPTIONS: Final = Rate(most=1, per=timedelta(minutes=1), burst=1)
 
 
 def plan(seed: int, sick: tuple[str, ...] = SICK, *, dead: bool = False) -> scenario.Scenario:
@@ -72,6 +77,13 @@ def policy(disrupted: int = 1) -> Policy:
     )
 
 
+def paced(disrupted: int) -> Policy:
+    """Let as many be disrupted at once, but only so many in a minute."""
+    given = policy(disrupted)
+    limit = replace(given.limit, cordons=CORDONS, disruptions=DISRUPTIONS)
+    return replace(given, limit=limit)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
     """How it ended."""
@@ -80,6 +92,8 @@ class Ending:
     nodes: tuple[Node, ...]
     ledger: RepairLedger
     violations: tuple[Violation, ...]
+    hurried: tuple[datetime, ...]
+    """Since when more began than a rate allows."""
     writes: int
     """How many writes the remediators sent."""
     mistakes: tuple[str, ...]
@@ -146,7 +160,7 @@ class Replica:
             random=self.random,
             deadline=timedelta(minutes=10),  # a frozen process does not see its time go by
         )
-        files = Loaded(rules=RULES, policy=policy(self.limit), provider=PROVIDER)
+        files = Loaded(rules=RULES, policy=paced(self.limit), provider=PROVIDER)
         remediator = Remediator(files, client=client, clock=self.clock, random=self.random)
         async with asyncio.TaskGroup() as tasks:
             for each in remediator.reflectors:
@@ -173,6 +187,8 @@ def play(
         clock = virtualtime.clock()
         limits = Limits(cluster=limit, pools={"w": limit})
         async with Cluster(plan(seed, sick, dead=dead), clock=clock, limits=limits) as cluster:
+            pace = Pace()
+            cluster.api.on_commit(pace.saw)
             late.enter_context(cluster.api.faults.late(LateWatch(lag=lag)))
             crew = [
                 Replica(
@@ -193,7 +209,7 @@ def play(
                     each.cancel()
                 await asyncio.gather(*lives, return_exceptions=True)
                 late.close()
-            return await _ending(cluster, sum(each.writes for each in crew), mistakes)
+            return await _ending(cluster, pace, sum(each.writes for each in crew), mistakes)
 
     logging.getLogger().addHandler(mistakes)
     try:
@@ -216,13 +232,14 @@ async def _settled(client: Client, lives: list[asyncio.Task[None]], sick: tuple[
             return
 
 
-async def _ending(cluster: Cluster, writes: int, mistakes: Mistakes) -> Ending:
+async def _ending(cluster: Cluster, pace: Pace, writes: int, mistakes: Mistakes) -> Ending:
     client = cluster.client("test")
     return Ending(
         repairs=(await client.listing(NODE_REPAIRS)).items,
         nodes=(await client.listing(NODES)).items,
         ledger=await client.get(REPAIR_LEDGERS, keys.LEDGER_NAME),
         violations=tuple(cluster.observer.violations),
+        hurried=(*hurried(pace.cordons, CORDONS), *hurried(pace.disruptions, DISRUPTIONS)),
         writes=writes,
         mistakes=tuple(mistakes.seen),
     )

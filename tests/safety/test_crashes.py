@@ -16,6 +16,7 @@ OURS = frozenset({keys.REPAIR_TAINT, keys.OUT_OF_SERVICE_TAINT})
 def assert_all_is_well(ending: Ending, sick: tuple[str, ...] = SICK) -> None:
     assert ending.mistakes == ()
     assert ending.violations == ()
+    assert ending.hurried == ()
     assert ending.phases() == {Phase.RECOVERED}
     assert sorted(repair.spec.target.node for repair in ending.repairs) == list(sick)
     assert not any(node.spec.unschedulable for node in ending.nodes)

@@ -1,16 +1,18 @@
 """The arithmetic of admissions: cheap cordons, dear disruptions, never above a limit."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nodehealth.ledger import CORDONS_LENGTH, SLOTS_LENGTH, Disruption, RepairLedger
 from remediator.decide import limits
 from remediator.decide.limits import Admitted, Refused, Scope, Why
-from remediator.rules.policy import CLUSTER, Limit, Policy, Pool
+from remediator.rules.policy import CLUSTER, Limit, Policy, Pool, Rate
 from tests.builders import NOON, ledger, repair, slot
 
+Share = str | int
 NAMES = [f"n{n}" for n in range(1, 11)]
 
 
@@ -24,10 +26,20 @@ def policy(*, cordoned: str | int = 3, disrupted: str | int = 1, pools: int = 0)
     return Policy(limit=limit, pools=made)
 
 
+def cordon(
+    before: RepairLedger, name: str, rules: Policy, *scopes: Scope, now: datetime = NOON
+) -> Admitted | Refused:
+    return limits.cordon(before, repair(name), scopes or (scope(),), rules, now)
+
+
 def disrupt(
     before: RepairLedger, name: str, rules: Policy, *scopes: Scope, now: datetime = NOON
 ) -> Admitted | Refused:
     return limits.disrupt(before, repair(name), scopes or (scope(),), rules, now)
+
+
+def per_minute(most: int, *, burst: int = 1) -> Rate:
+    return Rate(most=most, per=timedelta(minutes=1), burst=burst)
 
 
 def why(answer: Admitted | Refused) -> Why | None:
@@ -35,7 +47,7 @@ def why(answer: Admitted | Refused) -> Why | None:
 
 
 def test_a_cordon_takes_the_next_epoch() -> None:
-    answer = limits.cordon(ledger(epoch=6), repair("n1"), (scope(),), policy())
+    answer = cordon(ledger(epoch=6), "n1", policy())
 
     assert isinstance(answer, Admitted)
     assert answer.epoch == 7
@@ -45,7 +57,7 @@ def test_a_cordon_takes_the_next_epoch() -> None:
 def test_a_cordon_is_refused_when_too_many_nodes_are_out() -> None:
     out = scope(out=("n2", "n3", "n4"))
 
-    answer = limits.cordon(ledger(), repair("n1"), (out,), policy(cordoned=3))
+    answer = cordon(ledger(), "n1", policy(cordoned=3), out)
 
     assert isinstance(answer, Refused)
     assert answer.why is Why.CORDON_LIMIT
@@ -55,7 +67,7 @@ def test_a_cordon_is_refused_when_too_many_nodes_are_out() -> None:
 def test_a_node_that_is_out_anyway_may_always_be_cordoned() -> None:
     out = scope(out=("n1", "n2", "n3", "n4"))
 
-    answer = limits.cordon(ledger(), repair("n1"), (out,), policy(cordoned=1))
+    answer = cordon(ledger(), "n1", policy(cordoned=1), out)
 
     assert why(answer) is None
 
@@ -65,7 +77,7 @@ def test_admitted_cordons_count_before_the_cache_shows_them() -> None:
     pool = scope("pool0")
     rules = (policy(cordoned=2, pools=1), policy(cordoned=3, pools=1))
 
-    two, three = (limits.cordon(known, repair("n1"), (pool,), each) for each in rules)
+    two, three = (cordon(known, "n1", each, pool) for each in rules)
 
     assert why(two) is Why.CORDON_LIMIT
     assert why(three) is None
@@ -74,16 +86,16 @@ def test_admitted_cordons_count_before_the_cache_shows_them() -> None:
 def test_a_node_that_is_away_to_be_replaced_counts_as_out() -> None:
     away = ledger(epoch=2, cordons={"gone": 1}, slots={"gone": slot(2, name="gone")})
 
-    assert why(limits.cordon(away, repair("n1"), (scope(),), policy(cordoned=1)))
+    assert why(cordon(away, "n1", policy(cordoned=1)))
     pooled = ledger(slots={"gone": slot(2, name="gone", pool="pool0")})
     here, one = scope("pool0"), policy(cordoned=1, pools=1)
-    assert why(limits.cordon(pooled, repair("n1"), (here,), one))
+    assert why(cordon(pooled, "n1", one, here))
 
 
 def test_a_full_ledger_takes_no_cordon() -> None:
     full = ledger(cordons={f"c{n}": 1 for n in range(CORDONS_LENGTH)})
 
-    answer = limits.cordon(full, repair("n1"), (scope("pool0"),), policy(pools=1))
+    answer = cordon(full, "n1", policy(pools=1), scope("pool0"))
 
     assert why(answer) is Why.LEDGER_FULL
 
@@ -120,7 +132,7 @@ def test_a_share_of_a_small_scope_rounds_down_to_nothing_and_says_so() -> None:
     assert isinstance(answer, Refused)
     assert answer.message == (
         "no node of the cluster may be disrupted: the limit of its 4 nodes rounds down to 0; "
-        "a small pool needs a count"
+        "smallPool: 1 would allow one"
     )
 
 
@@ -129,6 +141,88 @@ def test_a_limit_that_is_meant_to_be_nothing_is_said_as_it_is() -> None:
 
     assert isinstance(answer, Refused)
     assert answer.message == "no node of the cluster may be disrupted: the limit is 0"
+
+
+@pytest.mark.parametrize(
+    ("share", "small", "most"),
+    [
+        ("10%", 0, 0),
+        ("10%", 1, 1),
+        (("10%", 50), 1, 1),
+        (("10%", 0), 1, 0),
+        ("0%", 1, 0),
+        (0, 1, 0),
+        ("50%", 1, 2),
+        (("50%", 1), 0, 1),
+    ],
+)
+def test_a_small_pool_may_say_what_holds_where_its_share_is_nothing(
+    share: Share | tuple[Share, ...], small: int, most: int
+) -> None:
+    shares = share if isinstance(share, tuple) else (share,)
+    rules = Policy(limit=Limit(cordoned=shares, disrupted=shares, small_pool=small))
+    small_one, state, given = scope(members=NAMES[:4]), ledger(), 0
+    for name in NAMES[:4]:
+        cordoned = cordon(state, name, rules, small_one)
+        answer = disrupt(state, name, rules, small_one)
+        if isinstance(answer, Admitted):
+            assert isinstance(cordoned, Admitted)
+            state, given = answer.ledger, given + 1
+
+    assert given == limits.free_slots(ledger(), small_one, rules) == most
+
+
+def test_cordons_spend_the_rate_of_every_scope_and_say_when_the_next_one_may_begin() -> None:
+    rules = Policy(
+        limit=Limit(cordoned=(9,), disrupted=(9,), cordons=per_minute(6)),
+        pools=(Pool(name="p", labels={}, limit=Limit(cordoned=(9,), disrupted=(9,))),),
+    )
+    first = cordon(ledger(), "n1", rules, scope("p"), scope())
+    assert isinstance(first, Admitted)
+
+    answer = cordon(first.ledger, "n2", rules, scope("p"), scope())
+
+    assert answer == Refused(
+        why=Why.CORDON_RATE,
+        message="the rate of the cluster is 6 cordons in 1m, at most 1 at once; "
+        "the next one may begin at 12:00:11",
+        after=timedelta(seconds=11),
+        every=timedelta(seconds=10),
+    )
+
+
+def test_disruptions_spend_a_rate_of_their_own() -> None:
+    limit = Limit(cordoned=(9,), disrupted=(9,), cordons=per_minute(6), disruptions=per_minute(1))
+    first = cordon(ledger(), "n1", Policy(limit=limit))
+    assert isinstance(first, Admitted)
+    second = disrupt(first.ledger, "n1", Policy(limit=limit))
+    assert isinstance(second, Admitted)
+
+    answer = disrupt(second.ledger, "n2", Policy(limit=limit))
+
+    assert isinstance(answer, Refused)
+    assert answer.why is Why.DISRUPTION_RATE
+    assert answer.message.startswith("the rate of the cluster is 1 disruptions in 1m")
+
+
+def test_nodes_that_are_out_anyway_do_not_hold_up_those_that_serve() -> None:
+    rules = Policy(limit=Limit(cordoned=(9,), disrupted=(9,), cordons=per_minute(6)))
+    dead = scope(out=("n1", "n2"))
+    first = cordon(ledger(), "n1", rules, dead)
+    assert isinstance(first, Admitted)
+
+    another, serving = (cordon(first.ledger, name, rules, dead) for name in ("n2", "n3"))
+
+    assert why(another) is Why.CORDON_RATE
+    assert why(serving) is None
+
+
+def test_who_is_refused_by_a_limit_spends_nothing() -> None:
+    rules = Policy(limit=Limit(cordoned=(1,), disrupted=(9,), cordons=per_minute(1, burst=5)))
+
+    answer = cordon(ledger(cordons={"n2": 1}), "n1", rules)
+
+    assert why(answer) is Why.CORDON_LIMIT
 
 
 def test_a_pool_counts_only_its_own_slots() -> None:

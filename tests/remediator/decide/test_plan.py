@@ -203,3 +203,14 @@ def test_the_queue_has_those_that_wait_with_the_next_one_first() -> None:
     )
 
     assert plan.queue((late, working, early)) == [early, late]
+
+
+def test_who_waits_for_the_same_in_the_same_pool_is_counted_ahead() -> None:
+    mine, later, elsewhere = waiting("n3", 60), waiting("n4", 90), waiting("n5", 0, pool="b")
+    cordoned = repair("n1", phase=Phase.CORDONED, created=at(0), pool="a")
+    confirmed = repair("n2", created=at(0), pool="a")
+    worse = waiting("n6", 300, severity=Severity.WARNING)
+
+    assert plan.ahead(mine, (mine, later, elsewhere, cordoned, confirmed, worse)) == 1
+    assert plan.ahead(worse, (mine, later, elsewhere, cordoned, confirmed, worse)) == 3
+    assert plan.ahead(confirmed, (mine, cordoned, confirmed)) == 0

@@ -7,7 +7,7 @@ from tests.builders import NOON, node, repair, slot
 
 
 def test_where_nothing_was_ever_admitted_nothing_is_rebuilt() -> None:
-    assert recovery.rebuilt([node()], [repair()], NOON) == RepairLedgerStatus()
+    assert recovery.rebuilt([node()], [repair()], NOON) == RepairLedgerStatus(known_since=NOON)
 
 
 def test_fences_and_open_repairs_are_put_back_under_a_new_epoch() -> None:
@@ -18,7 +18,9 @@ def test_fences_and_open_repairs_are_put_back_under_a_new_epoch() -> None:
 
     found = recovery.rebuilt(nodes, [working], NOON)
 
-    assert found == RepairLedgerStatus(epoch=8, cordons={"n1": 4, "n2": 7}, slots={"n1": slot(5)})
+    assert found == RepairLedgerStatus(
+        epoch=8, cordons={"n1": 4, "n2": 7}, slots={"n1": slot(5)}, known_since=NOON
+    )
 
 
 def test_what_has_ended_only_counts_for_the_epoch() -> None:
@@ -26,4 +28,4 @@ def test_what_has_ended_only_counts_for_the_epoch() -> None:
 
     found = recovery.rebuilt([node("n1", fence="3:released")], [ended], NOON)
 
-    assert found == RepairLedgerStatus(epoch=10)
+    assert found == RepairLedgerStatus(epoch=10, known_since=NOON)

@@ -1,5 +1,7 @@
 """A broken file is answered with every mistake at once: where, what was expected, what is there."""
 
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from nodehealth.repair import Mode, Severity
 from remediator.main import remedy
 from remediator.rules import load
 from remediator.rules.documents import ProblemsError
-from remediator.rules.policy import CLUSTER, CLUSTER_LIMIT, POOL_LIMIT, Limit
+from remediator.rules.policy import CLUSTER, CLUSTER_LIMIT, POOL_LIMIT, Rate
 from remediator.rules.rule import Combine
 
 SHIPPED = Path(__file__).parents[3] / "rules"
@@ -258,9 +260,22 @@ def test_a_policy_keeps_what_it_does_not_say(tmp_path: Path) -> None:
 
     policy = load.policy(path)
 
-    assert policy.limit_of(CLUSTER) == Limit(cordoned=CLUSTER_LIMIT.cordoned, disrupted=("5%", 3))
-    assert policy.limit_of("h100") == Limit(cordoned=(2,), disrupted=(1,))
+    assert policy.limit_of(CLUSTER) == replace(CLUSTER_LIMIT, disrupted=("5%", 3))
+    assert policy.limit_of("h100") == replace(POOL_LIMIT, cordoned=(2,), disrupted=(1,))
     assert policy.limit_of("default") == POOL_LIMIT
+
+
+def test_a_policy_says_how_fast_and_what_a_small_pool_may(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    rate = "rate: {cordons: unlimited, disruptions: {most: 1/30m, burst: 3}}"
+    path.write_text(
+        POLICY.replace("limits: {cordoned: 2", f"{rate}, limits: {{smallPool: 1, cordoned: 2")
+    )
+
+    limit = load.policy(path).limit_of("h100")
+
+    assert (limit.small_pool, limit.cordons) == (1, None)
+    assert limit.disruptions == Rate(most=1, per=timedelta(minutes=30), burst=3)
 
 
 @pytest.mark.parametrize(
@@ -278,6 +293,32 @@ def test_a_policy_keeps_what_it_does_not_say(tmp_path: Path) -> None:
             "name: h100",
             "name: cluster",
             "policy.yaml:7: spec.pools[0].name: cluster is taken; a pool needs a name of its own",
+        ),
+        (
+            "{disrupted:",
+            "{smallPool: 2, disrupted:",
+            "policy.yaml:5: spec.limits.smallPool: Expected `int` <= 1",
+        ),
+        (
+            "spec:\n",
+            "spec:\n  rate: {cordons: {most: fast, burst: 1}}\n",
+            (
+                "policy.yaml:4: spec.rate.cordons.most: expected a rate such as 20/m, 6/h or "
+                "1/30m, got 'fast'"
+            ),
+        ),
+        (
+            "limits: {cordoned",
+            "rate: {disruptions: {most: 1/d, burst: 8}}, limits: {cordoned",
+            (
+                "policy.yaml:7: spec.pools[0].rate.disruptions: a burst of 8 takes longer than 7d "
+                "to come again"
+            ),
+        ),
+        (
+            "spec:\n",
+            "spec:\n  rate: {cordons: never}\n",
+            "policy.yaml:4: spec.rate.cordons: Invalid enum value 'never'",
         ),
         (
             "spec:\n",
