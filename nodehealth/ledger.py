@@ -81,6 +81,9 @@ class RepairLedger(Object, frozen=True, kw_only=True):
     status: RepairLedgerStatus = RepairLedgerStatus()
 
 
+UNUSED: Final = RepairLedger(status=RepairLedgerStatus(known_since=EVER))
+"""A ledger from which nothing was ever taken."""
+
 REPAIR_LEDGERS: Final = Resource(
     group=keys.GROUP,
     version=keys.VERSION,

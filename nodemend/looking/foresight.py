@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from nodehealth.ledger import RepairLedger
+from nodehealth.ledger import UNUSED
 from nodehealth.repair import NodeRepair
 from nodehealth.signals import Author, Kind
 from nodemend.looking.rulebook import Rulebook
@@ -100,7 +100,7 @@ def next_of(
     """Ask what comes next in a repair."""
     facts = fleet.facts(repair.spec.target.node)
     rule = book.rules.by_name.get(repair.spec.rule)
-    ledger = sight.ledger or RepairLedger()
+    ledger = sight.ledger or UNUSED
     view = View(
         repair=repair,
         node=facts.node if facts else None,
@@ -115,11 +115,11 @@ def next_of(
 
 
 def _held(move: Move, repair: NodeRepair, sight: Sight, book: Rulebook, fleet: Fleet) -> str:
-    ledger, scopes = sight.ledger or RepairLedger(), fleet.scopes()
+    ledger, scopes = sight.ledger or UNUSED, fleet.scopes()
     mine = _mine(repair, scopes)
     match move:
         case Cordon():
-            answer = limits.cordon(ledger, repair, mine, book.policy)
+            answer = limits.cordon(ledger, repair, mine, book.policy, sight.now)
             return answer.message if isinstance(answer, Refused) else ""
         case Disrupt():
             turn = plan.turn(repair, fleet.open_repairs(), ledger, scopes, book.policy)
