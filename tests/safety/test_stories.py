@@ -15,6 +15,7 @@ from nodehealth.ledger import REPAIR_LEDGERS, Disruption, RepairLedger
 from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair, Phase
 from remediator.main import Loaded, Remediator
 from remediator.providers import Provider
+from remediator.rules.policy import Policy
 from simulator import scenario, virtualtime
 from simulator.cluster import REMEDIATOR_TOKEN, Cluster
 from simulator.observer import Broken, Limits
@@ -30,10 +31,15 @@ class Scene:
 
     @asynccontextmanager
     async def remediator(
-        self, *, mode: Mode = Mode.ENFORCE, provider: Provider | None = PROVIDER
-    ) -> AsyncIterator[None]:
+        self,
+        *,
+        mode: Mode = Mode.ENFORCE,
+        provider: Provider | None = PROVIDER,
+        under: Policy | None = None,
+    ) -> AsyncIterator[Remediator]:
         """Let a remediator without any memory run for a while."""
-        files = Loaded(rules=RULES, policy=replace(policy(), mode=mode), provider=provider)
+        within = replace(under or policy(), mode=mode)
+        files = Loaded(rules=RULES, policy=within, provider=provider)
         client = self.cluster.client(keys.REMEDIATOR_MANAGER, token=REMEDIATOR_TOKEN)
         one = Remediator(files, client=client, clock=virtualtime.clock(), random=Random(1))
         tasks: list[asyncio.Task[None]] = [
@@ -41,7 +47,7 @@ class Scene:
         ]
         tasks.append(asyncio.create_task(one.lead()))
         try:
-            yield
+            yield one
         finally:
             for each in tasks:
                 each.cancel()
@@ -70,12 +76,14 @@ async def staged(
     *,
     workloads: tuple[dict[str, Any], ...] = (),
     forgiven: frozenset[Broken] = frozenset(),
+    agents: bool = True,
     **timings: str,
 ) -> AsyncIterator[Scene]:
     """Stage a cluster of four nodes, all well, in which one may be disrupted at once."""
     spec = {
         "pools": [{"name": "w", "nodes": 4}],
         "workloads": list(workloads),
+        "agents": agents,
         "timings": {"provision": "5s", "terminate": "2s", "join": "1s", **timings},
     }
     document = {"apiVersion": scenario.API_VERSION, "kind": scenario.KIND, "spec": spec}

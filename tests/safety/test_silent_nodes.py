@@ -1,0 +1,153 @@
+"""Nodes and agents that say nothing: what is not seen is neither a fault nor its end."""
+
+from dataclasses import replace
+
+from nodehealth import keys
+from nodehealth.health import NODE_HEALTHS
+from nodehealth.kube.objects import NODES
+from nodehealth.repair import NODE_REPAIRS, Phase
+from remediator.main import Remediator
+from remediator.rules.policy import Limit, Policy
+from simulator import virtualtime
+from simulator.api.faults import Match, Refuse
+from tests.safety.stage import policy
+from tests.safety.test_stories import Scene, minutes, staged
+
+MOST = ("w-1", "w-2", "w-3")
+
+
+def dead(**more: str) -> dict[str, object]:
+    return {"kubelet-dead": {**more}}
+
+
+def blind(resource: str) -> Refuse:
+    """Refuse the remediator every look at all objects of a kind."""
+    path = f"/{resource}"
+    return Refuse(match=Match(method="GET", path=path, agent=keys.REMEDIATOR_MANAGER))
+
+
+def tight() -> Policy:
+    """Let no node be cordoned that is available, and one be disrupted."""
+    limit = Limit(cordoned=(0,), disrupted=(1,))
+    pools = tuple(replace(each, limit=limit) for each in policy().pools)
+    return replace(policy(), limit=limit, pools=pools)
+
+
+async def repaired(scene: Scene) -> set[str]:
+    return {each.spec.target.node for each in (await scene.client.listing(NODE_REPAIRS)).items}
+
+
+async def cordoned(scene: Scene) -> set[str]:
+    nodes = (await scene.client.listing(NODES)).items
+    return {each.metadata.name for each in nodes if each.spec.unschedulable}
+
+
+def silent(remediator: Remediator) -> set[str]:
+    return {each.node for each in remediator.faults.all() if each.rule == "agent-silent"}
+
+
+@virtualtime.played
+async def test_a_node_whose_kubelet_died_is_cordoned_at_no_cost_and_replaced() -> None:
+    async with staged() as scene:
+        before = (await scene.node("w-1")).metadata.uid
+        async with scene.remediator(under=tight()):
+            scene.cluster.inject("w-1", dead())
+            await minutes(10)
+            early = await repaired(scene)
+            await minutes(40)
+
+        repair, node = await scene.repair("w-1"), await scene.node("w-1")
+        assert early == set()
+        assert (repair.spec.rule, repair.status.phase) == ("not-ready", Phase.RECOVERED)
+        assert repair.spec.evidence[0].startswith("node.ready is 0 (status Unknown, reason")
+        assert node.metadata.uid != before
+        assert not node.spec.unschedulable
+
+
+@virtualtime.played
+async def test_a_dead_node_needs_no_agent_to_be_found_and_proven_well() -> None:
+    async with staged() as scene:
+        async with scene.remediator():
+            scene.cluster.inject("w-1", "power-loss")
+            await minutes(50)
+
+        repair = await scene.repair("w-1")
+        assert (repair.spec.rule, repair.status.phase) == ("not-ready", Phase.RECOVERED)
+
+
+@virtualtime.played
+async def test_a_node_that_is_back_in_time_is_never_cordoned() -> None:
+    async with staged() as scene:
+        async with scene.remediator():
+            scene.cluster.inject("w-1", dead(lasts="9m"))
+            await minutes(60)
+
+        assert await repaired(scene) == set()
+        assert await cordoned(scene) == set()
+
+
+@virtualtime.played
+async def test_silent_agents_are_told_of_and_cost_nobody_a_node() -> None:
+    async with staged() as scene, scene.remediator() as remediator:
+        for name in MOST:
+            scene.cluster.inject(name, "agent-silent")
+        await minutes(15)
+        early = silent(remediator)
+        await minutes(15)
+
+        assert early == set()
+        assert silent(remediator) == set(MOST)
+        assert await repaired(scene) == set()
+        assert await cordoned(scene) == set()
+
+
+@virtualtime.played
+async def test_it_is_over_when_the_agents_speak_again() -> None:
+    async with staged() as scene, scene.remediator() as remediator:
+        for name in MOST:
+            scene.cluster.inject(name, {"agent-silent": {"lasts": "30m"}})
+        await minutes(29)
+        during = silent(remediator)
+        await minutes(10)
+
+        assert during == set(MOST)
+        assert silent(remediator) == set()
+
+
+@virtualtime.played
+async def test_agents_are_not_blamed_for_our_own_blindness() -> None:
+    async with staged() as scene, scene.remediator() as remediator:
+        await minutes(1)
+        with scene.cluster.api.faults.active(blind(NODE_HEALTHS.plural)):
+            await minutes(60)
+            meanwhile = silent(remediator)
+        await minutes(10)
+
+        assert meanwhile == set()
+        assert silent(remediator) == set()
+
+
+@virtualtime.played
+async def test_nothing_begins_while_our_watch_of_nodes_is_behind() -> None:
+    async with staged() as scene, scene.remediator():
+        scene.cluster.inject("w-1", dead())
+        await minutes(6)
+        with scene.cluster.api.faults.active(blind(NODES.plural)):
+            scene.cluster.api.watches.cut(lambda call: call.kind.resource == NODES.plural)
+            await minutes(30)
+            meanwhile = await repaired(scene)
+        await minutes(8)
+        soon = await repaired(scene)
+        await minutes(4)
+
+        assert meanwhile == set()
+        assert soon == set()
+        assert await repaired(scene) == {"w-1"}
+
+
+@virtualtime.played
+async def test_where_no_agents_are_meant_to_be_none_is_missed() -> None:
+    async with staged(agents=False) as scene, scene.remediator() as remediator:
+        await minutes(60)
+
+        assert silent(remediator) == set()
