@@ -10,6 +10,9 @@ from nodehealth.kube.objects import Struct
 LAST: Final = 16
 FIVE_MINUTES: Final = timedelta(minutes=5)
 HOUR: Final = timedelta(hours=1)
+DAY: Final = timedelta(days=1)
+_WHOLE: Final = ((FIVE_MINUTES, 11 * FIVE_MINUTES), (HOUR, 23 * HOUR))
+"""The buckets that a time may be made of, and the longest one that is remembered whole."""
 
 
 class History(Struct, frozen=True, kw_only=True):
@@ -50,6 +53,24 @@ def count_since(history: History, since: datetime) -> int:
         if spans <= len(row):
             return max(exact, sum(row[-spans:]) if spans > 0 else 0)
     return max(exact, sum(history.hours))
+
+
+def refusal(within: timedelta, count: int) -> str:
+    """Say why nobody can tell whether so much happened in a time; nothing when it can be told.
+
+    Up to sixteen times are known exactly. What is more is counted in whole buckets, so the time
+    must be made of them, and one more is needed because time does not begin where a bucket does.
+    """
+    if within > DAY:
+        return "agents remember one day"
+    if count <= LAST:
+        return ""
+    if any(within % span == timedelta() and within <= most for span, most in _WHOLE):
+        return ""
+    return (
+        f"more than {LAST} times are only counted in whole buckets: expected 5m, 10m and so on up "
+        "to 55m, or 1h, 2h and so on up to 23h"
+    )
 
 
 def _shifted(

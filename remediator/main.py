@@ -93,6 +93,9 @@ def sink(name: str, settings: object) -> Sink:
     return discovery.make(Sink, sinks.__name__, name, settings)
 
 
+CHECKS: Final = load.Checks(rung=remedy, receiver=sink, provider=owner)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
     """What the operator's files say."""
@@ -107,10 +110,8 @@ def loaded(settings: Settings) -> Loaded:
 
     Raises:
         remediator.rules.documents.ProblemsError: rules or policy can't be used.
-        nodehealth.kit.settings.SettingsError: the policy's provider is none.
     """
-    rules = load.rules(settings.rules, remedy)
-    policy = load.policy(settings.policy, sink, owner)
+    rules, policy = load.book(settings.rules, settings.policy, CHECKS)
     provider = owner(policy.provider, policy.provider_settings)
     return Loaded(rules=rules, policy=policy, provider=provider)
 
@@ -122,7 +123,6 @@ async def serve(
 
     Raises:
         remediator.rules.documents.ProblemsError: rules or policy can't be used.
-        nodehealth.kit.settings.SettingsError: the policy's provider is none.
         nodehealth.kube.errors.SettingsError: the way to the API server is described wrongly.
     """
     stop = asyncio.Event()

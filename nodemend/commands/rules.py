@@ -1,16 +1,19 @@
 """`nodemend rules`: looks after the rules and the policy that SREs edit."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from nodemend import complaints, rehearsals, shipped
+from nodemend import complaints, paper, rehearsals, shipped
+from nodemend.looking import sheet
 from remediator import main
 from remediator.decide import rehearsal
 from remediator.rules import load
 from remediator.rules.documents import ProblemsError
+from remediator.rules.rule import RuleSet
 
 
 def add(root: typer.Typer) -> None:
@@ -27,13 +30,31 @@ def rules() -> None:
 
 
 def check(
-    path: Annotated[Path, typer.Argument(help="A directory of rules.")] = shipped.RULES,
+    path: Annotated[
+        Path, typer.Argument(help="A directory of rules with its policy, or the file of one rule.")
+    ] = shipped.RULES,
 ) -> None:
-    """Say all that is wrong with the rules and the policy, with file, line and what is valid."""
+    """Say all that is wrong with the rules and the policy, with file, line and what is valid.
+
+    AT MOST is how long a repair may take from its slot until the node is well or a person is
+    called.
+    """
     with complaints.said(ProblemsError):
-        found = load.rules(path, main.remedy)
-        policy = load.policy(path / load.POLICY_FILE, main.sink, main.owner)
-    sys.stdout.write(f"{len(found.rules)} rules and the policy are good (mode {policy.mode}).\n")
+        found, good = _checked(path)
+        cases = load.cases(path, found)
+    paper.put(sheet.drawn(found.rules, cases), paper.console())
+    sys.stdout.write(f"\n{good}\n")
+    untested = sheet.untested(found.rules, cases)
+    if untested:
+        sys.stdout.write(f"Without test cases: {', '.join(untested)}.\n")
+
+
+def _checked(path: Path) -> tuple[RuleSet, str]:
+    checks = replace(main.CHECKS, runbook=load.runbook_above(path))
+    if path.is_file():
+        return load.rules(path, checks.rung, checks.runbook), "The rule is good."
+    found, policy = load.book(path, path / load.POLICY_FILE, checks)
+    return found, f"{_rules(len(found.rules))} and the policy are good (mode {policy.mode})."
 
 
 def play(

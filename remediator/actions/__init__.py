@@ -7,7 +7,7 @@ after a crash too, so doing it twice must be as good as doing it once.
 
 import abc
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar, Final, TypeAlias
@@ -18,6 +18,7 @@ from nodehealth.kit.clocks import Clock
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import Node
 from nodehealth.repair import Intent, NodeRepair, NodeRepairStatus, Phase
+from remediator.decide.ladder import VERIFY_PATIENCE
 from remediator.providers import Provider
 from remediator.rules.policy import DrainManners
 
@@ -85,6 +86,11 @@ class Action(abc.ABC):
     mends: ClassVar[bool] = True
     """Whether the node may be well afterwards; an action that only prepares says no."""
 
+    @property
+    @abc.abstractmethod
+    def longest(self) -> timedelta:
+        """After how long it has failed if it is not done."""
+
     @abc.abstractmethod
     async def run(self, repair: NodeRepair, since: datetime, tools: Tools) -> Progress:
         """Do what can be done now.
@@ -119,3 +125,14 @@ def _intent(repair: NodeRepair, action: str, now: datetime) -> Intent:
     seed = f"{repair.metadata.uid}|{repair.status.rung}|{action}|{attempt}"
     key = hashlib.sha256(seed.encode()).hexdigest()[:32]
     return Intent(action=action, key=key, issued_at=now, attempt=attempt)
+
+
+def longest(ladder: Sequence[Action], verify: timedelta) -> timedelta:
+    """Return after how long a ladder has mended a node or called a person, once it had its slot.
+
+    Args:
+        ladder: The remedies in the order in which they are tried.
+        verify: How long a mended node must be well.
+    """
+    proofs = sum(each.mends or each is ladder[-1] for each in ladder)
+    return sum((each.longest for each in ladder), proofs * (VERIFY_PATIENCE + verify))

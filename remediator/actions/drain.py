@@ -45,6 +45,11 @@ class Drain(Action):
     deadline: timedelta = timedelta(minutes=30)
     """How long workloads may take to leave; after it the drain has failed."""
 
+    @property
+    def longest(self) -> timedelta:
+        """Return the deadline."""
+        return self.deadline
+
     async def run(self, repair: NodeRepair, since: datetime, tools: Tools) -> Progress:
         """Make one pass: list, evict what may go, and say what is left."""
         listing = await tools.client.listing(

@@ -21,6 +21,11 @@ class Replace(Action):
     """After how long a machine that is still there is asked for once more: longer than a claim is
     good for, and a call under way, together."""
 
+    @property
+    def longest(self) -> timedelta:
+        """Return the patience."""
+        return self.patience
+
     async def run(self, repair: NodeRepair, since: datetime, tools: Tools) -> Progress:
         """Look what became of the machine, and ask for its replacement if nobody has."""
         provider = tools.provider

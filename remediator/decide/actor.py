@@ -33,6 +33,9 @@ class Actor:
     events: dict[tuple[str, str, str], Event] = field(default_factory=dict)
     boots: int = 0
     silent: bool = False
+    pod: str = "ready"
+    blind_since: datetime | None = None
+    """When the API server last told us anything, if it does not now."""
     heard_at: datetime | None = None
     said: NodeHealthStatus = field(default_factory=NodeHealthStatus)
 
@@ -49,6 +52,9 @@ class Actor:
         if step.reboot:
             self.boots += 1
             self.levels.clear()
+        if step.watches is not None:
+            self.blind_since = now if step.watches == "behind" else None
+        self.pod = step.pod or self.pod
         self._become(step.node, now)
         for level in step.levels:
             self._set(level, now)
@@ -59,13 +65,17 @@ class Actor:
         """Return what is known of the node; a silent agent's last word gets old."""
         if not self.silent:
             self.heard_at, self.said = now, self._report(now)
+        watched = self.blind_since or now
         return Facts(
             node=self._node(),
             health=NodeHealth(status=self.said),
             heard_at=self.heard_at,
-            agent=Agent(ready=True, since=self.began),
-            watches=Watches(nodes=now, healths=now, agents=now),
+            agent=self._agent(),
+            watches=Watches(nodes=watched, healths=watched, agents=watched),
         )
+
+    def _agent(self) -> Agent | None:
+        return None if self.pod == "absent" else Agent(ready=self.pod == "ready", since=self.began)
 
     def _boot(self) -> str:
         return f"boot-{self.boots}"

@@ -97,6 +97,10 @@ def _changes(step: StepGiven) -> Iterator[str]:
         yield "the node boots anew"
     if step.agent is not None:
         yield "the agent falls silent" if step.agent == "silent" else "the agent speaks"
+    if step.pod is not None:
+        yield f"the agent's pod is {step.pod}"
+    if step.watches is not None:
+        yield f"the remediator's watches are {step.watches}"
     yield from _of_the_node(step.node)
     for level in step.levels:
         yield f"{_named(level)} is {level.value}"

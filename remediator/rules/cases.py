@@ -9,7 +9,7 @@ from nodehealth.catalogue import CATALOGUE
 from nodehealth.cel.errors import choices
 from nodehealth.signals import Author, FieldType, Kind, Signal, Unit
 from remediator.rules.documents import Document, Page
-from remediator.rules.stories import CaseGiven, EventGiven, LevelGiven, StepGiven, TestFile
+from remediator.rules.stories import CaseGiven, CasesFile, EventGiven, LevelGiven, StepGiven
 
 _TYPES: Final[Mapping[FieldType, type]] = {FieldType.INT: int, FieldType.STRING: str}
 
@@ -39,7 +39,8 @@ def cases(document: Document, rules: Mapping[str, object]) -> tuple[Case, ...]:
     Raises:
         remediator.rules.documents.ProblemsError: says all that is wrong with them.
     """
-    spec, page = document.read(TestFile).spec, Page(document)
+    page = Page(document)
+    spec = page.read(CasesFile).spec
     if spec.rule not in rules:
         page.wrong("$.spec.rule", f"unknown rule {spec.rule}; {choices(spec.rule, rules)}")
     if not spec.cases:

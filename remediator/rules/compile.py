@@ -2,17 +2,16 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import timedelta
-from typing import Final, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
-from nodehealth import cel
+from nodehealth import cel, history
 from nodehealth.catalogue import CATALOGUE
-from nodehealth.cel import parser, syntax
+from nodehealth.cel import parser
 from nodehealth.cel.errors import choices
 from nodehealth.kit.settings import SettingsError
 from nodehealth.repair import Rung
 from nodehealth.signals import Kind, Signal
-from remediator.rules import expressions
+from remediator.rules import expressions, thresholds
 from remediator.rules.documents import Document, Page
 from remediator.rules.language import Ask, RuleFile, Rungs
 from remediator.rules.rule import Combine, Question, Rule, RuleSet
@@ -20,16 +19,25 @@ from remediator.rules.rule import Combine, Question, Rule, RuleSet
 CheckRung: TypeAlias = Callable[[str, Mapping[str, object]], object]
 """Raises SettingsError if there is no such remedy or a setting does not fit."""
 
-_COMPARISONS: Final = frozenset({"<", "<=", ">", ">=", "==", "!=", "in"})
+CheckRunbook: TypeAlias = Callable[[str], object]
+"""Raises SettingsError if there is no such runbook."""
 
 
-def rule(document: Document, check_rung: CheckRung) -> Rule:
+def unchecked(runbook: str) -> None:
+    """Take any runbook as there: a cluster has the rules alone."""
+    del runbook
+
+
+def rule(
+    document: Document, check_rung: CheckRung, check_runbook: CheckRunbook = unchecked
+) -> Rule:
     """Make a rule ready to be judged by.
 
     Raises:
         ProblemsError: says all that is wrong with it.
     """
-    file, page = document.read(RuleFile), Page(document)
+    page = Page(document)
+    file = page.read(RuleFile)
     spec = file.spec
     combine, asks = _asks(spec.when, page)
     made = Rule(
@@ -46,6 +54,10 @@ def rule(document: Document, check_rung: CheckRung) -> Rule:
         verify=page.duration("$.spec.verify", spec.verify),
         runbook=spec.runbook,
     )
+    try:
+        check_runbook(spec.runbook)
+    except SettingsError as wrong:
+        page.wrong("$.spec.runbook", str(wrong))
     page.done()
     return made
 
@@ -83,8 +95,10 @@ def _question(ask: Ask, where: str, page: Page) -> Question | None:
     for message in _misfits(ask, signal):
         page.wrong(where, message)
     within = page.duration(f"{where}.within", ask.within) if ask.within else None
-    if within is not None and within > timedelta(days=1):
-        page.wrong(f"{where}.within", f"agents remember one day, got {ask.within}")
+    if within is not None:
+        refusal = history.refusal(within, ask.count)
+        if refusal:
+            page.wrong(f"{where}.within", f"{refusal}, got {ask.within}")
     program = _compiled(ask, signal, where, page)
     return Question(
         signal=signal,
@@ -109,26 +123,10 @@ def _compiled(ask: Ask, signal: Signal, where: str, page: Page) -> cel.Program |
     except cel.ExpressionError as wrong:
         page.wrong(f"{where}.where", f"{ask.where!r}: {wrong}")
         return None
-    for threshold in _thresholds(parser.parse(ask.where)):
-        if signal.kind is Kind.LEVEL and not signal.grid.holds(threshold):
-            page.wrong(
-                f"{where}.where",
-                f"{signal.name} only takes multiples of {signal.grid.step:g}, "
-                f"got {threshold:g}; the nearest is {signal.grid.nearest(threshold):g}",
-            )
+    if signal.kind is Kind.LEVEL:
+        for message in thresholds.problems(parser.parse(ask.where), signal):
+            page.wrong(f"{where}.where", message)
     return program
-
-
-def _thresholds(tree: syntax.Expression) -> Iterator[float]:
-    """Yield the numbers that the level's value is compared with."""
-    for node in syntax.walk(tree):
-        if not isinstance(node, syntax.Binary) or node.operator not in _COMPARISONS:
-            continue
-        sides = (node.left, node.right)
-        if any(isinstance(side, syntax.Name) and side.name == "value" for side in sides):
-            for part in (*syntax.walk(node.left), *syntax.walk(node.right)):
-                if isinstance(part, syntax.Literal) and isinstance(part.value, int | float):
-                    yield float(part.value)
 
 
 def _ladder(rungs: Literal["none"] | Rungs, page: Page, check_rung: CheckRung) -> Iterator[Rung]:

@@ -1,21 +1,18 @@
 """YAML that remembers its lines and refuses duplicate keys."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import msgspec
 import yaml
 
 from nodehealth import quantities
-from nodehealth.cel.errors import choices
+from remediator.rules import shapes
+from remediator.rules.shapes import Shape
 
 T = TypeVar("T")
-
-_AT: Final = re.compile(r" - at `(?:key in )?(?:`?)(\$[^`]*)`$")
-_UNKNOWN: Final = re.compile(r"unknown field `([^`]+)`")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,20 +58,6 @@ class Document:
             where = where[: max(where.rfind("."), where.rfind("["))] or "$"
         return self.lines.get(where, 1)
 
-    def read(self, kind: type[T]) -> T:
-        """Read the document as a type.
-
-        Raises:
-            ProblemsError: it has another shape; unknown keys come with the nearest valid one.
-        """
-        try:
-            return msgspec.convert(self.value, kind, strict=True)
-        except msgspec.ValidationError as wrong:
-            found = _AT.search(str(wrong))
-            where = found[1] if found else "$"
-            message = _AT.sub("", str(wrong)) + _known(str(wrong), kind, where)
-            raise ProblemsError((self.problem(where, message),)) from wrong
-
 
 class Page:
     """A document and what was found wrong with it so far."""
@@ -82,10 +65,19 @@ class Page:
     def __init__(self, document: Document) -> None:
         self.document = document
         self.problems: list[Problem] = []
+        self._shape = Shape()
+
+    def read(self, kind: type[T]) -> T:
+        """Read the document as a type; what has another shape is noted and stood in for."""
+        fitted, self._shape = shapes.fit(self.document.value, kind)
+        for where, message in self._shape.problems:
+            self.problems.append(self.document.problem(where, message))
+        return msgspec.convert(fitted, kind)
 
     def wrong(self, where: str, message: str) -> None:
-        """Note a problem and go on."""
-        self.problems.append(self.document.problem(where, message))
+        """Note a problem and go on, unless it is with what stands in for something else."""
+        if not self._shape.is_doubtful(where):
+            self.problems.append(self.document.problem(where, message))
 
     def duration(self, where: str, text: str) -> timedelta:
         """Read a duration, or note that it is none."""
@@ -113,70 +105,53 @@ def parse(path: str, text: str) -> Document:
         if node is None:
             raise ProblemsError((Problem(path=path, line=1, message="the file is empty"),))
         lines = dict(_lines(node, "$"))
-        twice = tuple(_duplicates(path, node))
-        if twice:
-            raise ProblemsError(twice)
+        mistaken = tuple(_mistaken_keys(path, node))
+        if mistaken:
+            raise ProblemsError(mistaken)
         return Document(path=path, value=loader.construct_document(node), lines=lines)
-    except yaml.MarkedYAMLError as wrong:
-        line = wrong.problem_mark.line + 1 if wrong.problem_mark else 1
-        message = f"no valid YAML: {wrong.problem}"
+    except yaml.YAMLError as wrong:
+        mark = wrong.problem_mark if isinstance(wrong, yaml.MarkedYAMLError) else None
+        fact = (
+            wrong.problem
+            if isinstance(wrong, yaml.MarkedYAMLError)
+            else str(wrong).partition("\n")[0]
+        )
+        line, message = mark.line + 1 if mark else 1, f"no valid YAML: {fact}"
         raise ProblemsError((Problem(path=path, line=line, message=message),)) from wrong
     finally:
         loader.dispose()
 
 
-def _lines(node: yaml.Node, where: str) -> Iterator[tuple[str, int]]:
+def _lines(node: yaml.Node, where: str, above: tuple[int, ...] = ()) -> Iterator[tuple[str, int]]:
+    """Yield the line of a part and of all below it; an alias of what is above it ends there."""
     yield where, node.start_mark.line + 1
+    if id(node) in above:
+        return
+    above = (*above, id(node))
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             inner = f"{where}.{key.value}"
-            yield from _lines(value, inner)
+            yield from _lines(value, inner, above)
             yield inner, key.start_mark.line + 1
     elif isinstance(node, yaml.SequenceNode):
         for n, value in enumerate(node.value):
-            yield from _lines(value, f"{where}[{n}]")
+            yield from _lines(value, f"{where}[{n}]", above)
 
 
-def _duplicates(path: str, node: yaml.Node) -> Iterator[Problem]:
+def _mistaken_keys(path: str, node: yaml.Node, above: tuple[int, ...] = ()) -> Iterator[Problem]:
+    """Name keys that are there twice, and what is part of itself."""
+    if id(node) in above:
+        line = node.start_mark.line + 1
+        yield Problem(path=path, line=line, message="an alias stands within what it stands for")
+        return
     children = node.value if isinstance(node, yaml.SequenceNode) else []
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
-            if key.value in seen:
-                line = key.start_mark.line + 1
-                yield Problem(path=path, line=line, message=f"the key {key.value} is there twice")
-            seen.add(key.value)
+            name, line = str(key.value), key.start_mark.line + 1
+            if name in seen:
+                yield Problem(path=path, line=line, message=f"the key {name} is there twice")
+            seen.add(name)
             children = [*children, value]
     for child in children:
-        yield from _duplicates(path, child)
-
-
-def _known(message: str, kind: object, where: str) -> str:
-    """Add the keys that would have been right to a message about an unknown one."""
-    unknown = _UNKNOWN.search(message)
-    names = _keys_at(kind, where) if unknown else ()
-    return f"; {choices(unknown[1], names)}" if unknown and names else ""
-
-
-def _keys_at(kind: object, where: str) -> tuple[str, ...]:
-    """Walk a type along a path such as `$.spec.pools[0]` and name the keys it has there."""
-    seen = msgspec.inspect.type_info(kind)
-    for part in re.findall(r"\.([^.\[]+)|\[(?:\d+|\.\.\.)\]", where):
-        seen = _inner(seen, part)
-    while isinstance(seen, msgspec.inspect.Metadata):
-        seen = seen.type
-    if isinstance(seen, msgspec.inspect.UnionType):
-        structs = [t for t in seen.types if isinstance(t, msgspec.inspect.StructType)]
-        seen = structs[0] if structs else seen
-    if isinstance(seen, msgspec.inspect.StructType):
-        return tuple(field.encode_name for field in seen.fields)
-    return ()
-
-
-def _inner(seen: msgspec.inspect.Type, key: str) -> msgspec.inspect.Type:
-    if isinstance(seen, msgspec.inspect.StructType):
-        named = (field.type for field in seen.fields if field.encode_name == key)
-        return next(named, msgspec.inspect.AnyType())
-    if isinstance(seen, msgspec.inspect.VarTupleType):
-        return seen.item_type
-    return msgspec.inspect.AnyType()
+        yield from _mistaken_keys(path, child, (*above, id(node)))

@@ -1,14 +1,16 @@
 """Reads rules and policy from files: the only part of the rules that does I/O."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from nodehealth.kit.settings import SettingsError
 from remediator.rules import cases as stories
 from remediator.rules import compile as compiling
 from remediator.rules import documents, policies, routing
 from remediator.rules.cases import Case
-from remediator.rules.compile import CheckRung
+from remediator.rules.compile import CheckRunbook, CheckRung
 from remediator.rules.documents import Document, Problem, ProblemsError
 from remediator.rules.policies import CheckProvider
 from remediator.rules.policy import Policy
@@ -19,6 +21,16 @@ POLICY_FILE: Final = "policy.yaml"
 _TESTS: Final = "_test.yaml"
 _YAML: Final = ".yaml"
 _NAME: Final = "$.metadata.name"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checks:
+    """Who says whether a name and its settings mean something; each raises SettingsError if not."""
+
+    rung: CheckRung
+    receiver: CheckReceiver = routing.unchecked
+    provider: CheckProvider = routing.unchecked
+    runbook: CheckRunbook = compiling.unchecked
 
 
 def rule_files(path: Path) -> list[Path]:
@@ -44,7 +56,9 @@ def case_files(path: Path) -> list[Path]:
     return [each for each in _below(path) if each.name.endswith(_TESTS)]
 
 
-def rules(path: Path, check_rung: CheckRung) -> RuleSet:
+def rules(
+    path: Path, check_rung: CheckRung, check_runbook: CheckRunbook = compiling.unchecked
+) -> RuleSet:
     """Load all rules below a directory, or those of one file.
 
     Raises:
@@ -57,13 +71,33 @@ def rules(path: Path, check_rung: CheckRung) -> RuleSet:
             text = _text(each)
             texts.append(text)
             document = documents.parse(str(each), text)
-            made.append((document, compiling.rule(document, check_rung)))
+            made.append((document, compiling.rule(document, check_rung, check_runbook)))
         except ProblemsError as wrong:
             problems += wrong.problems
     problems += _namesakes(made)
     if problems:
         raise ProblemsError(tuple(problems))
     return compiling.rule_set((rule for _, rule in made), texts)
+
+
+def book(rules_path: Path, policy_path: Path, checks: Checks) -> tuple[RuleSet, Policy]:
+    """Load rules and policy.
+
+    Raises:
+        ProblemsError: says all that is wrong with any of them.
+    """
+    loaded_rules, loaded_policy, problems = None, None, list[Problem]()
+    try:
+        loaded_rules = rules(rules_path, checks.rung, checks.runbook)
+    except ProblemsError as wrong:
+        problems += wrong.problems
+    try:
+        loaded_policy = policy(policy_path, checks.receiver, checks.provider)
+    except ProblemsError as wrong:
+        problems += wrong.problems
+    if loaded_rules is None or loaded_policy is None:
+        raise ProblemsError(tuple(problems))
+    return loaded_rules, loaded_policy
 
 
 def cases(path: Path, known: RuleSet) -> tuple[Case, ...]:
@@ -81,6 +115,17 @@ def cases(path: Path, known: RuleSet) -> tuple[Case, ...]:
     if problems:
         raise ProblemsError(tuple(problems))
     return tuple(made)
+
+
+def runbook_above(path: Path) -> CheckRunbook:
+    """Return a check that looks for runbooks from every directory around the rules."""
+
+    def check(runbook: str) -> None:
+        absent = not any((around / runbook).is_file() for around in path.resolve().parents)
+        if runbook and "://" not in runbook and absent:
+            raise SettingsError(f"expected a URL or a file of a directory around, got {runbook}")
+
+    return check
 
 
 def policy(
@@ -119,7 +164,8 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as wrong:
-        message = f"cannot be read: {wrong}"
+        fact = wrong.strerror if isinstance(wrong, OSError) else "it is no UTF-8 text"
+        message = f"cannot be read: {fact}"
         raise ProblemsError((Problem(path=str(path), line=1, message=message),)) from wrong
 
 

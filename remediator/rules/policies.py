@@ -36,7 +36,8 @@ def policy(
     Raises:
         ProblemsError: says all that is wrong with it.
     """
-    spec, page = document.read(PolicyFile).spec, Page(document)
+    page = Page(document)
+    spec = page.read(PolicyFile).spec
     pools = list[Pool]()
     for n, each in enumerate(spec.pools):
         where = f"$.spec.pools[{n}]"

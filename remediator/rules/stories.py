@@ -68,6 +68,10 @@ class StepGiven(Strict, frozen=True, kw_only=True):
     """The node has booted anew: its levels are forgotten and what happened was in another boot."""
     agent: Literal["silent", "speaks"] | None = None
     """From now on the agent writes nothing, or writes again."""
+    pod: Literal["ready", "not-ready", "absent"] | None = None
+    """How the agent's pod is from now on."""
+    watches: Literal["behind", "current"] | None = None
+    """From now on the API server tells the remediator nothing, or everything again."""
     node: NodeGiven = NodeGiven()
     levels: tuple[LevelGiven, ...] = ()
     events: tuple[EventGiven, ...] = ()
@@ -81,16 +85,16 @@ class CaseGiven(Strict, frozen=True, kw_only=True):
     story: tuple[StepGiven, ...]
 
 
-class TestSpec(Strict, frozen=True, kw_only=True):
+class CasesSpec(Strict, frozen=True, kw_only=True):
     """All stories of one rule."""
 
     rule: str
     cases: tuple[CaseGiven, ...]
 
 
-class TestFile(Strict, frozen=True, kw_only=True):
+class CasesFile(Strict, frozen=True, kw_only=True):
     """One file of test cases beside the rule that they are of."""
 
     api_version: Literal["nodemend.dev/v1alpha1"]
     kind: Literal["RuleTest"]
-    spec: TestSpec
+    spec: CasesSpec

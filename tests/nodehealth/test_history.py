@@ -2,11 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nodehealth import history
-from nodehealth.history import History
+from nodehealth.history import FIVE_MINUTES, HOUR, History
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -69,3 +70,36 @@ def test_a_clock_that_jumps_back_adds_to_the_newest_bucket() -> None:
 
     assert past.until == NOON + timedelta(minutes=10)
     assert past.five_minutes[-1] == 2
+
+
+@given(
+    st.lists(st.floats(0, 24 * 60), max_size=80),
+    st.floats(0, 60),
+    st.sampled_from([timedelta(minutes=5), timedelta(minutes=55), HOUR, 23 * HOUR]),
+)
+def test_a_window_that_is_not_refused_is_counted_to_the_bucket(
+    minutes: list[float], later: float, within: timedelta
+) -> None:
+    times = [NOON + timedelta(minutes=each) for each in sorted(minutes)]
+    past = recorded(*sorted(minutes))
+    now = (times[-1] if times else NOON) + timedelta(minutes=later)
+    bucket = FIVE_MINUTES if within < HOUR else HOUR
+    counted = history.count_since(past, now - within)
+
+    assert history.refusal(within, 99) == ""
+    assert sum(now - within <= each for each in times) <= counted
+    assert counted <= sum(now - within - bucket < each for each in times)
+
+
+@pytest.mark.parametrize(
+    ("within", "count", "said"),
+    [
+        (timedelta(hours=25), 1, "agents remember one day"),
+        (timedelta(minutes=7), 16, ""),
+        (timedelta(minutes=7), 17, "more than 16 times are only counted in whole buckets"),
+        (timedelta(hours=24), 17, "more than 16 times are only counted in whole buckets"),
+        (timedelta(hours=24), 16, ""),
+    ],
+)
+def test_what_the_past_can_not_tell_is_refused(within: timedelta, count: int, said: str) -> None:
+    assert history.refusal(within, count).partition(":")[0] == said

@@ -98,6 +98,22 @@ def test_a_rule_may_ask_for_what_the_node_says_of_itself() -> None:
     assert found == ["well", "holds"]
 
 
+def test_what_the_remediator_derives_follows_its_watches_and_the_agents_pod() -> None:
+    ready = rule(question("value < 1.0", signal="node.ready"))
+    silent = rule(question('value > 0.0 && pod == "Absent"', signal="agent.silent"))
+
+    assert verdicts(
+        ready,
+        {"at": "0s", "watches": "behind"},
+        {"at": "1h"},
+        {"at": "2h", "watches": "current"},
+    ) == ["well", "unknown", "well"]
+    assert verdicts(silent, {"at": "0s", "agent": "silent", "pod": "absent"}, {"at": "1h"}) == [
+        "well",
+        "holds",
+    ]
+
+
 def test_what_changes_is_told_in_words() -> None:
     first, second, third = played(
         rule(),
@@ -107,7 +123,13 @@ def test_what_changes_is_told_in_words() -> None:
             "reboot": True,
             "node": {"conditions": {"Ready": {"status": "unknown", "reason": "NodeStatusUnknown"}}},
         },
-        {"at": "2s", "agent": "silent", "node": {"conditions": {"Ready": "unknown"}}},
+        {
+            "at": "2s",
+            "agent": "silent",
+            "pod": "absent",
+            "watches": "behind",
+            "node": {"conditions": {"Ready": "unknown"}},
+        },
     ).moments
 
     assert first.changes == (
@@ -116,7 +138,10 @@ def test_what_changes_is_told_in_words() -> None:
     assert second.changes == (
         "the node boots anew, condition Ready is unknown for NodeStatusUnknown"
     )
-    assert third.changes == "the agent falls silent, condition Ready is unknown"
+    assert third.changes == (
+        "the agent falls silent, the agent's pod is absent, "
+        "the remediator's watches are behind, condition Ready is unknown"
+    )
 
 
 def test_a_case_is_as_expected_when_every_moment_is() -> None:

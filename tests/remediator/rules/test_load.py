@@ -30,6 +30,10 @@ spec:
   ladder: [drain: {deadline: 5m}, replace]
 """
 
+BELL = (
+    "rule.yaml:1: no valid YAML: unacceptable character #x0007: control characters are not allowed"
+)
+
 POLICY = """\
 apiVersion: nodemend.dev/v1alpha1
 kind: Policy
@@ -128,6 +132,15 @@ def test_the_digest_changes_with_a_rule(tmp_path: Path) -> None:
             "rule.yaml:10: spec.when.any[1].within: agents remember one day, got 2d",
         ),
         (
+            "within: 10m, count: 2",
+            "within: 12m, count: 20",
+            (
+                "rule.yaml:10: spec.when.any[1].within: more than 16 times are only counted in "
+                "whole buckets: expected 5m, 10m and so on up to 55m, or 1h, 2h and so on up to "
+                "23h, got 12m"
+            ),
+        ),
+        (
             "within: 10m",
             "for: 10m",
             (
@@ -171,7 +184,7 @@ def test_the_digest_changes_with_a_rule(tmp_path: Path) -> None:
             "about:",
             "abuot:",
             (
-                "rule.yaml:4: spec: Object contains unknown field `abuot`; known are "
+                "rule.yaml:5: spec.abuot: there is no such setting; known are "
                 "about, clears, "
                 "condition, ladder, mode, runbook, severity, verify, when; did you mean about?"
             ),
@@ -194,7 +207,7 @@ def test_the_digest_changes_with_a_rule(tmp_path: Path) -> None:
         (
             "severity: critical",
             "severity: fatal",
-            "rule.yaml:6: spec.severity: Invalid enum value 'fatal'",
+            "rule.yaml:6: spec.severity: there is no 'fatal'; known are critical, info, warning",
         ),
     ],
 )
@@ -217,7 +230,10 @@ def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
     [
         ("", "rule.yaml:1: the file is empty"),
         ("a: [1", "rule.yaml:2: no valid YAML: did not find expected ',' or ']'"),
-        ("- 1", "rule.yaml:1: Expected `object`, got `array`"),
+        ("a: &a [*a]", "rule.yaml:1: an alias stands within what it stands for"),
+        ("{[1]: 2}", "rule.yaml:1: no valid YAML: found unhashable key"),
+        ("\x07", BELL),
+        ("- 1", "rule.yaml:1: expected a mapping, got a list"),
     ],
 )
 def test_what_is_no_rule_at_all_is_refused(tmp_path: Path, text: str, says: str) -> None:

@@ -125,7 +125,10 @@ def test_as_shipped_everything_goes_to_the_standard_output(tmp_path: Path) -> No
         (
             "severity: [page]",
             "severity: [loud]",
-            "14: spec.alerts.routes[1].severity[0]: Invalid enum value 'loud'",
+            (
+                "14: spec.alerts.routes[1].severity[0]: there is no 'loud'; "
+                "known are info, page, warning"
+            ),
         ),
     ],
 )

@@ -1,0 +1,39 @@
+"""What rules there are, on one sheet: how bad each fault is, and what is done about it."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from rich.table import Table
+
+from nodehealth import quantities
+from remediator import actions, main
+from remediator.rules.cases import Case
+from remediator.rules.rule import Rule
+
+
+def drawn(rules: Iterable[Rule], cases: Iterable[Case]) -> Table:
+    """Draw one line a rule."""
+    counted = Counter(case.rule for case in cases)
+    table = Table("RULE", "SEVERITY", "MODE", "REMEDIES", "AT MOST", "CASES", box=None)
+    table.pad_edge = False
+    for rule in rules:
+        count = str(counted[rule.name] or "none")
+        table.add_row(rule.name, rule.severity, rule.mode, _remedies(rule), _at_most(rule), count)
+    return table
+
+
+def untested(rules: Iterable[Rule], cases: Iterable[Case]) -> list[str]:
+    """Name the rules without test cases."""
+    tested = {case.rule for case in cases}
+    return [rule.name for rule in rules if rule.name not in tested]
+
+
+def _remedies(rule: Rule) -> str:
+    return ", ".join(rung.action for rung in rule.ladder) or "people are told"
+
+
+def _at_most(rule: Rule) -> str:
+    if not rule.ladder:
+        return "-"
+    ladder = [main.remedy(rung.action, rung.settings) for rung in rule.ladder]
+    return quantities.spoken(actions.longest(ladder, rule.verify))
