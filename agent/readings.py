@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 
 from nodehealth.catalogue import CATALOGUE
 from nodehealth.health import Fields
-from nodehealth.signals import FieldType, Kind, Knowledge, Signal, Unit
+from nodehealth.signals import Author, FieldType, Kind, Knowledge, Signal, Unit
 
 LONGEST_SUBJECT: Final = 253
 _PYTHON_TYPES: Final = {FieldType.INT: int, FieldType.STRING: str}
@@ -68,11 +68,12 @@ def checked(answer: Answer, catalogue: Mapping[str, Signal] = CATALOGUE) -> Sign
     """Return the catalogue's entry for an answer.
 
     Raises:
-        ReadingError: the catalogue has no such signal, or has it otherwise.
+        ReadingError: the catalogue has no such signal of an agent, or has it otherwise.
     """
     signal = catalogue.get(answer.name)
-    if signal is None:
-        known = ", ".join(sorted(catalogue))
+    if signal is None or signal.author is not Author.AGENT:
+        ours = (name for name, each in catalogue.items() if each.author is Author.AGENT)
+        known = ", ".join(sorted(ours))
         raise ReadingError(f"{answer.name}: unknown signal; known are {known}")
     if len(answer.subject) > LONGEST_SUBJECT:
         expected = f"a subject of at most {LONGEST_SUBJECT} characters"

@@ -309,6 +309,7 @@ def test_a_state_survives_its_file() -> None:
             [Reading(name="disk.fre_ratio", value=1)],
             "disk.fre_ratio: unknown signal; known are ",
         ),
+        ([Reading(name="node.ready", value=1)], "node.ready: unknown signal; known are "),
         ([Reading(name="gpu.xid", value=1)], "gpu.xid: expected an occurrence of an event"),
         ([Reading(name=SPACE)], "disk.free_ratio: expected a finite number, got None"),
         ([Reading(name=SPACE, value=float("nan"))], "expected a finite number, got nan"),
