@@ -137,7 +137,7 @@ def _union(value: Plain, kind: inspect.UnionType, where: str, shape: Shape) -> P
         fitted = _fitted(value, member, where, attempt)
         if not attempt.problems:
             return fitted
-        if _is_sort_of(value, member):
+        if _is_sort_of(value, member) and not isinstance(member, inspect.LiteralType):
             tried.append((fitted, attempt))
     if len(tried) != 1:
         return _misfit(value, kind, where, shape)
@@ -215,7 +215,8 @@ def _spoken(kind: inspect.Type) -> str:
     if isinstance(kind, inspect.Metadata):
         return _spoken(kind.type)
     if isinstance(kind, inspect.UnionType):
-        return " or ".join(dict.fromkeys(_spoken(each) for each in kind.types))
+        members = [each for each in kind.types if not isinstance(each, inspect.NoneType)]
+        return " or ".join(dict.fromkeys(_spoken(each) for each in members))
     known = _known(kind)
     if known:
         return known[0] if len(known) == 1 else f"one of {', '.join(known)}"

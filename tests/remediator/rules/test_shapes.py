@@ -92,7 +92,7 @@ def test_what_fits_stays_as_it_is() -> None:
         ({**GOOD, "several": []}, "$.several: expected at least 1, got none"),
         (
             {**GOOD, "either": {}},
-            "$.either: expected text or a whole number or a list or nothing, got a mapping",
+            "$.either: expected text or a whole number or a list, got a mapping",
         ),
         (
             {**GOOD, "either": [1, []]},
