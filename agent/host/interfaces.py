@@ -1,6 +1,6 @@
 """Which network interfaces the machine has, and what the kernel counts on them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,6 +15,8 @@ class Interface:
     """One network interface; None is what its driver does not tell."""
 
     name: str
+    device: str
+    """What it is on its bus, such as a PCI address; empty where it is made of software."""
     has_carrier: bool | None
     """Whether it has a link; None while an administrator has it down."""
     carrier_changes: int | None
@@ -45,11 +47,41 @@ def _interface(folder: Path) -> Interface | None:
     carrier = attributes.number(folder / "carrier") if flags & _IFF_UP else None
     return Interface(
         name=folder.name,
+        device=_device(folder),
         has_carrier=None if carrier is None else carrier == 1,
         carrier_changes=attributes.number(folder / "carrier_changes"),
         errors=_both(folder / "statistics", "rx_errors", "tx_errors"),
         drops=_both(folder / "statistics", "rx_dropped", "tx_dropped"),
     )
+
+
+def below(sysfs: Path, names: Collection[str]) -> frozenset[str]:
+    """Find what interfaces are made of, as a bond is of its ports, and they themselves."""
+    found = set[str]()
+    left = list(names)
+    while left:
+        name = left.pop()
+        if name not in found:
+            found.add(name)
+            left.extend(_lower(sysfs / "class/net" / name))
+    return frozenset(found)
+
+
+def is_driven(sysfs: Path, device: str) -> bool:
+    """Say whether a device is on a bus and has a driver."""
+    buses = attributes.names(sysfs / "bus") or ()
+    return any((sysfs / "bus" / bus / "devices" / device / "driver").exists() for bus in buses)
+
+
+def _lower(folder: Path) -> Iterator[str]:
+    for name in attributes.names(folder) or ():
+        if name.startswith("lower_"):
+            yield name.removeprefix("lower_")
+
+
+def _device(folder: Path) -> str:
+    device = folder / "device"
+    return device.resolve().name if device.exists() else ""
 
 
 def _both(statistics: Path, received: str, sent: str) -> int | None:

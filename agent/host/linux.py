@@ -2,19 +2,32 @@
 
 import os
 import socket
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import IPv4Address
 from pathlib import Path, PurePosixPath
 from typing import Final, TypeAlias, TypeVar
 
-from agent.host import disks, interfaces, memory, mounts, places, routes, writing
+from agent.host import (
+    disks,
+    interfaces,
+    memory,
+    mounts,
+    places,
+    reaching,
+    routes,
+    services,
+    writing,
+)
 from agent.host.disks import Storage
 from agent.host.guard import Guard
 from agent.host.interfaces import Interface
 from agent.host.memory import Memory
 from agent.host.mounts import Filesystem
 from agent.host.places import Place
+from agent.host.reaching import Peer
+from agent.host.routes import Route
 from agent.host.writing import NotTriedError
 
 PROC_PATIENCE: Final = timedelta(seconds=5)
@@ -26,6 +39,7 @@ UPTIME: Final = Path("/proc/uptime")
 T = TypeVar("T")
 Statvfs: TypeAlias = Callable[[str], os.statvfs_result]
 Write: TypeAlias = Callable[[str], float]
+Connect: TypeAlias = Callable[[Peer, timedelta], Awaitable[float | None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +64,7 @@ class Host:
         uptime: For how long the machine has been up: a file that is the same in every container.
         statvfs: How a filesystem is measured.
         write: How a directory is written to.
+        connect: How another machine is reached.
     """
 
     def __init__(
@@ -61,13 +76,14 @@ class Host:
         uptime: Path = UPTIME,
         statvfs: Statvfs = os.statvfs,
         write: Write = writing.write,
+        connect: Connect = reaching.connect,
     ) -> None:
         self.root = root
         self.hostname = socket.gethostname()
         self._boot_id = boot_id
         self._mountinfo = mountinfo
         self._uptime = uptime
-        self._statvfs, self._write = statvfs, write
+        self._statvfs, self._write, self._connect = statvfs, write, connect
         self._guard = Guard()
         self._procfs, self._sysfs = root / "proc", root / "sys"
         # `net` is that of whoever reads it, and an agent in a container may have a network of its
@@ -132,9 +148,37 @@ class Host:
         """Read the interfaces that are named, or else those with hardware."""
         return await self._ask("interfaces", lambda: interfaces.found(self._sysfs, named))
 
-    async def has_default_route(self) -> bool | None:
-        """Read whether there is a default route; None where that cannot be asked."""
-        return await self._ask("routes", lambda: routes.has_default(self._network))
+    async def uplinks(self, through: Collection[str]) -> frozenset[str]:
+        """Find the interfaces that lie below some others, as those of a bond do, and those."""
+        return await self._ask("uplinks", lambda: interfaces.below(self._sysfs, through))
+
+    async def is_driven(self, device: str) -> bool:
+        """Read whether a device of a name is on one of the machine's buses and has a driver."""
+        return await self._ask(device, lambda: interfaces.is_driven(self._sysfs, device))
+
+    async def default_routes(self) -> tuple[Route, ...] | None:
+        """Read the default routes; None where they cannot be asked for."""
+        return await self._ask("routes", lambda: routes.defaults(self._network))
+
+    async def touch(self, neighbour: IPv4Address) -> None:
+        """Make the kernel find out whether a neighbour is there."""
+        await self._ask(f"{neighbour}", lambda: reaching.touch(neighbour))
+
+    async def answers(self, neighbour: IPv4Address) -> bool | None:
+        """Read whether the kernel finds a neighbour; None where it keeps no account of it."""
+        return await self._ask("neighbours", lambda: routes.neighbour(self._network, neighbour))
+
+    async def connect(self, peer: Peer, *, patience: timedelta) -> float | None:
+        """Connect to a peer; return the seconds until it answered, or None if it did not."""
+        return await self._connect(peer, patience)
+
+    async def http(self, url: str, *, patience: timedelta) -> str:
+        """Ask a service of this machine by HTTP; return nothing when it is well, else why not."""
+        return await services.http(url, patience=patience)
+
+    async def http2(self, socket: str, *, patience: timedelta) -> str:
+        """Ping a service on a UNIX socket of the host; return nothing, or why it is not well."""
+        return await services.http2(str(self.root / socket.lstrip("/")), patience=patience)
 
     async def storage(self, filesystems: Collection[Filesystem]) -> Storage | None:
         """Read which disks there are, and which of them carry some filesystems."""

@@ -1,19 +1,21 @@
-"""Whether the node's interfaces have a link, lose it or lose packets, and lead anywhere."""
+"""Whether the node's interfaces are there, have a link, lose it or lose packets, and lead out."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from agent.host.interfaces import Interface
 from agent.host.linux import Host
 from agent.probe import Past, Probe
 from agent.readings import Answer, Counter, Reading
+from nodehealth.health import Level
 from nodehealth.signals import Knowledge
 
 CARRIER_DOWN: Final = "net.carrier_down"
 FLAPS: Final = "net.flaps"
 ERRORS: Final = "net.errors"
 DROPS: Final = "net.drops"
+MISSING: Final = "net.missing"
 NO_ROUTE: Final = "net.default_route_missing"
 
 
@@ -22,7 +24,8 @@ class Network(Probe):
     """Watches the host's interfaces and its default route."""
 
     interfaces: tuple[str, ...] = ()
-    """What to watch; by default every interface with hardware of its own."""
+    """What to watch; by default every interface with hardware of its own. One that is named is
+    missed when it is gone; else only those that lead the host out are: others leave with a pod."""
     most: int = 16
     """How many are watched when none is named."""
 
@@ -30,14 +33,45 @@ class Network(Probe):
         """Say how each interface is, and whether there is a way out."""
         there = await host.interfaces(self.interfaces)
         watched = there if self.interfaces else there[: self.most]
-        has_route = await host.has_default_route()
+        routes = await host.default_routes()
+        uplinks = await host.uplinks({route.interface for route in routes or ()})
         uptime = await host.uptime()
         return [
-            _lost(NO_ROUTE, "", past, is_there=has_route),
+            _lost(NO_ROUTE, "", past, is_there=None if routes is None else bool(routes)),
+            *self._present(there, uplinks, past),
+            *[await _gone(each, there, host) for each in _learned(past, there)],
             *(_lost(CARRIER_DOWN, each.name, past, is_there=each.has_carrier) for each in watched),
             *(counter for each in watched for counter in _counters(each, uptime)),
             *(_absent(name) for name in self.interfaces if name not in {i.name for i in there}),
         ]
+
+    def _present(
+        self, there: Sequence[Interface], uplinks: Collection[str], past: Past
+    ) -> Iterator[Reading]:
+        for each in there:
+            is_learned = (MISSING, each.name) in past
+            if each.device and (is_learned or each.name in uplinks or each.name in self.interfaces):
+                fields = {"device": each.device}
+                yield Reading(name=MISSING, subject=each.name, fields=fields, value=0.0)
+
+
+def _learned(past: Past, there: Sequence[Interface]) -> Iterator[Level]:
+    """Give what was there in this boot and is not."""
+    names = {each.name for each in there}
+    for (name, subject), level in past.items():
+        if name == MISSING and level.value is not None and subject not in names:
+            yield level
+
+
+async def _gone(known: Level, there: Sequence[Interface], host: Host) -> Reading:
+    """Say that an interface is missing, unless it has another name or is in a pod's hands."""
+    device = str(known.fields.get("device", ""))
+    gone = Reading(name=MISSING, subject=known.subject, fields=known.fields, value=1.0)
+    if any(each.device == device for each in there):
+        return replace(gone, value=0.0)
+    if await host.is_driven(device):
+        return replace(gone, value=None, knowledge=Knowledge.NOT_APPLICABLE)
+    return gone
 
 
 def _lost(name: str, subject: str, past: Past, *, is_there: bool | None) -> Reading:

@@ -1,6 +1,7 @@
 """Machines recorded as folders: what procfs and sysfs say, written down by a test."""
 
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,10 +49,17 @@ class Tree:
         )
         self.write("mountinfo", "\n".join(lines))
 
-    def interface(self, name: str, *, flags: int = 0x1003, carrier: int | None = 1) -> None:
-        """Plug in a network interface with hardware."""
+    def interface(
+        self, name: str, *, flags: int = 0x1003, carrier: int | None = 1, device: str = ""
+    ) -> None:
+        """Plug in a network interface with hardware, which has a driver if it has a name."""
         folder = f"sys/class/net/{name}"
-        (self.root / folder / "device").mkdir(parents=True, exist_ok=True)
+        if device:
+            shutil.rmtree(self.root / folder, ignore_errors=True)
+            (self.root / f"sys/bus/pci/devices/{device}/driver").mkdir(parents=True, exist_ok=True)
+            self.link(f"{folder}/device", f"sys/bus/pci/devices/{device}")
+        else:
+            (self.root / folder / "device").mkdir(parents=True, exist_ok=True)
         self.write(f"{folder}/flags", hex(flags))
         if carrier is not None:
             self.write(f"{folder}/carrier", carrier)
@@ -76,6 +84,10 @@ class Tree:
             self.link(f"sys/dev/block/{number}", real)
             self.link(f"sys/dev/block/{major}:{int(minor) + 1}", part)
             self.link(f"sys/class/block/{name}p1", part)
+
+    def take(self, name: str) -> None:
+        """Take an interface out of the network namespace; its device stays."""
+        shutil.rmtree(self.root / f"sys/class/net/{name}")
 
     def unplug(self, name: str) -> None:
         """Take a disk away, as the kernel does with a controller that fell off the bus."""

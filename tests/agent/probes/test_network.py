@@ -12,7 +12,15 @@ from pathlib import Path
 import pytest
 
 from agent.probe import Past
-from agent.probes.network import CARRIER_DOWN, DROPS, ERRORS, FLAPS, NO_ROUTE, Network
+from agent.probes.network import (
+    CARRIER_DOWN,
+    DROPS,
+    ERRORS,
+    FLAPS,
+    MISSING,
+    NO_ROUTE,
+    Network,
+)
 from agent.readings import Answer, Counter, Reading
 from nodehealth.health import Level
 from nodehealth.signals import Knowledge
@@ -69,7 +77,11 @@ async def no_route(tree: Tree, *, was: float | None = 0.0) -> float | str | None
 async def test_a_healthy_machine_has_a_link_and_a_way_out(tree: Tree) -> None:
     answers = await Network().check(tree.host, {})
 
-    assert spoken(answers) == {(CARRIER_DOWN, "eth0"): 0, (NO_ROUTE, ""): 0}
+    assert spoken(answers) == {
+        (CARRIER_DOWN, "eth0"): 0,
+        (MISSING, "eth0"): 0,
+        (NO_ROUTE, ""): 0,
+    }
 
 
 async def test_a_link_that_was_there_is_missed(tree: Tree) -> None:
@@ -126,6 +138,90 @@ async def test_only_interfaces_with_hardware_of_their_own_are_watched(tree: Tree
     answers = await Network().check(tree.host, {})
 
     assert {each.subject for each in answers} == {"eth0", ""}
+
+
+def named(*names: str) -> Network:
+    return Network(interfaces=names)
+
+
+async def missing(tree: Tree, *, was: str = "eth0", device: str = "0000:3b:00.0") -> object:
+    known = Level(name=MISSING, subject=was, value=0.0, since=NOON, fields={"device": device})
+    answers = await Network().check(tree.host, {(MISSING, was): known})
+    return spoken(answers)[MISSING, was]
+
+
+async def test_an_interface_that_leads_out_is_missed_from_then_on(tmp_path: Path) -> None:
+    tree = Tree(root=tmp_path)
+    tree.up(100)
+    for name, device in {"eth0": "0000:3b:00.0", "eth1": "0000:3b:00.1"}.items():
+        tree.interface(name, device=device)
+    route(tree, LOCAL, DEFAULT)
+
+    answers = await Network().check(tree.host, {})
+
+    there = [each for each in answers if each.name == MISSING]
+    assert [(each.subject, each.fields) for each in there] == [("eth0", {"device": "0000:3b:00.0"})]
+
+
+async def test_the_ports_of_a_bond_that_leads_out_are_missed_too(tmp_path: Path) -> None:
+    tree = Tree(root=tmp_path)
+    tree.up(100)
+    tree.interface("eth0", device="0000:3b:00.0")
+    tree.interface("eth1", device="0000:3b:00.1")
+    tree.write("sys/class/net/bond0/lower_eth0/x", "")
+    tree.write("sys/class/net/vlan7/lower_bond0/x", "")
+    tree.write("proc/1/net/ipv6_route", DEFAULT_6.replace("eth0", "vlan7"))
+
+    answers = await Network().check(tree.host, {})
+
+    assert {each.subject for each in answers if each.name == MISSING} == {"eth0"}
+
+
+async def test_one_that_is_named_is_missed_though_it_leads_nowhere(tree: Tree) -> None:
+    tree.interface("ib0", device="0000:3b:00.0")
+
+    answers = await named("ib0").check(tree.host, {})
+
+    assert spoken(answers)[MISSING, "ib0"] == 0
+
+
+async def test_an_interface_that_fell_off_its_bus_is_missing(tree: Tree) -> None:
+    tree.take("eth0")
+
+    assert await missing(tree) == 1
+
+
+async def test_one_whose_driver_gave_it_up_is_missing(tree: Tree) -> None:
+    tree.interface("eth0", device="0000:3b:00.0")
+    tree.take("eth0")
+    (tree.root / "sys/bus/pci/devices/0000:3b:00.0/driver").rmdir()
+
+    assert await missing(tree) == 1
+
+
+async def test_one_that_a_pod_took_is_not_missing(tree: Tree) -> None:
+    tree.interface("eth0", device="0000:3b:00.0")
+    tree.take("eth0")
+
+    assert await missing(tree) == "notApplicable"
+
+
+async def test_one_that_has_a_new_name_is_not_missing(tree: Tree) -> None:
+    tree.interface("ens1", device="0000:3b:00.0")
+    tree.take("eth0")
+
+    assert await missing(tree) == 0
+
+
+async def test_one_that_is_back_is_not_missing_any_more(tree: Tree) -> None:
+    tree.interface("eth1", device="0000:3b:00.1")
+    known = Level(
+        name=MISSING, subject="eth1", value=1.0, since=NOON, fields={"device": "0000:3b:00.1"}
+    )
+
+    answers = await Network().check(tree.host, {(MISSING, "eth1"): known})
+
+    assert spoken(answers)[MISSING, "eth1"] == 0
 
 
 async def test_one_that_is_named_is_watched_and_one_that_is_not_there_is_unknown(

@@ -1,0 +1,61 @@
+"""Whether another machine answers over the network."""
+
+import asyncio
+import contextlib
+import socket
+from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import IPv4Address, ip_address
+from typing import Final
+
+_DISCARD: Final = 9
+"""The port whose service throws away what it gets."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """A port of another machine, by address: a name would ask after the name server, too."""
+
+    address: str
+    port: int
+
+
+def peer(text: str) -> Peer:
+    """Read `ADDRESS:PORT`, or `[ADDRESS]:PORT` for IPv6.
+
+    Raises:
+        ValueError: the text is neither.
+    """
+    written, _, port = text.rpartition(":")
+    bare = written.removeprefix("[").removesuffix("]")
+    with contextlib.suppress(ValueError):
+        version, number = ip_address(bare).version, int(port)
+        if 0 < number < 2**16 and (version == 6) == (written != bare):
+            return Peer(address=bare, port=number)
+    raise ValueError(f"expected peers such as 10.0.0.1:443 or [fd00::1]:443, got {text!r}")
+
+
+async def connect(to: Peer, patience: timedelta) -> float | None:
+    """Connect once; return the seconds until it answered, or None if it did not.
+
+    Who refuses the connection is there, and the network in between works.
+    """
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    try:
+        async with asyncio.timeout(patience.total_seconds()):
+            _, writer = await asyncio.open_connection(to.address, to.port)
+    except ConnectionRefusedError:
+        return loop.time() - began
+    except OSError:  # a TimeoutError is one
+        return None
+    took = loop.time() - began
+    writer.transport.abort()
+    return took
+
+
+def touch(address: IPv4Address) -> None:
+    """Make the kernel use its entry of a neighbour, by a datagram that is empty and unanswered."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.setblocking(False)  # noqa: FBT003 - the socket's own way to say it
+        sender.sendto(b"", (str(address), _DISCARD))
