@@ -45,6 +45,8 @@ lock: $(READY) ## Pin the dependencies anew (uv comes from the package index).
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	  --no-header --extra dev pyproject.toml --output-file requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	  --no-header --constraint requirements.lock pyproject.toml --output-file deploy/image/requirements.lock
 
 crds: $(READY) ## Write deploy/crds and deploy/admission from the typed values.
 	$(BIN)/python -m nodehealth.crds deploy/crds
