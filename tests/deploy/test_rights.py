@@ -1,5 +1,6 @@
 """The programs have exactly the rights that they use."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -9,7 +10,7 @@ import pytest
 from simulator import virtualtime
 from simulator.api.audit import AuditEntry
 from tests.deploy import story
-from tests.deploy.manifests import DEPLOY, objects
+from tests.deploy.manifests import DEPLOY, ROOT, objects
 
 UNUSED: Final[Mapping[str, str]] = {}
 """Rights that no story uses, and why they are granted all the same."""
@@ -109,6 +110,13 @@ async def test_an_agent_cannot_write_for_another_node() -> None:
         said = await story.foreign_report(scene)
 
     assert "an agent writes only the NodeHealth that has the name of the node" in said
+
+
+def test_every_right_is_explained() -> None:
+    text = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+    plurals = {re.sub(r"\.[^/]*", "", right.resource) for right in granted()}
+
+    assert [plural for plural in plurals if f"`{plural}`" not in text] == []
 
 
 def test_accounts_are_bound_to_nothing_but_their_own_roles() -> None:
