@@ -2,6 +2,8 @@
 
 import pytest
 
+from agent import settings
+from agent.probes.runtime import Runtime
 from nodehealth import keys
 from remediator.rules import load
 from tests.deploy.manifests import DEPLOY, PROGRAMS, ROOT, configmaps, kustomization, named, objects
@@ -115,3 +117,22 @@ def test_the_remediator_runs_without_privileges() -> None:
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
     }
+
+
+def test_the_agents_settings_are_such_as_an_agent_takes() -> None:
+    (file,) = configmaps(DEPLOY / "daemonset")["nodemend-agent"].values()
+
+    runtime = settings.load({}, file=file).probes["runtime"]
+
+    assert runtime == Runtime(kubelet=True, containerd=True)
+
+
+def test_the_agent_may_write_where_it_tries_the_nodes_disk() -> None:
+    (pod,) = pods(DEPLOY / "daemonset")
+    paths = {
+        each["name"]: each["hostPath"]["path"] for each in pod["volumes"] if "hostPath" in each
+    }
+    mounts = {each["name"]: each for each in pod["containers"][0]["volumeMounts"]}
+
+    assert mounts["state"]["mountPath"] == paths["state"] == str(settings.STATE_FILE.parent)
+    assert "readOnly" not in mounts["state"]
