@@ -94,10 +94,19 @@ def test_whatever_lies_in_a_namespace_says_in_which(program: str) -> None:
         "DaemonSet",
         "Deployment",
         "PodDisruptionBudget",
+        "ResourceQuota",
     }
 
     for each in objects(DEPLOY / program):
         assert ("namespace" in each["metadata"]) == (each["kind"] in spaced), each["metadata"]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_quota_lets_pods_of_a_critical_class_run_at_all(program: str) -> None:
+    (pod,) = pods(DEPLOY / program)
+    scopes = named(DEPLOY / program, "ResourceQuota")["spec"]["scopeSelector"]["matchExpressions"]
+
+    assert pod["priorityClassName"] in scopes[0]["values"]
 
 
 def test_agents_are_rolled_out_in_tenths_and_run_on_every_node() -> None:
