@@ -24,6 +24,9 @@ POOL_LABEL: Final = f"{GROUP}/pool"
 SCHEMA_ANNOTATION: Final = f"{GROUP}/schema"
 """On our CustomResourceDefinitions: a digest of the schema, by which a program knows its own."""
 
+TOLD: Final = "nodemend-told"
+"""What the names of the ConfigMaps begin with that hold what people have been told."""
+
 LEDGER_NAME: Final = "default"
 LEADER_LEASE: Final = "nodemend-remediator"
 RULES_CONFIG_MAP: Final = "nodemend-rules"

@@ -23,7 +23,7 @@ from nodehealth.kube.objects import BARE_PODS, NODES, BarePod, Node
 from nodehealth.kube.reflector import Key, Reflector
 from nodehealth.ledger import REPAIR_LEDGERS, RepairLedger
 from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair, Phase
-from remediator import actions, providers, sinks
+from remediator import actions, posting, providers, sinks
 from remediator.act import Act
 from remediator.actions import Action
 from remediator.admission import Admission
@@ -38,8 +38,9 @@ from remediator.rules import load
 from remediator.rules.policy import Policy
 from remediator.rules.rule import RuleSet
 from remediator.scene import Around
-from remediator.sinks import Sink
+from remediator.sinks import Outside, Sink
 from remediator.tell import Tell
+from remediator.telling import Telling
 
 logger = logging.getLogger(__name__)
 
@@ -131,8 +132,19 @@ async def serve(
     files = await asyncio.to_thread(loaded, settings)
     logger.info("%d rules (%s), %s", len(files.rules.rules), files.rules.digest, files.policy.mode)
     jitter = Random()  # noqa: S311 - jitter is no secret
-    async with connect.connect(config, context=context, manager=keys.REMEDIATOR_MANAGER) as client:
-        await run(settings, files, client=client, clock=clocks.wall, random=jitter, stop=stop)
+    async with (
+        connect.connect(config, context=context, manager=keys.REMEDIATOR_MANAGER) as client,
+        posting.outside(clocks.wall) as outside,
+    ):
+        await run(
+            settings,
+            files,
+            client=client,
+            clock=clocks.wall,
+            random=jitter,
+            stop=stop,
+            outside=outside,
+        )
 
 
 async def run(
@@ -143,11 +155,14 @@ async def run(
     clock: Clock,
     random: Random,
     stop: asyncio.Event,
+    outside: Outside | None = None,
 ) -> None:
     """Watch the fleet, and act on it while leading, until told to stop."""
-    remediator = Remediator(files, client=client, clock=clock, random=random)
+    remediator = Remediator(files, client=client, clock=clock, random=random, outside=outside)
     remediator.restrict(Mode.OBSERVE)  # until the cluster is known to have all that we need
-    prerequisites = Prerequisites(client, remediator.restrict)
+    prerequisites = Prerequisites(
+        client, lambda most: remediator.restrict(most, prerequisites.missing)
+    )
     looks = loops.every(_LOOKS, prerequisites.look, name="look at the cluster", random=random)
 
     async def lead() -> None:
@@ -178,13 +193,31 @@ async def run(
 class Remediator:
     """One replica: its caches are always warm, and it acts while it leads."""
 
-    def __init__(self, files: Loaded, *, client: Client, clock: Clock, random: Random) -> None:
+    def __init__(
+        self,
+        files: Loaded,
+        *,
+        client: Client,
+        clock: Clock,
+        random: Random,
+        outside: Outside | None = None,
+    ) -> None:
         self._policy, self._provider = files.policy, files.provider
         self._client, self._clock, self._random = client, clock, random
         self._fleet = Fleet(files.policy, self._watches)
         self._admission = Admission(client=client, clock=clock)
         tell = Tell(client=client, clock=clock)
-        self.faults = Faults(begun=tell.fault, over=tell.fault_over)
+        self._telling = Telling(
+            tell=tell,
+            client=client,
+            outside=outside,
+            sink=sink,
+            repairs=self._fleet.repairs,
+            clock=clock,
+            random=random,
+        )
+        self._telling.use(files.policy.alerts, files.rules)
+        self.faults = Faults(begun=self._telling.fault, over=self._telling.fault_over)
         act = Act(
             client=client,
             admission=self._admission,
@@ -229,10 +262,19 @@ class Remediator:
             if await self._ensured():
                 break
             await asyncio.sleep(pause.total_seconds())
-        await self._reconciler.run()
+        async with asyncio.TaskGroup() as tasks:
+            telling = tasks.create_task(self._telling.run(), name="tell")
+            await self._reconciler.run()
+            telling.cancel()
 
-    def restrict(self, most: Mode) -> None:
-        """Go no further than this, whatever rules and policy say."""
+    def restrict(self, most: Mode, missing: tuple[str, ...] = ()) -> None:
+        """Go no further than this, whatever rules and policy say, for the cluster lacks something.
+
+        Args:
+            most: How far we may go.
+            missing: What is lacking, as sentences for people.
+        """
+        self._telling.lacks(missing)
         self._reconciler.restrict(most)
 
     def stop(self) -> None:
@@ -282,6 +324,7 @@ class Remediator:
     def _ledger_changed(
         self, _: Key, before: RepairLedger | None, ledger: RepairLedger | None
     ) -> None:
+        self._telling.ledger(ledger)
         for node in self._fleet.see_ledger(ledger):
             self._reconciler.touch(node)
         if before is not None and ledger is not None and _gave_back(before, ledger):
@@ -291,6 +334,7 @@ class Remediator:
         self, key: Key, before: NodeRepair | None, repair: NodeRepair | None
     ) -> None:
         self._fleet.see_repair(key[1], repair)
+        self._telling.repair(before, repair)
         known = repair or before
         if known is not None:
             self._reconciler.touch(known.spec.target.node)

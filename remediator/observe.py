@@ -130,6 +130,10 @@ class Fleet:
         """Return all repairs of a node, ended ones too."""
         return tuple(self._by_node.get(node, {}).values())
 
+    def repairs(self) -> tuple[NodeRepair, ...]:
+        """Return all repairs, ended ones too."""
+        return tuple(self._repairs.values())
+
     def open_repairs(self) -> tuple[NodeRepair, ...]:
         """Return the repairs that have not ended."""
         return tuple(self._open.values())

@@ -16,6 +16,8 @@ from nodehealth.repair import ENDED, Mode, NodeRepair, Phase, PhaseTime
 from remediator.decide import ladder
 from remediator.rules.alerting import Alerting, Urgency, is_louder
 
+REPAIR: Final = "NodeRepair"
+"""What kind of incident a repair is."""
 MARGIN: Final = timedelta(minutes=30)
 """How much longer than it may a phase must last before nodemend itself is suspected."""
 _RUNG: Final = timedelta(minutes=30)
@@ -121,7 +123,7 @@ def of_repair(repair: NodeRepair, manners: Alerting, runbook: str, now: datetime
     rises = _worsening(_rises(repair, manners, now))
     return Alert(
         incident=incident(repair),
-        name="NodeRepair",
+        name=REPAIR,
         labels={name: value for name, value in labels.items() if value},
         summary=_summary(repair, rises[-1]),
         description=_description(repair),

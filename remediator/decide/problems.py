@@ -13,6 +13,12 @@ from remediator.decide.alerts import Alert, Rise
 from remediator.decide.faults import Fault
 from remediator.rules.alerting import Alerting, Urgency
 
+FAULT: Final = "fault/"
+"""What the subject of every fault begins with."""
+RULES: Final = "rules"
+"""The subject of rules that can't be used."""
+PREREQUISITES: Final = "prerequisites"
+"""The subject of what the cluster lacks."""
 _URGENCY: Final[Mapping[Severity, Urgency]] = {
     Severity.CRITICAL: Urgency.PAGE,
     Severity.WARNING: Urgency.WARNING,
@@ -30,10 +36,10 @@ class Problem:
     name: str
     """What kind of problem it is, in CamelCase."""
     urgency: Urgency
-    since: datetime | None
-    """Since when it is known to be so, if that is known."""
     summary: str
     description: str
+    since: datetime | None = None
+    """Since when it is known to be so, if that is known."""
     runbook: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
 
@@ -52,7 +58,7 @@ def of_problem(problem: Problem, manners: Alerting, since: datetime) -> Alert:
     )
 
 
-def ledger(found: RepairLedger | None, now: datetime) -> Problem | None:
+def ledger(found: RepairLedger | None) -> Problem | None:
     """Say that new disruption is closed, which only a person can undo."""
     if found is None or found.spec.disruption is Disruption.OPEN:
         return None
@@ -62,7 +68,6 @@ def ledger(found: RepairLedger | None, now: datetime) -> Problem | None:
         subject=f"ledger/{found.metadata.uid}/{found.metadata.generation}",
         name="NodemendLedgerClosed",
         urgency=Urgency.PAGE,
-        since=now,
         summary=f"{path} is closed: no repair that has not begun will disrupt its node",
         description=(
             f"Either a person closed it, or it was lost and put together anew; it has {held}.\n"
@@ -74,28 +79,26 @@ def ledger(found: RepairLedger | None, now: datetime) -> Problem | None:
     )
 
 
-def rules_broken(says: str, now: datetime) -> Problem:
+def rules_broken(says: str) -> Problem:
     """Say that an edit of rules or policy could not be used, and the last good ones still hold."""
     return Problem(
-        subject="rules",
+        subject=RULES,
         name="NodemendRulesBroken",
         urgency=Urgency.WARNING,
-        since=now,
         summary="an edit of the rules or the policy can't be used; the ones before still hold",
         description=says,
     )
 
 
-def prerequisites_missing(missing: Iterable[str], now: datetime) -> Problem | None:
+def prerequisites_missing(missing: Iterable[str]) -> Problem | None:
     """Say what the cluster lacks, without which nothing may be enforced."""
     lacking = tuple(missing)
     if not lacking:
         return None
     return Problem(
-        subject="prerequisites",
+        subject=PREREQUISITES,
         name="NodemendPrerequisitesMissing",
         urgency=Urgency.WARNING,
-        since=now,
         summary="nodemend may not enforce: the cluster lacks something that it needs",
         description="\n".join(lacking),
     )
@@ -112,7 +115,7 @@ def fault(told: Fault, observed: Urgency) -> Problem:
         "mode": str(told.mode),
     }
     return Problem(
-        subject=f"fault/{told.node_uid}/{told.rule}",
+        subject=f"{FAULT}{told.node_uid}/{told.rule}",
         name="NodeFault",
         urgency=_URGENCY[told.severity] if told.mode is Mode.ENFORCE else observed,
         since=told.since,

@@ -9,7 +9,7 @@ from nodehealth.repair import Mode, Severity
 from remediator.decide import problems
 from remediator.decide.faults import Fault
 from remediator.rules.alerting import Alerting, Urgency
-from tests.builders import NOON, at, ledger
+from tests.builders import at, ledger
 
 FAULT = Fault(
     node="n1",
@@ -58,7 +58,7 @@ def test_a_fault_is_told_with_its_node_its_rule_and_its_evidence() -> None:
 
 
 def test_a_problem_that_comes_back_is_another_incident() -> None:
-    problem = problems.rules_broken("rules/a.yaml:1: nonsense", NOON)
+    problem = problems.rules_broken("rules/a.yaml:1: nonsense")
 
     first, second = (problems.of_problem(problem, Alerting(), at(n)) for n in (0, 60))
 
@@ -67,12 +67,12 @@ def test_a_problem_that_comes_back_is_another_incident() -> None:
 
 
 def test_an_open_ledger_is_no_problem() -> None:
-    assert problems.ledger(ledger(), NOON) is None
-    assert problems.ledger(None, NOON) is None
+    assert problems.ledger(ledger()) is None
+    assert problems.ledger(None) is None
 
 
 def test_a_closed_ledger_needs_a_person_and_says_how_to_open_it() -> None:
-    problem = problems.ledger(ledger(disruption=Disruption.CLOSED, cordons={"n1": 1}), NOON)
+    problem = problems.ledger(ledger(disruption=Disruption.CLOSED, cordons={"n1": 1}))
 
     assert problem is not None
     assert problem.urgency is Urgency.PAGE
@@ -84,14 +84,14 @@ def test_a_ledger_that_is_closed_again_is_another_problem() -> None:
     closed = ledger(disruption=Disruption.CLOSED)
     again = structs.replace(closed, metadata=structs.replace(closed.metadata, generation=3))
 
-    subjects = {each.subject for one in (closed, again) if (each := problems.ledger(one, NOON))}
+    subjects = {each.subject for one in (closed, again) if (each := problems.ledger(one))}
 
     assert len(subjects) == 2
 
 
 def test_what_the_cluster_lacks_is_told_and_nothing_if_it_lacks_nothing() -> None:
-    problem = problems.prerequisites_missing(["the CRD noderepairs"], NOON)
+    problem = problems.prerequisites_missing(["the CRD noderepairs"])
 
     assert problem is not None
     assert problem.description == "the CRD noderepairs"
-    assert problems.prerequisites_missing([], NOON) is None
+    assert problems.prerequisites_missing([]) is None

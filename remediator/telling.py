@@ -1,0 +1,163 @@
+"""All that people are told, in one place: Events and the log at once, alerts while we lead."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from random import Random
+
+from nodehealth.kit.clocks import Clock
+from nodehealth.kube.client import Client
+from nodehealth.ledger import RepairLedger
+from nodehealth.repair import NodeRepair
+from remediator.decide import problems
+from remediator.decide.faults import Fault
+from remediator.decide.problems import Problem
+from remediator.delivery import Count, Delivery, Once, Outcome, Repeated
+from remediator.herald import Herald
+from remediator.rules.alerting import Alerting
+from remediator.rules.rule import RuleSet
+from remediator.sinks import Outside, Sink
+from remediator.tell import Tell
+from remediator.told import Told
+
+logger = logging.getLogger(__name__)
+
+
+def _uncounted(receiver: str, outcome: Outcome, alerts: int) -> None:
+    del receiver, outcome, alerts
+
+
+class Telling:
+    """Knows what there is to tell, and has a herald tell it during each term as the leader.
+
+    Args:
+        tell: Writes Events and the log.
+        client: The door to the API server, for the record of what was told.
+        outside: What sinks work with; without it there are no alerts.
+        sink: Makes a way of telling by its name and settings.
+        repairs: All repairs that are known, ended ones too.
+        clock: The present time.
+        random: Where the jitter of retries comes from.
+        count: Counts what was delivered.
+    """
+
+    def __init__(
+        self,
+        *,
+        tell: Tell,
+        client: Client,
+        outside: Outside | None,
+        sink: Callable[[str, object], Sink],
+        repairs: Callable[[], Iterable[NodeRepair]],
+        clock: Clock,
+        random: Random,
+        count: Count = _uncounted,
+    ) -> None:
+        self._tell, self._client, self._outside = tell, client, outside
+        self._sink, self._repairs, self._count = sink, repairs, count
+        self._clock, self._random = clock, random
+        self._manners, self._rules = Alerting(), RuleSet(rules=(), digest="")
+        self._problems: dict[str, Problem] = {}
+        self._closed = ""
+        """Which closing of the ledger stands, if one does."""
+        self._herald: Herald | None = None
+        self._changed = asyncio.Event()
+
+    def use(self, manners: Alerting, rules: RuleSet) -> None:
+        """Tell by these manners from now on."""
+        self._manners, self._rules = manners, rules
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Have a herald, and another one whenever the manners change, until cancelled."""
+        for subject in [each for each in self._problems if each.startswith(problems.FAULT)]:
+            del self._problems[subject]  # of another term: what still holds is found again
+        while True:
+            self._changed.clear()
+            self._herald = self._new_herald()
+            async with asyncio.TaskGroup() as tasks:
+                telling = tasks.create_task(self._herald.run(), name="herald")
+                await self._changed.wait()
+                telling.cancel()
+
+    async def fault(self, fault: Fault) -> None:
+        """Tell of a fault that nothing but people will mend."""
+        self.problem(problems.fault(fault, self._manners.observed))
+        await self._tell.fault(fault)
+
+    async def fault_over(self, fault: Fault) -> None:
+        """Tell that such a fault went away."""
+        self.solved(problems.fault(fault, self._manners.observed).subject)
+        await self._tell.fault_over(fault)
+
+    def repair(self, before: NodeRepair | None, repair: NodeRepair | None) -> None:
+        """Take in how a repair is now, or that its record was deleted."""
+        if self._herald is not None:
+            self._herald.see(before, repair)
+
+    def ledger(self, ledger: RepairLedger | None) -> None:
+        """Take in whether the ledger lets anything be begun."""
+        problem = problems.ledger(ledger)
+        if problem is not None:
+            self.problem(problem)
+        if self._closed and (problem is None or problem.subject != self._closed):
+            self.solved(self._closed)
+        self._closed = problem.subject if problem is not None else ""
+
+    def lacks(self, missing: tuple[str, ...]) -> None:
+        """Take in what the cluster lacks, without which nothing is enforced."""
+        problem = problems.prerequisites_missing(missing)
+        if problem is None:
+            self.solved(problems.PREREQUISITES)
+        else:
+            self.problem(problem)
+
+    def rules_broken(self, says: str) -> None:
+        """Take in that an edit of rules or policy can't be used, or with nothing that it can."""
+        if says:
+            self.problem(problems.rules_broken(says))
+        else:
+            self.solved(problems.RULES)
+
+    def problem(self, problem: Problem) -> None:
+        """Take in that something is wrong, until it is solved."""
+        self._problems[problem.subject] = problem
+        if self._herald is not None:
+            self._herald.problem(problem)
+
+    def solved(self, subject: str) -> None:
+        """Take in that a problem is no more, if there was one."""
+        if self._problems.pop(subject, None) is not None and self._herald is not None:
+            self._herald.solved(subject)
+
+    def _new_herald(self) -> Herald:
+        told = Told(self._client)
+        herald = Herald(
+            manners=self._manners,
+            deliveries=tuple(self._deliveries(told)),
+            told=told,
+            repairs=self._repairs,
+            runbook=self._runbook,
+            clock=self._clock,
+            random=self._random,
+        )
+        for problem in self._problems.values():
+            herald.problem(problem)
+        return herald
+
+    def _deliveries(self, told: Told) -> Iterator[Delivery]:
+        if self._outside is None:
+            return
+        for each in self._manners.receivers:
+            sink = self._sink(each.sink, each.settings)
+            name, wire = each.name, self._outside
+            if sink.repeats is None:
+                yield Once(
+                    name, sink, outside=wire, random=self._random, count=self._count, told=told
+                )
+            else:
+                yield Repeated(name, sink, outside=wire, random=self._random, count=self._count)
+
+    def _runbook(self, rule: str) -> str:
+        known = self._rules.by_name.get(rule)
+        return known.runbook if known else ""
