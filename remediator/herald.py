@@ -39,6 +39,8 @@ _WRITTEN_WITHIN: Final = timedelta(seconds=5)
 """How long people may be kept waiting for the record to be written."""
 _FIRST_PAUSE: Final = timedelta(seconds=1)
 _LONGEST_PAUSE: Final = timedelta(seconds=30)
+_TRIES: Final = 6
+"""How often to try to read the record before people are told without it; about half a minute."""
 _DELETED: Final = "the record of the repair was deleted; its node is given back as it is"
 _NO_MORE: Final = "it is so no more"
 
@@ -138,14 +140,16 @@ class Herald:
     async def _load(self) -> None:
         if not self._once:
             return  # nobody has to be remembered
-        for pause in loops.backoff(_FIRST_PAUSE, _LONGEST_PAUSE, random=self._random):
+        pauses = loops.backoff(_FIRST_PAUSE, _LONGEST_PAUSE, random=self._random)
+        for pause in itertools.islice(pauses, _TRIES):
             try:
                 await self._told.load(self._once)
             except errors.KubeError as failed:
-                logger.warning("nobody is told anything before the record is read: %s", failed)
+                logger.warning("what people were told can't be read now: %s", failed)
                 await asyncio.sleep(pause.total_seconds())
             else:
                 return
+        logger.error("goes on without what people were told: they may hear the same again")
 
     async def _wait(self) -> None:
         try:

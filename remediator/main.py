@@ -5,7 +5,7 @@ import logging
 import signal
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -104,6 +104,8 @@ class Loaded:
     rules: RuleSet
     policy: Policy
     provider: Provider | None
+    sinks: Mapping[str, Sink] = field(default_factory=dict)
+    """By receiver, the way to tell it."""
 
 
 def loaded(settings: Settings) -> Loaded:
@@ -114,7 +116,9 @@ def loaded(settings: Settings) -> Loaded:
     """
     rules, policy = load.book(settings.rules, settings.policy, CHECKS)
     provider = owner(policy.provider, policy.provider_settings)
-    return Loaded(rules=rules, policy=policy, provider=provider)
+    receivers = policy.alerts.receivers
+    ways = {each.name: sink(each.sink, each.settings) for each in receivers}
+    return Loaded(rules=rules, policy=policy, provider=provider, sinks=ways)
 
 
 async def serve(
@@ -211,12 +215,11 @@ class Remediator:
             tell=tell,
             client=client,
             outside=outside,
-            sink=sink,
             repairs=self._fleet.repairs,
             clock=clock,
             random=random,
         )
-        self._telling.use(files.policy.alerts, files.rules)
+        self._telling.use(files.policy.alerts, files.rules, files.sinks)
         self.faults = Faults(begun=self._telling.fault, over=self._telling.fault_over)
         act = Act(
             client=client,

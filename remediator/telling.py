@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from random import Random
 
 from nodehealth.kit.clocks import Clock
@@ -34,7 +34,6 @@ class Telling:
         tell: Writes Events and the log.
         client: The door to the API server, for the record of what was told.
         outside: What sinks work with; without it there are no alerts.
-        sink: Makes a way of telling by its name and settings.
         repairs: All repairs that are known, ended ones too.
         clock: The present time.
         random: Where the jitter of retries comes from.
@@ -47,25 +46,25 @@ class Telling:
         tell: Tell,
         client: Client,
         outside: Outside | None,
-        sink: Callable[[str, object], Sink],
         repairs: Callable[[], Iterable[NodeRepair]],
         clock: Clock,
         random: Random,
         count: Count = _uncounted,
     ) -> None:
         self._tell, self._client, self._outside = tell, client, outside
-        self._sink, self._repairs, self._count = sink, repairs, count
+        self._repairs, self._count = repairs, count
         self._clock, self._random = clock, random
         self._manners, self._rules = Alerting(), RuleSet(rules=(), digest="")
+        self._sinks: Mapping[str, Sink] = {}
         self._problems: dict[str, Problem] = {}
         self._closed = ""
         """Which closing of the ledger stands, if one does."""
         self._herald: Herald | None = None
         self._changed = asyncio.Event()
 
-    def use(self, manners: Alerting, rules: RuleSet) -> None:
-        """Tell by these manners from now on."""
-        self._manners, self._rules = manners, rules
+    def use(self, manners: Alerting, rules: RuleSet, sinks: Mapping[str, Sink]) -> None:
+        """Tell by these manners from now on, each receiver in its way."""
+        self._manners, self._rules, self._sinks = manners, rules, sinks
         self._changed.set()
 
     async def run(self) -> None:
@@ -148,15 +147,12 @@ class Telling:
     def _deliveries(self, told: Told) -> Iterator[Delivery]:
         if self._outside is None:
             return
-        for each in self._manners.receivers:
-            sink = self._sink(each.sink, each.settings)
-            name, wire = each.name, self._outside
+        luck, wire, count = self._random, self._outside, self._count
+        for name, sink in self._sinks.items():
             if sink.repeats is None:
-                yield Once(
-                    name, sink, outside=wire, random=self._random, count=self._count, told=told
-                )
+                yield Once(name, sink, outside=wire, random=luck, count=count, told=told)
             else:
-                yield Repeated(name, sink, outside=wire, random=self._random, count=self._count)
+                yield Repeated(name, sink, outside=wire, random=luck, count=count)
 
     def _runbook(self, rule: str) -> str:
         known = self._rules.by_name.get(rule)

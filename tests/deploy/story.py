@@ -1,9 +1,9 @@
 """A cluster in which nobody may do more than the manifests grant, and all that was asked of it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, Final
 
@@ -20,6 +20,8 @@ from nodehealth.repair import NODE_REPAIRS, NodeRepair, Phase
 from remediator import main
 from remediator.decide.plan import KEPT, is_open
 from remediator.main import Loaded, Settings
+from remediator.rules.alerting import Alerting, Receiver
+from remediator.sinks import Outside
 from simulator import virtualtime
 from simulator.api.audit import AuditEntry
 from simulator.cluster import REMEDIATOR_TOKEN, Cluster
@@ -30,7 +32,20 @@ RBAC: Final = "rbac.authorization.k8s.io/v1"
 KINDS: Final = frozenset({"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"})
 USERS: Final = frozenset({keys.AGENT_USER, keys.REMEDIATOR_USER})
 MACHINES: Final = "machines.simulator.nodemend.dev"
+LOG: Final = main.sink("stdout", {})
 _TRIES: Final = 400
+
+
+def outside() -> Outside:
+    """Return a way to people that nobody listens at."""
+
+    async def post(url: str, body: bytes, headers: Mapping[str, str]) -> None:
+        del url, body, headers
+
+    async def write(text: str) -> None:
+        del text
+
+    return Outside(post=post, write=write, clock=virtualtime.clock())
 
 
 def shipped() -> list[dict[str, Any]]:
@@ -68,7 +83,11 @@ class Scene:
     @asynccontextmanager
     async def remediator(self, name: str) -> AsyncIterator[None]:
         """Let a replica run for a while, its election included."""
-        files = Loaded(rules=stage.RULES, policy=stage.policy(), provider=stage.PROVIDER)
+        receiver = Receiver(name="log", sink="stdout", settings={})
+        policy = replace(stage.policy(), alerts=Alerting(receivers=(receiver,)))
+        files = Loaded(
+            rules=stage.RULES, policy=policy, provider=stage.PROVIDER, sinks={"log": LOG}
+        )
         client = self.cluster.client(keys.REMEDIATOR_MANAGER, token=REMEDIATOR_TOKEN)
         stop = asyncio.Event()
         work = main.run(
@@ -78,6 +97,7 @@ class Scene:
             clock=virtualtime.clock(),
             random=Random(name),
             stop=stop,
+            outside=outside(),
         )
         running = asyncio.create_task(work)
         try:

@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from random import Random
 
 from msgspec import structs
 
 from nodehealth import keys
+from nodehealth.kube import errors
 from nodehealth.kube.client import Client
+from nodehealth.kube.transport import Request, Response, Transport
 from nodehealth.repair import Mode, NodeRepair, NodeRepairStatus, Phase, PhaseTime, Severity
 from remediator.decide import problems
 from remediator.decide.faults import Fault
@@ -109,9 +112,20 @@ def _any(*_: object) -> None:
     """Count nothing."""
 
 
-def town() -> Town:
+class Away(Transport):
+    """An API server that is away."""
+
+    def open(
+        self, request: Request, *, deadline: timedelta
+    ) -> AbstractAsyncContextManager[Response]:
+        """Refuse whatever is sent."""
+        raise errors.UnreachableError(f"{request.path}: nobody is there")
+
+
+def town(*, away: bool = False) -> Town:
     api = ApiServer(clock=virtualtime.clock())
-    return Town(client=Client(LocalTransport(api), manager=keys.REMEDIATOR_MANAGER))
+    transport = Away() if away else LocalTransport(api)
+    return Town(client=Client(transport, manager=keys.REMEDIATOR_MANAGER))
 
 
 @virtualtime.played
@@ -272,6 +286,16 @@ async def test_a_receiver_that_hangs_keeps_no_other_from_hearing() -> None:
     async with here.herald() as herald:
         here.enters(herald, Phase.NEEDS_HUMAN)
         await asyncio.sleep(5)
+
+    assert here.pager.said() == [("firing", "page")]
+
+
+@virtualtime.played
+async def test_people_are_told_even_if_what_they_know_can_not_be_read() -> None:
+    here = town(away=True)
+    async with here.herald() as herald:
+        here.enters(herald, Phase.NEEDS_HUMAN)
+        await asyncio.sleep(120)
 
     assert here.pager.said() == [("firing", "page")]
 
