@@ -117,13 +117,13 @@ async def test_the_newest_state_is_kept_though_the_end_comes_in_the_middle_of_a_
 ) -> None:
     path, draft = tmp_path / "agent.json", tmp_path / ".agent.json.new"
     os.mkfifo(draft)  # whoever opens it to write sleeps until somebody reads
-    keeper = Keeper(path, patience=timedelta(seconds=0.2))
+    keeper = Keeper(path, patience=timedelta(seconds=1))
     running = asyncio.create_task(keeper.run())
     keeper.offer(known(1))
     await asyncio.sleep(0.05)
     keeper.offer(known(2))
     keeper.stop()
-    await asyncio.sleep(0.25)
+    await asyncio.sleep(1.1)
 
     reader = os.open(draft, os.O_RDONLY | os.O_NONBLOCK)
     draft.unlink()
