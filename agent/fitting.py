@@ -8,17 +8,21 @@ out, nothing is missing that a verdict needs; beyond that, a failed probe named 
 
 import bisect
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 from typing import Final, TypeAlias
 
 import msgspec
 
+from agent import packing
 from nodehealth.catalogue import CATALOGUE
 from nodehealth.health import Event, Level, NodeHealthStatus, ProbeReport, ProbeState
 from nodehealth.history import History
 from nodehealth.signals import Knowledge, Signal, Unit
 
+LEFT_OUT: Final = ("flips", "counts", "levels", "events")
+"""What a report may lack, in the order in which it goes."""
 LIMIT: Final = 7 * 1024
 """Bytes of a status, so that the object with its metadata and managed fields stays below 8 KiB."""
 PROBE: Final = "report"
@@ -27,9 +31,9 @@ _FAR: Final = 0.5
 
 
 class _Part(IntEnum):
-    BUCKETS = 0
+    FLIPS = 0
+    BUCKETS = 1
     """The counts of an event per hour and five minutes; its last times stay."""
-    FLIPS = 1
     LEVEL = 2
     EVENT = 3
 
@@ -38,9 +42,17 @@ _Sacrifice: TypeAlias = tuple[_Part, int]
 """A part of the report, and its index there."""
 
 
-def size(status: NodeHealthStatus) -> int:
-    """Return how many bytes a status takes on the wire."""
-    return len(msgspec.json.encode(status))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """A report that fits."""
+
+    status: NodeHealthStatus
+    size: int
+    """Bytes on the wire."""
+    left_out: Mapping[str, int]
+    """How many of each of LEFT_OUT it lacks."""
+    message: str = ""
+    """The same in words; empty when it lacks nothing."""
 
 
 def fit(
@@ -48,17 +60,24 @@ def fit(
     now: datetime,
     limit: int = LIMIT,
     catalogue: Mapping[str, Signal] = CATALOGUE,
-) -> NodeHealthStatus:
+) -> Fitted:
     """Return the status, or as much of it as fits."""
-    if size(status) <= limit:
-        return status
+    whole = packing.size(status)
+    if whole <= limit:
+        return Fitted(status=status, size=whole, left_out=dict.fromkeys(LEFT_OUT, 0))
     order = [*_details(status), *_facts(status, catalogue)]
 
     def saves_enough(count: int) -> bool:
-        return size(_without(status, order[:count], now)) <= limit
+        return packing.size(_without(status, order[:count], now)) <= limit
 
     count = 1 + bisect.bisect_left(range(1, len(order)), x=True, key=saves_enough)
-    return _without(status, order[:count], now)
+    smaller = _without(status, order[:count], now)
+    return Fitted(
+        status=smaller,
+        size=packing.size(smaller),
+        left_out=_counted(order[:count]),
+        message=smaller.probes[-1].message,
+    )
 
 
 def _details(status: NodeHealthStatus) -> Iterator[_Sacrifice]:
@@ -114,16 +133,20 @@ def _without(
 
 
 def _confession(sacrifices: list[_Sacrifice], now: datetime) -> ProbeReport:
-    parts = [part for part, _ in sacrifices]
-    is_whole = set(parts) <= {_Part.FLIPS}
+    gone = _counted(sacrifices)
     message = (
         "left out of a report that is too large: "
-        f"flips of {parts.count(_Part.FLIPS)} levels, "
-        f"counts of {parts.count(_Part.BUCKETS)} events, "
-        f"{parts.count(_Part.LEVEL)} levels, {parts.count(_Part.EVENT)} events"
+        f"flips of {gone['flips']} levels, counts of {gone['counts']} events, "
+        f"{gone['levels']} levels, {gone['events']} events"
     )
+    is_whole = gone["flips"] == len(sacrifices)
     state = ProbeState.OK if is_whole else ProbeState.FAILED
     return ProbeReport(name=PROBE, state=state, since=now, message=message)
+
+
+def _counted(sacrifices: list[_Sacrifice]) -> Mapping[str, int]:
+    parts = [part for part, _ in sacrifices]
+    return {word: parts.count(part) for word, part in zip(LEFT_OUT, _Part, strict=True)}
 
 
 def _last(past: History) -> float:

@@ -122,13 +122,12 @@ class Publisher:
 
     def _fitted(self, status: NodeHealthStatus, at: datetime) -> NodeHealthStatus:
         fitted = fitting.fit(status, at)
-        is_cut = fitted is not status
-        if is_cut and not self._is_cut:
-            logger.warning("%s", fitted.probes[-1].message)
-        if self._is_cut and not is_cut:
+        if fitted.message and not self._is_cut:
+            logger.warning("%s", fitted.message)
+        if self._is_cut and not fitted.message:
             logger.info("the report fits again")
-        self._is_cut = is_cut
-        return fitted
+        self._is_cut = bool(fitted.message)
+        return fitted.status
 
 
 def _kind(failure: Exception) -> str:

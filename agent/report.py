@@ -1,18 +1,16 @@
 """The agent's own NodeHealth: made once, then only its status is written."""
 
 import logging
-from typing import Final
 
 import msgspec
 
+from agent import packing
 from nodehealth.health import NODE_HEALTHS, NodeHealth, NodeHealthStatus
 from nodehealth.kube import errors
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import NODES, Metadata, OwnerReference
 
 logger = logging.getLogger(__name__)
-
-_FIELDS: Final = msgspec.structs.fields(NodeHealthStatus)
 
 
 class NotOursError(Exception):
@@ -46,7 +44,7 @@ class Report:
             await self._patch(status)
 
     async def _patch(self, status: NodeHealthStatus) -> None:
-        body = {"status": explicit(status)}
+        body = {"status": packing.packed(status)}
         await self._client.merge_patch(NODE_HEALTHS, self._node, body, subresource="status")
 
     async def _settle(self) -> None:
@@ -85,8 +83,3 @@ class Report:
         return OwnerReference(
             api_version=NODES.api_version, kind=NODES.kind, name=self._node, uid=self._node_uid
         )
-
-
-def explicit(status: NodeHealthStatus) -> dict[str, object]:
-    """Return a status with every key present: a merge patch keeps what it does not name."""
-    return {field.encode_name: getattr(status, field.name) for field in _FIELDS}

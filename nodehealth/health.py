@@ -1,11 +1,11 @@
 """NodeHealth: what one agent knows of its node, and how well it knows it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Final, TypeAlias
 
-from msgspec import Meta, field
+from msgspec import Meta, field, structs
 
 from nodehealth import keys
 from nodehealth.history import History
@@ -29,6 +29,10 @@ class Level(Struct, frozen=True, kw_only=True):
     fields: Fields = field(default_factory=dict)
     flips: History = History()
     """When its value changed."""
+    more_subjects: Annotated[
+        tuple[Annotated[str, Meta(max_length=253)], ...], Meta(max_length=255)
+    ] = ()
+    """On the wire only: other subjects of which all of this is true; see NodeHealthStatus."""
 
 
 class Event(Struct, frozen=True, kw_only=True):
@@ -75,6 +79,18 @@ class NodeHealthStatus(Struct, frozen=True, kw_only=True):
     levels: Annotated[tuple[Level, ...], Meta(max_length=256)] = ()
     events: Annotated[tuple[Event, ...], Meta(max_length=128)] = ()
     probes: Annotated[tuple[ProbeReport, ...], Meta(max_length=64)] = ()
+
+    def __post_init__(self) -> None:
+        """Give each subject of a level a level of its own: nobody else sees them packed."""
+        if any(level.more_subjects for level in self.levels):
+            levels = sorted(_unpacked(self.levels), key=lambda level: (level.name, level.subject))
+            structs.force_setattr(self, "levels", tuple(levels))
+
+
+def _unpacked(levels: Iterable[Level]) -> Iterator[Level]:
+    for level in levels:
+        for subject in (level.subject, *level.more_subjects):
+            yield structs.replace(level, subject=subject, more_subjects=())
 
 
 class NodeHealth(Object, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent import fitting
+from agent import fitting, packing
 from nodehealth import history
 from nodehealth.health import Event, Level, NodeHealthStatus, ProbeReport, ProbeState
 from nodehealth.history import History
@@ -69,6 +69,10 @@ def status(levels: list[Level], events: list[Event] | None = None) -> NodeHealth
     return NodeHealthStatus(levels=tuple(levels), events=tuple(events or []), probes=(WELL,))
 
 
+def fit(whole: NodeHealthStatus, now: datetime, limit: int = fitting.LIMIT) -> NodeHealthStatus:
+    return fitting.fit(whole, now, limit).status
+
+
 def has(fitted: NodeHealthStatus, levels: list[Level]) -> bool:
     return all(each in fitted.levels for each in levels)
 
@@ -76,13 +80,13 @@ def has(fitted: NodeHealthStatus, levels: list[Level]) -> bool:
 def test_a_report_that_fits_is_left_alone() -> None:
     whole = status([level(n, flips=16) for n in range(4)])
 
-    assert fitting.fit(whole, NOON) == whole
+    assert fit(whole, NOON) == whole
 
 
 def test_the_flips_that_are_oldest_are_left_out_first() -> None:
     whole = status([level(n, flips=16) for n in range(15)])
 
-    fitted = fitting.fit(whole, NOON)
+    fitted = fit(whole, NOON)
 
     kept = [each.flips != History() for each in fitted.levels]
     assert len(kept) == 15
@@ -94,7 +98,7 @@ def test_levels_that_do_not_apply_go_before_events() -> None:
     absent = [level(n, knowledge=Knowledge.NOT_APPLICABLE) for n in range(30)]
     whole = status([*absent, level(30)], [event(1)])
 
-    fitted = fitting.fit(whole, NOON)
+    fitted = fit(whole, NOON)
 
     assert level(30) in fitted.levels
     assert fitted.events == (event(1),)
@@ -104,7 +108,7 @@ def test_events_lose_their_counts_of_long_ago_before_any_level_goes() -> None:
     levels = [level(n) for n in range(10)]
     whole = status(levels, [event(n) for n in range(9)])
 
-    fitted = fitting.fit(whole, NOON, limit=fitting.size(whole) - 300)
+    fitted = fit(whole, NOON, limit=packing.size(whole) - 300)
 
     kept = [bool(each.history.hours) for each in fitted.events]
     assert fitted.levels == tuple(levels)
@@ -117,9 +121,9 @@ def test_what_is_good_goes_before_what_happened_and_what_is_bad_goes_last() -> N
     bad = [broken(n, value=1.0) for n in range(20, 40)]
     whole = status([*bad, *good], [summed(n) for n in range(20)])
 
-    some_good = fitting.fit(whole, NOON, limit=fitting.size(whole) - 500)
-    some_events = fitting.fit(whole, NOON, limit=fitting.size(whole) // 2)
-    some_bad = fitting.fit(whole, NOON, limit=1500)
+    some_good = fit(whole, NOON, limit=packing.size(whole) - 500)
+    some_events = fit(whole, NOON, limit=packing.size(whole) // 2)
+    some_bad = fit(whole, NOON, limit=1500)
 
     assert (len(some_good.events), has(some_good, bad)) == (20, True)
     assert some_events.levels == tuple(bad)
@@ -132,7 +136,7 @@ def test_what_is_good_goes_before_what_happened_and_what_is_bad_goes_last() -> N
 def test_what_is_bad_since_long_ago_outlives_what_is_good_since_lately() -> None:
     whole = status([broken(0, value=1.0), *(broken(n, value=0.0) for n in range(1, 100))])
 
-    fitted = fitting.fit(whole, NOON)
+    fitted = fit(whole, NOON)
 
     assert broken(0, value=1.0) in fitted.levels
 
@@ -142,7 +146,7 @@ def test_how_bad_a_share_is_depends_on_what_it_is_a_share_of() -> None:
     empty = [level(n, value=0.99) for n in range(30, 60)]
     calm = [level(n, value=0.0, name="memory.pressure_full_avg60") for n in range(30)]
 
-    fitted = fitting.fit(status([*full, *empty, *calm]), NOON)
+    fitted = fit(status([*full, *empty, *calm]), NOON)
 
     assert has(fitted, full)
 
@@ -150,7 +154,7 @@ def test_how_bad_a_share_is_depends_on_what_it_is_a_share_of() -> None:
 def test_of_what_is_equally_bad_the_newest_goes_last() -> None:
     whole = status([level(n) for n in range(60)])
 
-    fitted = fitting.fit(whole, NOON)
+    fitted = fit(whole, NOON)
 
     assert fitted.levels == tuple(level(n) for n in range(60 - len(fitted.levels), 60))
 
@@ -159,7 +163,7 @@ def test_what_is_left_out_is_said() -> None:
     events = [event(n) for n in range(60, 63)]
     whole = status([level(n, flips=16) for n in range(60)], events)
 
-    report = fitting.fit(whole, NOON).probes[-1]
+    report = fit(whole, NOON).probes[-1]
 
     assert (report.name, report.state, report.since) == ("report", ProbeState.FAILED, NOON)
     found = re.fullmatch(
@@ -168,13 +172,13 @@ def test_what_is_left_out_is_said() -> None:
         report.message,
     )
     assert found is not None
-    assert int(found[1]) == 60 - len(fitting.fit(whole, NOON).levels)
+    assert int(found[1]) == 60 - len(fit(whole, NOON).levels)
 
 
 def test_while_only_flips_are_left_out_nothing_is_missing() -> None:
     whole = status([level(n, flips=16) for n in range(15)])
 
-    report = fitting.fit(whole, NOON).probes[-1]
+    report = fit(whole, NOON).probes[-1]
 
     assert (report.name, report.state) == ("report", ProbeState.OK)
     assert report.message.startswith("left out of a report that is too large: flips of ")
@@ -191,8 +195,8 @@ def test_a_report_always_fits_and_nothing_more_than_needed_is_left_out(
     levels = [level(n, flips=count) for n, count in enumerate(flips)]
     whole = status(levels, [event(n) for n in range(events)])
 
-    fitted = fitting.fit(whole, NOON, limit)
+    fitted = fit(whole, NOON, limit)
 
-    assert fitting.size(fitted) <= limit
-    assert (fitted == whole) == (fitting.size(whole) <= limit)
+    assert packing.size(fitted) <= limit
+    assert (fitted == whole) == (packing.size(whole) <= limit)
     assert {each.subject for each in fitted.levels} <= {each.subject for each in levels}
