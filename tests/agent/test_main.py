@@ -41,6 +41,8 @@ class Machine:
     folder: Path
     free: int = 500
     hangs: bool = field(default=False)
+    passed: timedelta = field(default=timedelta())
+    """How much time has passed that no test had to wait for."""
 
     def __post_init__(self) -> None:
         (self.folder / "boot").write_text("first")
@@ -54,6 +56,10 @@ class Machine:
             mountinfo=self.folder / "mountinfo",
             statvfs=lambda _: self.measure(),
         )
+
+    def clock(self) -> datetime:
+        """Return its time."""
+        return clocks.wall() + self.passed
 
     def measure(self) -> os.statvfs_result:
         """Answer as statvfs does."""
@@ -90,7 +96,7 @@ async def run(machine: Machine, client: Client, node: Node, stop: asyncio.Event)
         client=client,
         host=machine.host,
         claim=Claim(name=node.metadata.name, uid=node.metadata.uid),
-        clock=clocks.wall,
+        clock=machine.clock,
         random=Random(1),
         stop=stop,
     )
@@ -139,6 +145,7 @@ async def test_a_disk_that_fills_is_told(machine: Machine, client: Client, node:
 async def test_a_restart_remembers_since_when(machine: Machine, client: Client, node: Node) -> None:
     async with running(machine, client, node):
         before = space(await told(client, has(0.5)))
+    machine.passed = timedelta(hours=1)
 
     async with running(machine, client, node):
         await asyncio.sleep(0.2)
@@ -155,6 +162,7 @@ async def test_a_reboot_is_told_and_levels_begin_anew(
     async with running(machine, client, node):
         before = space(await told(client, has(0.5)))
     (machine.folder / "boot").write_text("second")
+    machine.passed = timedelta(hours=1)
 
     async with running(machine, client, node):
         status = await told(client, lambda status: status.boot_id == "second" and has(0.5)(status))
