@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pytest
 
+from nodehealth import keys
 from simulator import virtualtime
 from simulator.api.audit import AuditEntry
 from tests.deploy import story
@@ -91,6 +92,12 @@ def test_nothing_is_granted_that_nobody_asks_for(asked: list[AuditEntry]) -> Non
     unused = {str(right) for right in granted() if not any(map(right.covers, asked))}
 
     assert unused == UNUSED.keys()
+
+
+def test_what_was_told_is_kept_under_the_names_that_are_granted() -> None:
+    names = {right.names for right in granted() if right.resource == "configmaps" and right.names}
+
+    assert names == {tuple(f"{keys.TOLD}-{shard}" for shard in "0123456789abcdef")}
 
 
 def test_no_right_is_a_wildcard() -> None:
