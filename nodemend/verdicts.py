@@ -1,6 +1,6 @@
 """What the rules make of one sweep of a machine, without a cluster and without waiting."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -9,8 +9,17 @@ from nodehealth.kube.objects import Metadata, Node
 from remediator import main
 from remediator.decide.answers import Truth
 from remediator.decide.facts import Facts
-from remediator.decide.judge import Judgement, judge
+from remediator.decide.judge import Judgement, Mark, judge
 from remediator.rules import load
+from remediator.rules.rule import RuleSet
+
+
+def suspected(status: NodeHealthStatus, rules: RuleSet, now: datetime) -> Mapping[str, Mark]:
+    """Find the rules that hold, or would if what was seen lasts."""
+    node = Node(metadata=Metadata(name="this machine", uid=status.node_uid))
+    facts = Facts(node=node, health=NodeHealth(status=status), heard_at=now)
+    marks = judge(rules.rules, facts, Judgement(), now).marks
+    return {name: mark for name, mark in marks.items() if mark.truth >= Truth.SUSPECTED}
 
 
 def faults(status: NodeHealthStatus, rules: Path, now: datetime) -> Sequence[str]:
@@ -20,11 +29,7 @@ def faults(status: NodeHealthStatus, rules: Path, now: datetime) -> Sequence[str
         remediator.rules.documents.ProblemsError: the rules can't be used.
     """
     known = load.rules(rules, main.remedy)
-    node = Node(metadata=Metadata(name="this machine", uid=status.node_uid))
-    facts = Facts(node=node, health=NodeHealth(status=status), heard_at=now)
-    marks = judge(known.rules, facts, Judgement(), now).marks
     return [
         f"{name}: {'; '.join(mark.evidence)} ({known.by_name[name].about})"
-        for name, mark in marks.items()
-        if mark.truth >= Truth.SUSPECTED
+        for name, mark in suspected(status, known, now).items()
     ]

@@ -1,68 +1,159 @@
-"""The demo from the command line's side: files before, a summary and a report after."""
+"""The demo from the command line's side: rules and files before, a summary and a report after."""
 
 import asyncio
+import os
+import shutil
 import tempfile
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from agent import settings
 from nodehealth import quantities
+from nodehealth.kit import clocks
 from nodehealth.kit.settings import SettingsError
-from nodemend.demo import play, stage
-from nodemend.demo.play import Options
+from nodemend import paper, probe, shipped, verdicts
+from nodemend.demo import haste, play, realhost, stage
 from nodemend.demo.report import Report
+from nodemend.demo.scene import Options
 from remediator import main
 from remediator.rules import load
 
 
-def perform(
-    *,
-    nodes: int,
-    scenario: Path | None,
-    rules: Path,
-    most: str,
-    report: Path | None,
-    console: Console,
-) -> bool:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What the person who typed the command wants."""
+
+    nodes: int
+    scenario: Path | None = None
+    rules: Path | None = None
+    """Rules to judge by as they are; else the shipped ones, in haste."""
+    most: str = "3m"
+    report: Path | None = None
+    plain: bool = False
+    """Lines even where a screen could be shown."""
+
+
+def perform(wishes: Wishes, console: Console) -> bool:
     """Play the demo and say whether it went well.
 
     Raises:
         nodehealth.kit.settings.SettingsError: an option or the scenario makes no sense.
         remediator.rules.documents.ProblemsError: the rules can't be used.
-        nodemend.demo.play.DemoError: the demo could not go on.
+        nodemend.demo.scene.DemoError: the demo could not go on.
+        nodemend.demo.play.EndedError: somebody ended it.
         nodemend.demo.realhost.NoNamespaceError: no filesystem can be mounted here.
     """
-    load.rules(rules, main.remedy)
-    try:
-        lasting = quantities.duration(most)
-    except ValueError as wrong:
-        raise SettingsError(f"--for: {wrong}") from wrong
+    lasting = _lasting(wishes.most)
+    _check_writable(wishes.report)
     real = stage.real_name()
-    plan = stage.from_file(scenario, real) if scenario else stage.default(nodes, real)
+    if wishes.scenario is not None:
+        chosen = stage.from_file(wishes.scenario, real, lasting)
+    else:
+        chosen = stage.default(wishes.nodes, real, lasting)
     with tempfile.TemporaryDirectory(prefix="nodemend-demo-", ignore_cleanup_errors=True) as place:
         folder = Path(place)
-        (folder / "policy.yaml").write_text(stage.POLICY, encoding="utf-8")
-        (folder / "scratch").mkdir()
-        options = Options(rules=rules.resolve(), folder=folder, plan=plan, real=real, most=lasting)
+        _prepare(folder, wishes.rules, chosen.policy, console)
+        options = Options(
+            stage=chosen,
+            rules=load.rules(folder / "rules", main.remedy),
+            policy=load.policy(folder / load.POLICY_FILE),
+            folder=folder,
+            most=lasting,
+            live=console.is_terminal and not wishes.plain,
+        )
         result = asyncio.run(play.play(options, console))
-    console.print(_summary(result))
-    if report is not None:
-        report.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n")
-        console.print(f"The report is in {report}.")
+    paper.put(_summary(result), console)
+    if wishes.report is not None:
+        text = msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n"
+        wishes.report.write_bytes(text)
+        console.print(f"The report is in {wishes.report}.")
     return result.is_good()
 
 
+def _lasting(most: str) -> timedelta:
+    try:
+        return quantities.duration(most)
+    except ValueError as wrong:
+        raise SettingsError(f"--for: {wrong}") from wrong
+
+
+def _check_writable(report: Path | None) -> None:
+    """Refuse a report that nobody could write, before anything is begun."""
+    if report is None:
+        return
+    there = report.exists()
+    try:
+        with report.open("ab"):
+            pass
+    except OSError as unwritable:
+        fact = unwritable.strerror
+        raise SettingsError(f"--report {report}: expected a file to write, {fact}") from unwritable
+    if not there:
+        report.unlink()
+
+
+def _prepare(folder: Path, rules: Path | None, policy: str, console: Console) -> None:
+    """Lay out what the programs of the demo read."""
+    (folder / load.POLICY_FILE).write_text(policy, encoding="utf-8")
+    (folder / "scratch").mkdir()
+    to = folder / "rules"
+    if rules is not None:
+        load.rules(rules, main.remedy)
+        shutil.copytree(rules, to, ignore=shutil.ignore_patterns(load.POLICY_FILE))
+        return
+    to.mkdir()
+    console.print(f"Judges by {haste.SAID}.")
+    haste.copied(shipped.RULES, to, _held_already(folder, console))
+
+
+def _held_already(folder: Path, console: Console) -> Collection[str]:
+    """Name the rules that hold on this machine anyway: replacing it in a play would not help."""
+    config = folder / "agent.yaml"
+    config.write_text(realhost.settings("/"), encoding="utf-8")
+    with console.status("measures this machine …"):
+        status = asyncio.run(probe.sweep_once(settings.load(os.environ, file=config)))
+    found = verdicts.suspected(status, load.rules(shipped.RULES, main.remedy), clocks.wall())
+    for name, mark in found.items():
+        evidence = "; ".join(mark.evidence)
+        console.print(f"Leaves out rule {name}, for it holds here anyway: {evidence}.")
+    return found.keys()
+
+
 def _summary(result: Report) -> Table:
-    table = Table(title="What came of it", show_header=False, title_justify="left")
-    outcomes = ", ".join(f"{count} {phase}" for phase, count in sorted(result.repairs.items()))
-    held = ", ".join(f"{count} by {reason}" for reason, count in sorted(result.held.items()))
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
     table.add_row("nodes", f"{result.nodes}, {result.faults} of them fell sick")
-    table.add_row("repairs", outcomes or "none")
-    table.add_row("held back", held or "none")
+    table.add_row("repairs", _counted(result.repairs, "") or "none")
+    table.add_row("held back", _counted(result.held, "by ") or "none")
+    most = ", ".join(f"{count} in {scope}" for scope, count in result.most_disrupted.items())
+    table.add_row("disrupted at once", most or "none")
+    table.add_row("report to cordon", _latency(result))
     table.add_row("this machine", f"{result.real_node.outcome}: {result.real_node.fault_source}")
     table.add_row("broken promises", "\n".join(result.violations) or "none")
-    verdict = "every repair ended well" if result.is_good() else "not every repair ended well"
-    table.add_row("verdict", f"{verdict}, in {result.seconds:g} s")
+    table.add_row("verdict", f"{_verdict(result)}, in {result.seconds:g} s")
     return table
+
+
+def _verdict(result: Report) -> str:
+    if result.unfinished:
+        return f"not every repair ended: {'; '.join(result.unfinished)}"
+    return (
+        "a promise was broken" if result.violations else "every repair ended, no limit was broken"
+    )
+
+
+def _counted(counts: Mapping[str, int], by: str) -> str:
+    return ", ".join(f"{count} {by}{name}" for name, count in sorted(counts.items()))
+
+
+def _latency(result: Report) -> str:
+    known = result.latency_ms
+    if not known.samples:
+        return "not measured"
+    return f"{known.p50:g} ms (p50), {known.p99:g} ms (p99) over {known.samples}"

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-_PATIENCE: Final = 10.0
-"""How many seconds a program may take to end when it is asked to."""
+_PATIENCE: Final = 1.5
+"""How many seconds a program may take to end when it is asked to: a person waits, and what it
+leaves undone is gone with the cluster."""
 _TAIL: Final = 20
 
 

@@ -83,6 +83,7 @@ class RealHost(Hooks):
     ) -> None:
         self._folder, self._within, self._kubeconfig = folder, within, kubeconfig
         self._agent: Program | None = None
+        self._over = False
 
     @property
     def scratch(self) -> Path:
@@ -91,6 +92,8 @@ class RealHost(Hooks):
 
     async def machine_started(self, node: str, node_uid: str, boot_id: str) -> None:
         """Mount an empty filesystem and start an agent that knows nothing."""
+        if self._over:
+            return
         boot, config, kubeconfig = (
             self._folder / name for name in ("boot_id", "agent.yaml", "agent.kubeconfig")
         )
@@ -114,7 +117,8 @@ class RealHost(Hooks):
             await self._agent.stop(signal.SIGKILL)
 
     async def stop(self) -> None:
-        """End the agent in an orderly way."""
+        """End the agent in an orderly way, and start none any more."""
+        self._over = True
         if self._agent is not None:
             await self._agent.stop()
 
@@ -146,9 +150,13 @@ class RealHost(Hooks):
         self.scratch.mkdir(exist_ok=True)
         boot.write_text(f"{boot_id}\n")
         (self._folder / "agent.json").unlink(missing_ok=True)
-        mounts = ["/", str(self.scratch)]
-        settings = {"probes": {"filesystems": {"interval": "1s", "mounts": mounts}}}
-        config.write_text(yaml.safe_dump(settings))
+        config.write_text(settings("/", str(self.scratch)))
+
+
+def settings(*mounts: str) -> str:
+    """Return the agent's settings: every probe, but only these filesystems, looked at often."""
+    probes = {"filesystems": {"interval": "1s", "mounts": list(mounts)}}
+    return yaml.safe_dump({"probes": probes})
 
 
 def _is_small(folder: Path) -> bool:

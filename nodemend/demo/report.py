@@ -2,12 +2,17 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 import msgspec
 
 from nodehealth.repair import NodeRepair, Phase
+from nodemend.demo.latency import Latency
 from remediator.decide import plan
+
+GIVEN_UP = frozenset({Phase.NEEDS_HUMAN, Phase.PARKED})
+"""Phases in which a repair is over as far as nodemend goes: it waits for a person."""
 
 
 class RealNode(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,48 +38,62 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Repairs by the phase in which they ended."""
     held: Mapping[str, int]
     """How often a repair had to wait, by reason."""
+    most_disrupted: Mapping[str, int]
+    """The most nodes that were disrupted at once, by scope, as the observer counted them."""
     limit_violations: int
     """As the independent observer counted them."""
     violations: tuple[str, ...]
     """Every broken promise that it saw, in words."""
+    unfinished: tuple[str, ...]
+    """What had not come to its end when the time was up, in words."""
+    latency_ms: Latency
+    """From a report that made a node sick to its cordon, less the wait that the rule asks for."""
     real_node: RealNode
     seconds: float
 
     def is_good(self) -> bool:
-        """Say whether every sick node was repaired and no promise was broken."""
-        mended = self.repairs.get(Phase.RECOVERED, 0)
-        return mended == sum(self.repairs.values()) >= self.faults and not self.violations
+        """Say whether everything came to its end and no promise was broken."""
+        return not self.violations and not self.unfinished
 
 
-def made(
-    *,
-    nodes: int,
-    faults: int,
-    repairs: Sequence[NodeRepair],
-    violations: Sequence[str],
-    limit_violations: int,
-    real: str,
-    fault_source: str,
-    took: timedelta,
-) -> Report:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """What was counted while the demo ran."""
+
+    nodes: int
+    faults: int
+    left_sick: Sequence[str]
+    """The nodes that are sick and that nobody was called for."""
+    to_come: int
+    """The faults that the time did not suffice for."""
+    violations: Sequence[str]
+    limit_violations: int
+    most_disrupted: Mapping[str, int]
+    latency: Latency
+    took: timedelta
+
+
+def made(tally: Tally, repairs: Sequence[NodeRepair], *, real: str, source: str) -> Report:
     """Put the report together from what the cluster holds at the end."""
     mine = [each for each in repairs if each.spec.target.node == real]
-    real_node = RealNode(
-        name=real,
-        faults=tuple(each.spec.rule for each in mine),
-        fault_source=fault_source,
-        evidence=tuple(text for each in mine for text in each.spec.evidence),
-        outcome=mine[-1].status.phase if mine else "",
-    )
     return Report(
-        nodes=nodes,
-        faults=faults,
+        nodes=tally.nodes,
+        faults=tally.faults,
         repairs=Counter(str(each.status.phase) for each in repairs),
         held=Counter(reason for each in repairs for reason in waits(each)),
-        limit_violations=limit_violations,
-        violations=tuple(violations),
-        real_node=real_node,
-        seconds=round(took.total_seconds(), 1),
+        most_disrupted=tally.most_disrupted,
+        limit_violations=tally.limit_violations,
+        violations=tuple(tally.violations),
+        unfinished=_unfinished(tally, repairs),
+        latency_ms=tally.latency,
+        real_node=RealNode(
+            name=real,
+            faults=tuple(each.spec.rule for each in mine),
+            fault_source=source,
+            evidence=tuple(text for each in mine for text in each.spec.evidence),
+            outcome=mine[-1].status.phase if mine else "",
+        ),
+        seconds=round(tally.took.total_seconds(), 1),
     )
 
 
@@ -85,11 +104,18 @@ def waits(repair: NodeRepair) -> list[str]:
     return sorted({text.removeprefix(waiting).split(")", 1)[0] for text in texts})
 
 
-def ended(repairs: Sequence[NodeRepair], sick: int) -> bool:
-    """Say whether there is a repair for every sick node and none goes on."""
-    going = [each for each in repairs if plan.is_open(each) and not _is_given_up(each)]
-    return len(repairs) >= sick and not going
+def goes_on(repair: NodeRepair) -> bool:
+    """Say whether a repair has neither ended nor called a person."""
+    return plan.is_open(repair) and repair.status.phase not in GIVEN_UP
 
 
-def _is_given_up(repair: NodeRepair) -> bool:
-    return repair.status.phase is Phase.NEEDS_HUMAN
+def _unfinished(tally: Tally, repairs: Sequence[NodeRepair]) -> tuple[str, ...]:
+    going = [
+        f"the repair of {each.spec.target.node} is still {each.status.phase}"
+        for each in repairs
+        if goes_on(each)
+    ]
+    named = {each.spec.target.node for each in repairs if goes_on(each)}
+    sick = [f"{name} is still sick" for name in tally.left_sick if name not in named]
+    late = [f"{tally.to_come} faults were still to come"] if tally.to_come else []
+    return (*going, *sick, *late)

@@ -2,31 +2,53 @@
 
 import re
 import socket
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+import yaml
+
+from nodehealth import keys, quantities
 from nodehealth.kit.settings import SettingsError
 from simulator import scenario
+from simulator.observer import Limits
 from simulator.scenario import Pool, Scenario
 
+WEB: Final = "web"
+GPU: Final = "gpu"
 SLOTS: Final = 1
-POOL: Final = "workers"
+"""How many nodes of a pool may be disrupted at once."""
+_CORDONED: Final = 8
+_DEAD: Final = 3
+"""How many machines lose their power at once, in a pool with one slot."""
+_FIRST: Final = timedelta(seconds=4)
+_PACE: Final = timedelta(seconds=3)
+_TIMINGS: Final = {
+    "lease": "2s",
+    "monitor": "1s",
+    "monitor-grace": "6s",
+    "join": "1s",
+    "terminate": "2s",
+    "provision": "4s",
+    "pod-start": "1s",
+    "probe": "200ms",
+}
+"""The simulated cluster is in a hurry: real kubelets are missed after 50 s, and clouds are slow."""
 
-POLICY: Final = f"""\
-apiVersion: nodemend.dev/v1alpha1
-kind: Policy
-spec:
-  mode: enforce
-  limits: {{cordoned: 4, disrupted: {SLOTS}}}
-  rate: {{cordons: unlimited, disruptions: unlimited}}
-  pools:
-    - name: fleet
-      limits: {{cordoned: 4, disrupted: {SLOTS}}}
-      rate: {{cordons: unlimited, disruptions: unlimited}}
-  drain: {{settle: 2s, again: 1s}}
-  provider: simulator
-"""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """What is played and by which limits."""
+
+    plan: Scenario
+    real: str
+    """The Node's name of this machine."""
+    policy: str
+    """The YAML that the remediator reads."""
+    limits: Limits
+    """The same, for the observer."""
 
 
 def real_name() -> str:
@@ -35,22 +57,25 @@ def real_name() -> str:
     return f"this-{name}" if name else "this-machine"
 
 
-def default(nodes: int, real: str) -> Scenario:
-    """Return a cluster of synthetic nodes and this machine, in which one more node falls sick."""
-    first = Pool(name=POOL, nodes=nodes).names()[0]
+def default(nodes: int, real: str, lasting: timedelta) -> Stage:
+    """Return a cluster of synthetic nodes and this machine, in which some fall sick."""
+    gpus = nodes // 3
     spec = {
-        "pools": [{"name": POOL, "nodes": nodes, "external": [real], "gpus": 8}],
-        "workloads": [
-            {"name": "web", "replicas": 2 * nodes, "grace": 5, "budget": {"max-unavailable": 2}}
+        "pools": [
+            {"name": WEB, "nodes": nodes - gpus},
+            {"name": GPU, "nodes": gpus, "external": [real], "gpus": 8},
         ],
-        "faults": [{"disk-full": {"at": "12s", "node": first, "mount": "/scratch"}}],
-        "timings": {"join": "1s", "terminate": "2s", "provision": "5s", "pod-start": "1s"},
+        "workloads": [
+            {"name": WEB, "replicas": nodes, "grace": 5, "budget": {"max-unavailable": "50%"}}
+        ],
+        "faults": list(_faults(nodes - gpus, gpus, lasting)),
+        "timings": dict(_TIMINGS),
     }
     document = {"apiVersion": scenario.API_VERSION, "kind": scenario.KIND, "spec": spec}
-    return scenario.read(document, "the demo's scenario")
+    return _stage(scenario.read(document, "the demo's scenario"), real)
 
 
-def from_file(path: Path, real: str) -> Scenario:
+def from_file(path: Path, real: str, lasting: timedelta) -> Stage:
     """Read a scenario and add this machine to its first pool.
 
     Raises:
@@ -59,11 +84,62 @@ def from_file(path: Path, real: str) -> Scenario:
     written = scenario.load(path)
     if not written.pools:
         raise SettingsError(f"{path}: spec.pools: expected at least one pool, got none")
+    last = max((each.targets.at for each in written.faults), default=timedelta())
+    if last > quiet_from(lasting):
+        raise SettingsError(
+            f"{path}: spec.faults: expected the last one within two thirds of --for "
+            f"{quantities.spoken(lasting)}, so that it can be repaired; one comes after "
+            f"{quantities.spoken(last)}"
+        )
     first, *others = written.pools
     widened = replace(first, external=(*first.external, real))
-    return replace(written, pools=(widened, *others))
+    return _stage(replace(written, pools=(widened, *others)), real)
+
+
+def quiet_from(lasting: timedelta) -> timedelta:
+    """Say from when on nothing new goes wrong: the last third is for repairs."""
+    return lasting * 2 / 3
 
 
 def sick(plan: Scenario) -> int:
     """Count the nodes that the scenario makes sick."""
     return sum(1 if each.targets.node else each.targets.count for each in plan.faults)
+
+
+def _faults(web: int, gpus: int, lasting: timedelta) -> Iterator[Mapping[str, object]]:
+    """Yield what goes wrong, early: the dead first, for it takes longest to be sure of them."""
+    names = iter(Pool(name=WEB, nodes=web).names())
+    cards = iter(Pool(name=GPU, nodes=gpus).names())
+    wanted: list[tuple[str, str | None, Mapping[str, object]]] = [
+        *(("power-loss", next(names, None), {}) for _ in range(_DEAD)),
+        ("disk-full", next(cards, None), {"mount": "/scratch"}),
+        ("kubelet-dead", next(names, None), {}),
+        ("disk-full", next(names, None), {"mount": "/scratch"}),
+    ]
+    pace = min(_PACE, (quiet_from(lasting) - _FIRST) / len(wanted))
+    for number, (fault, node, settings) in enumerate(wanted):
+        if node is not None:
+            after = max(_FIRST + number * pace, timedelta())
+            when = f"{after.total_seconds():.1f}s"
+            yield {fault: {"at": when, "node": node, **settings}}
+
+
+def _stage(plan: Scenario, real: str) -> Stage:
+    pools = [pool.name for pool in plan.pools]
+    bounds = {"cordoned": _CORDONED, "disrupted": SLOTS}
+    spec = {
+        "mode": "enforce",
+        "limits": {"cordoned": _CORDONED * len(pools), "disrupted": SLOTS * len(pools)},
+        "pools": [
+            {"name": name, "labels": {keys.POOL_LABEL: name}, "limits": bounds} for name in pools
+        ],
+        "drain": {"settle": "1s", "again": "1s"},
+        "provider": "simulator",
+    }
+    document = {"apiVersion": keys.API_VERSION, "kind": "Policy", "spec": spec}
+    return Stage(
+        plan=plan,
+        real=real,
+        policy=yaml.safe_dump(document, sort_keys=False),
+        limits=Limits(cluster=SLOTS * len(pools), pools=dict.fromkeys(pools, SLOTS)),
+    )

@@ -1,5 +1,6 @@
 """The demo told line by line: what happens to which node, and why."""
 
+from collections import deque
 from datetime import datetime
 from typing import Final
 
@@ -8,29 +9,23 @@ from rich.text import Text
 
 from nodehealth.kit.clocks import Clock
 from nodehealth.repair import NodeRepair, Phase
+from nodemend.looking.repairs import STYLES
 
-_STYLES: Final = {
-    Phase.CONFIRMED: "bold red",
-    Phase.CORDONED: "yellow",
-    Phase.WAITING: "magenta",
-    Phase.DRAINING: "yellow",
-    Phase.REPAIRING: "yellow",
-    Phase.VERIFYING: "cyan",
-    Phase.RECOVERED: "bold green",
-    Phase.NEEDS_HUMAN: "bold red",
-}
+_KEPT: Final = 100
 
 
 class Story:
-    """Writes one line for each thing that a person watching should know.
+    """Tells one line for each thing that a person watching should know.
 
     Args:
-        console: Where the lines go.
+        console: Where the lines go at once; nowhere while a screen shows the last of them.
         started: When the story began.
         clock: The present time.
     """
 
-    def __init__(self, console: Console, *, started: datetime, clock: Clock) -> None:
+    def __init__(self, console: Console | None, *, started: datetime, clock: Clock) -> None:
+        self.lines: deque[Text] = deque(maxlen=_KEPT)
+        """What was told last."""
         self._console, self._started, self._clock = console, started, clock
         self._told: dict[str, tuple[Phase, str, str]] = {}
 
@@ -38,7 +33,9 @@ class Story:
         """Tell something."""
         seconds = (self._clock() - self._started).total_seconds()
         line = Text.assemble((f"{seconds:6.1f}s  ", "dim"), (f"{who:<14}", "bold"), (text, style))
-        self._console.print(line, soft_wrap=True)
+        self.lines.append(line)
+        if self._console is not None:
+            self._console.print(line)
 
     def saw(self, repair: NodeRepair) -> None:
         """Tell what is new about a repair."""
@@ -51,5 +48,5 @@ class Story:
         if now == known or not status.timeline:
             return
         reason = f" ({status.reason})" if status.reason else ""
-        style = _STYLES.get(status.phase, "")
+        style = STYLES.get(status.phase, "")
         self.say(f"{status.phase}{reason}: {status.message}", who=name, style=style)
