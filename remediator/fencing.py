@@ -30,6 +30,7 @@ from remediator.providers import ProviderError, UnableError
 from remediator.scene import Scene
 
 _AGAIN: Final = timedelta(seconds=5)
+"""How soon to look again, unless the drain itself looks more often."""
 _AT_ONCE: Final = timedelta()
 
 Outcome: TypeAlias = NextRung | DrainAgain | Surrender | timedelta
@@ -64,6 +65,7 @@ async def _look(scene: Scene, tools: Tools) -> Look:
         by=scene.around.policy.provider,
         pods=await _pods(repair, tools),
         now=tools.clock(),
+        manners=tools.manners,
     )
 
 
@@ -110,11 +112,11 @@ async def _work(
     match step:
         case Wait():
             await scene.record.enter(Phase.FENCING, "", step.message)
-            return _AGAIN
+            return _again(tools)
         case Note():
             base = structs.replace(look.repair.status, fencing=step.fencing)
             await scene.record.enter(Phase.FENCING, "", step.message, base=base)
-            return _AGAIN if step.fencing.method is None else _AT_ONCE
+            return _again(tools) if step.fencing.method is None else _AT_ONCE
         case SwitchOff():
             return await _switch_off(scene, tools)
         case PutOutOfService() | PutBack():
@@ -133,7 +135,11 @@ async def _switch_off(scene: Scene, tools: Tools) -> Outcome:
         return rungs.surrender(Reason.NOT_FENCED, str(unable))
     except ProviderError as unclear:
         await scene.record.enter(Phase.FENCING, "", str(unclear))
-    return _AGAIN
+    return _again(tools)
+
+
+def _again(tools: Tools) -> timedelta:
+    return min(_AGAIN, tools.manners.again)
 
 
 async def _forget_order(scene: Scene) -> None:
@@ -146,7 +152,7 @@ async def _forget_order(scene: Scene) -> None:
 async def _mark(step: PutOutOfService | PutBack, node: Node | None, tools: Tools) -> timedelta:
     """Patch the Node as it was read; the guard comes after that reading, and before the patch."""
     if node is None:
-        return _AGAIN
+        return _again(tools)
     if isinstance(step, PutOutOfService):
         await tools.guard()
         changes: list[Operation] = marks.out_of_service(node)
@@ -156,4 +162,4 @@ async def _mark(step: PutOutOfService | PutBack, node: Node | None, tools: Tools
         await tools.client.json_patch(NODES, node.metadata.name, changes)
     except errors.TestFailedError as changed:
         raise SupersededError(f"{node.metadata.name} changed meanwhile") from changed
-    return _AGAIN if isinstance(step, PutOutOfService) else _AT_ONCE
+    return _again(tools) if isinstance(step, PutOutOfService) else _AT_ONCE

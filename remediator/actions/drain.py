@@ -60,7 +60,7 @@ class Drain(Action):
             return await self._empty(repair, since, tools)
         late = tools.clock() >= since + self.deadline
         if pods.only_leaving() and fencing.is_stranded(
-            pods.leaving, tools.node, tools.clock(), late=late
+            pods.leaving, tools.node, tools.clock(), tools.manners, late=late
         ):
             left = _pods(len(pods.leaving))
             return Stranded(message=f"the kubelet is silent, so nothing ends what is left: {left}")

@@ -7,7 +7,7 @@ taken off as soon as it has done its work. We delete nothing ourselves.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, TypeAlias
@@ -17,15 +17,10 @@ from msgspec import structs
 from nodehealth.kube.objects import Condition, Node, Pod
 from nodehealth.repair import Fencing, NodeRepair, Proof
 from remediator.decide import marks
+from remediator.rules.policy import DrainManners
 
 ORDER: Final = "power-off"
 """The action of an intent to switch a machine off."""
-SILENT_FOR: Final = timedelta(minutes=2)
-"""For how long a kubelet must have been silent before its machine is switched off."""
-OVERDUE: Final = timedelta(minutes=1)
-"""How long after its last moment a pod counts as one that nothing ends."""
-TWICE: Final = timedelta(seconds=10)
-"""How far apart the owner must have said twice that the machine is off."""
 PROOF_PATIENCE: Final = timedelta(minutes=10)
 """How long the proof may take before a person is called."""
 CLEAR_PATIENCE: Final = timedelta(minutes=10)
@@ -62,6 +57,7 @@ class Look:
     pods: tuple[str, ...]
     """The pods that are still to be let go of."""
     now: datetime
+    manners: DrainManners = field(default_factory=DrainManners)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,23 +118,31 @@ def is_silent(node: Node | None) -> bool:
     return node is None or (ready is not None and ready.status == "Unknown")
 
 
-def is_stranded(leaving: Iterable[Pod], node: Node | None, now: datetime, *, late: bool) -> bool:
+def is_stranded(
+    leaving: Iterable[Pod],
+    node: Node | None,
+    now: datetime,
+    manners: DrainManners,
+    *,
+    late: bool,
+) -> bool:
     """Say whether pods that are to go will never go, because nothing on their node can end them.
 
     Args:
         leaving: The pods that are being deleted.
         node: Their Node.
         now: The present time.
+        manners: How long we are patient with either.
         late: Whether the drain has no time left to see their last moments pass.
     """
     ready = _ready(node)
     if ready is None or ready.status != "Unknown":
         return False
     since = ready.last_transition_time
-    if since is not None and now < since + SILENT_FOR:
+    if since is not None and now < since + manners.silent:
         return False
     ends = [pod.metadata.deletion_timestamp for pod in leaving]
-    return late or all(end is not None and now >= end + OVERDUE for end in ends)
+    return late or all(end is not None and now >= end + manners.overdue for end in ends)
 
 
 def next_step(look: Look) -> Step:
@@ -157,7 +161,7 @@ def _prove(look: Look) -> Step:
         if seen is None:
             noted = structs.replace(fencing, off_seen=look.now)
             return Note(fencing=noted, message=f"{look.said}; asks once more to be sure")
-        if look.now < seen + TWICE:
+        if look.now < seen + look.manners.twice:
             return Wait(message=f"{look.said}; asks once more to be sure")
         proof = _PROOFS[look.power]
         proven = structs.replace(fencing, method=proof, at=look.now, by=look.by)

@@ -124,6 +124,12 @@ class DrainManners(Strict, frozen=True, kw_only=True):
     concurrency: Annotated[int, Meta(ge=1, le=100)] = 10
     unreplicated: bool = False
     """Whether pods that no controller brings back may be evicted."""
+    silent: str = "2m"
+    """For how long a kubelet must have been silent before its machine is switched off."""
+    overdue: str = "1m"
+    """How long after its last moment a pod counts as one that nothing ends."""
+    twice: str = "10s"
+    """How far apart a machine's owner must have said twice that it is off."""
 
 
 class AlertRoute(Strict, frozen=True, kw_only=True):

@@ -79,6 +79,12 @@ class DrainManners:
     again: timedelta = timedelta(seconds=10)
     concurrency: int = 10
     unreplicated: bool = False
+    silent: timedelta = timedelta(minutes=2)
+    """For how long a kubelet must have been silent before its machine is switched off."""
+    overdue: timedelta = timedelta(minutes=1)
+    """How long after its last moment a pod counts as one that nothing ends."""
+    twice: timedelta = timedelta(seconds=10)
+    """How far apart the owner must have said twice that the machine is off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,9 +22,7 @@ from remediator.decide import fencing
 from remediator.decide.fencing import (
     CLEAR_PATIENCE,
     ORDER,
-    OVERDUE,
     PROOF_PATIENCE,
-    SILENT_FOR,
     Alive,
     GiveUp,
     Look,
@@ -36,6 +34,7 @@ from remediator.decide.fencing import (
     Through,
     Wait,
 )
+from remediator.rules.policy import DrainManners
 from tests.builders import NOON, at, node, repair
 
 BEGUN = Fencing(since=NOON)
@@ -230,13 +229,14 @@ def silent(*, since: datetime | None) -> Node:
     return structs.replace(node(), status=NodeStatus(conditions=(condition,)))
 
 
-LONG: timedelta = SILENT_FOR + OVERDUE
+MANNERS = DrainManners()
+LONG: timedelta = MANNERS.silent + MANNERS.overdue
 
 
 def test_pods_whose_last_moment_is_long_past_on_a_silent_node_are_stranded() -> None:
     seen, pods = silent(since=NOON), [leaving(until=NOON)]
 
-    assert fencing.is_stranded(pods, seen, NOON + LONG, late=False)
+    assert fencing.is_stranded(pods, seen, NOON + LONG, MANNERS, late=False)
 
 
 @pytest.mark.parametrize(
@@ -251,8 +251,12 @@ def test_pods_whose_last_moment_is_long_past_on_a_silent_node_are_stranded() -> 
     ids=["ready", "no node", "silent for a moment", "may still end", "not told to go"],
 )
 def test_pods_that_may_still_end_are_not_stranded(seen: Node | None, pod: Pod) -> None:
-    assert not fencing.is_stranded([leaving(until=NOON), pod], seen, NOON + LONG, late=False)
+    assert not fencing.is_stranded(
+        [leaving(until=NOON), pod], seen, NOON + LONG, MANNERS, late=False
+    )
 
 
 def test_a_drain_that_is_late_does_not_wait_for_last_moments() -> None:
-    assert fencing.is_stranded([leaving(until=at(9999))], silent(since=None), NOON, late=True)
+    assert fencing.is_stranded(
+        [leaving(until=at(9999))], silent(since=None), NOON, MANNERS, late=True
+    )
