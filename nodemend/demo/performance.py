@@ -21,8 +21,10 @@ from nodemend import paper, probe, shipped, verdicts
 from nodemend.demo import haste, play, realhost, stage
 from nodemend.demo.report import Report
 from nodemend.demo.scene import Options
+from nodemend.demo.stage import Stage
 from remediator import main
 from remediator.rules import load
+from remediator.rules.rule import RuleSet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,18 +53,16 @@ def perform(wishes: Wishes, console: Console) -> bool:
     """
     lasting = _lasting(wishes.most)
     _check_writable(wishes.report)
-    real = stage.real_name()
-    if wishes.scenario is not None:
-        chosen = stage.from_file(wishes.scenario, real, lasting)
-    else:
-        chosen = stage.default(wishes.nodes, real, lasting)
     with tempfile.TemporaryDirectory(prefix="nodemend-demo-", ignore_cleanup_errors=True) as place:
         folder = Path(place)
-        _prepare(folder, wishes.rules, chosen.policy, console)
+        rules = _rules(folder, wishes.rules, console)
+        chosen = _stage(wishes, lasting, rules)
+        (folder / load.POLICY_FILE).write_text(chosen.policy, encoding="utf-8")
+        (folder / "scratch").mkdir()
         options = Options(
             stage=chosen,
-            rules=load.rules(folder / "rules", main.remedy),
-            policy=load.policy(folder / load.POLICY_FILE),
+            rules=rules,
+            policy=load.policy(folder / load.POLICY_FILE, main.sink),
             folder=folder,
             most=lasting,
             live=console.is_terminal and not wishes.plain,
@@ -98,18 +98,25 @@ def _check_writable(report: Path | None) -> None:
         report.unlink()
 
 
-def _prepare(folder: Path, rules: Path | None, policy: str, console: Console) -> None:
-    """Lay out what the programs of the demo read."""
-    (folder / load.POLICY_FILE).write_text(policy, encoding="utf-8")
-    (folder / "scratch").mkdir()
+def _stage(wishes: Wishes, lasting: timedelta, rules: RuleSet) -> Stage:
+    real = stage.real_name()
+    if wishes.scenario is not None:
+        return stage.from_file(wishes.scenario, real, lasting)
+    asked = {each.signal.name for rule in rules.rules if rule.ladder for each in rule.questions}
+    return stage.default(wishes.nodes, real, lasting, asked)
+
+
+def _rules(folder: Path, rules: Path | None, console: Console) -> RuleSet:
+    """Lay out the rules that are judged by."""
     to = folder / "rules"
     if rules is not None:
         load.rules(rules, main.remedy)
         shutil.copytree(rules, to, ignore=shutil.ignore_patterns(load.POLICY_FILE))
-        return
-    to.mkdir()
-    console.print(f"Judges by {haste.SAID}.")
-    haste.copied(shipped.RULES, to, _held_already(folder, console))
+    else:
+        to.mkdir()
+        console.print(f"Judges by {haste.SAID}.")
+        haste.copied(shipped.RULES, to, _held_already(folder, console))
+    return load.rules(to, main.remedy)
 
 
 def _held_already(folder: Path, console: Console) -> Collection[str]:
@@ -118,7 +125,9 @@ def _held_already(folder: Path, console: Console) -> Collection[str]:
     config.write_text(realhost.settings("/"), encoding="utf-8")
     with console.status("measures this machine …"):
         status = asyncio.run(probe.sweep_once(settings.load(os.environ, file=config)))
-    found = verdicts.suspected(status, load.rules(shipped.RULES, main.remedy), clocks.wall())
+    known = load.rules(shipped.RULES, main.remedy)
+    suspected = verdicts.suspected(status, known, clocks.wall())
+    found = {name: mark for name, mark in suspected.items() if known.by_name[name].ladder}
     for name, mark in found.items():
         evidence = "; ".join(mark.evidence)
         console.print(f"Leaves out rule {name}, for it holds here anyway: {evidence}.")

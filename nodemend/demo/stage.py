@@ -2,7 +2,7 @@
 
 import re
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -21,10 +21,17 @@ GPU: Final = "gpu"
 SLOTS: Final = 1
 """How many nodes of a pool may be disrupted at once."""
 _CORDONED: Final = 8
-_DEAD: Final = 3
-"""How many machines lose their power at once, in a pool with one slot."""
+_DEAD: Final = 2
+"""How many machines lose their power at once, in a pool with one slot, beside a dead kubelet."""
 _FIRST: Final = timedelta(seconds=4)
 _PACE: Final = timedelta(seconds=3)
+_SCRATCH: Final = {"mount": "/scratch"}
+_WANTED: Final[Sequence[tuple[str, str, str, Mapping[str, object]]]] = (
+    *(("node.ready", "power-loss", WEB, {}) for _ in range(_DEAD)),
+    ("node.ready", "kubelet-dead", WEB, {}),
+    ("disk.free_ratio", "disk-full", GPU, _SCRATCH),
+)
+"""By which signal it is found, what goes wrong, in which pool, and how."""
 _TIMINGS: Final = {
     "lease": "2s",
     "monitor": "1s",
@@ -32,6 +39,8 @@ _TIMINGS: Final = {
     "join": "1s",
     "terminate": "2s",
     "provision": "4s",
+    "power": "1s",
+    "out-of-service": "2s",
     "pod-start": "1s",
     "probe": "200ms",
 }
@@ -57,8 +66,16 @@ def real_name() -> str:
     return f"this-{name}" if name else "this-machine"
 
 
-def default(nodes: int, real: str, lasting: timedelta) -> Stage:
-    """Return a cluster of synthetic nodes and this machine, in which some fall sick."""
+def default(nodes: int, real: str, lasting: timedelta, asked: Collection[str]) -> Stage:
+    """Return a cluster of synthetic nodes and this machine, in which some fall sick.
+
+    Args:
+        nodes: How many are synthetic.
+        real: The Node's name of this machine.
+        lasting: How long the demo may last.
+        asked: The signals that some rule with a remedy asks for: nothing goes wrong that no rule
+            would mend.
+    """
     gpus = nodes // 3
     spec = {
         "pools": [
@@ -68,7 +85,7 @@ def default(nodes: int, real: str, lasting: timedelta) -> Stage:
         "workloads": [
             {"name": WEB, "replicas": nodes, "grace": 5, "budget": {"max-unavailable": "50%"}}
         ],
-        "faults": list(_faults(nodes - gpus, gpus, lasting)),
+        "faults": list(_faults(nodes - gpus, gpus, lasting, asked)),
         "timings": dict(_TIMINGS),
     }
     document = {"apiVersion": scenario.API_VERSION, "kind": scenario.KIND, "spec": spec}
@@ -106,22 +123,19 @@ def sick(plan: Scenario) -> int:
     return sum(1 if each.targets.node else each.targets.count for each in plan.faults)
 
 
-def _faults(web: int, gpus: int, lasting: timedelta) -> Iterator[Mapping[str, object]]:
+def _faults(
+    web: int, gpus: int, lasting: timedelta, asked: Collection[str]
+) -> Iterator[Mapping[str, object]]:
     """Yield what goes wrong, early: the dead first, for it takes longest to be sure of them."""
-    names = iter(Pool(name=WEB, nodes=web).names())
-    cards = iter(Pool(name=GPU, nodes=gpus).names())
-    wanted: list[tuple[str, str | None, Mapping[str, object]]] = [
-        *(("power-loss", next(names, None), {}) for _ in range(_DEAD)),
-        ("disk-full", next(cards, None), {"mount": "/scratch"}),
-        ("kubelet-dead", next(names, None), {}),
-        ("disk-full", next(names, None), {"mount": "/scratch"}),
-    ]
-    pace = min(_PACE, (quiet_from(lasting) - _FIRST) / len(wanted))
-    for number, (fault, node, settings) in enumerate(wanted):
+    names = {WEB: iter(Pool(name=WEB, nodes=web).names())}
+    names[GPU] = iter(Pool(name=GPU, nodes=gpus).names())
+    first = min(_FIRST, quiet_from(lasting) / 2)
+    pace = min(_PACE, (quiet_from(lasting) - first) / len(_WANTED))
+    for number, (signal, fault, pool, settings) in enumerate(_WANTED):
+        node = next(names[pool], None) if signal in asked else None
         if node is not None:
-            after = max(_FIRST + number * pace, timedelta())
-            when = f"{after.total_seconds():.1f}s"
-            yield {fault: {"at": when, "node": node, **settings}}
+            after = round((first + number * pace) / timedelta(milliseconds=1))
+            yield {fault: {"at": f"{after}ms", "node": node, **settings}}
 
 
 def _stage(plan: Scenario, real: str) -> Stage:
@@ -133,7 +147,7 @@ def _stage(plan: Scenario, real: str) -> Stage:
         "pools": [
             {"name": name, "labels": {keys.POOL_LABEL: name}, "limits": bounds} for name in pools
         ],
-        "drain": {"settle": "1s", "again": "1s"},
+        "drain": {"settle": "1s", "again": "1s", "silent": "5s", "overdue": "1s", "twice": "2s"},
         "provider": "simulator",
     }
     document = {"apiVersion": keys.API_VERSION, "kind": "Policy", "spec": spec}

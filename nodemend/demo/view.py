@@ -18,6 +18,7 @@ from remediator.decide.limits import Usage
 
 _LABEL: Final = 9
 """How wide the words before the rows are."""
+_HEADS: Final = ("NODE", "RULE", "PHASE", "FOR")
 _LEAST: Final = 4
 """How many lines of the story there is always room for."""
 
@@ -31,15 +32,17 @@ def drawn(picture: Picture, width: int, height: int) -> RenderableType:
     listed = _listed(picture, left - max(_LEAST, left // 3) - 1)
     told = max(0, left - len(listed) - 1)
     lines = [_cut(each) for each in picture.lines[-told:]] if told else []
-    table = _repairs(listed, picture) if listed else Text("No repair is open yet.", style="dim")
+    table = (
+        _repairs(listed, picture, width) if listed else Text("No repair is open yet.", style="dim")
+    )
     return Group(*head, table, Text(), *lines)
 
 
 def _title(picture: Picture) -> Text:
     count = sum(not each.real for each in picture.spots)
-    clock = f"{_spoken(picture.elapsed)} of at most {_spoken(picture.most)}"
+    clock = f"{_spoken(picture.elapsed)} of {_spoken(picture.most)}"
     title = ("nodemend demo", "bold")
-    nodes = f"  {count} synthetic nodes and this machine  "
+    nodes = f"  {count} nodes and this machine  "
     return _cut(Text.assemble(title, nodes, (clock, "bold"), "  Ctrl-C ends"))
 
 
@@ -91,17 +94,24 @@ def _listed(picture: Picture, room: int) -> list[NodeRepair]:
     return [*repairing.chosen(picture.repairs), *newest][: max(0, room)]
 
 
-def _repairs(listed: Sequence[NodeRepair], picture: Picture) -> Table:
-    table = Table("NODE", "RULE", "PHASE", "FOR", box=None, pad_edge=False)
-    table.add_column("WHAT IT WAITS FOR", ratio=1)
-    for column in table.columns:
-        column.no_wrap, column.overflow = True, "ellipsis"
-    for each in listed:
-        phase = Text(repairing.phase_of(each), style=repairing.STYLES.get(each.status.phase, ""))
-        since = repairing.since(each, picture.now)
-        target = each.spec.target.node
-        table.add_row(target, each.spec.rule, phase, since, each.status.message)
+def _repairs(listed: Sequence[NodeRepair], picture: Picture, width: int) -> Table:
+    """Draw repairs, one a line: only what it waits for gives way when there is no room."""
+    rows = [_row(each, picture) for each in listed]
+    taken = sum(max(len(row[at]) for row in (_HEADS, *rows)) + 1 for at in range(len(_HEADS)))
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for head in _HEADS:
+        table.add_column(head, no_wrap=True, overflow="ellipsis")
+    room = max(1, width - taken)
+    table.add_column("WHAT IT WAITS FOR", no_wrap=True, overflow="ellipsis", max_width=room)
+    for (node, rule, phase, since), each in zip(rows, listed, strict=True):
+        style = repairing.STYLES.get(each.status.phase, "")
+        table.add_row(node, rule, Text(phase, style=style), since, each.status.message)
     return table
+
+
+def _row(repair: NodeRepair, picture: Picture) -> tuple[str, str, str, str]:
+    target, rule = repair.spec.target.node, repair.spec.rule
+    return target, rule, repairing.phase_of(repair), repairing.since(repair, picture.now)
 
 
 def _ended(repair: NodeRepair) -> float:

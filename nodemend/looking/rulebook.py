@@ -74,6 +74,6 @@ def _mounted(data: Mapping[str, str], origin: str) -> Rulebook:
 def _of(folder: Path, origin: str) -> Rulebook:
     return Rulebook(
         rules=load.rules(folder, main.remedy),
-        policy=load.policy(folder / load.POLICY_FILE),
+        policy=load.policy(folder / load.POLICY_FILE, main.sink),
         origin=origin,
     )
