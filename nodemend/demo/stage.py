@@ -141,11 +141,19 @@ def _faults(
 def _stage(plan: Scenario, real: str) -> Stage:
     pools = [pool.name for pool in plan.pools]
     bounds = {"cordoned": _CORDONED, "disrupted": SLOTS}
+    rate = {"cordons": "unlimited", "disruptions": "unlimited"}
     spec = {
         "mode": "enforce",
         "limits": {"cordoned": _CORDONED * len(pools), "disrupted": SLOTS * len(pools)},
+        "rate": rate,
         "pools": [
-            {"name": name, "labels": {keys.POOL_LABEL: name}, "limits": bounds} for name in pools
+            {
+                "name": name,
+                "labels": {keys.POOL_LABEL: name},
+                "limits": bounds,
+                "rate": rate,
+            }
+            for name in pools
         ],
         "drain": {"settle": "1s", "again": "1s", "silent": "5s", "overdue": "1s", "twice": "2s"},
         "provider": "simulator",
