@@ -114,18 +114,28 @@ def _of(question: Question, level: Level, at: Look) -> Answer:
 
 
 def _counted(question: Question, report: NodeHealthStatus, at: Look) -> Answers:
-    """Answer by how often an event was seen; without a span, in this boot."""
-    matching = [event for event in report.events if _matches(question, event, report, at)]
+    """Answer by how often an event was seen on each subject; without a span, in this boot."""
+    counts: dict[str, int] = {}
+    for event in report.events:
+        if _matches(question, event, report, at):
+            count = _count(question, event, report, at)
+            counts[event.subject] = counts.get(event.subject, 0) + count
+    return {each: _seen(question, each, count) for each, count in counts.items()} or _FALSE
+
+
+def _count(question: Question, event: Event, report: NodeHealthStatus, at: Look) -> int:
     if question.within is None:
-        count = sum(event.count for event in matching)
-    else:
-        since = _node_time(report, at) - question.within
-        count = sum(history.count_since(event.history, since) for event in matching)
+        return event.count
+    return history.count_since(event.history, _node_time(report, at) - question.within)
+
+
+def _seen(question: Question, subject: str, count: int) -> Answer:
     if count < question.count:
-        return _FALSE
-    names = ", ".join(sorted({event.subject or "the node" for event in matching}))
-    text = f"{question.signal.name} ({question.text}) was seen {count} times on {names}"
-    return {"": Answer(truth=Truth.HOLDS, evidence=text)}
+        return Answer(truth=Truth.FALSE)
+    which = f" ({question.text})" if question.text != "true" else ""
+    times = "once" if count == 1 else f"{count} times"
+    on = f" on {subject}" if subject else ""
+    return Answer(truth=Truth.HOLDS, evidence=f"{question.signal.name}{which} was seen {times}{on}")
 
 
 def _matches(question: Question, event: Event, report: NodeHealthStatus, at: Look) -> bool:

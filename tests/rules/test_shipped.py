@@ -1,5 +1,6 @@
 """Every shipped rule does what its test cases say, and its cases would notice if it did not."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -8,12 +9,13 @@ from typing import Final
 
 import pytest
 
-from nodehealth.signals import Kind
+from nodehealth import cel
+from nodehealth.signals import Kind, Unit
 from remediator.decide.rehearsal import rehearse
 from remediator.main import remedy
-from remediator.rules import load
+from remediator.rules import expressions, load
 from remediator.rules.cases import Case
-from remediator.rules.rule import Rule
+from remediator.rules.rule import Question, Rule
 from remediator.rules.stories import Verdict
 
 ROOT: Final = Path(__file__).parents[2]
@@ -48,9 +50,24 @@ def changed(rule: Rule) -> Iterator[tuple[str, Rule]]:
         if asked.within is not None:
             others["looks back less"] = replace(asked, within=asked.within - SECOND)
             others["looks back further"] = replace(asked, within=asked.within + SECOND)
+        others |= {f"asks for {where}": _asking(asked, where) for where in _nearby(asked)}
         for what, other in others.items():
             questions = (*rule.questions[:n], other, *rule.questions[n + 1 :])
             yield f"{asked.signal.name} {what}", replace(rule, questions=questions)
+
+
+def _nearby(asked: Question) -> Iterator[str]:
+    """Yield the question with each threshold moved by one step of the grid."""
+    if asked.signal.unit is Unit.BOOLEAN:
+        return
+    for found in re.finditer(r"(?<=value )([<>]=? )(\d+\.?\d*)", asked.text):
+        for step in (asked.signal.grid.step, -asked.signal.grid.step):
+            moved = f"{found[1]}{float(found[2]) + step:.6f}"
+            yield asked.text[: found.start()] + moved + asked.text[found.end() :]
+
+
+def _asking(asked: Question, where: str) -> Question:
+    return replace(asked, where=cel.compile(where, expressions.environment(asked.signal)))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.rule}: {case.name}")
@@ -85,3 +102,14 @@ def test_the_cases_notice_every_small_change_of_a_rule(rule: Rule) -> None:
 def test_the_runbook_is_there(rule: Rule) -> None:
     assert rule.runbook
     assert (ROOT / rule.runbook).is_file()
+
+
+def test_the_documents_tell_of_every_rule() -> None:
+    lines = (ROOT / "docs" / "rules.md").read_text().splitlines()
+    told = lines[lines.index("| rule | severity | what is done | about |") + 2 :]
+
+    assert told == [
+        f"| [{rule.name}]({rule.runbook.removeprefix('docs/')}) | {rule.severity} | "
+        f"{', '.join(rung.action for rung in rule.ladder) or 'people are told'} | {rule.about} |"
+        for rule in RULES.rules
+    ]

@@ -233,6 +233,14 @@ def test_events_are_counted_within_the_time_that_the_rule_asks() -> None:
     assert truth(asked, health(xid(31, count=2))) is Truth.FALSE
 
 
+def test_events_are_counted_for_each_subject_by_itself() -> None:
+    asked = rule(question("code in [31, 43]", signal="gpu.xid", count=3))
+    other = structs.replace(xid(31, count=2), subject="GPU-2")
+
+    assert truth(asked, health(xid(31, count=2), other)) is Truth.FALSE
+    assert truth(asked, health(xid(31, count=2), xid(43), other)) is Truth.HOLDS
+
+
 def test_a_report_that_is_not_whole_is_no_good_sign() -> None:
     left_out = ProbeReport(name="report", state=ProbeState.FAILED, since=NOON)
     partial = structs.replace(health(ROOMY).status, probes=(left_out,))
