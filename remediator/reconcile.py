@@ -19,8 +19,9 @@ from nodehealth.kube.client import Client
 from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair
 from remediator.decide import plan
 from remediator.decide.answers import Truth
+from remediator.decide.facts import Facts
 from remediator.decide.faults import Fault, told
-from remediator.decide.judge import Judgement, judge
+from remediator.decide.judge import Judgement, judge, known_at, stands
 from remediator.decide.moves import Wellness
 from remediator.faults import Faults
 from remediator.observe import Fleet
@@ -42,8 +43,11 @@ _LONGEST_RETRY: Final = timedelta(seconds=30)
 class _Known:
     """What the reconciler remembers of one node between two looks; all of it can be lost."""
 
-    uid: str = ""
     judgement: Judgement = field(default_factory=Judgement)
+    facts: Facts | None = None
+    """What the judgement is of."""
+    rules: RuleSet | None = None
+    """What it was made by."""
     retries: Iterator[timedelta] | None = None
     orphaned: datetime | None = None
     """Since when it is held although no open repair is known."""
@@ -123,13 +127,14 @@ class Reconciler:
         name = repair.spec.target.node
         known, rule = self._known.get(name), self._rules.by_name.get(repair.spec.rule)
         mark = known.judgement.marks.get(repair.spec.rule) if known else None
-        if mark is None or rule is None:
+        facts = self._fleet.facts(name)
+        if mark is None or rule is None or facts is None:
             return Wellness()
         return Wellness(
             holds=mark.truth is Truth.HOLDS,
             over=mark.is_over(rule, self._clock()),
             since=mark.well_since(),
-            heard_at=mark.known_at,
+            heard_at=known_at(rule, facts),
         )
 
     def allowed(self, repair: NodeRepair) -> Mode:
@@ -243,13 +248,17 @@ class Reconciler:
         await self._reap(node)
 
     def _judge(self, node: str, known: _Known) -> None:
-        facts = self._fleet.facts(node)
+        facts, before, now = self._fleet.facts(node), known.facts, self._clock()
+        known.facts = facts
+        if facts is None or before is None or facts.node.metadata.uid != before.node.metadata.uid:
+            known.judgement, before = Judgement(), None
         if facts is None:
-            known.uid, known.judgement = "", Judgement()
             return
-        if facts.node.metadata.uid != known.uid:
-            known.uid, known.judgement = facts.node.metadata.uid, Judgement()
-        known.judgement = judge(self._rules.rules, facts, known.judgement, self._clock())
+        same = known.rules is self._rules
+        if same and before is not None and stands(known.judgement, before, facts, now):
+            return
+        known.judgement = judge(self._rules.rules, facts, known.judgement, now)
+        known.rules = self._rules
 
     def _told(self, node: str, known: _Known) -> tuple[Fault, ...]:
         facts = self._fleet.facts(node)

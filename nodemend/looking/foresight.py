@@ -17,7 +17,7 @@ from remediator.decide import ladder, limits, plan
 from remediator.decide.answers import Truth
 from remediator.decide.derive import DERIVATIONS
 from remediator.decide.facts import Facts
-from remediator.decide.judge import Judgement, Mark, judge
+from remediator.decide.judge import Judgement, Mark, judge, known_at
 from remediator.decide.limits import Refused, Scope
 from remediator.decide.moves import Cordon, Disrupt, Move, View, Wellness
 from remediator.observe import Fleet
@@ -71,7 +71,9 @@ def _reported_since(rule: Rule, facts: Facts, now: datetime) -> datetime:
     return min(facts.heard_at - age, now)
 
 
-def wellness(repair: NodeRepair, found: Mapping[str, Verdict], now: datetime) -> Wellness:
+def wellness(
+    repair: NodeRepair, found: Mapping[str, Verdict], facts: Facts, now: datetime
+) -> Wellness:
     """Say what is known of a repair's fault on its node."""
     verdict = found.get(repair.spec.rule)
     if verdict is None:
@@ -81,7 +83,7 @@ def wellness(repair: NodeRepair, found: Mapping[str, Verdict], now: datetime) ->
         holds=mark.truth is Truth.HOLDS,
         over=mark.is_over(verdict.rule, now),
         since=mark.well_since(),
-        heard_at=mark.known_at,
+        heard_at=known_at(verdict.rule, facts),
     )
 
 
@@ -105,7 +107,7 @@ def next_of(
         repair=repair,
         node=facts.node if facts else None,
         ledger=ledger,
-        well=wellness(repair, found, sight.now) if facts else Wellness(),
+        well=wellness(repair, found, facts, sight.now) if facts else Wellness(),
         now=sight.now,
         allowed=plan.mode(rule, book.policy) if rule else book.policy.mode,
         ruled=rule is not None,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Self
 
 from nodehealth.health import NodeHealth, NodeHealthStatus
 from nodehealth.kube.objects import Node
@@ -73,6 +73,15 @@ class Facts:
         """Return what the agent said unless that is stale."""
         stale_at = self.stale_at()
         return self.report() if stale_at is not None and now < stale_at else None
+
+    def says_no_more_than(self, earlier: Self) -> bool:
+        """Say whether nothing was heard since, but that the watches go on."""
+        return (
+            self.node is earlier.node
+            and self.health is earlier.health
+            and self.heard_at == earlier.heard_at
+            and self.agent == earlier.agent
+        )
 
     def sees_node(self, now: datetime) -> bool:
         """Say whether our watch of Nodes keeps up."""

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from remediator.decide import answers
 from remediator.decide.answers import Answers, Look, Truth
-from remediator.decide.facts import Facts
+from remediator.decide.facts import LOOK_AGAIN, Facts
 from remediator.rules.rule import Combine, Question, Rule
 
 
@@ -22,8 +22,6 @@ class Mark:
     confirmed: datetime | None = None
     """When it first held; kept until it was false for as long as the rule says."""
     evidence: tuple[str, ...] = ()
-    known_at: datetime | None = None
-    """As of when the facts are known by which it was found; of several times the oldest."""
 
     def well_since(self) -> datetime | None:
         """Say since when the signals are known and good."""
@@ -45,6 +43,19 @@ class Judgement:
         """Name the rules that hold, the longest-standing first."""
         held = [(mark.confirmed, name) for name, mark in self.marks.items() if mark.confirmed]
         return tuple(name for _, name in sorted(held))
+
+
+def stands(judgement: Judgement, of: Facts, facts: Facts, now: datetime) -> bool:
+    """Say whether a judgement of earlier facts holds for these without being made anew."""
+    early = judgement.due is None or now < judgement.due
+    return early and facts.sees_node(now) and facts.says_no_more_than(of)
+
+
+def known_at(rule: Rule, facts: Facts) -> datetime | None:
+    """Say as of when the oldest answer to a rule is known; nothing when one is not."""
+    times = [answers.known_at(question, facts) for question in rule.questions]
+    known = [each for each in times if each is not None]
+    return min(known) if len(known) == len(times) else None
 
 
 def judge(rules: Iterable[Rule], facts: Facts, before: Judgement, now: datetime) -> Judgement:
@@ -72,7 +83,6 @@ def _mark(rule: Rule, look: Look, before: Mark | None) -> Mark:
         yes_since=yes,
         confirmed=_confirmed(rule, truth, since, before, look.now),
         evidence=tuple(one.evidence for each in found for one in each.values() if one.evidence),
-        known_at=_known_at(rule, look),
     )
 
 
@@ -107,16 +117,12 @@ def _confirmed(
     return None if over else confirmed
 
 
-def _known_at(rule: Rule, look: Look) -> datetime | None:
-    times = [answers.known_at(question, look.facts) for question in rule.questions]
-    known = [each for each in times if each is not None]
-    return min(known) if len(known) == len(times) else None
-
-
 def _dues(rule: Rule, mark: Mark, look: Look) -> Iterator[datetime]:
     """Yield the times at which the answer may change although nobody tells us anything."""
     for question, yes in zip(rule.questions, mark.yes_since, strict=True):
         yield from (since + question.lasts for since in yes.values())
+        if question.within is not None and yes:
+            yield look.now + LOOK_AGAIN  # what was counted grows old
         changes = answers.due(question, look)
         if changes is not None:
             yield changes

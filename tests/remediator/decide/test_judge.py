@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import pytest
 from msgspec import structs
@@ -9,8 +10,8 @@ from msgspec import structs
 from nodehealth.health import NodeHealth, ProbeReport, ProbeState
 from nodehealth.signals import Knowledge
 from remediator.decide.answers import Truth
-from remediator.decide.facts import Facts, Watches
-from remediator.decide.judge import Judgement, judge
+from remediator.decide.facts import Agent, Facts, Watches
+from remediator.decide.judge import Judgement, judge, known_at, stands
 from remediator.rules.rule import Combine, Rule
 from tests.builders import NOON, at, health, level, node, question, rule, xid
 
@@ -135,7 +136,7 @@ def test_a_node_without_an_agent_is_judged_by_what_its_node_says() -> None:
     assert first.due == at(300)
     assert held.faults() == ("disk-full",)
     assert held.marks["disk-full"].evidence == ("node.ready is 0 (status Unknown)",)
-    assert held.marks["disk-full"].known_at == at(250)
+    assert known_at(asked, known) == at(250)
 
 
 def test_what_our_watch_did_not_see_has_not_lasted() -> None:
@@ -156,8 +157,8 @@ def test_a_rule_is_as_old_as_the_oldest_of_its_answers() -> None:
     seen = replace(facts(health(ROOMY), at(-40)), watches=Watches(nodes=at(-9)))
     unseen = facts(health(ROOMY))
 
-    assert judge([asked], seen, Judgement(), NOON).marks["disk-full"].known_at == at(-40)
-    assert judge([asked], unseen, Judgement(), NOON).marks["disk-full"].known_at is None
+    assert known_at(asked, seen) == at(-40)
+    assert known_at(asked, unseen) is None
 
 
 def test_since_when_an_agent_was_silent_is_in_the_evidence() -> None:
@@ -288,3 +289,40 @@ def test_a_rule_that_got_another_number_of_questions_starts_anew() -> None:
     after = judge([changed], facts(health(FULL)), before, at(40))
 
     assert after.marks["disk-full"].truth is Truth.SUSPECTED
+
+
+def test_what_was_counted_is_counted_again_before_long() -> None:
+    asked = rule(question("code == 31", signal="gpu.xid", within=600, count=3))
+
+    assert judge([asked], facts(health(xid(31, count=3))), Judgement(), NOON).due == at(30)
+
+
+def seen_well() -> Facts:
+    return replace(facts(health(ROOMY)), watches=Watches(nodes=NOON))
+
+
+def test_a_judgement_stands_while_only_time_goes_by() -> None:
+    known = seen_well()
+    judgement = judge([rule(quiet=60)], known, Judgement(), NOON)
+    later = replace(known, watches=Watches(nodes=at(59)))
+
+    assert stands(judgement, known, later, at(59))
+    assert not stands(judgement, known, later, at(60))
+    assert stands(Judgement(), known, later, at(60))
+
+
+@pytest.mark.parametrize(
+    "news",
+    [
+        {"node": node()},
+        {"health": health(FULL)},
+        {"heard_at": at(5)},
+        {"agent": Agent(ready=True, since=NOON)},
+        {"watches": Watches()},
+    ],
+    ids=["node", "report", "refresh", "pod", "blindness"],
+)
+def test_a_judgement_falls_with_anything_new(news: dict[str, Any]) -> None:
+    known = seen_well()
+
+    assert not stands(Judgement(), known, replace(known, **news), at(10))
