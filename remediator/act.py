@@ -16,7 +16,7 @@ from nodehealth.repair import NODE_REPAIRS, Closing, Fencing, NodeRepair, NodeRe
 from remediator import fencing
 from remediator.actions import Action, Done, Failed, Going, Stranded, SupersededError, Tools
 from remediator.admission import Admission
-from remediator.decide import ladder, plan, rungs
+from remediator.decide import ladder, marks, plan, rungs
 from remediator.decide.ladder import Held
 from remediator.decide.limits import Refused, Why
 from remediator.decide.moves import (
@@ -39,6 +39,7 @@ from remediator.decide.moves import (
     Trade,
     View,
 )
+from remediator.pacing import Pacing
 from remediator.record import Record
 from remediator.scene import Around, Scene
 
@@ -66,6 +67,7 @@ class Act:
         clock: The present time.
         around: Looks up what a repair has to know of the rest of the fleet.
         actions: Finds the remedy of a rung by its name and settings.
+        pacing: How fast pods are asked to leave.
         tell: Is told of every repair whose phase changed.
     """
 
@@ -74,6 +76,7 @@ class Act:
     clock: Clock
     around: Callable[[NodeRepair], Around]
     actions: Callable[[str, Mapping[str, object]], Action]
+    pacing: Pacing
     tell: Callable[[NodeRepair], Awaitable[None]]
     resting: dict[str, tuple[int, datetime]] = field(default_factory=dict)
     """By repair, on which rung its action asked for a pause, and until when: no change of the node
@@ -99,13 +102,12 @@ class Act:
         around = self.around(repair)
         node = await self._node(repair.spec.target.node)
         ledger = await self.admission.ledger()
-        now = self.clock()
         view = View(
             repair=repair,
             node=node,
             ledger=ledger,
             well=around.wellness,
-            now=now,
+            now=self.clock(),
             allowed=around.allowed,
             ruled=around.ruled,
         )
@@ -137,7 +139,7 @@ class Act:
                 if view.node is not None:
                     await self.admission.hold(repair, view.node, move.fence)
             case Release():
-                await self._close(scene, Phase.RECOVERED, move.reason, move.message)
+                await self._close(scene, move.phase, move.reason, move.message)
             case Surrender():
                 await self._close(scene, Phase.NEEDS_HUMAN, move.reason, move.message)
             case Finish() | Trade():
@@ -181,10 +183,10 @@ class Act:
             return
         status, closing = repair.status, move.closing
         held = Held(cordon=status.cordon_epoch, disruption=status.disruption_epoch)
-        if closing.phase is Phase.RECOVERED:
+        if closing.phase is not Phase.NEEDS_HUMAN:
             await self.admission.release(repair.spec.target.node, node, held.epochs())
         self.resting.pop(repair.metadata.name, None)
-        base = structs.replace(status, closing=None)
+        base = ladder.closed(status, closing)
         await scene.record.enter(closing.phase, closing.reason, closing.message, base=base)
 
     async def _cordon(self, scene: Scene) -> Again:
@@ -196,7 +198,8 @@ class Act:
             await scene.record.enter(Phase.CONFIRMED, epoch.why, epoch.message)
             return _again(epoch, scene)
         message = "no new work comes to the node, what runs on it is left alone"
-        base = structs.replace(repair.status, cordon_epoch=epoch)
+        foreign = marks.was_cordoned(node)
+        base = structs.replace(repair.status, cordon_epoch=epoch, pre_cordoned=foreign)
         await scene.record.enter(Phase.CORDONED, "", message, base=base)
         return _AT_ONCE
 
@@ -283,6 +286,7 @@ class Act:
             node=scene.view.node,
             provider=scene.around.provider,
             manners=scene.around.policy.drain,
+            pacing=self.pacing,
             guard=guard,
             record=scene.record.note,
         )

@@ -30,6 +30,7 @@ from remediator.admission import Admission
 from remediator.decide.facts import Watches
 from remediator.faults import Faults
 from remediator.observe import Fleet
+from remediator.pacing import Pacing
 from remediator.prerequisites import Prerequisites
 from remediator.providers import Provider
 from remediator.reap import Reap
@@ -44,7 +45,7 @@ from remediator.telling import Telling
 
 logger = logging.getLogger(__name__)
 
-_FREED: Final = frozenset({Phase.RECOVERED, Phase.NEEDS_HUMAN})
+_FREED: Final = frozenset({Phase.RECOVERED, Phase.NEEDS_HUMAN, Phase.PARKED})
 _FIRST_PAUSE: Final = timedelta(milliseconds=500)
 _LONGEST_PAUSE: Final = timedelta(seconds=30)
 _LOOKS: Final = timedelta(minutes=1)
@@ -227,6 +228,7 @@ class Remediator:
             clock=clock,
             around=self._around,
             actions=remedy,
+            pacing=Pacing(clock),
             tell=tell.phase,
         )
         self._reconciler = Reconciler(

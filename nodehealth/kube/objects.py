@@ -193,6 +193,33 @@ class BarePod(Object, frozen=True, kw_only=True):
     status: BarePodStatus = BarePodStatus()
 
 
+class Requirement(Struct, frozen=True, kw_only=True):
+    """What one label must be like."""
+
+    key: str
+    operator: str
+    values: tuple[str, ...] = ()
+
+
+class LabelSelector(Struct, frozen=True, kw_only=True):
+    """Which labels are meant; all that it says must hold."""
+
+    match_labels: Mapping[str, str] = {}
+    match_expressions: tuple[Requirement, ...] = ()
+
+
+class BudgetSpec(Struct, frozen=True, kw_only=True):
+    """Whom a disruption budget protects."""
+
+    selector: LabelSelector | None = None
+
+
+class PodDisruptionBudget(Object, frozen=True, kw_only=True):
+    """How many of some pods may be disrupted at once."""
+
+    spec: BudgetSpec = BudgetSpec()
+
+
 class LeaseSpec(Struct, frozen=True, kw_only=True):
     """Who holds a lease and since when; times carry six fractional digits on the wire."""
 
@@ -248,4 +275,12 @@ LEASES = Resource(
     kind="Lease",
     namespaced=True,
     type=Lease,
+)
+BUDGETS = Resource(
+    group="policy",
+    version="v1",
+    plural="poddisruptionbudgets",
+    kind="PodDisruptionBudget",
+    namespaced=True,
+    type=PodDisruptionBudget,
 )

@@ -19,6 +19,7 @@ from nodehealth.kube.client import Client
 from nodehealth.kube.objects import Node
 from nodehealth.repair import Intent, NodeRepair, NodeRepairStatus, Phase
 from remediator.decide.ladder import VERIFY_PATIENCE
+from remediator.pacing import Pacing
 from remediator.providers import Provider
 from remediator.rules.policy import DrainManners
 
@@ -72,6 +73,7 @@ class Tools:
     """The Node as it was read for this run."""
     provider: Provider | None
     manners: DrainManners
+    pacing: Pacing
     guard: Callable[[], Awaitable[None]]
     """Checks that this repair may disrupt its node at this moment; awaited right before a deed."""
     record: Callable[[NodeRepairStatus], Awaitable[NodeRepair]]

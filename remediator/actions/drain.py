@@ -12,10 +12,10 @@ from msgspec import structs
 from nodehealth import quantities
 from nodehealth.kube import errors
 from nodehealth.kube.client import Client
-from nodehealth.kube.objects import PODS, Pod
+from nodehealth.kube.objects import BUDGETS, PODS, Pod
 from nodehealth.repair import EVICTIONS_LENGTH, Evicted, NodeRepair, Phase
 from remediator.actions import Action, Done, Failed, Going, Progress, Stranded, Tools
-from remediator.decide import eviction, fencing
+from remediator.decide import budgets, eviction, fencing
 from remediator.decide.eviction import Sorted
 
 _GUARDED_FOR: Final = timedelta(seconds=1)
@@ -51,28 +51,39 @@ class Drain(Action):
         return self.deadline
 
     async def run(self, repair: NodeRepair, since: datetime, tools: Tools) -> Progress:
-        """Make one pass: list, evict what may go, and say what is left."""
-        listing = await tools.client.listing(
-            PODS, fields=f"spec.nodeName={repair.spec.target.node}"
-        )
-        pods = eviction.sort(listing.items, tools.manners)
+        """Make one pass: list, evict what may go, and say what is left.
+
+        Whom to ask is read from the server's cache: by UID, nobody is asked wrongly. What ends the
+        drain, well or badly, is only ever concluded from a reading by quorum.
+        """
+        pods = await _pods_on(repair, tools, cached=True)
+        if pods.empty() or self._ending(pods, repair, since, tools) is not None:
+            pods = await _pods_on(repair, tools, cached=False)
         if pods.empty():
             return await self._empty(repair, since, tools)
-        late = tools.clock() >= since + self.deadline
-        if pods.only_leaving() and fencing.is_stranded(
-            pods.leaving, tools.node, tools.clock(), tools.manners, late=late
-        ):
-            left = _pods(len(pods.leaving))
-            return Stranded(message=f"the kubelet is silent, so nothing ends what is left: {left}")
-        if late:
-            waited = quantities.spoken(self.deadline)
-            return Failed(message=f"after {waited}: {repair.status.message or _left(pods, ())}")
+        ending = self._ending(pods, repair, since, tools)
+        if ending is not None:
+            return ending
         # The guard comes after the list: pods of a node that was given back are never in it.
         await tools.guard()
         answers = await _evict(pods.leave, tools)
         message = _left(pods, answers)
         await _record(repair, answers, message, tools)
         return Going(message=message, again=tools.manners.again)
+
+    def _ending(
+        self, pods: Sorted, repair: NodeRepair, since: datetime, tools: Tools
+    ) -> Stranded | Failed | None:
+        late = tools.clock() >= since + self.deadline
+        if pods.only_leaving() and fencing.is_stranded(
+            pods.leaving, tools.node, tools.clock(), tools.manners, late=late
+        ):
+            left = _pods(len(pods.leaving))
+            return Stranded(message=f"the kubelet is silent, so nothing ends what is left: {left}")
+        if not late:
+            return None
+        waited = quantities.spoken(self.deadline)
+        return Failed(message=f"after {waited}: {repair.status.message or _left(pods, ())}")
 
     async def _empty(self, repair: NodeRepair, since: datetime, tools: Tools) -> Progress:
         """Believe in an empty node when it was empty twice and nothing can still be on its way."""
@@ -84,31 +95,65 @@ class Drain(Action):
         return Going(message="no pod is left; looks once more", again=left)
 
 
+async def _pods_on(repair: NodeRepair, tools: Tools, *, cached: bool) -> Sorted:
+    where = f"spec.nodeName={repair.spec.target.node}"
+    listing = await tools.client.listing(PODS, fields=where, cached=cached)
+    return eviction.sort(listing.items, tools.manners)
+
+
 async def _evict(pods: Sequence[Pod], tools: Tools) -> list[_Answer]:
+    """Ask all pods that may be asked now; all are heard out before a failure is told."""
     lanes = asyncio.Semaphore(tools.manners.concurrency)
     guarded_at = tools.clock()
 
     async def one(pod: Pod) -> _Answer:
+        nonlocal guarded_at
+        held = tools.pacing.held(pod.metadata.uid)
+        if held:
+            return _Answer(pod=pod, outcome=_Outcome.BLOCKED, message=held)
         async with lanes:
+            await tools.pacing.turn(tools.manners.rate)
             if tools.clock() - guarded_at > _GUARDED_FOR:
                 await tools.guard()
-            return await _evict_one(pod, tools.client)
+                guarded_at = tools.clock()
+            return await _evict_one(pod, tools)
 
-    return list(await asyncio.gather(*(one(pod) for pod in pods)))
+    answers = await asyncio.gather(*(one(pod) for pod in pods), return_exceptions=True)
+    for each in answers:
+        if isinstance(each, BaseException):
+            raise each
+    return [each for each in answers if isinstance(each, _Answer)]
 
 
-async def _evict_one(pod: Pod, client: Client) -> _Answer:
+async def _evict_one(pod: Pod, tools: Tools) -> _Answer:
     meta = pod.metadata
     try:
-        await client.evict(meta.name, namespace=meta.namespace, uid=meta.uid)
+        await tools.client.evict(meta.name, namespace=meta.namespace, uid=meta.uid)
     except (errors.GoneError, errors.ConflictError):
         return _Answer(pod=pod, outcome=_Outcome.ABSENT)
     except errors.BlockedError as blocked:
-        why = blocked.budget or str(blocked)
-        return _Answer(pod=pod, outcome=_Outcome.BLOCKED, message=why)
+        return _refused(pod, blocked.budget or str(blocked), tools, blocked.retry_after)
+    except errors.BudgetConflictError as conflict:
+        return _refused(pod, await _contradiction(pod, conflict, tools.client), tools)
     except errors.KubeError as failed:
-        return _Answer(pod=pod, outcome=_Outcome.BLOCKED, message=str(failed))
+        return _refused(pod, str(failed), tools)
+    tools.pacing.free(meta.uid)
     return _Answer(pod=pod, outcome=_Outcome.ACCEPTED)
+
+
+def _refused(pod: Pod, why: str, tools: Tools, asked: timedelta | None = None) -> _Answer:
+    tools.pacing.block(pod.metadata.uid, why, first=tools.manners.again, asked=asked)
+    return _Answer(pod=pod, outcome=_Outcome.BLOCKED, message=why)
+
+
+async def _contradiction(pod: Pod, conflict: errors.KubeError, client: Client) -> str:
+    """Name the budgets that select one pod; the server only says that there are several."""
+    try:
+        listing = await client.listing(BUDGETS, namespace=pod.metadata.namespace)
+    except errors.KubeError:
+        return str(conflict)
+    names = " and ".join(budgets.of(pod, listing.items))
+    return f"more than one disruption budget selects it ({names}): their owner must leave one"
 
 
 async def _record(

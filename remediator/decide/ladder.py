@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from msgspec import structs
+
 from nodehealth.fence import Fence, Hold
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import RepairLedger
-from nodehealth.repair import ENDED, Mode, NodeRepair, Phase
+from nodehealth.repair import ENDED, Closing, Mode, NodeRepair, NodeRepairStatus, Phase
 from remediator.decide import fencing, marks, rungs
 from remediator.decide.moves import (
     Climb,
@@ -53,11 +55,19 @@ def held(repair: NodeRepair, ledger: RepairLedger) -> Held:
     )
 
 
+def closed(status: NodeRepairStatus, closing: Closing) -> NodeRepairStatus:
+    """Return the status of a repair whose ending is done; a parked one holds nothing any more."""
+    ended = structs.replace(status, closing=None)
+    if closing.phase is not Phase.PARKED:
+        return ended
+    return structs.replace(ended, cordon_epoch=0, disruption_epoch=0)
+
+
 def next_move(view: View) -> Move:
     """Decide what comes next."""
     repair = view.repair
     phase, closing = repair.status.phase, repair.status.closing
-    if phase in _AT_REST:
+    if phase in ENDED:
         return _as_it_is(view)
     if closing is not None:
         return Finish(closing=closing)
@@ -71,20 +81,37 @@ def _confirmed(view: View) -> Move:
 
 
 def _cordoned(view: View) -> Move:
-    begun = _released(view) or _gone(view) or _forbidden(view)
+    begun = _released(view) or _uncordoned(view) or _gone(view) or _forbidden(view)
     return begun or _retake(view) or _unproven(view) or Disrupt()
 
 
 def _climb(view: View) -> Move:
-    repair = view.repair
-    held_up = _forbidden(view) if repair.status.intent is None else None
-    rung = repair.spec.ladder[repair.status.rung]
-    return _retake(view) or _replaced(view) or held_up or Climb(rung=rung)
+    rung = view.repair.spec.ladder[view.repair.status.rung]
+    return _retake(view) or _replaced(view) or _stopped(view) or Climb(rung=rung)
 
 
 def _fencing(view: View) -> Move:
-    held_up = _forbidden(view) if view.repair.status.intent is None else None
-    return _retake(view) or held_up or Prove()
+    return _retake(view) or _stopped(view) or Prove()
+
+
+def _stopped(view: View) -> Release | Rest | None:
+    """Stop for a person or a stricter mode, unless an order to the machine's owner is out."""
+    if view.repair.status.intent is not None:
+        return None
+    return _uncordoned(view) or _forbidden(view)
+
+
+def _uncordoned(view: View) -> Release | None:
+    """Give way to somebody who uncordoned the node while we held it: they may know more."""
+    node, ours = view.node, held(view.repair, view.ledger).epochs()
+    if node is None or node.spec.unschedulable or not marks.is_ours(node, ours):
+        return None
+    message = f"somebody uncordoned {node.metadata.name}; {rungs.WAY_ON}"
+    return Release(reason=Reason.UNCORDONED, message=message, phase=Phase.PARKED)
+
+
+def _parked(view: View) -> Move:
+    return _gone(view) or _as_it_is(view)
 
 
 def _verifying(view: View) -> Move:
@@ -243,7 +270,6 @@ def _unwell(view: View, deed: datetime) -> tuple[Reason | None, str, datetime | 
     return reason, message, proven
 
 
-_AT_REST: Final = ENDED | {Phase.PARKED}
 _STAGES: Final[Mapping[Phase, Callable[[View], Move]]] = {
     Phase.CONFIRMED: _confirmed,
     Phase.CORDONED: _cordoned,
@@ -251,6 +277,7 @@ _STAGES: Final[Mapping[Phase, Callable[[View], Move]]] = {
     Phase.FENCING: _fencing,
     Phase.VERIFYING: _verifying,
     Phase.NEEDS_HUMAN: _hopeless,
+    Phase.PARKED: _parked,
 }
 """What decides in a phase; in all others a rung is being carried out."""
 
@@ -276,4 +303,6 @@ def disruption_refusal(repair: NodeRepair, node: Node | None, ledger: RepairLedg
     fence = marks.fence_of(node)
     if fence is None or fence.epoch != epoch or fence.hold is not Hold.DISRUPTED:
         return f"the fence of {target.node} is {fence or 'absent'}, not {epoch}:disrupted"
+    if not node.spec.unschedulable:
+        return f"somebody uncordoned {target.node}"
     return ""

@@ -64,6 +64,11 @@ def pre_cordoned(node: Node) -> bool:
     return node.metadata.annotations.get(keys.PRE_CORDONED_ANNOTATION) == _TRUE
 
 
+def was_cordoned(node: Node) -> bool:
+    """Say whether a Node that we are about to cordon, or have cordoned, was cordoned already."""
+    return pre_cordoned(node) or (node.spec.unschedulable and not _is_held(node))
+
+
 def is_out_of_service(node: Node) -> bool:
     """Say whether anybody has put the Node out of service."""
     return any(taint.key == keys.OUT_OF_SERVICE_TAINT for taint in node.spec.taints)

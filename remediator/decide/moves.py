@@ -27,6 +27,7 @@ class Reason(StrEnum):
     MODE = "Mode"
     PREPARATION_FAILED = "PreparationFailed"
     NOT_FENCED = "NotFenced"
+    UNCORDONED = "Uncordoned"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +133,8 @@ class Release:
 
     reason: Reason
     message: str
+    phase: Phase = Phase.RECOVERED
+    """How it ends: parked where a person decided so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

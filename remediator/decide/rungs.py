@@ -6,6 +6,7 @@ from nodehealth.repair import NodeRepair
 from remediator.decide.moves import Mended, NextRung, Reason, Strand, Surrender
 
 _WAY_OUT: Final = "delete this NodeRepair to give the node back as it is"
+WAY_ON: Final = "delete this NodeRepair to have the node repaired after all"
 
 
 def done(repair: NodeRepair, message: str, *, mends: bool) -> NextRung | Mended:

@@ -122,6 +122,9 @@ class DrainManners(Strict, frozen=True, kw_only=True):
     again: str = "10s"
     """How often the drain looks at what is left."""
     concurrency: Annotated[int, Meta(ge=1, le=100)] = 10
+    """How many pods of one node are asked to leave at once."""
+    rate: Annotated[int, Meta(ge=1, le=1000)] = 20
+    """How many pods are asked to leave in a second, in all drains together."""
     unreplicated: bool = False
     """Whether pods that no controller brings back may be evicted."""
     silent: str = "2m"

@@ -57,6 +57,7 @@ def policy(
             settle=page.duration("$.spec.drain.settle", drain.settle),
             again=page.duration("$.spec.drain.again", drain.again),
             concurrency=drain.concurrency,
+            rate=drain.rate,
             unreplicated=drain.unreplicated,
             silent=page.duration("$.spec.drain.silent", drain.silent),
             overdue=page.duration("$.spec.drain.overdue", drain.overdue),

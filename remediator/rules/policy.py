@@ -78,6 +78,7 @@ class DrainManners:
     settle: timedelta = timedelta(seconds=5)
     again: timedelta = timedelta(seconds=10)
     concurrency: int = 10
+    rate: int = 20
     unreplicated: bool = False
     silent: timedelta = timedelta(minutes=2)
     """For how long a kubelet must have been silent before its machine is switched off."""

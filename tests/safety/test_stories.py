@@ -267,3 +267,39 @@ async def test_who_was_only_watched_is_repaired_once_the_mode_allows_it() -> Non
         assert keys.FENCE_ANNOTATION not in untouched.metadata.annotations
         assert (await scene.repair("w-1")).spec.mode is Mode.ENFORCE
         assert (await scene.repair("w-1")).status.phase is Phase.RECOVERED
+
+
+@virtualtime.played
+async def test_a_node_that_somebody_had_cordoned_stays_cordoned_after_us() -> None:
+    async with staged(provision="5m") as scene:
+        await scene.client.merge_patch(NODES, "w-1", {"spec": {"unschedulable": True}})
+        scene.cluster.inject("w-2", full())
+        async with scene.remediator():
+            await minutes(1)
+            scene.cluster.inject("w-1", full(lasts="60s"))
+            await minutes(3)
+        repair, node = await scene.repair("w-1"), await scene.node("w-1")
+        assert repair.status.phase is Phase.RECOVERED
+        assert repair.status.pre_cordoned
+        assert node.spec.unschedulable
+        assert not any(taint.key == keys.REPAIR_TAINT for taint in node.spec.taints)
+
+
+@virtualtime.played
+async def test_a_node_that_a_person_uncordons_is_left_to_them_and_its_slot_to_others() -> None:
+    held = {"name": "held", "replicas": 4, "budget": {"max-unavailable": 0}}
+    async with staged(workloads=(held,)) as scene:
+        scene.cluster.inject("w-1", full())
+        async with scene.remediator():
+            await minutes(1)
+            draining = await scene.repair("w-1")
+            await scene.client.merge_patch(NODES, "w-1", {"spec": {"unschedulable": None}})
+            await minutes(5)
+
+        repair, node = await scene.repair("w-1"), await scene.node("w-1")
+        assert draining.status.phase is Phase.DRAINING
+        assert (repair.status.phase, repair.status.reason) == (Phase.PARKED, "Uncordoned")
+        assert not node.spec.unschedulable
+        assert not any(taint.key == keys.REPAIR_TAINT for taint in node.spec.taints)
+        assert (await scene.ledger()).status.slots == {}
+        assert (await scene.ledger()).status.cordons == {}

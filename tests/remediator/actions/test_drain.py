@@ -1,32 +1,37 @@
 """A drain asks, waits, says what it waits for, and gives up at its deadline."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 
 import pytest
 
 from nodehealth.kube import errors
 from nodehealth.kube.client import Client
-from nodehealth.kube.objects import PODS, Condition, Node, NodeStatus, Object, Resource
+from nodehealth.kube.objects import (
+    BUDGETS,
+    PODS,
+    Condition,
+    Node,
+    NodeStatus,
+    Object,
+    Resource,
+)
+from nodehealth.kube.transport import Request, Response, Transport
 from nodehealth.repair import NODE_REPAIRS, NodeRepair, NodeRepairStatus, Phase
 from remediator.actions import Done, Failed, Going, Progress, Stranded, SupersededError, Tools
 from remediator.actions.drain import Drain
+from remediator.pacing import Pacing
 from remediator.record import Record
 from remediator.rules.policy import DrainManners
 from simulator.api.controllers.plane import ControlPlane
+from simulator.api.faults import Match, Refuse
+from simulator.api.local import LocalTransport
 from tests.builders import NOON, at, node, repair
 from tests.remediator.conftest import World
 
 MakeWorld = Callable[[], Awaitable[World]]
 
-BUDGETS = Resource(
-    group="policy",
-    version="v1",
-    plural="poddisruptionbudgets",
-    kind="PodDisruptionBudget",
-    namespaced=True,
-    type=Object,
-)
 SETS = Resource(
     group="apps",
     version="v1",
@@ -37,12 +42,37 @@ SETS = Resource(
 )
 
 
+class Recording(Transport):
+    """Carries requests on and keeps them."""
+
+    def __init__(self, inner: Transport) -> None:
+        self._inner, self.requests = inner, list[Request]()
+
+    def open(
+        self, request: Request, *, deadline: timedelta
+    ) -> AbstractAsyncContextManager[Response]:
+        """Send a request."""
+        self.requests.append(request)
+        return self._inner.open(request, deadline=deadline)
+
+    def evictions(self) -> int:
+        """Count the evictions that were asked for."""
+        return sum(each.path.endswith("/eviction") for each in self.requests)
+
+    def listings(self) -> list[str]:
+        """Return as of when each list of pods was read: `0` means from the cache."""
+        lists = [each for each in self.requests if each.path == "/api/v1/pods"]
+        return [each.query.get("resourceVersion", "") for each in lists]
+
+
 class Draining:
     """One drain of node n1, run pass by pass at the times that the test says."""
 
     def __init__(self, world: World, mended: NodeRepair, *, guarded: bool = True) -> None:
         self.world, self.now, self.guarded = world, NOON, guarded
         self.node: Node | None = None
+        self.pacing = Pacing(self._clock)
+        self.sent = Recording(LocalTransport(world.api))
         self.plane = ControlPlane(world.api)
         self.record = Record(mended, client=world.client, clock=self._clock, tell=_nobody)
 
@@ -51,11 +81,12 @@ class Draining:
         self.plane.settle()
         manners = DrainManners(settle=timedelta(seconds=5), again=timedelta(seconds=2))
         tools = Tools(
-            client=self.world.client,
+            client=Client(self.sent, manager="test"),
             clock=self._clock,
             node=self.node,
             provider=None,
             manners=manners,
+            pacing=self.pacing,
             guard=self._guard,
             record=self.record.note,
         )
@@ -231,3 +262,76 @@ async def test_a_silent_node_with_a_pod_that_may_not_leave_is_not_stranded(
     await pod(here.client, "alone", owner="")
 
     assert isinstance(await drain.run(after=1000), Going)
+
+
+async def budget(client: Client, name: str, allowed: int = 0) -> None:
+    body = {
+        "metadata": {"name": name},
+        "spec": {"maxUnavailable": allowed, "selector": {"matchLabels": {"app": "web"}}},
+    }
+    await client.create(BUDGETS, body, namespace="default")
+
+
+async def test_a_pod_that_may_not_leave_is_left_alone_for_a_while(world: MakeWorld) -> None:
+    here = await world()
+    drain = await begun(here)
+    await pod(here.client, "web-1")
+    await budget(here.client, "web")
+
+    first = await drain.run(after=1)
+    soon = await drain.run(after=2)
+    once = drain.sent.evictions()
+    await drain.run(after=3)
+
+    assert first == soon
+    assert (once, drain.sent.evictions()) == (1, 2)
+
+
+async def test_a_pause_that_the_server_asks_for_is_kept(world: MakeWorld) -> None:
+    here = await world()
+    drain = await begun(here)
+    await pod(here.client, "web-1")
+    overload = Refuse(
+        match=Match(path="/eviction"), code=429, reason="TooManyRequests", retry_after=20, times=1
+    )
+
+    with here.api.faults.active(overload):
+        for seconds in (1, 5, 20):
+            blocked = await drain.run(after=seconds)
+    freed = await drain.run(after=21)
+
+    assert isinstance(blocked, Going)
+    assert "may not leave" in blocked.message
+    assert freed == Going(message="1 pod leaving", again=timedelta(seconds=2))
+
+
+async def test_budgets_that_contradict_each_other_are_named(world: MakeWorld) -> None:
+    here = await world()
+    drain = await begun(here)
+    await pod(here.client, "web-1")
+    await budget(here.client, "web")
+    await budget(here.client, "all")
+
+    blocked = await drain.run(after=1)
+
+    assert isinstance(blocked, Going)
+    assert blocked.message == (
+        "1 pod may not leave, default/web-1 because more than one disruption budget selects it "
+        "(all and web): their owner must leave one"
+    )
+
+
+async def test_what_ends_a_drain_is_read_by_quorum_and_the_rest_from_the_cache(
+    world: MakeWorld,
+) -> None:
+    here = await world()
+    drain = await begun(here)
+    await pod(here.client, "web-1")
+
+    await drain.run(after=1)
+    going = drain.sent.listings()
+    await gone(here.client, "web-1")
+    await drain.run(after=6)
+
+    assert going == ["0"]
+    assert drain.sent.listings()[1:] == ["0", ""]

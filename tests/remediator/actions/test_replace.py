@@ -10,6 +10,7 @@ from nodehealth.kube.client import Client
 from nodehealth.repair import NodeRepair, NodeRepairStatus, Phase, Target
 from remediator.actions import Done, Failed, Going, Progress, SupersededError, Tools
 from remediator.actions.replace import Replace
+from remediator.pacing import Pacing
 from remediator.providers import MachineState, Provider
 from remediator.rules.policy import DrainManners
 from tests.builders import NOON, at, repair
@@ -49,6 +50,7 @@ class Replacing:
             node=None,
             provider=self.owner if provider else None,
             manners=DrainManners(),
+            pacing=Pacing(lambda: self.now),
             guard=self._guard,
             record=self._record,
         )

@@ -391,6 +391,7 @@ def test_the_slot_of_another_repair_is_not_ours() -> None:
         (node(), SLOTS, "the fence of n1 is absent, not 5:disrupted"),
         (node(fence="5:released"), SLOTS, "the fence of n1 is 5:released, not 5:disrupted"),
         (node(fence="4:disrupted"), SLOTS, "the fence of n1 is 4:disrupted"),
+        (node(fence="5:disrupted"), SLOTS, "somebody uncordoned n1"),
     ],
 )
 def test_a_deed_needs_a_live_slot_and_the_fence_that_goes_with_it(

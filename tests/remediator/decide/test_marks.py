@@ -209,3 +209,10 @@ def test_a_long_name_of_a_repair_fits_into_our_taint_by_its_end() -> None:
     (taints,) = [each.value for each in patch if each.path == "/spec/taints"]
     assert isinstance(taints, list)
     assert taints[0]["value"] == "x" * 60 + "-1"
+
+
+def test_who_cordoned_first_is_known_before_our_cordon_and_after_it() -> None:
+    assert marks.was_cordoned(node(unschedulable=True))
+    assert marks.was_cordoned(held(pre_cordoned=True))
+    assert not marks.was_cordoned(held())
+    assert not marks.was_cordoned(node())

@@ -1,0 +1,73 @@
+"""Who uncordons a node that we hold is given way to, unless an order is under way."""
+
+import pytest
+
+from nodehealth import keys
+from nodehealth.kube.objects import Node
+from nodehealth.repair import Closing, Intent, NodeRepair, NodeRepairStatus, Phase
+from remediator.decide import ladder
+from remediator.decide.moves import Climb, Move, Reason, Release, Rest, View, Wellness
+from tests.builders import NOON, at, ledger, node, repair, slot
+
+SICK = Wellness(holds=True, heard_at=at(1))
+WELL = Wellness(over=True, since=NOON, heard_at=at(1))
+HELD = ledger(epoch=5, cordons={"n1": 4}, slots={"n1": slot(5)})
+ONLY_CORDONED = ledger(epoch=4, cordons={"n1": 4})
+UNCORDONED = node(fence="5:disrupted", taints=(keys.REPAIR_TAINT,))
+
+
+def working(phase: Phase, *, intent: Intent | None = None, epoch: int = 5) -> NodeRepair:
+    status = NodeRepairStatus(
+        phase=phase, cordon_epoch=4, disruption_epoch=epoch, rung_since=NOON, intent=intent
+    )
+    return repair(status=status)
+
+
+def move(mended: NodeRepair, seen: Node | None, *, well: Wellness = SICK) -> Move:
+    held = HELD if mended.status.disruption_epoch else ONLY_CORDONED
+    return ladder.next_move(View(repair=mended, node=seen, ledger=held, well=well, now=NOON))
+
+
+@pytest.mark.parametrize("phase", [Phase.DRAINING, Phase.FENCING, Phase.REPAIRING])
+def test_work_on_a_node_that_somebody_uncordoned_is_parked(phase: Phase) -> None:
+    given = move(working(phase), UNCORDONED)
+
+    assert isinstance(given, Release)
+    assert (given.phase, given.reason) == (Phase.PARKED, Reason.UNCORDONED)
+    assert given.message.startswith("somebody uncordoned n1; delete this NodeRepair")
+
+
+@pytest.mark.parametrize("phase", [Phase.CORDONED, Phase.WAITING])
+def test_who_waits_is_parked_too(phase: Phase) -> None:
+    uncordoned = node(fence="4:cordoned", taints=(keys.REPAIR_TAINT,))
+
+    given = move(working(phase, epoch=0), uncordoned)
+
+    assert isinstance(given, Release)
+    assert given.phase is Phase.PARKED
+
+
+def test_an_order_under_way_is_followed_all_the_same() -> None:
+    order = Intent(action="replace", key="k", issued_at=NOON)
+
+    assert isinstance(move(working(Phase.REPAIRING, intent=order), UNCORDONED), Climb)
+
+
+def test_a_parked_repair_rests_until_its_fault_or_its_node_is_gone() -> None:
+    parked = repair(status=NodeRepairStatus(phase=Phase.PARKED))
+
+    assert isinstance(move(parked, node()), Rest)
+    over, gone = move(parked, node(), well=WELL), move(parked, None)
+    assert isinstance(over, Release)
+    assert (over.phase, over.reason) == (Phase.RECOVERED, Reason.FAULT_GONE)
+    assert isinstance(gone, Release)
+    assert gone.reason is Reason.NODE_ABSENT
+
+
+def test_only_a_parked_repair_forgets_what_it_held() -> None:
+    status = working(Phase.DRAINING).status
+    parked = Closing(phase=Phase.PARKED, reason="x", message="y")
+    ended = Closing(phase=Phase.RECOVERED, reason="x", message="y")
+
+    assert ladder.closed(status, parked).disruption_epoch == 0
+    assert ladder.closed(status, ended).disruption_epoch == 5
