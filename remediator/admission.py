@@ -15,12 +15,12 @@ from nodehealth.kube.objects import NODES, Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import NodeRepair
 from remediator.actions import SupersededError
-from remediator.decide import limits, marks, plan
+from remediator.decide import limits, maintenance, marks, plan, returning
 from remediator.decide.ladder import Held
 from remediator.decide.limits import Admitted, Refused, Scope
 from remediator.ledgers import Ledgers
 from remediator.rules.policy import Policy
-from remediator.swaps import Question, Swaps
+from remediator.swaps import Question, Survey, Swaps
 
 _TRIES: Final = 8
 
@@ -51,7 +51,7 @@ class Admission:
     ) -> int | Refused:
         """Cordon a node if its scopes allow it, and return the epoch."""
 
-        def judge(ledger: RepairLedger) -> Admitted | Refused:
+        def judge(ledger: RepairLedger, _: Survey) -> Admitted | Refused:
             epoch = ledger.status.cordons.get(node.metadata.name, 0)
             if epoch and marks.fence_of(node) != Fence(epoch=epoch, hold=Hold.RELEASED):
                 return Admitted(ledger=ledger, epoch=epoch)
@@ -63,15 +63,21 @@ class Admission:
     async def disrupt(
         self, repair: NodeRepair, node: Node, scopes: Iterable[Scope], policy: Policy
     ) -> int | Refused:
-        """Take a disruption slot for a node that this repair cordoned, and return the epoch."""
+        """Take a disruption slot for a node that this repair cordoned, and return the epoch.
 
-        def judge(ledger: RepairLedger) -> Admitted | Refused:
+        Others may be at work on nodes of the same scopes: that is read by quorum before.
+        """
+        known = tuple(scopes)
+
+        def judge(ledger: RepairLedger, survey: Survey) -> Admitted | Refused:
             slot = ledger.status.slots.get(node.metadata.name)
             if slot is not None and slot.repair == repair.metadata.name:
                 return Admitted(ledger=ledger, epoch=slot.epoch)
-            return limits.disrupt(ledger, repair, tuple(scopes), policy, self._ledgers.now())
+            theirs = known if survey is None else maintenance.counted(known, survey, policy)
+            return limits.disrupt(ledger, repair, theirs, policy, self._ledgers.now())
 
-        question = Question(judge=judge, repair=repair, rank=plan.rank(repair))
+        rank = plan.rank(repair)
+        question = Question(judge=judge, repair=repair, rank=rank, surveyed=True)
         return await self._admit(question, repair, node, Hold.DISRUPTED)
 
     async def hold(self, repair: NodeRepair, node: Node, fence: Fence) -> None:
@@ -86,7 +92,7 @@ class Admission:
         """Give a node back: first the Node says so, then the ledger forgets it."""
         if node is not None and marks.is_ours(node, epochs):
             await self._release_node(node, epochs)
-        await self._change(lambda ledger: limits.release(ledger, name, epochs))
+        await self._change(lambda ledger: returning.release(ledger, name, epochs))
 
     async def surrender(self, repair: NodeRepair, node: Node | None, held: Held) -> None:
         """Trade the slot for a cordon entry of the same epoch: the node stays out, others go on."""
@@ -95,7 +101,7 @@ class Admission:
             return
         if node is not None and marks.is_ours(node, held.epochs()):
             await self.hold(repair, node, Fence(epoch=epoch, hold=Hold.CORDONED))
-        await self._change(lambda ledger: limits.surrender(ledger, name, epoch))
+        await self._change(lambda ledger: returning.surrender(ledger, name, epoch))
 
     async def _admit(
         self, question: Question, repair: NodeRepair, node: Node, hold: Hold
@@ -154,7 +160,7 @@ class Admission:
         return seen
 
     async def _change(self, change: Callable[[RepairLedger], RepairLedger]) -> None:
-        def judge(ledger: RepairLedger) -> Admitted:
+        def judge(ledger: RepairLedger, _: Survey) -> Admitted:
             changed = change(ledger)
             return Admitted(ledger=ledger if changed.status == ledger.status else changed, epoch=0)
 

@@ -27,6 +27,7 @@ from remediator import actions, posting, providers, sinks
 from remediator.act import Act
 from remediator.actions import Action
 from remediator.admission import Admission
+from remediator.decide import maintenance
 from remediator.decide.facts import Watches
 from remediator.faults import Faults
 from remediator.observe import Fleet
@@ -305,9 +306,11 @@ class Remediator:
             provider=self._provider,
         )
 
-    def _node_changed(self, key: Key, _: Node | None, node: Node | None) -> None:
+    def _node_changed(self, key: Key, before: Node | None, node: Node | None) -> None:
         self._fleet.see_node(key[1], node)
         self._reconciler.touch(key[1])
+        if maintenance.is_over(before, node):
+            self._reconciler.touch_waiting()
 
     def _health_changed(self, key: Key, _: NodeHealth | None, health: NodeHealth | None) -> None:
         self._fleet.see_health(key[1], health, now=self._clock(), served=self._client.server_time)

@@ -8,7 +8,7 @@ from nodehealth.keys import AGENT_MANAGER
 from nodehealth.kube.objects import BarePod, Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import NodeRepair
-from remediator.decide import ladder, marks, plan
+from remediator.decide import ladder, maintenance, marks, plan
 from remediator.decide.facts import Agent, Facts, Watches
 from remediator.decide.limits import Scope
 from remediator.rules.policy import CLUSTER, Policy
@@ -36,6 +36,7 @@ class Fleet:
         self._ledger = RepairLedger()
         self._members: dict[str, set[str]] = {CLUSTER: set()}
         self._out: dict[str, set[str]] = {CLUSTER: set()}
+        self._foreign: dict[str, dict[str, str]] = {CLUSTER: {}}
 
     def see_node(self, name: str, node: Node | None) -> None:
         """Take in a Node, or that it is gone."""
@@ -46,10 +47,13 @@ class Fleet:
         self._nodes[name] = node
         pool = self._policy.pool_of(node)
         self._pool[name] = pool
+        who = maintenance.actor(node)
         for scope in (pool, CLUSTER):
             self._members.setdefault(scope, set()).add(name)
             if _is_out(node):
                 self._out.setdefault(scope, set()).add(name)
+            if who:
+                self._foreign.setdefault(scope, {})[name] = who
 
     def see_health(
         self, name: str, health: NodeHealth | None, *, now: datetime, served: datetime | None
@@ -145,7 +149,12 @@ class Fleet:
     def scopes(self) -> Mapping[str, Scope]:
         """Return every pool and the cluster with its members and those that are out."""
         return {
-            name: Scope(name=name, members=members, out=self._out.get(name, set()))
+            name: Scope(
+                name=name,
+                members=members,
+                out=self._out.get(name, set()),
+                foreign=self._foreign.get(name, {}),
+            )
             for name, members in self._members.items()
         }
 
@@ -159,6 +168,7 @@ class Fleet:
         for scope in (self._pool.pop(name, CLUSTER), CLUSTER):
             self._members[scope].discard(name)
             self._out.get(scope, set()).discard(name)
+            self._foreign.get(scope, {}).pop(name, None)
 
 
 def _our_time(at: datetime, now: datetime, served: datetime | None) -> datetime:

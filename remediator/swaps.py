@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from nodehealth.kube import errors
 from nodehealth.kube.client import Client
+from nodehealth.kube.objects import NODES, Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import NODE_REPAIRS, NodeRepair
 from remediator.actions import SupersededError
+from remediator.decide import maintenance
 from remediator.decide.limits import Admitted, Refused, Why
 from remediator.ledgers import Ledgers
 
@@ -17,12 +19,18 @@ _TRIES: Final = 8
 _FIRST: Final = (-1, 0.0, "")
 
 
+Survey: TypeAlias = tuple[Node, ...] | None
+"""The nodes on which others are at work, read by quorum; nothing while that was not read."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """What somebody asks of the ledger."""
 
-    judge: Callable[[RepairLedger], Admitted | Refused]
-    """Answers by the ledger as those who were answered before have left it."""
+    judge: Callable[[RepairLedger, Survey], Admitted | Refused]
+    """Answers by the ledger as those who were answered before have left it, and by a survey."""
+    surveyed: bool = False
+    """Whether nothing may be given without a survey."""
     repair: NodeRepair | None = None
     """The repair that must not have been carried on by anybody since it was read."""
     rank: tuple[int, float, str] = _FIRST
@@ -42,6 +50,9 @@ class _Asked:
         return self.outcome
 
 
+_Answers: TypeAlias = list[tuple[_Asked, Admitted | Refused]]
+
+
 class Swaps:
     """Reads the ledger, lets each who waits take its part, and writes it if nobody else did.
 
@@ -58,6 +69,7 @@ class Swaps:
         self._client, self._ledgers = client, ledgers
         self._turn = asyncio.Lock()
         self._waiting: list[_Asked] = []
+        self._survey: Survey = None
 
     async def ask(self, question: Question) -> Admitted | Refused:
         """Have a question answered by the next swap.
@@ -78,6 +90,7 @@ class Swaps:
             asked.outcome = asked.outcome or asyncio.CancelledError()
 
     async def _serve(self) -> None:
+        self._survey = None
         batch = list[_Asked]()
         for _ in range(_TRIES):
             batch = self._unanswered(self._waiting)
@@ -91,21 +104,9 @@ class Swaps:
         self._tell(batch, Refused(why=Why.CONTENTION, message=message))
 
     async def _swapped(self, batch: list[_Asked]) -> bool:
-        """Answer those who wait, or say that somebody else changed the ledger meanwhile.
-
-        The repairs are read after the ledger: whoever carries one on changes the ledger on the way,
-        and then our swap fails.
-        """
+        """Answer those who wait, or say that somebody else changed the ledger meanwhile."""
         ledger = await self._ledgers.read()
-        async with asyncio.TaskGroup() as tasks:
-            for each in batch:
-                tasks.create_task(self._check(each))
-        changed = self._ledgers.settled(ledger)
-        answers = list[tuple[_Asked, Admitted | Refused]]()
-        for each in self._unanswered(batch):
-            answer = each.question.judge(changed)
-            changed = answer.ledger if isinstance(answer, Admitted) else changed
-            answers.append((each, answer))
+        changed, answers = await self._answered(batch, ledger)
         if changed is not ledger:
             try:
                 await self._ledgers.swap(changed)
@@ -114,6 +115,47 @@ class Swaps:
         for each, answer in answers:
             each.outcome = answer
         return True
+
+    async def _answered(
+        self, batch: list[_Asked], ledger: RepairLedger
+    ) -> tuple[RepairLedger, _Answers]:
+        """Judge those who may go on, and return the ledger as they leave it.
+
+        The repairs are read after the ledger: whoever carries one on changes the ledger on the way,
+        and then our swap fails. What lacks a survey is judged again with one.
+        """
+        while True:
+            async with asyncio.TaskGroup() as tasks:
+                for each in batch:
+                    tasks.create_task(self._check(each))
+            changed, answers, lacking = self._judged(batch, ledger)
+            if not lacking:
+                return changed, answers
+            await self._look_around(lacking)
+
+    def _judged(
+        self, batch: list[_Asked], ledger: RepairLedger
+    ) -> tuple[RepairLedger, _Answers, list[_Asked]]:
+        changed, lacking = self._ledgers.settled(ledger), list[_Asked]()
+        answers = _Answers()
+        for each in self._unanswered(batch):
+            question = each.question
+            answer = question.judge(changed, self._survey)
+            answers.append((each, answer))
+            if isinstance(answer, Admitted) and answer.ledger is not changed:
+                changed = answer.ledger
+                if question.surveyed and self._survey is None:
+                    lacking.append(each)
+        return changed, answers, lacking
+
+    async def _look_around(self, lacking: list[_Asked]) -> None:
+        """Read by quorum on which nodes others are at work; once for all who are answered now."""
+        try:
+            nodes = (await self._client.listing(NODES)).items
+        except errors.KubeError as failed:
+            self._tell(lacking, failed)
+            return
+        self._survey = tuple(each for each in nodes if maintenance.actor(each))
 
     async def _check(self, asked: _Asked) -> None:
         """Take out who may not go on; it hurts nobody else."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, TypeAlias
@@ -43,6 +43,7 @@ class Why(StrEnum):
     CORDON_RATE = "CordonRate"
     DISRUPTION_LIMIT = "DisruptionLimit"
     DISRUPTION_RATE = "DisruptionRate"
+    FOREIGN_MAINTENANCE = "ForeignMaintenance"
     DISRUPTION_CLOSED = "DisruptionClosed"
     LEDGER_FULL = "LedgerFull"
     CONTENTION = "Contention"
@@ -68,6 +69,8 @@ class Scope:
     members: AbstractSet[str]
     out: AbstractSet[str]
     """Members that are unavailable for any reason: not ready, cordoned by anyone, or leaving."""
+    foreign: Mapping[str, str] = field(default_factory=dict)
+    """Members on which others are at work, and who."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,12 +133,15 @@ def disrupt(
     policy: Policy,
     now: datetime,
 ) -> Admitted | Refused:
-    """Admit a disruption of a cordoned node if every scope has a slot left."""
+    """Admit a disruption of a cordoned node if every scope has room for it.
+
+    Those on whose nodes others are at work take room as our own slots do.
+    """
     target, status = repair.spec.target, ledger.status
     if ledger.spec.disruption is Disruption.CLOSED:
         return Refused(why=Why.DISRUPTION_CLOSED, message=_CLOSED)
     for scope in scopes:
-        refusal = _slot_refusal(ledger, target.node, scope, policy)
+        refusal = _busy(target.node, scope) or _slot_refusal(ledger, target.node, scope, policy)
         if refusal is not None:
             return refusal
     if len(status.slots) >= SLOTS_LENGTH:
@@ -155,25 +161,6 @@ def disrupt(
     return Admitted(ledger=structs.replace(ledger, status=changed), epoch=epoch)
 
 
-def release(ledger: RepairLedger, node: str, epochs: frozenset[int]) -> RepairLedger:
-    """Take a node's entries out, but only those of the epochs that the caller was given."""
-    status = ledger.status
-    slots, cordons = dict(status.slots), dict(status.cordons)
-    if node in slots and slots[node].epoch in epochs:
-        del slots[node]
-    if cordons.get(node) in epochs:
-        del cordons[node]
-    return structs.replace(ledger, status=structs.replace(status, slots=slots, cordons=cordons))
-
-
-def surrender(ledger: RepairLedger, node: str, epoch: int) -> RepairLedger:
-    """Trade a node's slot for a cordon entry of the same epoch."""
-    status = ledger.status
-    slots = {name: slot for name, slot in status.slots.items() if name != node}
-    changed = structs.replace(status, slots=slots, cordons={**status.cordons, node: epoch})
-    return structs.replace(ledger, status=changed)
-
-
 def free_slots(ledger: RepairLedger, scope: Scope, policy: Policy) -> int:
     """Count the disruptions that a scope still has room for."""
     return _most(policy, ledger, scope, _disrupted) - len(_slots(ledger, scope))
@@ -191,18 +178,30 @@ def usage(ledger: RepairLedger, scope: Scope, policy: Policy) -> Usage:
     )
 
 
+def _busy(node: str, scope: Scope) -> Refused | None:
+    """Leave a node to whoever is at work on it already."""
+    if node not in scope.foreign:
+        return None
+    message = f"{scope.foreign[node]} is at work on {node}; waits until that is over"
+    return Refused(why=Why.FOREIGN_MAINTENANCE, message=message)
+
+
 def _slot_refusal(ledger: RepairLedger, node: str, scope: Scope, policy: Policy) -> Refused | None:
     most = _most(policy, ledger, scope, _disrupted)
-    working = _slots(ledger, scope)
-    if len(working.keys() | {node}) <= most:
+    ours, theirs = _slots(ledger, scope), scope.foreign
+    working = ours.keys() | theirs.keys()
+    if len(working | {node}) <= most:
         return None
-    holders = ", ".join(sorted(working)[:3]) + (" and others" if len(working) > 3 else "")
-    if not working:
+    if not working or not most:
         limit = _limit(policy, ledger, scope, _disrupted)
         message = f"no node of {_title(scope.name)} may be disrupted: {limit}"
         return Refused(why=Why.DISRUPTION_LIMIT, message=message)
-    slots = f"{len(working)} of {most} disruption slots of {_title(scope.name)}"
-    return Refused(why=Why.DISRUPTION_LIMIT, message=f"{slots} are taken by {holders}")
+    alone = len(ours.keys() | {node}) > most
+    holders = [name if name in ours else f"{name} ({theirs[name]})" for name in sorted(working)]
+    named = ", ".join(holders[:3]) + (" and others" if len(holders) > 3 else "")
+    taken = f"{len(working)} of {most} disruption slots of {_title(scope.name)} are taken by"
+    why = Why.DISRUPTION_LIMIT if alone else Why.FOREIGN_MAINTENANCE
+    return Refused(why=why, message=f"{taken} {named}")
 
 
 def _paid(

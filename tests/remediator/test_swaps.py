@@ -4,13 +4,16 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from nodehealth.fence import Fence, Hold
+from nodehealth.kube import errors
 from nodehealth.kube.objects import NODES, Node
 from nodehealth.ledger import REPAIR_LEDGERS
 from nodehealth.repair import NODE_REPAIRS, NodeRepair, Severity
 from remediator.actions import SupersededError
 from remediator.decide import marks
-from remediator.decide.limits import Refused, Scope
+from remediator.decide.limits import Refused, Scope, Why
 from remediator.rules.policy import CLUSTER, Limit, Policy
+from simulator.api.audit import AuditEntry
+from simulator.api.faults import Match, Refuse
 from simulator.api.store import Change
 from tests.builders import at, node, repair
 from tests.remediator.conftest import World
@@ -160,6 +163,78 @@ async def test_the_worst_fault_is_answered_first(world: MakeWorld) -> None:
     )
 
     assert [isinstance(each, Refused) for each in answers] == [False, True, False]
+
+
+def listings_of(world: World) -> list[AuditEntry]:
+    seen = list[AuditEntry]()
+
+    def saw(entry: AuditEntry) -> None:
+        if (entry.verb, entry.resource) == ("list", "nodes"):
+            seen.append(entry)
+
+    world.api.on_request(saw)
+    return seen
+
+
+async def test_one_survey_serves_all_who_are_disrupted_together(world: MakeWorld) -> None:
+    here = await world()
+    pairs, admission = await begun(here, *NAMES), here.admission()
+    await admission.disrupt(pairs[0][1], pairs[0][0], SCOPES, most(12))
+    listings = listings_of(here)
+
+    await asyncio.gather(
+        *(admission.disrupt(mended, one, SCOPES, most(12)) for one, mended in pairs[1:])
+    )
+
+    assert len((await admission.ledger()).status.slots) == 12
+    assert len(listings) <= 3
+
+
+async def test_nobody_looks_around_for_a_cordon_or_where_no_slot_is_left(world: MakeWorld) -> None:
+    here = await world()
+    pairs, admission = await begun(here, *NAMES[:2]), here.admission()
+    await admission.disrupt(pairs[0][1], pairs[0][0], SCOPES, most(1))
+    listings = listings_of(here)
+
+    refused = await admission.disrupt(pairs[1][1], pairs[1][0], SCOPES, most(1))
+    await admission.cordon(pairs[1][1], pairs[1][0], SCOPES, most(2))
+
+    assert isinstance(refused, Refused)
+    assert listings == []
+
+
+async def test_maintenance_that_the_cache_has_not_heard_of_is_found(world: MakeWorld) -> None:
+    here = await world()
+    pairs, admission = await begun(here, *NAMES[:2]), here.admission()
+    await here.node(node("n99", taints=("karpenter.sh/disrupted",)))
+
+    refused = await admission.disrupt(pairs[0][1], pairs[0][0], SCOPES, most(1))
+    beside = await admission.disrupt(pairs[0][1], pairs[0][0], SCOPES, most(2))
+
+    assert isinstance(refused, Refused)
+    assert refused.why is Why.FOREIGN_MAINTENANCE
+    assert "n99 (Karpenter)" in refused.message
+    assert beside == 1
+
+
+async def test_who_cannot_look_around_disrupts_nobody_and_holds_up_no_cordon(
+    world: MakeWorld,
+) -> None:
+    here = await world()
+    pairs, admission = await begun(here, *NAMES[:3]), here.admission()
+    lists = Match(method="GET", path="/api/v1/nodes")
+
+    with here.api.faults.active(Refuse(code=403, reason="Forbidden", match=lists)):
+        *_, cordoned, disrupted = await asyncio.gather(
+            admission.cordon(pairs[0][1], pairs[0][0], SCOPES, most(3)),
+            admission.cordon(pairs[1][1], pairs[1][0], SCOPES, most(3)),
+            admission.disrupt(pairs[2][1], pairs[2][0], SCOPES, most(3)),
+            return_exceptions=True,
+        )
+
+    assert cordoned == 2
+    assert isinstance(disrupted, errors.ForbiddenError)
+    assert (await admission.ledger()).status.slots == {}
 
 
 async def test_a_node_that_changed_is_read_again_before_the_ledger(world: MakeWorld) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodehealth.ledger import CORDONS_LENGTH, SLOTS_LENGTH, Disruption, RepairLedger
-from remediator.decide import limits
+from remediator.decide import limits, returning
 from remediator.decide.limits import Admitted, Refused, Scope, Why
 from remediator.rules.policy import CLUSTER, Limit, Policy, Pool, Rate
 from tests.builders import NOON, ledger, repair, slot
@@ -225,6 +225,50 @@ def test_who_is_refused_by_a_limit_spends_nothing() -> None:
     assert why(answer) is Why.CORDON_LIMIT
 
 
+def theirs(**foreign: str) -> Scope:
+    return Scope(name=CLUSTER, members=frozenset(NAMES), out=frozenset(), foreign=foreign)
+
+
+def test_nodes_that_others_work_on_take_room_and_are_named() -> None:
+    busy = theirs(n2="Karpenter")
+
+    one, two = (disrupt(ledger(), "n1", policy(disrupted=most), busy) for most in (1, 2))
+
+    assert one == Refused(
+        why=Why.FOREIGN_MAINTENANCE,
+        message="1 of 1 disruption slots of the cluster are taken by n2 (Karpenter)",
+    )
+    assert why(two) is None
+
+
+def test_a_node_that_we_and_others_work_on_takes_room_once() -> None:
+    both = theirs(n2="Karpenter")
+    taken = ledger(slots={"n2": slot(1, name="n2")})
+
+    assert why(disrupt(taken, "n1", policy(disrupted=2), both)) is None
+
+
+def test_our_own_slots_are_said_first_to_be_what_is_in_the_way() -> None:
+    taken = ledger(slots={"n3": slot(1, name="n3")})
+
+    answer = disrupt(taken, "n1", policy(disrupted=1), theirs(n2="Karpenter"))
+
+    assert why(answer) is Why.DISRUPTION_LIMIT
+
+
+def test_a_node_that_others_work_on_is_left_to_them() -> None:
+    answer = disrupt(ledger(), "n1", policy(disrupted=5), theirs(n1="kured"))
+
+    assert answer == Refused(
+        why=Why.FOREIGN_MAINTENANCE,
+        message="kured is at work on n1; waits until that is over",
+    )
+
+
+def test_what_others_work_on_never_holds_up_a_cordon() -> None:
+    assert why(cordon(ledger(), "n1", policy(cordoned=1), theirs(n2="kured", n1="kured"))) is None
+
+
 def test_a_pool_counts_only_its_own_slots() -> None:
     taken = ledger(slots={"n2": slot(1, name="n2", pool="pool1")})
     mine, other = scope("pool0", NAMES[:1]), scope("pool1", NAMES[1:])
@@ -258,23 +302,6 @@ def test_a_full_ledger_gives_no_slot() -> None:
     assert why(answer) is Why.LEDGER_FULL
 
 
-def test_release_takes_out_only_the_given_epochs() -> None:
-    held = ledger(epoch=9, cordons={"n1": 4, "n2": 5}, slots={"n1": slot(6)})
-
-    assert limits.release(held, "n1", frozenset({4, 6})).status.cordons == {"n2": 5}
-    assert limits.release(held, "n1", frozenset({4, 6})).status.slots == {}
-    assert limits.release(held, "n1", frozenset({3})) == held
-
-
-def test_surrender_trades_the_slot_for_a_cordon() -> None:
-    held = ledger(epoch=9, cordons={"n1": 4}, slots={"n1": slot(6), "n2": slot(7, name="n2")})
-
-    after = limits.surrender(held, "n1", 6).status
-
-    assert after.slots.keys() == {"n2"}
-    assert after.cordons == {"n1": 6}
-
-
 @given(
     st.lists(st.tuples(st.sampled_from(NAMES), st.booleans()), max_size=60),
     st.integers(min_value=0, max_value=5),
@@ -288,7 +315,7 @@ def test_no_sequence_of_admissions_breaks_a_limit(steps: list[tuple[str, bool]],
                 assert answer.epoch == state.status.epoch + 1
                 state, epochs[name] = answer.ledger, answer.epoch
         elif not take and name in epochs:
-            state = limits.release(state, name, frozenset({epochs[name]}))
+            state = returning.release(state, name, frozenset({epochs[name]}))
 
         assert len(state.status.slots) <= most
         assert limits.free_slots(state, scope(), rules) == most - len(state.status.slots)

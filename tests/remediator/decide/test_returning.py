@@ -1,0 +1,21 @@
+"""What is given back is exactly what was given."""
+
+from remediator.decide import returning
+from tests.builders import ledger, slot
+
+
+def test_release_takes_out_only_the_given_epochs() -> None:
+    held = ledger(epoch=9, cordons={"n1": 4, "n2": 5}, slots={"n1": slot(6)})
+
+    assert returning.release(held, "n1", frozenset({4, 6})).status.cordons == {"n2": 5}
+    assert returning.release(held, "n1", frozenset({4, 6})).status.slots == {}
+    assert returning.release(held, "n1", frozenset({3})) == held
+
+
+def test_surrender_trades_the_slot_for_a_cordon() -> None:
+    held = ledger(epoch=9, cordons={"n1": 4}, slots={"n1": slot(6), "n2": slot(7, name="n2")})
+
+    after = returning.surrender(held, "n1", 6).status
+
+    assert after.slots.keys() == {"n2"}
+    assert after.cordons == {"n1": 6}
