@@ -56,6 +56,21 @@ def test_a_node_that_is_gone_counts_nowhere() -> None:
     assert fleet.facts("n1") is None
 
 
+def test_nodes_that_others_work_on_are_known_while_they_do() -> None:
+    fleet = Fleet(POLICY)
+    busy = node("n1", labels={"gpu": "h100"}, taints=("karpenter.sh/disrupted",))
+
+    fleet.see_node("n1", busy)
+    meanwhile = {name: dict(scope.foreign) for name, scope in fleet.scopes().items()}
+    fleet.see_node("n1", node("n1", labels={"gpu": "h100"}))
+
+    assert meanwhile == {CLUSTER: {"n1": "Karpenter"}, "h100": {"n1": "Karpenter"}}
+    assert {name: dict(scope.foreign) for name, scope in fleet.scopes().items()} == {
+        CLUSTER: {},
+        "h100": {},
+    }
+
+
 @dataclass(frozen=True)
 class News:
     """What may be heard of a node."""

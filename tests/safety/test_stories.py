@@ -77,11 +77,12 @@ async def staged(
     workloads: tuple[dict[str, Any], ...] = (),
     forgiven: frozenset[Broken] = frozenset(),
     agents: bool = True,
+    nodes: int = 4,
     **timings: str,
 ) -> AsyncIterator[Scene]:
-    """Stage a cluster of four nodes, all well, in which one may be disrupted at once."""
+    """Stage a cluster of some nodes, all well, in which one may be disrupted at once."""
     spec = {
-        "pools": [{"name": "w", "nodes": 4}],
+        "pools": [{"name": "w", "nodes": nodes}],
         "workloads": list(workloads),
         "agents": agents,
         "timings": {"provision": "5s", "terminate": "2s", "join": "1s", **timings},
