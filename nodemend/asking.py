@@ -43,6 +43,9 @@ async def _asked(
                     await asyncio.wait({answer})
             return await answer
         except errors.ForbiddenError as refused:
-            raise errors.ForbiddenError(f"you may not see this: {refused}") from refused
+            raise errors.ForbiddenError(f"you may not do this: {refused}") from refused
+        except errors.UnavailableError as away:
+            message = f"the API server does not answer: {away}"
+            raise errors.UnavailableError(message) from away
         finally:
             answer.cancel()

@@ -137,7 +137,7 @@ class Prerequisites:
     async def look(self) -> None:
         """Look once; while the API server is away, what was seen last stands."""
         try:
-            found = tuple([each async for each in self._faults()])
+            found = await self.lacking()
         except errors.UnavailableError as away:
             logger.warning("cannot see whether the cluster has what nodemend needs: %s", away)
             return
@@ -146,6 +146,14 @@ class Prerequisites:
         self.missing = found
         self._restrict(Mode.OBSERVE if found else Mode.ENFORCE)
         self.known.set()
+
+    async def lacking(self) -> tuple[str, ...]:
+        """Say what the cluster lacks now, as sentences for people.
+
+        Raises:
+            nodehealth.kube.errors.UnavailableError: the API server is away.
+        """
+        return tuple([each async for each in self._faults()])
 
     def _tell(self, found: tuple[str, ...]) -> None:
         for each in found:

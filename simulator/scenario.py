@@ -176,6 +176,11 @@ def read(document: object, path: str) -> Scenario:
     return scenario
 
 
+def known_faults() -> Mapping[str, type[Fault]]:
+    """Return every way to be sick by its name."""
+    return _KINDS
+
+
 def injection(written: object, path: str) -> Injection:
     """Read a fault as in `disk-full` or `{disk-full: {at: 10s, node: general-1, mount: /var}}`.
 

@@ -14,6 +14,7 @@ from nodehealth.kube.objects import Object, Resource
 from nodemend import shipped
 from remediator import main
 from remediator.rules import load
+from remediator.rules.documents import ProblemsError
 from remediator.rules.policy import Policy
 from remediator.rules.rule import RuleSet
 
@@ -40,6 +41,8 @@ class Rulebook:
     policy: Policy
     origin: str
     """Where they were read, as the end of a sentence."""
+    problem: str = ""
+    """Why they can't be used, all of it; then there are no rules."""
 
 
 async def read(client: Client, folder: Path | None) -> Rulebook:
@@ -61,6 +64,17 @@ async def read(client: Client, folder: Path | None) -> Rulebook:
 
 async def _files(client: Client, name: str) -> Mapping[str, str]:
     return (await client.get(CONFIG_MAPS, name, namespace=keys.NAMESPACE)).data
+
+
+async def read_leniently(client: Client, folder: Path | None) -> Rulebook:
+    """Do the same, and go without rules where those of the cluster can't be used."""
+    try:
+        return await read(client, folder)
+    except ProblemsError as wrong:
+        if folder is not None:
+            raise
+        nothing = RuleSet(rules=(), digest="")
+        return Rulebook(rules=nothing, policy=Policy(), origin=_WHERE, problem=str(wrong))
 
 
 def _mounted(data: Mapping[str, str], origin: str) -> Rulebook:

@@ -22,13 +22,17 @@ from nodehealth.kube.objects import (
     T,
 )
 from nodehealth.ledger import REPAIR_LEDGERS, RepairLedger
-from nodehealth.repair import NODE_REPAIRS, NodeRepair
+from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair
 from remediator.decide.facts import Watches
 from remediator.observe import Fleet
+from remediator.prerequisites import Prerequisites
 from remediator.rules.policy import Policy
 
 _REPLICAS: Final = f"{keys.NAME_LABEL}={keys.REMEDIATOR_MANAGER}"
 _AGENTS: Final = f"{keys.NAME_LABEL}={keys.AGENT_NAME}"
+
+_UNREADABLE: Final = "may not be read"
+"""What is said of prerequisites that are not ours to see: the remediator may see them."""
 
 _A = TypeVar("_A")
 
@@ -50,7 +54,7 @@ class Sight:
     replicas: int | None = None
     """How many replicas of the remediator are Ready; unknown if their pods are not ours to see."""
     missing: tuple[str, ...] = ()
-    """Kinds of ours that the API server does not serve."""
+    """What the cluster lacks for anything to be enforced, as sentences."""
 
     def fleet(self, policy: Policy) -> Fleet:
         """Return it as the remediator's cache would have it."""
@@ -75,15 +79,17 @@ async def look(client: Client, clock: Clock) -> Sight:
     Raises:
         nodehealth.kube.errors.KubeError: it can't be read, and a person must see to that.
     """
-    nodes, healths, repairs, ledger, lease, (replicas, agents) = await asyncio.gather(
+    nodes, healths, repairs, (ledger, lease), (replicas, agents), missing = await asyncio.gather(
         client.listing(NODES),
         _all(client, NODE_HEALTHS),
         _all(client, NODE_REPAIRS),
-        _found(client.get(REPAIR_LEDGERS, keys.LEDGER_NAME)),
-        _shown(client.get(LEASES, keys.LEADER_LEASE, namespace=keys.NAMESPACE)),
+        asyncio.gather(
+            _found(client.get(REPAIR_LEDGERS, keys.LEDGER_NAME)),
+            _shown(client.get(LEASES, keys.LEADER_LEASE, namespace=keys.NAMESPACE)),
+        ),
         asyncio.gather(_pods(client, _REPLICAS), _pods(client, _AGENTS)),
+        Prerequisites(client, _unrestricted).lacking(),
     )
-    served = {NODE_HEALTHS.kind: healths, NODE_REPAIRS.kind: repairs}
     return Sight(
         now=client.server_time or clock(),
         nodes=nodes.items,
@@ -93,8 +99,12 @@ async def look(client: Client, clock: Clock) -> Sight:
         ledger=ledger,
         lease=lease,
         replicas=sum(map(_is_ready, replicas)) if replicas is not None else None,
-        missing=tuple(kind for kind, found in served.items() if found is None),
+        missing=tuple(each for each in missing if _UNREADABLE not in each),
     )
+
+
+def _unrestricted(_: Mode) -> None:
+    """Restrict nobody: a person only wants to know."""
 
 
 async def _all(client: Client, resource: Resource[T]) -> tuple[T, ...] | None:

@@ -90,7 +90,7 @@ def summary(sight: Sight, book: Rulebook) -> Status:
         scopes=tuple(_scopes(sight, book, fleet)),
         ledger=sight.ledger.spec.disruption if sight.ledger else "missing",
         leader=leader,
-        attention=tuple(_attention(sight, leader, repairs, silent)),
+        attention=tuple(_attention(sight, book, leader, repairs, silent)),
     )
 
 
@@ -144,10 +144,15 @@ def _is_over(lease: Lease | None, now: datetime) -> bool:
 
 
 def _attention(
-    sight: Sight, leader: Leader, repairs: list[NodeRepair], silent: list[str]
+    sight: Sight, book: Rulebook, leader: Leader, repairs: list[NodeRepair], silent: list[str]
 ) -> Iterator[str]:
-    for kind in sight.missing:
-        yield f"The API server serves no {kind}: apply deploy/crds."
+    if book.problem:
+        yield (
+            "Rules or policy of the cluster can't be used, so the remediator goes on with those "
+            f"before: {book.problem}"
+        )
+    for each in sight.missing:
+        yield f"Nothing is enforced, for the cluster lacks something. {each}."
     if not leader.leads():
         yield "No remediator leads: nothing is repaired."
     if sight.ledger is not None and sight.ledger.spec.disruption is Disruption.CLOSED:
@@ -155,9 +160,9 @@ def _attention(
             "Disruption is closed in RepairLedger/default: nothing is drained or replaced until a "
             "person sets spec.disruption: Open."
         )
-    for each in repairs:
-        if each.status.phase in {Phase.NEEDS_HUMAN, Phase.PARKED}:
-            yield f"{each.spec.target.node} needs a person: {each.status.message}."
+    for repair in repairs:
+        if repair.status.phase in {Phase.NEEDS_HUMAN, Phase.PARKED}:
+            yield f"{repair.spec.target.node} needs a person: {repair.status.message}."
     if silent:
         yield f"{_named(silent)}: no agent's report counts ({len(silent)} of {len(sight.nodes)})."
 

@@ -133,6 +133,8 @@ def _next(
     repair: NodeRepair | None,
 ) -> Iterator[str]:
     verdicts = {each.rule.name: each for each in found}
+    if sight.missing:
+        yield f"Nothing is enforced here, for the cluster lacks something. {sight.missing[0]}."
     if sight.lease is None or not sight.lease.spec.holder_identity:
         yield "No remediator leads: whatever is said below waits until one does."
     if repair is not None:

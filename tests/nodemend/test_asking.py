@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -40,6 +41,7 @@ async def nodemend(*words: str | Path) -> Answer:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if name != "COLUMNS"},
     )
     out, complaint = await process.communicate()
     return Answer(code=process.returncode or 0, out=out.decode(), complaint=complaint.decode())
@@ -121,7 +123,7 @@ async def test_who_may_not_look_is_told_so_in_one_sentence(
         answer = await desk.run(*command)
 
     assert answer.code == 2
-    assert answer.complaint.startswith("nodemend: you may not see this: ")
+    assert answer.complaint.startswith("nodemend: you may not do this: ")
     assert len(answer.complaint.splitlines()) == 1
 
 
@@ -151,4 +153,66 @@ async def test_a_cluster_without_our_kinds_is_said_to_lack_them(tmp_path: Path) 
         "nodemend: the API server serves no NodeRepairs: nodemend is not installed there\n"
     )
     assert status.code == 1
-    assert "! The API server serves no NodeHealth: apply deploy/crds." in status.out
+    assert "CustomResourceDefinition nodehealths.nodemend.dev: is missing" in status.out
+
+
+async def test_a_fault_can_be_put_on_a_simulated_machine(desk: Desk) -> None:
+    answer = await desk.run("inject", "disk-full", "w-2", "mount=/scratch", "free=0.01")
+
+    machine = desk.cluster.direct().get("machines.simulator.nodemend.dev", "w-2")
+    assert (answer.code, answer.complaint) == (0, "")
+    assert machine["metadata"]["annotations"]["simulator.nodemend.dev/fault"] == (
+        "{disk-full: {free: 0.01, mount: /scratch}}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("disk-ful", "w-2"), "no fault named 'disk-ful'; known are agent-silent, disk-full"),
+        (("disk-full", "w-2", "mont=/"), "inject.disk-full.mont: unknown setting"),
+        (("disk-full", "w-2", "mount"), "expected a setting such as mount=/scratch, got 'mount'"),
+        (("disk-full", "w-2", "count=3"), "count: only a scenario may say this"),
+        (("disk-full", "w2"), "there is no machine w2; known are w-1, w-2, w-3; did you mean w-2?"),
+        (("disk-full",), "expected a fault and a node"),
+    ],
+)
+async def test_a_fault_that_makes_no_sense_is_refused(
+    desk: Desk, words: tuple[str, ...], says: str
+) -> None:
+    answer = await desk.run("inject", *words)
+
+    assert answer.code == 2
+    assert says in answer.complaint
+
+
+async def test_a_cluster_that_is_not_simulated_is_never_broken(tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "config"
+    async with serve(ApiServer(clock=clocks.wall)) as served:
+        await asyncio.to_thread(write_kubeconfig, kubeconfig, served.url)
+        answer = await nodemend("inject", "disk-full", "w-1", "--kubeconfig", kubeconfig)
+
+    assert answer.code == 2
+    assert "this is no simulated cluster" in answer.complaint
+
+
+async def test_the_faults_are_listed() -> None:
+    answer = await nodemend("inject", "--list")
+
+    assert answer.code == 0
+    assert "disk-full       A mount is full, or nearly so" in answer.out
+
+
+async def test_status_says_that_the_clusters_rules_are_broken(desk: Desk) -> None:
+    admin = desk.cluster.client("test")
+    for name, data in (
+        (keys.RULES_CONFIG_MAP, {"bad.yaml": "kind: Rule\n"}),
+        (keys.POLICY_CONFIG_MAP, {"policy.yaml": (RULES / "policy.yaml").read_text()}),
+    ):
+        body = {"metadata": {"name": name}, "data": data}
+        await admin.create(CONFIG_MAPS, body, namespace=keys.NAMESPACE)
+
+    answer = await desk.run("status")
+
+    assert answer.code == 1
+    assert "! Rules or policy of the cluster can't be used" in answer.out
