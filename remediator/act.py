@@ -110,6 +110,7 @@ class Act:
             now=self.clock(),
             allowed=around.allowed,
             ruled=around.ruled,
+            eclipsed_by=around.eclipsed_by,
         )
         record = Record(repair, client=self.client, clock=self.clock, tell=self.tell)
         scene = Scene(view=view, around=around, record=record)

@@ -300,6 +300,7 @@ class Remediator:
             wellness=self._reconciler.wellness(repair),
             allowed=self._reconciler.allowed(repair),
             ruled=self._reconciler.is_ruled(repair),
+            eclipsed_by=self._reconciler.eclipsed_by(repair),
             scopes=self._fleet.scopes(),
             repairs=self._fleet.open_repairs(),
             policy=self._policy,

@@ -146,6 +146,14 @@ class Reconciler:
         """Say whether the rule of a repair still exists."""
         return repair.spec.rule in self._rules.by_name
 
+    def eclipsed_by(self, repair: NodeRepair) -> str:
+        """Name the rule that may act on the node of a repair that may only observe it."""
+        known = self._known.get(repair.spec.target.node)
+        if known is None:
+            return ""
+        rule = plan.eclipsing(repair, known.judgement, self._rules, self._policy)
+        return rule.name if rule is not None else ""
+
     async def run(self) -> None:
         """Look at every node once, and then at each that is touched or due, until stopped."""
         self._known.clear()  # what was true when we led last says nothing of since when

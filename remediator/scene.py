@@ -20,6 +20,8 @@ class Around:
     """How far the policy and the rule go now."""
     ruled: bool
     """Whether the rule still exists."""
+    eclipsed_by: str
+    """The rule that may act on the node while the repair may only observe it."""
     scopes: Mapping[str, Scope]
     """Every pool and the cluster by name."""
     repairs: tuple[NodeRepair, ...]

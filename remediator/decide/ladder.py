@@ -166,6 +166,9 @@ def _observe(view: View) -> Move:
     if view.allowed is not Mode.OBSERVE or not view.ruled:
         message = f"nothing was done; the rule may now {view.allowed}"
         return Release(reason=Reason.MODE, message=message)
+    if view.eclipsed_by:
+        message = f"nothing was done; rule {view.eclipsed_by} holds too, and it may act"
+        return Release(reason=Reason.ECLIPSED, message=message)
     ladder = ", then ".join(rung.action for rung in view.repair.spec.ladder)
     message = f"would cordon {view.repair.spec.target.node}, then {ladder}; the mode is observe"
     return Rest(phase=Phase.WAITING, reason=Reason.OBSERVE_ONLY, message=message)

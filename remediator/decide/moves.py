@@ -27,6 +27,7 @@ class Reason(StrEnum):
     MODE = "Mode"
     PREPARATION_FAILED = "PreparationFailed"
     NOT_FENCED = "NotFenced"
+    ECLIPSED = "Eclipsed"
     UNCORDONED = "Uncordoned"
 
 
@@ -57,6 +58,8 @@ class View:
     """How far the policy and the rule go now; a repair began under what they said then."""
     ruled: bool = True
     """Whether the rule still exists."""
+    eclipsed_by: str = ""
+    """The rule that may act on the node while this repair may only observe it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

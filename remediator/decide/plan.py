@@ -41,7 +41,7 @@ def begin(
     allowed = [rule for rule in holding(judgement, rules, policy) if rule.ladder]
     if not allowed:
         return None
-    worst = min(allowed, key=lambda rule: _SEVERITIES.index(rule.severity))
+    worst = min(allowed, key=lambda rule: _urgency(rule, policy))
     stem = f"{node.metadata.name[:200]}-{node.metadata.uid[:8]}-"
     name = f"{stem}{1 + max((_number(each, stem) for each in past), default=0)}"
     spec = NodeRepairSpec(
@@ -55,6 +55,16 @@ def begin(
         evidence=tuple(text[:1024] for text in judgement.marks[worst.name].evidence[:16]),
     )
     return NodeRepair(metadata=Metadata(name=name), spec=spec)
+
+
+def eclipsing(
+    repair: NodeRepair, judgement: Judgement, rules: RuleSet, policy: Policy
+) -> Rule | None:
+    """Find a rule that holds and may act on the node of a repair that may only observe."""
+    if repair.spec.mode is Mode.ENFORCE:
+        return None
+    able = (rule for rule in holding(judgement, rules, policy) if rule.ladder)
+    return next((rule for rule in able if mode(rule, policy) is Mode.ENFORCE), None)
 
 
 def holding(judgement: Judgement, rules: RuleSet, policy: Policy) -> list[Rule]:
@@ -151,6 +161,11 @@ def ahead(repair: NodeRepair, repairs: Iterable[NodeRepair]) -> int:
 def queue(repairs: Iterable[NodeRepair]) -> list[NodeRepair]:
     """Return the repairs that wait for a slot, the next one first."""
     return sorted((each for each in repairs if _waits(each)), key=rank)
+
+
+def _urgency(rule: Rule, policy: Policy) -> tuple[bool, int]:
+    """Rank what may act before what may only observe, and then the worst first."""
+    return mode(rule, policy) is not Mode.ENFORCE, _SEVERITIES.index(rule.severity)
 
 
 def _number(repair: NodeRepair, stem: str) -> int:

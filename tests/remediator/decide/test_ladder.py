@@ -197,6 +197,16 @@ def test_observing_ends_when_more_is_allowed_or_the_rule_is_gone(
     assert move.reason == Reason.MODE
 
 
+def test_observing_makes_way_for_a_rule_that_may_act() -> None:
+    watching = repair(mode=Mode.OBSERVE, phase=Phase.WAITING)
+    before = view(watching, node(), allowed=Mode.OBSERVE)
+
+    move = ladder.next_move(replace(before, eclipsed_by="not-ready"))
+
+    assert isinstance(move, Release)
+    assert move.reason == Reason.ECLIPSED
+
+
 def hopeless(seen: Node | None, held: RepairLedger, intent: Intent | None = None) -> Move:
     status = NodeRepairStatus(
         phase=Phase.NEEDS_HUMAN, cordon_epoch=4, disruption_epoch=5, intent=intent

@@ -57,6 +57,27 @@ def test_a_node_has_one_open_repair_at_most() -> None:
     assert begun(repair("n2")) is not None
 
 
+def test_a_rule_that_may_act_comes_before_a_worse_one_that_may_only_observe() -> None:
+    watched = rule(mode=Mode.OBSERVE)
+    known = rules(watched, rule(name="minor", severity=Severity.WARNING))
+
+    opened = plan.begin(node(), judged("disk-full", "minor"), (), known, ENFORCE)
+
+    assert opened is not None
+    assert opened.spec.rule == "minor"
+
+
+def test_a_repair_that_only_observes_is_eclipsed_by_a_rule_that_may_act() -> None:
+    known = rules(rule(mode=Mode.OBSERVE), rule(name="minor", severity=Severity.WARNING))
+    both, alone = judged("disk-full", "minor"), judged("disk-full")
+    watching = repair(mode=Mode.OBSERVE)
+
+    assert plan.eclipsing(watching, both, known, ENFORCE) is known.by_name["minor"]
+    assert plan.eclipsing(watching, alone, known, ENFORCE) is None
+    assert plan.eclipsing(watching, both, known, Policy(mode=Mode.OBSERVE)) is None
+    assert plan.eclipsing(repair(), both, known, ENFORCE) is None
+
+
 def test_the_next_repair_of_a_machine_has_the_next_number() -> None:
     past = repair(phase=Phase.RECOVERED)
     fourth = structs.replace(past, metadata=structs.replace(past.metadata, name="n1-uid-n1-4"))
