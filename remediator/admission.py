@@ -4,6 +4,7 @@ Every method may be called again after a crash or a lost answer: an admission th
 already is found there and used, and a patch that has happened already changes nothing.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -18,10 +19,12 @@ from remediator.actions import SupersededError
 from remediator.decide import limits, maintenance, marks, plan, returning
 from remediator.decide.ladder import Held
 from remediator.decide.limits import Admitted, Refused, Scope
+from remediator.decide.rates import Kind
 from remediator.ledgers import Ledgers
 from remediator.rules.policy import Policy
 from remediator.swaps import Question, Survey, Swaps
 
+GRANTED: Final = "Granted"
 _TRIES: Final = 8
 
 
@@ -31,10 +34,14 @@ class Admission:
     Args:
         client: The door to the API server.
         clock: The present time.
+
+    Attributes:
+        tally: How often what was asked for was granted, or refused and why, in this process.
     """
 
     def __init__(self, *, client: Client, clock: Clock) -> None:
         self._client = client
+        self.tally = Counter[tuple[Kind, str]]()
         self._ledgers = Ledgers(client=client, clock=clock)
         self._swaps = Swaps(client=client, ledgers=self._ledgers)
 
@@ -108,6 +115,8 @@ class Admission:
     ) -> int | Refused:
         """Ask the ledger, and then mark the Node, which was read before the ledger was."""
         answer = await self._swaps.ask(question)
+        kind = Kind.DISRUPTIONS if hold is Hold.DISRUPTED else Kind.CORDONS
+        self.tally[kind, answer.why if isinstance(answer, Refused) else GRANTED] += 1
         if isinstance(answer, Refused):
             return answer
         await self._hold(repair, node, Fence(epoch=answer.epoch, hold=hold), answer.ledger)

@@ -19,8 +19,10 @@ from nodehealth.ledger import (
 )
 from nodehealth.repair import NODE_REPAIRS, NodeRepair, NodeRepairStatus
 from remediator.actions import SupersededError
+from remediator.admission import GRANTED
 from remediator.decide.ladder import Held
 from remediator.decide.limits import Refused, Scope, Why
+from remediator.decide.rates import Kind
 from remediator.rules.policy import CLUSTER, Limit, Policy, Rate
 from tests.builders import node, repair
 from tests.remediator.conftest import World
@@ -92,6 +94,23 @@ async def test_only_as_many_slots_are_given_as_the_limit_says(world: MakeWorld) 
 
     assert sum(isinstance(each, Refused) for each in answers) == 2
     assert len((await here.admission().ledger()).status.slots) == 1
+
+
+async def test_what_is_granted_and_why_the_rest_is_not_is_counted(world: MakeWorld) -> None:
+    here = await world()
+    admission = here.admission()
+    await admission.ensure()
+    pairs = [await begun(here, name) for name in sorted(NAMES)]
+
+    for one, mended in pairs:
+        await admission.cordon(mended, one, SCOPES, ONE)
+        await admission.disrupt(mended, await seen(here, one.metadata.name), SCOPES, ONE)
+
+    assert admission.tally == {
+        (Kind.CORDONS, GRANTED): 3,
+        (Kind.DISRUPTIONS, GRANTED): 1,
+        (Kind.DISRUPTIONS, Why.DISRUPTION_LIMIT): 2,
+    }
 
 
 async def test_a_disruption_moves_the_fence_on(world: MakeWorld) -> None:

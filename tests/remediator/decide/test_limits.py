@@ -225,6 +225,21 @@ def test_who_is_refused_by_a_limit_spends_nothing() -> None:
     assert why(answer) is Why.CORDON_LIMIT
 
 
+def test_a_limit_that_is_lowered_stops_new_ones_and_undoes_nothing() -> None:
+    taken = ledger(
+        epoch=3, cordons={"n2": 1}, slots={name: slot(3, name=name) for name in ("n2", "n3")}
+    )
+
+    answers = [
+        disrupt(taken, "n1", policy(disrupted=1)),
+        cordon(taken, "n1", policy(cordoned=0)),
+        returning.release(taken, "n3", frozenset({3})),
+    ]
+
+    assert [type(each) for each in answers] == [Refused, Refused, RepairLedger]
+    assert returning.release(taken, "n3", frozenset({3})).status.slots.keys() == {"n2"}
+
+
 def theirs(**foreign: str) -> Scope:
     return Scope(name=CLUSTER, members=frozenset(NAMES), out=frozenset(), foreign=foreign)
 
