@@ -9,7 +9,7 @@ import contextlib
 import heapq
 import itertools
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from random import Random
 from typing import Final, NoReturn
@@ -112,6 +112,10 @@ class Herald:
             self._endings.append(alerts.ended(alert, self._clock(), _NO_MORE))
             del self._begun[subject]
             self._woken.set()
+
+    def queues(self) -> Mapping[str, int]:
+        """Say by receiver how many alerts wait to be delivered."""
+        return {name: len(each.queue) for name, each in self._deliveries.items()}
 
     async def run(self) -> NoReturn:
         """Tell whatever there is to tell, until cancelled."""

@@ -4,7 +4,8 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -12,10 +13,14 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
+from prometheus_client import CollectorRegistry
+
 from nodehealth import keys
 from nodehealth.health import NODE_HEALTHS, NodeHealth
-from nodehealth.kit import clocks, discovery, loops
+from nodehealth.kit import clocks, discovery, loops, web
 from nodehealth.kit.clocks import Clock
+from nodehealth.kit.pulse import Pulse
+from nodehealth.kit.web import Address
 from nodehealth.kube import connect, errors
 from nodehealth.kube.client import Client
 from nodehealth.kube.lease import TERMS, Election, Terms
@@ -30,6 +35,8 @@ from remediator.admission import Admission
 from remediator.decide import maintenance
 from remediator.decide.facts import Watches
 from remediator.faults import Faults
+from remediator.gauges import Gauges
+from remediator.metrics import Metrics
 from remediator.observe import Fleet
 from remediator.pacing import Pacing
 from remediator.prerequisites import Prerequisites
@@ -67,6 +74,8 @@ class Settings:
     identity: str = ""
     """Who we are among the replicas; by default the host's name and something random."""
     terms: Terms = TERMS
+    listen: Address | None = None
+    """Where metrics, health and readiness are answered; nowhere by default."""
 
 
 def remedy(name: str, settings: Mapping[str, object]) -> Action:
@@ -138,8 +147,10 @@ async def serve(
     files = await asyncio.to_thread(loaded, settings)
     logger.info("%d rules (%s), %s", len(files.rules.rules), files.rules.digest, files.policy.mode)
     jitter = Random()  # noqa: S311 - jitter is no secret
+    metrics = Metrics(CollectorRegistry())
+    manager, heard = keys.REMEDIATOR_MANAGER, metrics.requested
     async with (
-        connect.connect(config, context=context, manager=keys.REMEDIATOR_MANAGER) as client,
+        connect.connect(config, context=context, manager=manager, heard=heard) as client,
         posting.outside(clocks.wall) as outside,
     ):
         await run(
@@ -150,6 +161,7 @@ async def serve(
             random=jitter,
             stop=stop,
             outside=outside,
+            metrics=metrics,
         )
 
 
@@ -162,9 +174,14 @@ async def run(
     random: Random,
     stop: asyncio.Event,
     outside: Outside | None = None,
+    metrics: Metrics | None = None,
 ) -> None:
     """Watch the fleet, and act on it while leading, until told to stop."""
-    remediator = Remediator(files, client=client, clock=clock, random=random, outside=outside)
+    known = metrics or Metrics(CollectorRegistry())
+    known.loaded(clock())
+    remediator = Remediator(
+        files, client=client, clock=clock, random=random, outside=outside, metrics=known
+    )
     remediator.restrict(Mode.OBSERVE)  # until the cluster is known to have all that we need
     prerequisites = Prerequisites(
         client, lambda most: remediator.restrict(most, prerequisites.missing)
@@ -184,7 +201,7 @@ async def run(
         random=random,
         terms=settings.terms,
     )
-    async with asyncio.TaskGroup() as tasks:
+    async with _answering(settings, remediator, known), asyncio.TaskGroup() as tasks:
         watching = [tasks.create_task(each.run()) for each in remediator.reflectors]
         watching.append(tasks.create_task(looks))
         leading = tasks.create_task(election.run(lead), name="lead")
@@ -194,6 +211,29 @@ async def run(
             await asyncio.wait({leading}, timeout=_LAST_LOOKS.total_seconds())
         for each in (leading, *watching):
             each.cancel()
+
+
+@asynccontextmanager
+async def _answering(
+    settings: Settings, remediator: "Remediator", metrics: Metrics
+) -> AsyncIterator[None]:
+    """Answer who asks for metrics, health and readiness, if an address is set."""
+    if settings.listen is None:
+        yield
+        return
+    pulse = Pulse()
+    serving = web.serve(
+        settings.listen,
+        registry=metrics.registry,
+        healthy=pulse.missing,
+        ready=remediator.unready,
+    )
+    async with serving:
+        beating = asyncio.create_task(pulse.run(), name="pulse")
+        try:
+            yield
+        finally:
+            beating.cancel()
 
 
 class Remediator:
@@ -207,7 +247,9 @@ class Remediator:
         clock: Clock,
         random: Random,
         outside: Outside | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
+        self._metrics = metrics or Metrics(CollectorRegistry())
         self._policy, self._provider = files.policy, files.provider
         self._client, self._clock, self._random = client, clock, random
         self._fleet = Fleet(files.policy, self._watches)
@@ -218,6 +260,7 @@ class Remediator:
             client=client,
             outside=outside,
             repairs=self._fleet.repairs,
+            metrics=self._metrics,
             clock=clock,
             random=random,
         )
@@ -230,7 +273,7 @@ class Remediator:
             around=self._around,
             actions=remedy,
             pacing=Pacing(clock),
-            tell=tell.phase,
+            tell=self._telling.phase,
         )
         self._reconciler = Reconciler(
             fleet=self._fleet,
@@ -242,6 +285,7 @@ class Remediator:
             faults=self.faults,
             clock=clock,
             random=random,
+            judged=self._metrics.judged,
         )
         reflect = partial(Reflector, client, clock=clock, random=random)
         self._nodes = reflect(NODES, on_change=self._node_changed)
@@ -259,6 +303,20 @@ class Remediator:
             reflect(REPAIR_LEDGERS, on_change=self._ledger_changed),
         )
         self.reflectors = (*self._needed, self._agents)
+        gauges = Gauges(
+            fleet=self._fleet,
+            policy=lambda: self._policy,
+            watches={each.kind: partial(getattr, each, "fresh_at") for each in self.reflectors},
+            queues=self._telling.queues,
+            admissions=self._admission.tally,
+            clock=clock,
+        )
+        self._metrics.registry.register(gauges)
+
+    def unready(self) -> str:
+        """Say which copies are not complete yet; nothing when we could lead."""
+        missing = [each.kind for each in self._needed if not each.synced.is_set()]
+        return f"waits for the first list of {', '.join(missing)}" if missing else ""
 
     async def lead(self) -> None:
         """Act until leadership is lost or we are told to stop."""
@@ -268,10 +326,14 @@ class Remediator:
             if await self._ensured():
                 break
             await asyncio.sleep(pause.total_seconds())
-        async with asyncio.TaskGroup() as tasks:
-            telling = tasks.create_task(self._telling.run(), name="tell")
-            await self._reconciler.run()
-            telling.cancel()
+        self._metrics.leader.set(1)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                telling = tasks.create_task(self._telling.run(), name="tell")
+                await self._reconciler.run()
+                telling.cancel()
+        finally:
+            self._metrics.leader.set(0)
 
     def restrict(self, most: Mode, missing: tuple[str, ...] = ()) -> None:
         """Go no further than this, whatever rules and policy say, for the cluster lacks something.

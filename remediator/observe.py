@@ -114,6 +114,11 @@ class Fleet:
         repaired = {repair.spec.target.node for repair in self._open.values()}
         return frozenset((status.cordons.keys() | status.slots.keys()) - repaired)
 
+    @property
+    def ledger(self) -> RepairLedger:
+        """Return the ledger as it was last seen."""
+        return self._ledger
+
     def is_held(self, name: str) -> bool:
         """Say whether a node's fence or the ledger says that we hold it."""
         return bool(marks.held_epochs(self._nodes.get(name), self._ledger, name))

@@ -68,6 +68,7 @@ class Reconciler:
         faults: Tells people of the faults that no repair is opened for.
         clock: The present time.
         random: Where the jitter of retries comes from.
+        judged: Is told how many seconds each judgement took.
     """
 
     def __init__(
@@ -82,11 +83,13 @@ class Reconciler:
         faults: Faults,
         clock: Clock,
         random: Random,
+        judged: Callable[[float], None],
     ) -> None:
         self._fleet, self._rules, self._given = fleet, rules, policy
         self._most = Mode.ENFORCE
         self._client, self._advance, self._clock = client, advance, clock
         self._random, self._reap, self._faults = random, reap, faults
+        self._judged = judged
         self._known: dict[str, _Known] = {}
         self._dirty: dict[str, None] = {}
         self._busy: set[str] = set()
@@ -265,8 +268,11 @@ class Reconciler:
         same = known.rules is self._rules
         if same and before is not None and stands(known.judgement, before, facts, now):
             return
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         known.judgement = judge(self._rules.rules, facts, known.judgement, now)
         known.rules = self._rules
+        self._judged(loop.time() - began)
 
     def _told(self, node: str, known: _Known) -> tuple[Fault, ...]:
         facts = self._fleet.facts(node)

@@ -12,8 +12,9 @@ from nodehealth.repair import NodeRepair
 from remediator.decide import problems
 from remediator.decide.faults import Fault
 from remediator.decide.problems import Problem
-from remediator.delivery import Count, Delivery, Once, Outcome, Repeated
+from remediator.delivery import Delivery, Once, Repeated
 from remediator.herald import Herald
+from remediator.metrics import Metrics
 from remediator.rules.alerting import Alerting
 from remediator.rules.rule import RuleSet
 from remediator.sinks import Outside, Sink
@@ -21,10 +22,6 @@ from remediator.tell import Tell
 from remediator.told import Told
 
 logger = logging.getLogger(__name__)
-
-
-def _uncounted(receiver: str, outcome: Outcome, alerts: int) -> None:
-    del receiver, outcome, alerts
 
 
 class Telling:
@@ -35,9 +32,9 @@ class Telling:
         client: The door to the API server, for the record of what was told.
         outside: What sinks work with; without it there are no alerts.
         repairs: All repairs that are known, ended ones too.
+        metrics: Counts what ended and what was delivered.
         clock: The present time.
         random: Where the jitter of retries comes from.
-        count: Counts what was delivered.
     """
 
     def __init__(
@@ -47,12 +44,12 @@ class Telling:
         client: Client,
         outside: Outside | None,
         repairs: Callable[[], Iterable[NodeRepair]],
+        metrics: Metrics,
         clock: Clock,
         random: Random,
-        count: Count = _uncounted,
     ) -> None:
         self._tell, self._client, self._outside = tell, client, outside
-        self._repairs, self._count = repairs, count
+        self._repairs, self._metrics = repairs, metrics
         self._clock, self._random = clock, random
         self._manners, self._rules = Alerting(), RuleSet(rules=(), digest="")
         self._sinks: Mapping[str, Sink] = {}
@@ -78,6 +75,11 @@ class Telling:
                 telling = tasks.create_task(self._herald.run(), name="herald")
                 await self._changed.wait()
                 telling.cancel()
+
+    async def phase(self, repair: NodeRepair) -> None:
+        """Tell of the phase that a repair has entered."""
+        self._metrics.ended(repair)
+        await self._tell.phase(repair)
 
     async def fault(self, fault: Fault) -> None:
         """Tell of a fault that nothing but people will mend."""
@@ -147,12 +149,16 @@ class Telling:
     def _deliveries(self, told: Told) -> Iterator[Delivery]:
         if self._outside is None:
             return
-        luck, wire, count = self._random, self._outside, self._count
+        luck, wire, count = self._random, self._outside, self._metrics.delivered
         for name, sink in self._sinks.items():
             if sink.repeats is None:
                 yield Once(name, sink, outside=wire, random=luck, count=count, told=told)
             else:
                 yield Repeated(name, sink, outside=wire, random=luck, count=count)
+
+    def queues(self) -> Mapping[str, int]:
+        """Say by receiver how many alerts wait to be delivered."""
+        return self._herald.queues() if self._herald is not None else {}
 
     def _runbook(self, rule: str) -> str:
         known = self._rules.by_name.get(rule)

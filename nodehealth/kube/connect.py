@@ -16,6 +16,7 @@ from nodehealth.kube.credentials import Credentials, Fixed, TokenFile
 from nodehealth.kube.errors import SettingsError
 from nodehealth.kube.http import HttpTransport
 from nodehealth.kube.kubeconfig import Access, User
+from nodehealth.kube.metered import Heard, Metered
 from nodehealth.kube.official import Login
 
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -27,6 +28,7 @@ async def connect(
     *,
     manager: str,
     context: str | None = None,
+    heard: Heard | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> AsyncIterator[Client]:
     """Give a client for the API server that the surroundings name.
@@ -37,6 +39,7 @@ async def connect(
         kubeconfig: The file to use, whatever the environment says.
         manager: Who we are in the managed fields of what we write.
         context: A context of the kubeconfig other than its current one.
+        heard: Is told how each request went.
         environ: The environment's variables.
 
     Raises:
@@ -49,7 +52,7 @@ async def connect(
         default = Path(environ.get("HOME", "~"), ".kube", "config")
         transport = await by_kubeconfig(named or default, context)
     async with transport:
-        yield Client(transport, manager=manager)
+        yield Client(Metered(transport, heard) if heard else transport, manager=manager)
 
 
 async def in_cluster(environ: Mapping[str, str], account: Path = SERVICE_ACCOUNT) -> HttpTransport:

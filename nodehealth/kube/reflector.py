@@ -96,6 +96,11 @@ class Reflector(Generic[T]):
         self._barren = 0
 
     @property
+    def kind(self) -> str:
+        """Return what is copied, such as `nodes`."""
+        return self._resource.plural
+
+    @property
     def items(self) -> Mapping[Key, T]:
         """Return the objects as they are known now; the mapping goes on changing."""
         return MappingProxyType(self._items)

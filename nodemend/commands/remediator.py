@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nodehealth.kit import logs
+from nodehealth.kit import logs, web
 from nodemend import complaints, shipped
 from nodemend.options import Context, JsonLogs, Kubeconfig, Verbose
 from remediator import main
@@ -29,6 +29,9 @@ def remediator(
         Path | None, typer.Option(help="The policy; else policy.yaml beside the rules.")
     ] = None,
     identity: Annotated[str, typer.Option(help="Our name among the replicas.")] = "",
+    listen: Annotated[
+        str, typer.Option(help="Where to serve /metrics, /healthz, /readyz: HOST:PORT or :PORT.")
+    ] = "",
     json_logs: JsonLogs = False,
     verbose: Verbose = False,
 ) -> None:
@@ -36,6 +39,9 @@ def remediator(
     logs.setup(logging.DEBUG if verbose else logging.INFO, json=json_logs)
     with complaints.said(ProblemsError):
         settings = main.Settings(
-            rules=rules, policy=policy or rules / load.POLICY_FILE, identity=identity
+            rules=rules,
+            policy=policy or rules / load.POLICY_FILE,
+            identity=identity,
+            listen=web.address(listen) if listen else None,
         )
         asyncio.run(main.serve(settings, config=kubeconfig, context=context))

@@ -13,6 +13,8 @@ from nodehealth.kube.client import Client
 from nodehealth.kube.objects import NODES, Node
 from nodehealth.repair import NODE_REPAIRS, NodeRepair
 from remediator.main import Loaded, Remediator
+from remediator.metrics import Metrics
+from remediator.sinks import Outside
 from simulator import virtualtime
 from simulator.api.local import LocalTransport
 from simulator.api.server import ApiServer
@@ -66,9 +68,22 @@ async def fleet() -> Fleet:
 
 
 @asynccontextmanager
-async def leading(fleet: Fleet, files: Loaded) -> AsyncIterator[Remediator]:
+async def leading(
+    fleet: Fleet,
+    files: Loaded,
+    *,
+    outside: Outside | None = None,
+    metrics: Metrics | None = None,
+) -> AsyncIterator[Remediator]:
     """Let a remediator lead for a while."""
-    one = Remediator(files, client=fleet.client, clock=virtualtime.clock(), random=Random(1))
+    one = Remediator(
+        files,
+        client=fleet.client,
+        clock=virtualtime.clock(),
+        random=Random(1),
+        outside=outside,
+        metrics=metrics,
+    )
     tasks = [asyncio.create_task(each.run()) for each in one.reflectors]
     lead = asyncio.create_task(one.lead())
     try:

@@ -1,0 +1,94 @@
+"""What is counted of our own doings; docs/metrics.md tells what each is for."""
+
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+from nodehealth.repair import ENDED, NodeRepair, Phase
+
+_JUDGING = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
+_ENDINGS = ENDED | {Phase.NEEDS_HUMAN}
+
+
+class Metrics:
+    """Counters, and gauges of what is not to be found anywhere else.
+
+    Args:
+        registry: Where they are found by whoever asks.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        ProcessCollector(registry=registry)
+        self.leader = Gauge(
+            "nodemend_leader", "1 while this replica leads, else 0.", registry=registry
+        )
+        self._ended = Counter(
+            "nodemend_repairs_ended",
+            "Repairs that recovered or came to need a person, by reason.",
+            ["outcome", "reason", "pool"],
+            registry=registry,
+        )
+        self._judging = Histogram(
+            "nodemend_judgement_seconds",
+            "How long it takes to judge one node by all rules.",
+            buckets=_JUDGING,
+            registry=registry,
+        )
+        self._requests = Counter(
+            "nodemend_api_requests",
+            "Requests to the API server by verb and status; none where no answer came.",
+            ["verb", "code"],
+            registry=registry,
+        )
+        self._request_seconds = Histogram(
+            "nodemend_api_request_seconds",
+            "How long the API server takes to begin its answer.",
+            ["verb"],
+            registry=registry,
+        )
+        self._alerts = Counter(
+            "nodemend_alerts",
+            "Alerts by receiver and what became of them: sent, failed, refused or dropped.",
+            ["receiver", "outcome"],
+            registry=registry,
+        )
+        self._reload_ok = Gauge(
+            "nodemend_reload_ok",
+            "1 if rules and policy are what their files say, 0 if the files can't be used.",
+            registry=registry,
+        )
+        self._reloaded_at = Gauge(
+            "nodemend_reload_timestamp_seconds",
+            "When rules and policy were last taken from their files.",
+            registry=registry,
+        )
+
+    def ended(self, repair: NodeRepair) -> None:
+        """Count a repair that entered a phase, if that is an end."""
+        status = repair.status
+        if status.phase in _ENDINGS:
+            pool = repair.spec.target.pool
+            self._ended.labels(outcome=status.phase, reason=status.reason, pool=pool).inc()
+
+    def judged(self, seconds: float) -> None:
+        """Take in how long a judgement took."""
+        self._judging.observe(seconds)
+
+    def requested(self, verb: str, code: str, seconds: float) -> None:
+        """Count a request to the API server."""
+        self._requests.labels(verb=verb, code=code).inc()
+        self._request_seconds.labels(verb=verb).observe(seconds)
+
+    def delivered(self, receiver: str, outcome: str, alerts: int) -> None:
+        """Count what became of alerts."""
+        self._alerts.labels(receiver=receiver, outcome=outcome).inc(alerts)
+
+    def loaded(self, at: datetime) -> None:
+        """Take in that rules and policy were taken from their files."""
+        self._reload_ok.set(1)
+        self._reloaded_at.set(at.timestamp())
+
+    def not_loaded(self) -> None:
+        """Take in that the files of rules and policy can't be used."""
+        self._reload_ok.set(0)
