@@ -156,38 +156,48 @@ def next_step(look: Look) -> Step:
 
 
 def _prove(look: Look) -> Step:
-    fencing, seen = look.fencing, look.fencing.off_seen
+    fencing = look.fencing
     if _is_off(look):
-        if seen is None:
-            noted = structs.replace(fencing, off_seen=look.now)
-            return Note(fencing=noted, message=f"{look.said}; asks once more to be sure")
-        if look.now < seen + look.manners.twice:
-            return Wait(message=f"{look.said}; asks once more to be sure")
-        proof = _PROOFS[look.power]
-        proven = structs.replace(fencing, method=proof, at=look.now, by=look.by)
-        return Note(fencing=proven, message=f"it is proven that the machine is off: {look.said}")
-    if seen is not None:
-        return Note(fencing=structs.replace(fencing, off_seen=None), message=look.said)
+        return _confirm(look)
     if look.now >= fencing.since + PROOF_PATIENCE:
         return GiveUp(message=f"nothing proves that the machine is off: {look.said}")
+    if look.power is Power.ON and fencing.off_seen is not None:
+        return Note(fencing=structs.replace(fencing, off_seen=None), message=look.said)
     return SwitchOff() if _may_order(look) else Wait(message=f"waits to see it off: {look.said}")
 
 
+def _confirm(look: Look) -> Step:
+    """Want the word twice; an owner who says nothing in between takes nothing back."""
+    fencing, seen = look.fencing, look.fencing.off_seen
+    if seen is None:
+        noted = structs.replace(fencing, off_seen=look.now)
+        return Note(fencing=noted, message=f"{look.said}; asks once more to be sure")
+    if look.now < seen + look.manners.twice:
+        return Wait(message=f"{look.said}; asks once more to be sure")
+    proven = structs.replace(fencing, method=_PROOFS[look.power], at=look.now, by=look.by)
+    return Note(fencing=proven, message=f"it is proven that the machine is off: {look.said}")
+
+
 def _clear(look: Look) -> Step:
-    if look.power is Power.ON or (look.power is Power.UNKNOWN and not _is_marked(look)):
-        doubted = Fencing(since=look.fencing.since)
-        doubt = Note(fencing=doubted, message=f"the proof does not hold any more: {look.said}")
-        return PutBack() if _is_marked(look) else doubt
+    if look.power is Power.ON:
+        doubt = f"the proof does not hold any more: {look.said}"
+        void = Note(fencing=Fencing(since=look.fencing.since), message=doubt)
+        return PutBack() if _is_marked(look) else void
     late = look.fencing.at is not None and look.now >= look.fencing.at + CLEAR_PATIENCE
     if late or not (look.pods or _volumes(look.node)):
         if _is_marked(look):
             return PutBack()
         return _unclear(look) if look.pods else Through(message=f"the machine is off: {look.said}")
+    return _let_go(look)
+
+
+def _let_go(look: Look) -> Step:
+    """Mark the Node on the owner's word of this very moment; a mark that is there does its work."""
     if look.node is not None and not marks.is_out_of_service(look.node):
-        return PutOutOfService()
-    left = len(look.pods)
-    volumes = len(_volumes(look.node))
-    return Wait(message=f"waits until {left} pods and {volumes} volumes are let go of")
+        unsure = look.power is Power.UNKNOWN
+        return Wait(message=look.said) if unsure else PutOutOfService()
+    pods, volumes = len(look.pods), len(_volumes(look.node))
+    return Wait(message=f"waits until {pods} pods and {volumes} volumes are let go of")
 
 
 def _unclear(look: Look) -> GiveUp:

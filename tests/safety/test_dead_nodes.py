@@ -11,7 +11,7 @@ from nodehealth import keys
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import PODS, Node
 from nodehealth.repair import NodeRepair, Phase, Proof, Target
-from remediator.providers import UnableError
+from remediator.providers import MachineState, Power, ProviderError, UnableError
 from remediator.providers.simulator import Simulator
 from simulator import virtualtime
 from simulator.api.store import Change
@@ -34,6 +34,41 @@ class Incapable(Simulator):
     async def fence(self, target: Target, key: str, client: Client) -> None:
         """Refuse."""
         raise UnableError("machines of this kind have no switch")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moody(Simulator):
+    """An owner that does what it is told, and every other time says nothing of it."""
+
+    orders: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    async def state(self, target: Target, client: Client) -> MachineState:
+        """Say how the machine is, or fail."""
+        self._sulk("state")
+        return await Simulator().state(target, client)
+
+    async def power(self, target: Target, client: Client) -> Power:
+        """Say whether the machine is on, or fail."""
+        self._sulk("power")
+        return await Simulator().power(target, client)
+
+    async def fence(self, target: Target, key: str, client: Client) -> None:
+        """Switch the machine off, and fail."""
+        self.orders.append(key)
+        await Simulator().fence(target, key, client)
+        raise ProviderError("the connection broke")
+
+    async def replace(self, target: Target, key: str, client: Client) -> None:
+        """Replace the machine, and fail."""
+        self.orders.append(key)
+        await Simulator().replace(target, key, client)
+        raise ProviderError("the connection broke")
+
+    def _sulk(self, question: str) -> None:
+        self.asked.append(question)
+        if len(self.asked) % 4 == 0:
+            raise ProviderError(f"no answer to {question}")
 
 
 @dataclass(slots=True)
@@ -170,3 +205,16 @@ async def test_a_pod_with_a_finalizer_does_not_hold_up_a_machine_that_is_off() -
 
         assert (await scene.repair("w-1")).status.phase is Phase.RECOVERED
         assert name in await pods_on(scene, "w-1")
+
+
+@virtualtime.played
+async def test_an_owner_whose_answers_get_lost_is_told_everything_once() -> None:
+    async with staged(workloads=(WEB,)) as scene:
+        owner = Moody()
+        die(scene, "w-1")
+
+        async with scene.remediator(provider=owner):
+            await minutes(30)
+
+        assert (await scene.repair("w-1")).status.phase is Phase.RECOVERED
+        assert len(owner.orders) == len(set(owner.orders)) == 2

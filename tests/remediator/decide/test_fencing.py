@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec import structs
 
 from nodehealth import keys
@@ -121,19 +123,27 @@ def test_a_machine_that_is_no_more_needs_no_order() -> None:
     assert step.fencing.method is Proof.GONE
 
 
-@pytest.mark.parametrize("power", [Power.ON, Power.UNKNOWN])
-def test_any_doubt_between_the_two_words_makes_them_count_anew(power: Power) -> None:
+def test_a_machine_seen_on_between_the_two_words_makes_them_count_anew() -> None:
     once = Fencing(since=NOON, off_seen=at(5))
 
-    step = fencing.next_step(look(once, seen=dead(), power=power, now=at(15)))
+    step = fencing.next_step(look(once, seen=dead(), power=Power.ON, now=at(15)))
 
     assert isinstance(step, Note)
     assert step.fencing == BEGUN
 
 
+def test_an_owner_that_says_nothing_in_between_takes_nothing_back() -> None:
+    once = Fencing(since=NOON, off_seen=at(5))
+
+    step = fencing.next_step(look(once, seen=dead(), power=Power.UNKNOWN, now=at(15)))
+
+    assert isinstance(step, Wait)
+
+
 @pytest.mark.parametrize("power", [Power.ON, Power.UNKNOWN])
 def test_without_proof_in_time_a_person_is_called_with_what_was_tried(power: Power) -> None:
-    late = look(seen=dead(), power=power, now=NOON + PROOF_PATIENCE)
+    once = Fencing(since=NOON, off_seen=at(5))
+    late = look(once, seen=dead(), power=power, now=NOON + PROOF_PATIENCE)
 
     assert fencing.next_step(late) == GiveUp(
         message=f"nothing proves that the machine is off: its owner says {power}"
@@ -200,12 +210,17 @@ def test_volumes_that_never_go_stop_nothing() -> None:
     assert isinstance(fencing.next_step(late), Through)
 
 
-@pytest.mark.parametrize("power", [Power.ON, Power.UNKNOWN])
-def test_a_proof_that_is_doubted_before_its_use_is_void(power: Power) -> None:
-    step = fencing.next_step(look(PROVEN, seen=dead(), power=power, pods=("jobs/a",)))
+def test_a_proof_is_void_once_the_machine_is_seen_on() -> None:
+    step = fencing.next_step(look(PROVEN, seen=dead(), power=Power.ON, pods=("jobs/a",)))
 
     assert isinstance(step, Note)
     assert step.fencing == BEGUN
+
+
+def test_nothing_is_put_out_of_service_without_the_owners_word_of_this_moment() -> None:
+    step = fencing.next_step(look(PROVEN, seen=dead(), power=Power.UNKNOWN, pods=("jobs/a",)))
+
+    assert step == Wait(message="its owner says unknown")
 
 
 def test_our_mark_goes_at_once_from_a_machine_that_was_switched_on() -> None:
@@ -260,3 +275,24 @@ def test_a_drain_that_is_late_does_not_wait_for_last_moments() -> None:
     assert fencing.is_stranded(
         [leaving(until=at(9999))], silent(since=None), NOON, MANNERS, late=True
     )
+
+
+@given(st.lists(st.sampled_from(list(Power)), max_size=40))
+def test_a_node_is_put_out_of_service_only_after_two_words_without_a_contrary_one(
+    words: list[Power],
+) -> None:
+    state, intent, offs = BEGUN, None, list[datetime]()
+    for n, power in enumerate(words):
+        now = at(5 * n)
+        trusted = power is Power.GONE or (power is Power.OFF and intent is not None)
+        offs = [] if power is Power.ON else [*offs, now] if trusted else offs
+        step = fencing.next_step(
+            look(state, seen=dead(), power=power, intent=intent, pods=("jobs/a",), now=now)
+        )
+        if isinstance(step, SwitchOff):
+            intent = Intent(action=ORDER, key="k", issued_at=now)
+        elif isinstance(step, Note):
+            state = step.fencing
+        elif isinstance(step, PutOutOfService):
+            assert trusted
+            assert now - offs[0] >= timedelta(seconds=10)

@@ -68,6 +68,10 @@ class Service:
         return web.Response()
 
 
+TWICE = '{"version": "v1", "nodeUID": "uid-n1", "machine": "present", "power": "off"}' * 2
+"""A service that answers twice what it is asked once."""
+
+
 async def hangs(_: web.Request, __: dict[str, Any]) -> web.StreamResponse:
     await asyncio.sleep(2)
     return web.Response()
@@ -166,6 +170,7 @@ async def test_an_order_whose_answer_was_lost_is_given_again_under_the_same_key(
     [
         (says("<html>Sign in</html>"), "answered state with nonsense"),
         (says("{}"), "missing required field"),
+        (says(TWICE), "trailing characters"),
         (says('{"version": "v1"'), "nonsense"),
         (about(machine="fine", power="on"), "Invalid enum value 'fine'"),
         (about(machine="present", power="dead"), "Invalid enum value 'dead'"),
