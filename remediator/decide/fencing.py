@@ -194,8 +194,7 @@ def _clear(look: Look) -> Step:
 def _let_go(look: Look) -> Step:
     """Mark the Node on the owner's word of this very moment; a mark that is there does its work."""
     if look.node is not None and not marks.is_out_of_service(look.node):
-        unsure = look.power is Power.UNKNOWN
-        return Wait(message=look.said) if unsure else PutOutOfService()
+        return PutOutOfService() if _is_off(look) else Wait(message=look.said)
     pods, volumes = len(look.pods), len(_volumes(look.node))
     return Wait(message=f"waits until {pods} pods and {volumes} volumes are let go of")
 
