@@ -218,3 +218,18 @@ async def test_an_owner_whose_answers_get_lost_is_told_everything_once() -> None
 
         assert (await scene.repair("w-1")).status.phase is Phase.RECOVERED
         assert len(owner.orders) == len(set(owner.orders)) == 2
+
+
+@virtualtime.played
+async def test_machines_that_only_lost_their_power_are_all_found_and_repaired() -> None:
+    async with staged(workloads=(WEB, DATABASE)) as scene:
+        for name in SICK:
+            scene.cluster.inject(name, "power-loss")
+
+        async with scene.remediator():
+            await minutes(90)
+
+        repairs = [await scene.repair(name) for name in SICK]
+        assert [each.status.phase for each in repairs] == [Phase.RECOVERED] * 3
+        assert {each.spec.rule for each in repairs} == {"not-ready"}
+        assert all(each.status.fencing is not None for each in repairs)
