@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nodehealth.health import NodeHealth, NodeHealthStatus
 from nodehealth.kube.objects import Metadata, Node
-from remediator import main
+from remediator import files
 from remediator.decide.answers import Truth
 from remediator.decide.facts import Facts
 from remediator.decide.judge import Judgement, Mark, judge
@@ -28,7 +28,7 @@ def faults(status: NodeHealthStatus, rules: Path, now: datetime) -> Sequence[str
     Raises:
         remediator.rules.documents.ProblemsError: the rules can't be used.
     """
-    known = load.rules(rules, main.remedy)
+    known = load.rules(rules, files.remedy)
     return [
         f"{name}: {'; '.join(mark.evidence)} ({known.by_name[name].about})"
         for name, mark in suspected(status, known, now).items()

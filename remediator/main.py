@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from nodehealth import keys
 from nodehealth.health import NODE_HEALTHS, NodeHealth
-from nodehealth.kit import clocks, discovery, loops, web
+from nodehealth.kit import clocks, loops, web
 from nodehealth.kit.clocks import Clock
 from nodehealth.kit.pulse import Pulse
 from nodehealth.kit.web import Address
@@ -28,26 +28,23 @@ from nodehealth.kube.objects import BARE_PODS, NODES, BarePod, Node
 from nodehealth.kube.reflector import Key, Reflector
 from nodehealth.ledger import REPAIR_LEDGERS, RepairLedger
 from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair, Phase
-from remediator import actions, posting, providers, sinks
+from remediator import posting
 from remediator.act import Act
-from remediator.actions import Action
 from remediator.admission import Admission
 from remediator.decide import maintenance
 from remediator.decide.facts import Watches
 from remediator.faults import Faults
+from remediator.files import Loaded, Place, fingerprint, loaded, remedy
 from remediator.gauges import Gauges
 from remediator.metrics import Metrics
 from remediator.observe import Fleet
 from remediator.pacing import Pacing
 from remediator.prerequisites import Prerequisites
-from remediator.providers import Provider
 from remediator.reap import Reap
 from remediator.reconcile import Reconciler
-from remediator.rules import load
-from remediator.rules.policy import Policy
-from remediator.rules.rule import RuleSet
+from remediator.reload import Reload, Source
 from remediator.scene import Around
-from remediator.sinks import Outside, Sink
+from remediator.sinks import Outside
 from remediator.tell import Tell
 from remediator.telling import Telling
 
@@ -66,9 +63,8 @@ _LAST_LOOKS: Final = timedelta(seconds=5)
 class Settings:
     """What the operator chooses."""
 
-    rules: Path = Path("rules")
-    """The directory of the rules."""
-    policy: Path = Path("rules/policy.yaml")
+    place: Place = field(default_factory=Place)
+    """Where rules and policy are."""
     namespace: str = keys.NAMESPACE
     """Where the leader's Lease lives."""
     identity: str = ""
@@ -76,60 +72,6 @@ class Settings:
     terms: Terms = TERMS
     listen: Address | None = None
     """Where metrics, health and readiness are answered; nowhere by default."""
-
-
-def remedy(name: str, settings: Mapping[str, object]) -> Action:
-    """Find the remedy of a rung.
-
-    Raises:
-        nodehealth.kit.settings.SettingsError: there is none, or a setting does not fit.
-    """
-    return discovery.make(Action, actions.__name__, name, settings)
-
-
-def owner(name: str, settings: object = None) -> Provider | None:
-    """Find the owner of the machines that the policy names.
-
-    Raises:
-        nodehealth.kit.settings.SettingsError: there is none, or a setting does not fit.
-    """
-    return discovery.make(Provider, providers.__name__, name, settings) if name else None
-
-
-def sink(name: str, settings: object) -> Sink:
-    """Find a way of telling people.
-
-    Raises:
-        nodehealth.kit.settings.SettingsError: there is none, or a setting does not fit.
-    """
-    return discovery.make(Sink, sinks.__name__, name, settings)
-
-
-CHECKS: Final = load.Checks(rung=remedy, receiver=sink, provider=owner)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
-    """What the operator's files say."""
-
-    rules: RuleSet
-    policy: Policy
-    provider: Provider | None
-    sinks: Mapping[str, Sink] = field(default_factory=dict)
-    """By receiver, the way to tell it."""
-
-
-def loaded(settings: Settings) -> Loaded:
-    """Read rules and policy.
-
-    Raises:
-        remediator.rules.documents.ProblemsError: rules or policy can't be used.
-    """
-    rules, policy = load.book(settings.rules, settings.policy, CHECKS)
-    provider = owner(policy.provider, policy.provider_settings)
-    receivers = policy.alerts.receivers
-    ways = {each.name: sink(each.sink, each.settings) for each in receivers}
-    return Loaded(rules=rules, policy=policy, provider=provider, sinks=ways)
 
 
 async def serve(
@@ -144,7 +86,9 @@ async def serve(
     stop = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
-    files = await asyncio.to_thread(loaded, settings)
+    source = await asyncio.to_thread(_source, settings.place)
+    files = await asyncio.to_thread(source.read)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, source.hurried.set)
     logger.info("%d rules (%s), %s", len(files.rules.rules), files.rules.digest, files.policy.mode)
     jitter = Random()  # noqa: S311 - jitter is no secret
     metrics = Metrics(CollectorRegistry())
@@ -162,7 +106,14 @@ async def serve(
             stop=stop,
             outside=outside,
             metrics=metrics,
+            source=source,
         )
+
+
+def _source(place: Place) -> Source:
+    """Take the fingerprint first: what is edited while we begin is then taken in later."""
+    tell = partial(fingerprint, place)
+    return Source(fingerprint=tell, read=partial(loaded, place), used=tell())
 
 
 async def run(
@@ -175,6 +126,7 @@ async def run(
     stop: asyncio.Event,
     outside: Outside | None = None,
     metrics: Metrics | None = None,
+    source: Source | None = None,
 ) -> None:
     """Watch the fleet, and act on it while leading, until told to stop."""
     known = metrics or Metrics(CollectorRegistry())
@@ -204,6 +156,8 @@ async def run(
     async with _answering(settings, remediator, known), asyncio.TaskGroup() as tasks:
         watching = [tasks.create_task(each.run()) for each in remediator.reflectors]
         watching.append(tasks.create_task(looks))
+        if source is not None:
+            watching.append(tasks.create_task(remediator.reload(source).run()))
         leading = tasks.create_task(election.run(lead), name="lead")
         await stop.wait()
         remediator.stop()
@@ -334,6 +288,24 @@ class Remediator:
                 telling.cancel()
         finally:
             self._metrics.leader.set(0)
+
+    def use(self, files: Loaded) -> None:
+        """Judge, decide and tell by other files from now on; what has begun goes on as planned."""
+        self._policy, self._provider = files.policy, files.provider
+        self._fleet.use(files.policy)
+        self._reconciler.use(files.rules, files.policy)
+        self._telling.use(files.policy.alerts, files.rules, files.sinks)
+
+    def reload(self, source: Source) -> Reload:
+        """Return what takes the files in anew whenever they change."""
+        return Reload(source, use=self.use, broken=self._broken, clock=self._clock)
+
+    def _broken(self, says: str) -> None:
+        self._telling.rules_broken(says)
+        if says:
+            self._metrics.not_loaded()
+        else:
+            self._metrics.loaded(self._clock())
 
     def restrict(self, most: Mode, missing: tuple[str, ...] = ()) -> None:
         """Go no further than this, whatever rules and policy say, for the cluster lacks something.

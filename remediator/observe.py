@@ -38,6 +38,13 @@ class Fleet:
         self._out: dict[str, set[str]] = {CLUSTER: set()}
         self._foreign: dict[str, dict[str, str]] = {CLUSTER: {}}
 
+    def use(self, policy: Policy) -> None:
+        """Put every node into the pool that another policy has for it."""
+        self._policy, nodes = policy, dict(self._nodes)
+        self._pool, self._members, self._out = {}, {CLUSTER: set()}, {CLUSTER: set()}
+        for name, node in nodes.items():
+            self.see_node(name, node)
+
     def see_node(self, name: str, node: Node | None) -> None:
         """Take in a Node, or that it is gone."""
         self._forget(name)

@@ -102,6 +102,16 @@ class Reconciler:
         self._stop.set()
         self._woken.set()
 
+    def use(self, rules: RuleSet, policy: Policy) -> None:
+        """Judge by other rules and go as far as another policy lets us, from the next look on."""
+        changed = plan.changed(self._rules, rules)
+        self._rules, self._given = rules, policy
+        for known in self._known.values():
+            kept = {n: mark for n, mark in known.judgement.marks.items() if n not in changed}
+            known.judgement = replace(known.judgement, marks=kept)
+        for node in self._fleet.nodes():
+            self.touch(node)
+
     def restrict(self, most: Mode) -> None:
         """Go no further than this, whatever the policy says."""
         if most is self._most:
@@ -238,9 +248,12 @@ class Reconciler:
         return self._clock() + next(known.retries)
 
     async def _handle(self, node: str, known: _Known) -> datetime | None:
+        rules = self._rules
         self._judge(node, known)
         repair = next((r for r in self._fleet.repairs_of(node) if plan.is_open(r)), None)
         await self._reap_later(node, known, orphaned=repair is None)
+        if rules is not self._rules:  # taken in meanwhile: the next look judges by those
+            return known.judgement.due
         name = repair.metadata.name if repair else await self._begin(node, known)
         again = await self._advance(name) if name else None
         await self._faults.see(node, self._told(node, known))  # a cordon comes before its news

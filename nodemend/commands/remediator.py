@@ -11,6 +11,7 @@ from nodehealth.kit import logs, web
 from nodemend import complaints, shipped
 from nodemend.options import Context, JsonLogs, Kubeconfig, Verbose
 from remediator import main
+from remediator.files import Place
 from remediator.rules import load
 from remediator.rules.documents import ProblemsError
 
@@ -39,8 +40,7 @@ def remediator(
     logs.setup(logging.DEBUG if verbose else logging.INFO, json=json_logs)
     with complaints.said(ProblemsError):
         settings = main.Settings(
-            rules=rules,
-            policy=policy or rules / load.POLICY_FILE,
+            place=Place(rules=rules, policy=policy or rules / load.POLICY_FILE),
             identity=identity,
             listen=web.address(listen) if listen else None,
         )

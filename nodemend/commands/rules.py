@@ -9,7 +9,7 @@ import typer
 
 from nodemend import complaints, paper, rehearsals, shipped
 from nodemend.looking import sheet
-from remediator import main
+from remediator import files
 from remediator.decide import rehearsal
 from remediator.rules import load
 from remediator.rules.documents import ProblemsError
@@ -50,7 +50,7 @@ def check(
 
 
 def _checked(path: Path) -> tuple[RuleSet, str]:
-    checks = replace(main.CHECKS, runbook=load.runbook_above(path))
+    checks = replace(files.CHECKS, runbook=load.runbook_above(path))
     if path.is_file():
         return load.rules(path, checks.rung, checks.runbook), "The rule is good."
     found, policy = load.book(path, path / load.POLICY_FILE, checks)
@@ -64,7 +64,7 @@ def play(
 ) -> None:
     """Play the test cases beside the rules; exits with 1 when a rule does something unexpected."""
     with complaints.said(ProblemsError):
-        known = load.rules(path, main.remedy)
+        known = load.rules(path, files.remedy)
         cases = load.cases(path, known)
     played = [rehearsal.rehearse(known.by_name[case.rule], case) for case in cases]
     for line in rehearsals.report(played):

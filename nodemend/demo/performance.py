@@ -22,7 +22,7 @@ from nodemend.demo import haste, play, realhost, stage
 from nodemend.demo.report import Report
 from nodemend.demo.scene import Options
 from nodemend.demo.stage import Stage
-from remediator import main
+from remediator import files
 from remediator.rules import load
 from remediator.rules.rule import RuleSet
 
@@ -62,7 +62,7 @@ def perform(wishes: Wishes, console: Console) -> bool:
         options = Options(
             stage=chosen,
             rules=rules,
-            policy=load.policy(folder / load.POLICY_FILE, main.sink),
+            policy=load.policy(folder / load.POLICY_FILE, files.sink),
             folder=folder,
             most=lasting,
             live=console.is_terminal and not wishes.plain,
@@ -110,13 +110,13 @@ def _rules(folder: Path, rules: Path | None, console: Console) -> RuleSet:
     """Lay out the rules that are judged by."""
     to = folder / "rules"
     if rules is not None:
-        load.rules(rules, main.remedy)
+        load.rules(rules, files.remedy)
         shutil.copytree(rules, to, ignore=shutil.ignore_patterns(load.POLICY_FILE))
     else:
         to.mkdir()
         console.print(f"Judges by {haste.SAID}.")
         haste.copied(shipped.RULES, to, _held_already(folder, console))
-    return load.rules(to, main.remedy)
+    return load.rules(to, files.remedy)
 
 
 def _held_already(folder: Path, console: Console) -> Collection[str]:
@@ -125,7 +125,7 @@ def _held_already(folder: Path, console: Console) -> Collection[str]:
     config.write_text(realhost.settings("/"), encoding="utf-8")
     with console.status("measures this machine …"):
         status = asyncio.run(probe.sweep_once(settings.load(os.environ, file=config)))
-    known = load.rules(shipped.RULES, main.remedy)
+    known = load.rules(shipped.RULES, files.remedy)
     suspected = verdicts.suspected(status, known, clocks.wall())
     found = {name: mark for name, mark in suspected.items() if known.by_name[name].ladder}
     for name, mark in found.items():

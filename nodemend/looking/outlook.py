@@ -7,7 +7,7 @@ from nodehealth import quantities
 from nodehealth.kube.objects import Metadata
 from nodehealth.repair import NodeRepair, Rung
 from nodemend.looking.foresight import Next
-from remediator import main
+from remediator import files
 from remediator.decide.moves import (
     Climb,
     Cordon,
@@ -96,7 +96,7 @@ def _ending(move: Ending) -> str:
 
 def _spoken(rung: Rung) -> str:
     """Name a remedy and how long it may take."""
-    action = main.remedy(rung.action, rung.settings)
+    action = files.remedy(rung.action, rung.settings)
     spans = (getattr(action, name, None) for name in ("deadline", "patience"))
     most = next((each for each in spans if isinstance(each, timedelta)), None)
     return f"{rung.action} (at most {quantities.spoken(most)})" if most else rung.action

@@ -12,7 +12,7 @@ from nodehealth.kube import errors
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import Object, Resource
 from nodemend import shipped
-from remediator import main
+from remediator import files
 from remediator.rules import load
 from remediator.rules.documents import ProblemsError
 from remediator.rules.policy import Policy
@@ -87,7 +87,7 @@ def _mounted(data: Mapping[str, str], origin: str) -> Rulebook:
 
 def _of(folder: Path, origin: str) -> Rulebook:
     return Rulebook(
-        rules=load.rules(folder, main.remedy),
-        policy=load.policy(folder / load.POLICY_FILE, main.sink),
+        rules=load.rules(folder, files.remedy),
+        policy=load.policy(folder / load.POLICY_FILE, files.sink),
         origin=origin,
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from rich.table import Table
 
 from nodehealth import quantities
-from remediator import actions, main
+from remediator import actions, files
 from remediator.rules.cases import Case
 from remediator.rules.rule import Rule
 
@@ -35,5 +35,5 @@ def _remedies(rule: Rule) -> str:
 def _at_most(rule: Rule) -> str:
     if not rule.ladder:
         return "-"
-    ladder = [main.remedy(rung.action, rung.settings) for rung in rule.ladder]
+    ladder = [files.remedy(rung.action, rung.settings) for rung in rule.ladder]
     return quantities.spoken(actions.longest(ladder, rule.verify))

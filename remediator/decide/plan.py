@@ -73,6 +73,16 @@ def holding(judgement: Judgement, rules: RuleSet, policy: Policy) -> list[Rule]:
     return [rule for rule in wanted if mode(rule, policy) is not Mode.OFF]
 
 
+def changed(before: RuleSet, after: RuleSet) -> frozenset[str]:
+    """Name the rules that ask something else now: what was found by them counts no more."""
+    return frozenset(
+        rule.name
+        for rule in after.rules
+        if (was := before.by_name.get(rule.name)) is not None
+        and (was.questions, was.combine) != (rule.questions, rule.combine)
+    )
+
+
 def is_spared(node: Node) -> bool:
     """Say whether no repair is ever opened for a node: people look after control planes."""
     return CONTROL_PLANE_LABEL in node.metadata.labels

@@ -44,6 +44,12 @@ def rule_files(path: Path) -> list[Path]:
     return [each for each in _below(path) if not each.name.endswith(_TESTS)]
 
 
+def files(rules_path: Path, policy_path: Path) -> list[Path]:
+    """Name all files that say something now, there or not."""
+    found = rule_files(rules_path) if rules_path.exists() else [rules_path]
+    return [*found, policy_path]
+
+
 def case_files(path: Path) -> list[Path]:
     """Find the rules' test cases below a directory, or of one rule.
 

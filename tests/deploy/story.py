@@ -17,9 +17,10 @@ from nodehealth.kube.client import Client
 from nodehealth.kube.objects import NODES, Metadata, Node
 from nodehealth.ledger import REPAIR_LEDGERS
 from nodehealth.repair import NODE_REPAIRS, NodeRepair, Phase
-from remediator import main
+from remediator import files, main
 from remediator.decide.plan import KEPT, is_open
-from remediator.main import Loaded, Settings
+from remediator.files import Loaded
+from remediator.main import Settings
 from remediator.rules.alerting import Alerting, Receiver
 from remediator.sinks import Outside
 from simulator import virtualtime
@@ -32,7 +33,7 @@ RBAC: Final = "rbac.authorization.k8s.io/v1"
 KINDS: Final = frozenset({"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"})
 USERS: Final = frozenset({keys.AGENT_USER, keys.REMEDIATOR_USER})
 MACHINES: Final = "machines.simulator.nodemend.dev"
-LOG: Final = main.sink("stdout", {})
+LOG: Final = files.sink("stdout", {})
 _TRIES: Final = 400
 
 

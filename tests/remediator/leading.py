@@ -12,7 +12,8 @@ from nodehealth.kube import events
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import NODES, Node
 from nodehealth.repair import NODE_REPAIRS, NodeRepair
-from remediator.main import Loaded, Remediator
+from remediator.files import Loaded
+from remediator.main import Remediator
 from remediator.metrics import Metrics
 from remediator.sinks import Outside
 from simulator import virtualtime

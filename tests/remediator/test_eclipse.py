@@ -3,7 +3,7 @@
 import asyncio
 
 from nodehealth.repair import Mode, Phase
-from remediator.main import Loaded
+from remediator.files import Loaded
 from remediator.rules.policy import Limit, Policy
 from simulator import virtualtime
 from tests.builders import health, level, node, question, rule, rules

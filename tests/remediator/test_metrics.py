@@ -8,7 +8,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from nodehealth.repair import Mode, Phase
-from remediator.main import Loaded
+from remediator.files import Loaded
 from remediator.metrics import Metrics
 from remediator.rules.alerting import Alerting, Receiver
 from remediator.rules.policy import Policy

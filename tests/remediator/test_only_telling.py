@@ -5,7 +5,7 @@ import asyncio
 from nodehealth.kube.objects import NODES
 from nodehealth.ledger import REPAIR_LEDGERS
 from nodehealth.repair import Mode, Severity
-from remediator.main import Loaded
+from remediator.files import Loaded
 from remediator.rules.policy import Policy
 from simulator import virtualtime
 from tests.builders import health, level, node, rule, rules

@@ -12,7 +12,7 @@ import pytest
 from nodehealth import cel
 from nodehealth.signals import Kind, Unit
 from remediator.decide.rehearsal import rehearse
-from remediator.main import remedy
+from remediator.files import remedy
 from remediator.rules import expressions, load
 from remediator.rules.cases import Case
 from remediator.rules.rule import Question, Rule

@@ -15,7 +15,8 @@ from nodehealth.kube.client import Client
 from nodehealth.kube.objects import NODES, Node
 from nodehealth.ledger import REPAIR_LEDGERS, RepairLedger
 from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair, Phase
-from remediator.main import Loaded, Remediator, owner, remedy
+from remediator.files import Loaded, owner, remedy
+from remediator.main import Remediator
 from remediator.rules import load
 from remediator.rules.policy import DrainManners, Limit, Policy, Pool, Rate
 from simulator import scenario, virtualtime

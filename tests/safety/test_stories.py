@@ -13,7 +13,8 @@ from nodehealth.kube.client import Client
 from nodehealth.kube.objects import NODES, PODS, Node
 from nodehealth.ledger import REPAIR_LEDGERS, Disruption, RepairLedger
 from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair, Phase
-from remediator.main import Loaded, Remediator
+from remediator.files import Loaded
+from remediator.main import Remediator
 from remediator.providers import Provider
 from remediator.rules.policy import Policy
 from simulator import scenario, virtualtime

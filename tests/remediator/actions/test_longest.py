@@ -6,7 +6,7 @@ import pytest
 
 from remediator.actions import longest
 from remediator.decide.ladder import VERIFY_PATIENCE
-from remediator.main import remedy
+from remediator.files import remedy
 
 MINUTE = timedelta(minutes=1)
 

@@ -11,7 +11,7 @@ from remediator.decide.judge import Judgement, Mark
 from remediator.decide.limits import Scope
 from remediator.decide.plan import Turn
 from remediator.rules.policy import CLUSTER, DEFAULT_POOL, Limit, Policy, Pool
-from tests.builders import NOON, at, ledger, node, repair, rule, rules, slot
+from tests.builders import NOON, at, ledger, node, question, repair, rule, rules, slot
 
 ENFORCE = Policy(mode=Mode.ENFORCE)
 
@@ -235,3 +235,15 @@ def test_who_waits_for_the_same_in_the_same_pool_is_counted_ahead() -> None:
     assert plan.ahead(mine, (mine, later, elsewhere, cordoned, confirmed, worse)) == 1
     assert plan.ahead(worse, (mine, later, elsewhere, cordoned, confirmed, worse)) == 3
     assert plan.ahead(confirmed, (mine, cordoned, confirmed)) == 0
+
+
+def test_only_rules_that_ask_something_else_have_changed() -> None:
+    before = rules(rule(), rule(name="gone"), rule(question(lasts=30), name="longer"))
+    after = rules(
+        rule(quiet=5, ladder=()),
+        rule(name="new"),
+        rule(question(lasts=60), name="longer"),
+    )
+
+    assert plan.changed(before, after) == {"longer"}
+    assert plan.changed(after, after) == frozenset()

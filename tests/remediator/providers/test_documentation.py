@@ -12,7 +12,7 @@ from nodehealth.kit import discovery
 from nodehealth.kube.client import Client
 from nodehealth.repair import Target
 from remediator import providers
-from remediator.main import owner
+from remediator.files import owner
 from remediator.providers import MachineState, Power, Provider, UnableError
 from tests.nodehealth.kube.fakes import Scripted
 

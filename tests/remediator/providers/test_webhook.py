@@ -17,7 +17,7 @@ from nodehealth.kit.settings import SettingsError
 from nodehealth.kube.client import Client
 from nodehealth.repair import Target
 from remediator import providers
-from remediator.main import owner
+from remediator.files import owner
 from remediator.providers import MachineState, Power, Provider, ProviderError, UnableError
 from tests.builders import target
 from tests.nodehealth.kube.fakes import Scripted

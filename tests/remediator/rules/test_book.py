@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remediator.main import CHECKS, remedy
+from remediator.files import CHECKS, remedy
 from remediator.rules import compile as compiling
 from remediator.rules import documents, load
 from remediator.rules.documents import Problem, ProblemsError

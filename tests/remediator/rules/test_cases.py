@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from remediator.main import remedy
+from remediator.files import remedy
 from remediator.rules import load
 from remediator.rules.documents import ProblemsError
 from tests.remediator.rules.test_load import GOOD

@@ -8,7 +8,7 @@ import pytest
 
 from nodehealth.catalogue import CATALOGUE
 from nodehealth.repair import Mode, Severity
-from remediator.main import remedy
+from remediator.files import remedy
 from remediator.rules import load
 from remediator.rules.documents import ProblemsError
 from remediator.rules.policy import CLUSTER, CLUSTER_LIMIT, POOL_LIMIT, Rate

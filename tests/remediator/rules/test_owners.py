@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from remediator.main import owner, sink
+from remediator.files import owner, sink
 from remediator.rules import load
 from remediator.rules.documents import ProblemsError
 from remediator.rules.policy import Policy

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from remediator.main import sink
+from remediator.files import sink
 from remediator.rules import load
 from remediator.rules.alerting import Alerting, Urgency
 from remediator.rules.documents import ProblemsError

@@ -10,7 +10,7 @@ import pytest
 from nodehealth.kit.settings import SettingsError
 from remediator.decide import alerts
 from remediator.decide.alerts import Alert, Rise
-from remediator.main import sink
+from remediator.files import sink
 from remediator.rules.alerting import Urgency
 from remediator.sinks import DeliveryError
 from tests.builders import NOON, at

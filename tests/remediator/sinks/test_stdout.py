@@ -3,7 +3,7 @@
 import msgspec
 
 from remediator.decide import alerts
-from remediator.main import sink
+from remediator.files import sink
 from remediator.rules.alerting import Alerting
 from tests.builders import NOON, repair
 from tests.remediator.sinks.conftest import Mailbox

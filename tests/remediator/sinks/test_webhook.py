@@ -7,7 +7,7 @@ import pytest
 
 from nodehealth.kit import signing
 from remediator.decide import alerts
-from remediator.main import sink
+from remediator.files import sink
 from remediator.rules.alerting import Alerting
 from remediator.sinks import DeliveryError
 from tests.builders import NOON, repair
