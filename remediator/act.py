@@ -40,15 +40,12 @@ from remediator.decide.moves import (
     View,
 )
 from remediator.pacing import Pacing
+from remediator.queueing import QUEUE_AGAIN, Queueing
 from remediator.record import Record
 from remediator.scene import Around, Scene
 
 logger = logging.getLogger(__name__)
 
-WAIT_AGAIN: Final = timedelta(seconds=30)
-"""How often a repair that waits for others looks again although nobody told it to."""
-QUEUE_AGAIN: Final = timedelta(minutes=5)
-"""The same for one that is not next in the queue; it is told when it is."""
 _REASONS: Final = {Why.DISRUPTION_LIMIT: Reason.NO_SLOT}
 _SUPERSEDED_AGAIN: Final = timedelta(seconds=2)
 
@@ -67,6 +64,7 @@ class Act:
         clock: The present time.
         around: Looks up what a repair has to know of the rest of the fleet.
         actions: Finds the remedy of a rung by its name and settings.
+        queueing: When who was refused asks again.
         pacing: How fast pods are asked to leave.
         tell: Is told of every repair whose phase changed.
     """
@@ -76,6 +74,7 @@ class Act:
     clock: Clock
     around: Callable[[NodeRepair], Around]
     actions: Callable[[str, Mapping[str, object]], Action]
+    queueing: Queueing
     pacing: Pacing
     tell: Callable[[NodeRepair], Awaitable[None]]
     resting: dict[str, tuple[int, datetime]] = field(default_factory=dict)
@@ -187,6 +186,7 @@ class Act:
         if closing.phase is not Phase.NEEDS_HUMAN:
             await self.admission.release(repair.spec.target.node, node, held.epochs())
         self.resting.pop(repair.metadata.name, None)
+        self.queueing.forget(repair)
         base = ladder.closed(status, closing)
         await scene.record.enter(closing.phase, closing.reason, closing.message, base=base)
 
@@ -194,10 +194,12 @@ class Act:
         repair, node, policy = scene.view.repair, scene.view.node, scene.around.policy
         if node is None:
             return _AT_ONCE
+        left = self.queueing.left(repair)
+        if left > timedelta():
+            return left
         epoch = await self.admission.cordon(repair, node, scene.scopes(), policy)
         if isinstance(epoch, Refused):
-            await scene.record.enter(Phase.CONFIRMED, epoch.why, epoch.message)
-            return _again(epoch, scene)
+            return await self._refused(epoch, scene, Phase.CONFIRMED)
         message = "no new work comes to the node, what runs on it is left alone"
         foreign = marks.was_cordoned(node)
         base = structs.replace(repair.status, cordon_epoch=epoch, pre_cordoned=foreign)
@@ -213,13 +215,21 @@ class Act:
         if not turn.granted:
             await record.enter(Phase.WAITING, Reason.NO_SLOT, turn.message)
             return QUEUE_AGAIN
+        left = self.queueing.left(repair)
+        if left > timedelta():
+            return left
         epoch = await self.admission.disrupt(repair, view.node, scene.scopes(), policy)
         if isinstance(epoch, Refused):
-            await record.enter(Phase.WAITING, _REASONS.get(epoch.why, epoch.why), epoch.message)
-            return _again(epoch, scene)
+            return await self._refused(epoch, scene, Phase.WAITING)
         base = structs.replace(repair.status, disruption_epoch=epoch)
         await self._start_rung(record, base, 0, "got a disruption slot")
         return _AT_ONCE
+
+    async def _refused(self, refused: Refused, scene: Scene, phase: Phase) -> Again:
+        repair = scene.record.repair
+        message, again = self.queueing.refused(refused, repair, scene.around.repairs)
+        await scene.record.enter(phase, _REASONS.get(refused.why, refused.why), message)
+        return again
 
     async def _start_rung(
         self, record: Record, base: NodeRepairStatus, rung: int, message: str
@@ -297,14 +307,6 @@ class Act:
             return await self.client.get(NODES, name)
         except errors.GoneError:
             return None
-
-
-def _again(refused: Refused, scene: Scene) -> timedelta:
-    """Look again when a token comes for whoever stands where we do in the queue."""
-    if refused.after is None:
-        return WAIT_AGAIN
-    ahead = plan.ahead(scene.record.repair, scene.around.repairs)
-    return min(refused.after + ahead * refused.every, QUEUE_AGAIN)
 
 
 def _span(again: timedelta) -> timedelta:

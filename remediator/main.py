@@ -40,6 +40,7 @@ from remediator.metrics import Metrics
 from remediator.observe import Fleet
 from remediator.pacing import Pacing
 from remediator.prerequisites import Prerequisites
+from remediator.queueing import Queueing
 from remediator.reap import Reap
 from remediator.reconcile import Reconciler
 from remediator.reload import Reload, Source
@@ -226,6 +227,7 @@ class Remediator:
             clock=clock,
             around=self._around,
             actions=remedy,
+            queueing=Queueing(clock),
             pacing=Pacing(clock),
             tell=self._telling.phase,
         )

@@ -1,5 +1,6 @@
 """What holds a repair back says so and for how long; what does not hold it back stops nobody."""
 
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 
@@ -126,3 +127,30 @@ async def test_nodes_that_are_out_do_not_hold_up_those_that_can_be_mended() -> N
         nodes = (await scene.client.listing(NODES)).items
         left = {each.metadata.name for each in nodes if each.spec.unschedulable}
         assert left >= set(names[:4])
+
+
+@virtualtime.played
+async def test_a_crowd_that_waits_for_its_time_stays_quiet_and_comes_in_order() -> None:
+    pace = Rate(most=6, per=timedelta(minutes=1), burst=2)
+    limit = Limit(cordoned=(40,), disrupted=(0,), cordons=pace)
+    names = [f"w-{n:02}" for n in range(1, 41)]
+    async with staged(nodes=40) as scene:
+        for name in names:
+            scene.cluster.inject(name, full())
+        written = list[str]()
+        scene.cluster.api.on_request(
+            lambda entry: (
+                written.append(entry.name)
+                if entry.verb == "update" and entry.resource.startswith("noderepairs")
+                else None
+            )
+        )
+        crowd = replace(policy(), limit=limit, pools=(Pool(name="w", labels={}, limit=limit),))
+        async with scene.remediator(under=crowd):
+            await minutes(4)
+            early = await scene.ledger()
+            await minutes(8)
+
+        assert 20 <= len(early.status.cordons) <= 26
+        assert len((await scene.ledger()).status.cordons) == 40
+        assert max(Counter(written).values()) <= 6
