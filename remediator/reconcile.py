@@ -145,7 +145,7 @@ class Reconciler:
             return Wellness()
         return Wellness(
             holds=mark.truth is Truth.HOLDS,
-            over=mark.is_over(rule, self._clock()),
+            over=mark.is_over(rule, self._clock(), began_in=repair.spec.target.boot_id),
             since=mark.well_since(),
             heard_at=known_at(rule, facts),
         )

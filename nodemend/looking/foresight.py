@@ -81,7 +81,7 @@ def wellness(
     mark = verdict.mark
     return Wellness(
         holds=mark.truth is Truth.HOLDS,
-        over=mark.is_over(verdict.rule, now),
+        over=mark.is_over(verdict.rule, now, began_in=repair.spec.target.boot_id),
         since=mark.well_since(),
         heard_at=known_at(verdict.rule, facts),
     )

@@ -1,7 +1,7 @@
 """Whether a rule holds on a node: facts and the past answer in, faults and the next look out."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from remediator.decide import answers
@@ -22,14 +22,26 @@ class Mark:
     confirmed: datetime | None = None
     """When it first held; kept until it was false for as long as the rule says."""
     evidence: tuple[str, ...] = ()
+    boot: str = ""
+    """The boot of the node in which it was found."""
+    held_in: str = ""
+    """The boot in which it held last."""
 
     def well_since(self) -> datetime | None:
         """Say since when the signals are known and good."""
         return self.since if self.truth is Truth.FALSE else None
 
-    def is_over(self, rule: Rule, now: datetime) -> bool:
-        """Say whether the signals have been known and good for as long as the rule asks."""
-        return self.truth is Truth.FALSE and now - self.since >= rule.quiet
+    def is_over(self, rule: Rule, now: datetime, *, began_in: str = "") -> bool:
+        """Say whether the signals have been known and good for as long as the rule asks.
+
+        Args:
+            rule: What was asked.
+            now: The present time.
+            began_in: A boot in which the fault is known to have been there.
+        """
+        if self.truth is not Truth.FALSE or now - self.since < rule.quiet:
+            return False
+        return not rule.after_reboot or self.boot not in {"", began_in, self.held_in}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,13 +89,18 @@ def _mark(rule: Rule, look: Look, before: Mark | None) -> Mark:
     truths = [_graded(question, each, since, look.now) for question, each, since in asked]
     truth = max(truths) if rule.combine is Combine.ANY else min(truths)
     since = before.since if before and before.truth is truth else look.now
-    return Mark(
+    boot, holds = look.facts.node.status.node_info.boot_id, truth is Truth.HOLDS
+    mark = Mark(
         truth=truth,
         since=since,
         yes_since=yes,
-        confirmed=_confirmed(rule, truth, since, before, look.now),
+        confirmed=(before.confirmed if before else None) or (look.now if holds else None),
         evidence=tuple(one.evidence for each in found for one in each.values() if one.evidence),
+        boot=boot,
+        held_in=boot if holds else before.held_in if before else "",
     )
+    is_past = mark.confirmed is not None and mark.is_over(rule, look.now)
+    return replace(mark, confirmed=None) if is_past else mark
 
 
 def _yes_since(
@@ -105,16 +122,6 @@ def _graded(
     greatest = max(answer.truth for answer in found.values())
     young = since is not None and now - since < question.lasts
     return Truth.SUSPECTED if young else greatest
-
-
-def _confirmed(
-    rule: Rule, truth: Truth, since: datetime, before: Mark | None, now: datetime
-) -> datetime | None:
-    confirmed = before.confirmed if before else None
-    if truth is Truth.HOLDS:
-        return confirmed or now
-    over = truth is Truth.FALSE and now - since >= rule.quiet
-    return None if over else confirmed
 
 
 def _dues(rule: Rule, mark: Mark, look: Look) -> Iterator[datetime]:

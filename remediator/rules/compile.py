@@ -51,6 +51,7 @@ def rule(
         ladder=tuple(_ladder(spec.ladder, page, check_rung)),
         mode=spec.mode,
         quiet=page.duration("$.spec.clears.quiet", spec.clears.quiet),
+        after_reboot=spec.clears.after == "reboot",
         verify=page.duration("$.spec.verify", spec.verify),
         runbook=spec.runbook,
     )

@@ -38,6 +38,8 @@ class Clears(Strict, frozen=True, kw_only=True):
     """When the fault is over: every signal is known and the answer is no for so long."""
 
     quiet: str = "1m"
+    after: Literal["reboot"] | None = None
+    """What must have happened too: some faults are not believed to be over before a boot."""
 
 
 class NodeCondition(Strict, frozen=True, kw_only=True):

@@ -46,6 +46,8 @@ class Rule:
     """Empty when people are told of the fault and nothing else is done about it."""
     mode: Mode = Mode.ENFORCE
     quiet: timedelta = timedelta(minutes=1)
+    after_reboot: bool = False
+    """Whether the fault stays until the node booted anew, however good its signals are."""
     verify: timedelta = timedelta(minutes=5)
     runbook: str = ""
 

@@ -8,6 +8,7 @@ import pytest
 from msgspec import structs
 
 from nodehealth.health import NodeHealth, ProbeReport, ProbeState
+from nodehealth.kube.objects import NodeInfo
 from nodehealth.signals import Knowledge
 from remediator.decide.answers import Truth
 from remediator.decide.facts import Agent, Facts, Watches
@@ -182,6 +183,22 @@ def test_a_fault_is_over_after_a_quiet_time() -> None:
     assert over.faults() == ()
     assert over.marks["disk-full"].is_over(asked, at(70))
     assert over.marks["disk-full"].well_since() == at(10)
+
+
+def test_a_fault_that_only_a_boot_mends_stays_until_there_was_one() -> None:
+    asked = replace(rule(quiet=60), after_reboot=True)
+    info = structs.replace(node().status, node_info=NodeInfo(boot_id="boot-2"))
+    booted = replace(facts(health(ROOMY)), node=structs.replace(node(), status=info))
+    held = judge([asked], facts(health(FULL)), Judgement(), NOON)
+    quiet = judge([asked], facts(health(ROOMY)), held, at(10))
+
+    same = judge([asked], facts(health(ROOMY)), quiet, at(600))
+    anew = judge([asked], booted, quiet, at(600))
+
+    assert same.faults() == ("disk-full",)
+    assert anew.faults() == ()
+    assert anew.marks["disk-full"].is_over(asked, at(600), began_in="boot-1")
+    assert not anew.marks["disk-full"].is_over(asked, at(600), began_in="boot-2")
 
 
 def test_a_fault_is_not_over_while_nothing_is_known() -> None:

@@ -1,6 +1,7 @@
 """All files are answered for together, and nothing that can be written makes a traceback."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -56,3 +57,12 @@ def test_a_runbook_that_is_not_there_is_named_where_rules_are_written(tmp_path: 
 
     assert load.rules(path, remedy, check).rules
     assert load.rules(path, remedy).rules
+
+
+def test_a_fault_that_only_a_boot_mends_says_so(tmp_path: Path) -> None:
+    clears = "  clears: {quiet: 2m, after: reboot}\n"
+    (tmp_path / "rule.yaml").write_text(GOOD.replace("  ladder", f"{clears}  ladder"))
+
+    (rule,) = load.rules(tmp_path, remedy).rules
+
+    assert (rule.after_reboot, rule.quiet) == (True, timedelta(minutes=2))
