@@ -1,6 +1,7 @@
 """What holds for every test: nothing blocks the loop, nothing is left behind, luck repeats."""
 
 import asyncio
+import gc
 import inspect
 import os
 import threading
@@ -45,6 +46,16 @@ def nothing_blocks_the_loop() -> Iterator[None]:
     buster.activate()
     yield
     buster.deactivate()
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_frozen() -> Iterator[None]:
+    """Let go of what a program under test froze: a process plays many of them, and none for long."""
+    before = gc.get_freeze_count()
+    yield
+    if gc.get_freeze_count() > before:
+        gc.unfreeze()
+        gc.collect()
 
 
 @pytest.fixture(autouse=True)
