@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -13,6 +12,7 @@ import msgspec
 from agent import state
 from agent.host.guard import Guard, HungError
 from agent.state import VERSION, State
+from agent.tally import Tally
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ class Keeper:
         path: The file.
         pause: Between two writes of it.
         patience: How long the disk may take.
-        failed: Called for each write that failed.
+        tally: Where writes are counted.
     """
 
     def __init__(
@@ -38,12 +38,12 @@ class Keeper:
         *,
         pause: timedelta = PAUSE,
         patience: timedelta = PATIENCE,
-        failed: Callable[[], object] = lambda: None,
+        tally: Tally | None = None,
     ) -> None:
         self._path = path
         self._pause = pause.total_seconds()
         self._patience = patience
-        self._failed = failed
+        self._tally = tally or Tally()
         self._guard = Guard()
         self._newest: State | None = None
         self._kept: State | None = None
@@ -100,6 +100,7 @@ class Keeper:
         except (OSError, HungError) as failure:
             self._report_sick(failure)
             return
+        self._tally.saves += 1
         if self._is_sick:
             logger.info("%s can be written again", self._path)
         self._kept, self._lasting, self._is_sick = newest, state.lasting(newest), False
@@ -112,7 +113,7 @@ class Keeper:
             return
 
     def _report_sick(self, failure: OSError | HungError) -> None:
-        self._failed()
+        self._tally.saves_failed += 1
         if not self._is_sick:
             logger.warning(
                 "%s cannot be written: %s; a restart would forget what happened since",

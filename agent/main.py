@@ -1,7 +1,9 @@
 """The agent: everything put together, started, and ended in order."""
 
 import asyncio
+import contextlib
 import signal
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -17,9 +19,11 @@ from agent.publish import Publisher
 from agent.report import Report
 from agent.settings import Settings
 from agent.state import State
+from agent.tally import Tally
 from nodehealth import keys
 from nodehealth.kit import clocks
 from nodehealth.kit.clocks import Clock
+from nodehealth.kit.pulse import Pulse
 from nodehealth.kit.settings import SettingsError
 from nodehealth.kube import connect, kubeconfig
 from nodehealth.kube.client import Client
@@ -66,17 +70,18 @@ async def run(
     stop: asyncio.Event,
 ) -> None:
     """Probe and report for one Node until told to stop."""
-    keeper = Keeper(settings.state_file)
+    tally = Tally()
+    keeper = Keeper(settings.state_file, tally=tally)
     report = Report(client, node=claim.name, node_uid=claim.uid)
-    publisher = Publisher(report.send, clock=clock, random=random)
+    publisher = Publisher(report.send, clock=clock, random=random, tally=tally)
 
     def listen(known: State) -> None:
         keeper.offer(known)
         publisher.offer(state.status(known, agent_version=settings.version))
 
     begin = await begun(settings, host, claim.uid, clock, kept=await keeper.load())
-    monitor = Monitor(settings.probes, host, begin=begin, clock=clock, listener=listen)
-    async with asyncio.TaskGroup() as tasks:
+    monitor = Monitor(settings.probes, host, begin=begin, clock=clock, listener=listen, tally=tally)
+    async with _exposed(settings.listen, tally, monitor), asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(monitor.run(random), name="probes")
         keeping = tasks.create_task(keeper.run(), name="keeper")
         publishing = tasks.create_task(publisher.run(), name="publisher")
@@ -89,6 +94,24 @@ async def run(
         _, late = await asyncio.wait(last, timeout=LAST_WRITES.total_seconds())
         for each in late:
             each.cancel()
+
+
+@contextlib.asynccontextmanager
+async def _exposed(listen: str, tally: Tally, monitor: Monitor) -> AsyncIterator[None]:
+    """Answer those who watch the agent, if it is to listen at all."""
+    if not listen:
+        yield
+        return
+    from agent import exposed  # noqa: PLC0415 - an agent that listens nowhere carries no server
+
+    pulse = Pulse()
+    beating = asyncio.create_task(pulse.run(), name="pulse")
+    try:
+        async with exposed.exposed(listen, tally=tally, known=lambda: monitor.state, pulse=pulse):
+            yield
+    finally:
+        beating.cancel()
+        await asyncio.wait({beating})
 
 
 async def begun(

@@ -14,6 +14,7 @@ from agent.host.linux import Host
 from agent.probe import Probe
 from agent.readings import Answer, ReadingError
 from agent.state import State
+from agent.tally import Tally
 from nodehealth import quantities
 from nodehealth.health import ProbeState
 from nodehealth.kit import loops
@@ -38,12 +39,14 @@ class Monitor:
         begin: State,
         clock: Clock,
         listener: Listener = lambda _: None,
+        tally: Tally | None = None,
     ) -> None:
         self.state = begin
         self._probes = probes
         self._host = host
         self._clock = clock
         self._listener = listener
+        self._tally = tally or Tally()
         self._asked: dict[str, _Asked] = {}
 
     async def run(self, random: Random) -> None:
@@ -70,13 +73,15 @@ class Monitor:
         if late is not None and not late.done():
             self._fold(name, late)
             return
-        probe = self._probes[name]
+        probe, now = self._probes[name], asyncio.get_running_loop().time
+        began = now()
         asked = self._asked[name] = asyncio.ensure_future(
             probe.check(self._host, state.past(self.state, name))
         )
         try:
             await asyncio.wait({asked}, timeout=probe.deadline.total_seconds())
             self._fold(name, asked)
+            self._tally.looked(name, self.state.reports[name].state, now() - began)
         finally:
             asked.cancel()
             await asyncio.wait({asked}, timeout=_FAREWELL.total_seconds())

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from random import Random
 from typing import Final, TypeAlias
@@ -12,7 +12,9 @@ import msgspec
 from agent import budget, changes, fitting
 from agent.budget import Account, Budget
 from agent.changes import Change
+from agent.fitting import Fitted
 from agent.report import NotOursError
+from agent.tally import Obstacle, Tally
 from nodehealth.health import NodeHealthStatus
 from nodehealth.kit.clocks import Clock
 from nodehealth.kube import errors
@@ -31,17 +33,24 @@ class Publisher:
     """Holds the newest report until it is written; what it replaced before that is never sent."""
 
     def __init__(
-        self, send: Send, *, clock: Clock, random: Random, limits: Budget = budget.DEFAULT
+        self,
+        send: Send,
+        *,
+        clock: Clock,
+        random: Random,
+        limits: Budget = budget.DEFAULT,
+        tally: Tally | None = None,
     ) -> None:
         self._send = send
         self._clock = clock
         self._random = random
         self._limits = limits
+        self._tally = tally or Tally()
         self._newest: NodeHealthStatus | None = None
         self._sent: NodeHealthStatus | None = None
         self._account: Account | None = None
         self._failures = 0
-        self._complaints = frozenset[str]()
+        self._complaints = frozenset[Obstacle]()
         self._is_cut = False
         self._not_before = 0.0
         self._stopping = False
@@ -88,11 +97,13 @@ class Publisher:
         refresh = REFRESH if changes.is_nominal(newest, at) else BUSY_REFRESH
         seconds = round(refresh.total_seconds())
         status = msgspec.structs.replace(newest, reported_at=at, refresh_seconds=seconds)
+        fitted = self._fitted(status, at)
         try:
-            await self._send(self._fitted(status, at))
+            await self._send(fitted.status)
         except (errors.KubeError, NotOursError) as failure:
             self._failed(failure)
         else:
+            self._tally.wrote(at, fitted.size, fitted.left_out)
             self._pay(change, now, refresh)
             self._succeeded(newest)
 
@@ -103,9 +114,10 @@ class Publisher:
 
     def _failed(self, failure: errors.KubeError | NotOursError) -> None:
         """Wait longer after each failure; with jitter, so that a fleet does not return as one."""
-        kind = _kind(failure)
-        level = logging.DEBUG if kind in self._complaints else logging.WARNING
-        self._complaints |= {kind}
+        obstacle = _obstacle(failure)
+        self._tally.failures[obstacle] += 1
+        level = logging.DEBUG if obstacle in self._complaints else logging.WARNING
+        self._complaints |= {obstacle}
         logger.log(level, "the report could not be written, trying again: %s", failure)
         longest = LONGEST_PAUSE.total_seconds()
         pause = min(longest, 2.0**self._failures) * self._random.uniform(0.5, 1.0)
@@ -120,17 +132,26 @@ class Publisher:
         self._complaints, self._failures = frozenset(), 0
         self._not_before, self._sent = 0.0, sent
 
-    def _fitted(self, status: NodeHealthStatus, at: datetime) -> NodeHealthStatus:
+    def _fitted(self, status: NodeHealthStatus, at: datetime) -> Fitted:
         fitted = fitting.fit(status, at)
         if fitted.message and not self._is_cut:
             logger.warning("%s", fitted.message)
         if self._is_cut and not fitted.message:
             logger.info("the report fits again")
         self._is_cut = bool(fitted.message)
-        return fitted.status
+        return fitted
 
 
-def _kind(failure: Exception) -> str:
-    """Name what went wrong, as far as a person would mend it otherwise."""
-    away = isinstance(failure, errors.UnavailableError)
-    return (errors.UnavailableError if away else type(failure)).__name__
+_OBSTACLES: Final[Mapping[type[Exception], Obstacle]] = {
+    errors.UnavailableError: Obstacle.AWAY,
+    errors.BlockedError: Obstacle.BUSY,
+    errors.ForbiddenError: Obstacle.FORBIDDEN,
+    errors.SettingsError: Obstacle.FORBIDDEN,
+    errors.GoneError: Obstacle.MISSING,
+    NotOursError: Obstacle.NOT_OURS,
+}
+
+
+def _obstacle(failure: Exception) -> Obstacle:
+    known = (named for kind, named in _OBSTACLES.items() if isinstance(failure, kind))
+    return next(known, Obstacle.REFUSED)

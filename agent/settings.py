@@ -31,6 +31,8 @@ class Settings:
     """The file that tells one boot from the next."""
     state_file: Path = STATE_FILE
     """What must survive a restart; a host path in a cluster."""
+    listen: str = ""
+    """Where metrics and health are told, such as `:9100`; empty means nowhere."""
     probes: Mapping[str, Probe] = field(default_factory=dict)
     """By name; all that exist unless the file says `off`."""
     version: str = ""
@@ -46,10 +48,11 @@ def load(
     root: Path | None = None,
     boot_id: Path | None = None,
     state_file: Path | None = None,
+    listen: str = "",
 ) -> Settings:
     """Put together what was given, the environment, the file and the defaults, in this order.
 
-    The environment's words are NODE_NAME, NODE_UID, HOST_ROOT, BOOT_ID_FILE and STATE_FILE.
+    The environment's words are NODE_NAME, NODE_UID, HOST_ROOT, BOOT_ID_FILE, STATE_FILE and LISTEN.
 
     Raises:
         nodehealth.kit.settings.SettingsError: the file cannot be read, or says what no agent
@@ -61,6 +64,7 @@ def load(
         root=root or Path(environ.get("HOST_ROOT", "/")),
         boot_id=boot_id or Path(environ.get("BOOT_ID_FILE", BOOT_ID)),
         state_file=state_file or Path(environ.get("STATE_FILE", STATE_FILE)),
+        listen=listen or environ.get("LISTEN", ""),
         probes=_probes(_read(file) if file else {}, f"{file}.probes" if file else "probes"),
         version=_installed(),
     )

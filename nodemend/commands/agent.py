@@ -30,6 +30,9 @@ def agent(
     root: Annotated[Path | None, typer.Option(help="The host's root directory.")] = None,
     boot_id: Annotated[Path | None, typer.Option(help="The file with the boot id.")] = None,
     state_file: Annotated[Path | None, typer.Option(help="What survives a restart.")] = None,
+    listen: Annotated[
+        str, typer.Option(help="Where to tell /metrics and /healthz, such as :9464; else nowhere.")
+    ] = "",
     json_logs: JsonLogs = False,
     verbose: Verbose = False,
 ) -> None:
@@ -44,5 +47,6 @@ def agent(
             root=root,
             boot_id=boot_id,
             state_file=state_file,
+            listen=listen,
         )
         asyncio.run(main.serve(chosen, config=kubeconfig, context=context))

@@ -12,6 +12,7 @@ from agent import state
 from agent.keeping import Keeper
 from agent.readings import Counter, Occurrence
 from agent.state import State
+from agent.tally import Tally
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -139,12 +140,12 @@ async def test_a_disk_that_refuses_costs_one_warning_and_is_tried_again(
     caplog.set_level(logging.INFO)
     obstacle = tmp_path / "folder"
     obstacle.write_text("a file where a folder should be")
-    failures: list[None] = []
-    keeper = Keeper(obstacle / "agent.json", failed=lambda: failures.append(None))
+    tally = Tally()
+    keeper = Keeper(obstacle / "agent.json", tally=tally)
     for count in range(3):
         keeper.offer(known(count))
         await keeper.save()
-    assert (len(caplog.messages), len(failures)) == (1, 3)
+    assert (len(caplog.messages), tally.saves_failed) == (1, 3)
     assert "cannot be written" in caplog.messages[0]
 
     obstacle.unlink()
@@ -152,6 +153,7 @@ async def test_a_disk_that_refuses_costs_one_warning_and_is_tried_again(
     await keeper.save()
 
     assert caplog.messages[1].endswith("can be written again")
+    assert (tally.saves, tally.saves_failed) == (1, 3)
     assert await Keeper(obstacle / "agent.json").load() == known(3)
 
 

@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
+import aiohttp
 import pytest
 
 from agent import main
@@ -19,16 +22,18 @@ from agent.host.linux import Host
 from agent.identity import Claim
 from agent.probes.filesystems import Filesystems
 from agent.settings import Settings
+from nodehealth import crds
 from nodehealth.health import NODE_HEALTHS, Level, NodeHealthStatus, ProbeState
 from nodehealth.kit import clocks
 from nodehealth.kit.settings import SettingsError
 from nodehealth.kube.client import Client
 from nodehealth.kube.errors import GoneError
-from nodehealth.kube.objects import Node
+from nodehealth.kube.objects import NODES, Metadata, Node
 from nodehealth.signals import Knowledge
 from simulator.api import http
 from simulator.api.direct import Direct
 from simulator.api.kubeconfig import write_kubeconfig
+from simulator.api.local import LocalTransport
 from simulator.api.server import ApiServer
 
 OFTEN = timedelta(seconds=0.02)
@@ -41,6 +46,7 @@ class Machine:
     folder: Path
     free: int = 500
     hangs: bool = field(default=False)
+    listen: str = ""
     passed: timedelta = field(default=timedelta())
     """How much time has passed that no test had to wait for."""
 
@@ -71,7 +77,12 @@ class Machine:
     def settings(self) -> Settings:
         """Return the settings of an agent that looks often."""
         probes = {"filesystems": Filesystems(interval=OFTEN)}
-        return Settings(state_file=self.folder / "agent.json", probes=probes, version="1.2")
+        return Settings(
+            state_file=self.folder / "agent.json",
+            probes=probes,
+            version="1.2",
+            listen=self.listen,
+        )
 
 
 @pytest.fixture
@@ -202,6 +213,57 @@ async def test_a_disk_too_sick_for_the_state_stops_nothing(
     assert "cannot be read, beginning anew" in caplog.text
 
 
+async def test_an_agent_lives_though_its_node_is_sick_and_nobody_hears_it(
+    machine: Machine, api: ApiServer, node: Node
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        machine.listen = f"127.0.0.1:{taken.getsockname()[1]}"
+    machine.hangs = True
+    (machine.folder / "agent.json").mkdir()
+    deaf = Client(LocalTransport(api, "no such token"), manager="nodemend-agent")
+
+    async with running(machine, deaf, node):
+        await asyncio.sleep(0.5)
+        health = await asked(machine.listen, "/healthz")
+        ready = await asked(machine.listen, "/readyz")
+        metrics = await asked(machine.listen, "/metrics")
+
+    assert (health, ready) == ((200, "ok\n"), (200, "ok\n"))
+    assert 'probe_state{probe="filesystems",state="Failed"} 1.0' in metrics[1]
+    assert 'report_failures_total{reason="forbidden"} 1.0' in metrics[1]
+    assert "state_save_failures_total 1.0" in metrics[1]
+
+
+async def asked(where: str, path: str) -> tuple[int, str]:
+    """Ask the agent itself."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"http://{where}{path}") as answer,
+    ):
+        return answer.status, await answer.text()
+
+
+async def test_a_missing_definition_is_waited_for_and_said_once(
+    machine: Machine,
+    direct: Direct,
+    client: Client,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    node = await client.create(NODES, Node(metadata=Metadata(name="n1")))
+
+    async with running(machine, client, node):
+        await asyncio.sleep(2)
+        machine.free = 20
+        for each in crds.DEFINITIONS:
+            direct.create("customresourcedefinitions.apiextensions.k8s.io", crds.manifest(each))
+        await told(client, has(0.02))
+
+    missing, back = [each for each in caplog.messages if "report" in each]
+    assert missing.endswith("the CustomResourceDefinition is missing")
+    assert back == "the report is written again"
+
+
 async def test_a_machine_whose_boot_cannot_be_told_is_said(
     machine: Machine, client: Client, node: Node
 ) -> None:
@@ -218,7 +280,7 @@ from nodehealth.kit import logs
 logs.setup()
 config = pathlib.Path(sys.argv[1])
 asyncio.run(main.serve(settings.load(os.environ), config=config))
-banned = {"kubernetes", "typer", "rich"} & set(sys.modules)
+banned = {"kubernetes", "prometheus_client", "typer", "rich"} & set(sys.modules)
 assert not banned, banned
 """
 

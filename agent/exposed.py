@@ -1,0 +1,120 @@
+"""What a cluster sees of the agent itself: metrics, and whether it lives; for those who listen."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from agent.state import State
+from agent.tally import Obstacle, Tally
+from nodehealth.health import ProbeState
+from nodehealth.kit import web
+from nodehealth.kit.pulse import Pulse
+
+_PREFIX: Final = "nodemend_agent"
+
+Known = Callable[[], State]
+
+
+@contextlib.asynccontextmanager
+async def exposed(
+    listen: str, *, tally: Tally, known: Known, pulse: Pulse
+) -> AsyncIterator[web.Address]:
+    """Answer `/metrics`, `/healthz` and `/readyz` within the context.
+
+    The agent lives while its event loop turns: a probe that hangs, or an API server that is away,
+    is no reason to start it anew. It is ready once every probe has been asked.
+
+    Raises:
+        nodehealth.kit.settings.SettingsError: the address is none, or cannot be listened on.
+    """
+    registry = CollectorRegistry()
+    registry.register(Numbers(tally, known))
+    async with web.serve(
+        web.address(listen),
+        registry=registry,
+        healthy=pulse.missing,
+        ready=lambda: unready(known()),
+    ) as bound:
+        yield bound
+
+
+def unready(known: State) -> str:
+    """Say which probes have not been asked yet; nothing when all have."""
+    waiting = sorted(
+        name for name, report in known.reports.items() if report.state is ProbeState.STARTING
+    )
+    return f"not asked yet: {', '.join(waiting)}" if waiting else ""
+
+
+class Numbers(Collector):
+    """The agent's metrics, read from what it counts anyway."""
+
+    def __init__(self, tally: Tally, known: Known) -> None:
+        self._tally, self._known = tally, known
+
+    def collect(self) -> Iterator[Metric]:
+        """Give every metric as it is now; the probes and states are those that the agent has."""
+        yield self._states()
+        yield self._looks()
+        yield self._seconds()
+        yield from self._reports()
+        yield self._left_out()
+        yield _counter("state_saves", "Writes of the state file.", self._tally.saves)
+        yield _counter(
+            "state_save_failures", "Writes of the state file that failed.", self._tally.saves_failed
+        )
+
+    def _states(self) -> Metric:
+        about = "1 for the state that a probe is in, 0 for the others."
+        family = GaugeMetricFamily(f"{_PREFIX}_probe_state", about, labels=["probe", "state"])
+        for name, report in sorted(self._known().reports.items()):
+            for each in ProbeState:
+                family.add_metric([name, each.value], float(report.state is each))
+        return family
+
+    def _looks(self) -> Metric:
+        about = "How often a probe was asked, by how it fared."
+        family = CounterMetricFamily(f"{_PREFIX}_probe_looks", about, labels=["probe", "state"])
+        for (name, how), count in sorted(self._tally.looks.items()):
+            family.add_metric([name, how.value], count)
+        return family
+
+    def _seconds(self) -> Metric:
+        about = "How long a probe takes."
+        family = SummaryMetricFamily(f"{_PREFIX}_probe_duration_seconds", about, labels=["probe"])
+        for name, seconds in sorted(self._tally.seconds.items()):
+            looks = sum(self._tally.looks[name, each] for each in ProbeState)
+            family.add_metric([name], count_value=looks, sum_value=seconds)
+        return family
+
+    def _reports(self) -> Iterator[Metric]:
+        tally = self._tally
+        yield _counter("report_writes", "Reports that were written.", tally.writes)
+        about = "Reports that could not be written, by what was in the way."
+        failures = CounterMetricFamily(f"{_PREFIX}_report_failures", about, labels=["reason"])
+        for each in Obstacle:
+            failures.add_metric([each.value], tally.failures[each])
+        yield failures
+        yield _gauge("report_bytes", "Size of the last report.", tally.size)
+        at = tally.written_at.timestamp() if tally.written_at else 0.0
+        yield _gauge("report_written_timestamp_seconds", "When it was written.", at)
+
+    def _left_out(self) -> Metric:
+        about = "What the last report lacks because it would have been too large."
+        family = GaugeMetricFamily(f"{_PREFIX}_report_left_out", about, labels=["part"])
+        for part, count in self._tally.left_out.items():
+            family.add_metric([part], count)
+        return family
+
+
+def _counter(noun: str, about: str, value: float) -> Metric:
+    return CounterMetricFamily(f"{_PREFIX}_{noun}", about, value=value)
+
+
+def _gauge(noun: str, about: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"{_PREFIX}_{noun}", about, value=value)
