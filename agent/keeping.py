@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -30,6 +31,7 @@ class Keeper:
         pause: Between two writes of it.
         patience: How long the disk may take.
         tally: Where writes are counted.
+        write: What replaces the file.
     """
 
     def __init__(
@@ -39,11 +41,13 @@ class Keeper:
         pause: timedelta = PAUSE,
         patience: timedelta = PATIENCE,
         tally: Tally | None = None,
+        write: Callable[[Path, bytes], None] | None = None,
     ) -> None:
         self._path = path
         self._pause = pause.total_seconds()
         self._patience = patience
         self._tally = tally or Tally()
+        self._write = write or replaced
         self._guard = Guard()
         self._newest: State | None = None
         self._kept: State | None = None
@@ -95,7 +99,7 @@ class Keeper:
         content = msgspec.json.encode(newest)
         try:
             await self._guard.call(
-                "write", lambda: _write(self._path, content), patience=self._patience
+                "write", lambda: self._write(self._path, content), patience=self._patience
             )
         except (OSError, HungError) as failure:
             self._report_sick(failure)
@@ -123,7 +127,7 @@ class Keeper:
         self._is_sick = True
 
 
-def _write(path: Path, content: bytes) -> None:
+def replaced(path: Path, content: bytes) -> None:
     """Replace a file as a whole: a crash leaves the old one or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.new")

@@ -3,12 +3,13 @@
 import asyncio
 import logging
 import os
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from agent import state
+from agent import keeping, state
 from agent.keeping import Keeper
 from agent.readings import Counter, Occurrence
 from agent.state import State
@@ -116,21 +117,46 @@ async def test_what_a_restart_would_not_miss_is_not_written(tmp_path: Path) -> N
 async def test_the_newest_state_is_kept_though_the_end_comes_in_the_middle_of_a_write(
     tmp_path: Path,
 ) -> None:
-    path, draft = tmp_path / "agent.json", tmp_path / ".agent.json.new"
-    os.mkfifo(draft)  # whoever opens it to write sleeps until somebody reads
-    keeper = Keeper(path, patience=timedelta(seconds=1))
+    path, released = tmp_path / "agent.json", threading.Event()
+
+    def sleepy(path: Path, content: bytes) -> None:
+        released.wait()
+        keeping.replaced(path, content)
+
+    keeper = Keeper(path, patience=timedelta(seconds=2), write=sleepy)
     running = asyncio.create_task(keeper.run())
     keeper.offer(known(1))
     await asyncio.sleep(0.05)
     keeper.offer(known(2))
     keeper.stop()
-    await asyncio.sleep(1.1)
+    await asyncio.sleep(0.05)
 
-    reader = os.open(draft, os.O_RDONLY | os.O_NONBLOCK)
-    draft.unlink()
+    released.set()
     await running
 
-    os.close(reader)
+    assert await Keeper(path).load() == known(2)
+
+
+async def test_the_newest_state_is_kept_though_the_write_before_was_given_up(
+    tmp_path: Path,
+) -> None:
+    path, released = tmp_path / "agent.json", threading.Event()
+
+    def sleepy(path: Path, content: bytes) -> None:
+        released.wait()
+        keeping.replaced(path, content)
+
+    keeper = Keeper(path, patience=timedelta(seconds=1), write=sleepy)
+    keeper.offer(known(1))
+    await keeper.save()
+    keeper.offer(known(2))
+    keeper.stop()
+    running = asyncio.create_task(keeper.run())
+    await asyncio.sleep(0.05)
+
+    released.set()
+    await running
+
     assert await Keeper(path).load() == known(2)
 
 
