@@ -49,12 +49,10 @@ def nothing_blocks_the_loop() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def nothing_stays_frozen() -> Iterator[None]:
-    """Let go of what a program under test froze: a process plays many of them, and none for long."""
-    before = gc.get_freeze_count()
+def seeds_leave_no_garbage(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Collect what a batch of seeds left: what was frozen meanwhile starts no collection itself."""
     yield
-    if gc.get_freeze_count() > before:
-        gc.unfreeze()
+    if "seeds" in request.fixturenames:
         gc.collect()
 
 
