@@ -70,6 +70,17 @@ def load(
     )
 
 
+def check_root(settings: Settings) -> None:
+    """Make sure that there is a host to look at: of one that is not there, nothing looks sick.
+
+    Raises:
+        nodehealth.kit.settings.SettingsError: the host's root directory is none.
+    """
+    if not (settings.root / "proc").is_dir():
+        expected = "expected the root directory of a host"
+        raise SettingsError(f"{settings.root}: {expected}, found no directory proc in it")
+
+
 def _installed() -> str:
     try:
         return importlib.metadata.version("nodemend")

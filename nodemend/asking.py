@@ -15,7 +15,7 @@ A = TypeVar("A")
 
 MANAGER: Final = "nodemend"
 PATIENCE: Final = timedelta(seconds=10)
-"""How long one request may take, tries included."""
+"""How long we wait for the first sign of life."""
 _SILENCE: Final = 2.0
 
 
@@ -33,9 +33,8 @@ def ask(
 async def _asked(
     question: Callable[[Client], Awaitable[A]], kubeconfig: Path | None, context: str | None
 ) -> A:
-    async with connect.connect(kubeconfig, context=context, manager=MANAGER) as door:
-        client = Client(door.transport, manager=MANAGER, deadline=PATIENCE)
-        answer = asyncio.ensure_future(question(client))
+    async with connect.connect(kubeconfig, context=context, manager=MANAGER) as client:
+        answer = asyncio.ensure_future(_answer(question, client))
         try:
             await asyncio.wait({answer}, timeout=_SILENCE)
             if not answer.done():
@@ -49,3 +48,16 @@ async def _asked(
             raise errors.UnavailableError(message) from away
         finally:
             answer.cancel()
+
+
+async def _answer(question: Callable[[Client], Awaitable[A]], client: Client) -> A:
+    """See first whether anybody is there: who is there may take its time for the answer."""
+    try:
+        async with asyncio.timeout(PATIENCE.total_seconds()):
+            await client.version()
+    except TimeoutError as silent:
+        message = f"no answer within {PATIENCE.seconds} s"
+        raise errors.UnavailableError(message) from silent
+    except errors.ForbiddenError:
+        pass  # an answer all the same; what may be asked is seen next
+    return await question(client)

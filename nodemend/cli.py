@@ -12,6 +12,9 @@ from nodemend import commands
 _COMPLETION: Final = "_NODEMEND_COMPLETE"
 """Set by the shell that wants to complete what is being typed."""
 
+_INTERRUPTED: Final = 130
+"""The exit code of a program that was ended by Ctrl-C, as shells have it."""
+
 
 def app(words: Sequence[str], environ: Mapping[str, str]) -> typer.Typer:
     """Put the command line together: whole is only the command that was typed."""
@@ -33,7 +36,11 @@ def app(words: Sequence[str], environ: Mapping[str, str]) -> typer.Typer:
 
 def main() -> None:
     """Run the command line."""
-    app(sys.argv[1:], os.environ)(prog_name="nodemend")
+    try:
+        app(sys.argv[1:], os.environ)(prog_name="nodemend")
+    except KeyboardInterrupt:  # while a command was still being imported
+        sys.stderr.write("nodemend: ended before anything was done.\n")
+        sys.exit(_INTERRUPTED)
 
 
 def _anything() -> None:

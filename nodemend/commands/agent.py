@@ -49,4 +49,5 @@ def agent(
             state_file=state_file,
             listen=listen,
         )
+        settings.check_root(chosen)
         asyncio.run(main.serve(chosen, config=kubeconfig, context=context))

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from agent import settings
 from nodehealth.kit import clocks
-from nodemend import complaints, shipped, verdicts
+from nodemend import complaints, paper, shipped, verdicts
 from nodemend import probe as probing
 from nodemend.options import Json
 from remediator.rules.documents import ProblemsError
@@ -35,10 +35,13 @@ def probe(
     Exits with 0 when the machine is healthy, 1 when a rule holds, 2 when too little is known.
     """
     with complaints.said(ProblemsError):
-        status = asyncio.run(probing.sweep_once(settings.load(os.environ, root=root)))
+        chosen = settings.load(os.environ, root=root)
+        settings.check_root(chosen)
+        with Console(stderr=True).status("asks every probe …"):
+            status = asyncio.run(probing.sweep_once(chosen))
         found = verdicts.faults(status, rules, clocks.wall())
     if json:
         sys.stdout.write(probing.as_json(status, found) + "\n")
     else:
-        Console().print(probing.render(status, found))
+        paper.put(probing.render(status, found), paper.console())
     raise typer.Exit(probing.verdict(status, found))

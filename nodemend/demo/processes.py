@@ -3,16 +3,21 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
+import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 _PATIENCE: Final = 1.5
 """How many seconds a program may take to end when it is asked to: a person waits, and what it
 leaves undone is gone with the cluster."""
 _TAIL: Final = 20
+_LOOK_AGAIN: Final = 0.25
+_LEASH: Final = ("setpriv", "--pdeathsig", "KILL")
+"""Has the kernel end a program when the one that started it is gone, however it went."""
 
 
 class Program:
@@ -69,6 +74,25 @@ class Program:
         lines = text.splitlines()
         return "\n".join(lines[-_TAIL:])
 
+    async def follow(self, beginning: str, told: Callable[[str], None]) -> NoReturn:
+        """Tell of each line of its log that begins like this, as it comes, until cancelled."""
+        read = 0
+        while True:
+            text = await asyncio.to_thread(self._tail, read)
+            whole = text[: text.rfind("\n") + 1]
+            read += len(whole.encode())
+            for line in whole.splitlines():
+                if line.startswith(beginning):
+                    told(line)
+            await asyncio.sleep(_LOOK_AGAIN)
+
+    def _tail(self, read: int) -> str:
+        if not self._log.exists():
+            return ""
+        with self._log.open("rb") as log:
+            log.seek(read)
+            return log.read().decode(errors="replace")
+
     async def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End it: by a request first, then by force."""
         process, self._process = self._process, None
@@ -85,6 +109,14 @@ class Program:
             await process.wait()
 
 
-def nodemend(*arguments: str | Path) -> list[str]:
+def nodemend(*arguments: str | Path, leash: Sequence[str] = ()) -> list[str]:
     """Return the command that runs this very nodemend."""
-    return [sys.executable, "-m", "nodemend", *map(str, arguments)]
+    return [*leash, sys.executable, "-m", "nodemend", *map(str, arguments)]
+
+
+def leash() -> Sequence[str]:
+    """Find what ties a program's life to ours; nothing where that can't be done. It blocks."""
+    if shutil.which(_LEASH[0]) is None:
+        return ()
+    trial = subprocess.run([*_LEASH, "true"], capture_output=True, check=False)  # noqa: S603 - ours
+    return _LEASH if trial.returncode == 0 else ()

@@ -9,7 +9,7 @@ import errno
 import os
 import shutil
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -72,16 +72,19 @@ class RealHost(Hooks):
     Args:
         folder: Where its files lie, the mount point among them.
         within: The command that gives a program its mount namespace.
+        leash: The command that has a program end with us.
         kubeconfig: Writes the kubeconfig of the node's agent to a path.
     """
 
     def __init__(
         self,
         folder: Path,
-        within: list[str],
+        within: Sequence[str],
+        leash: Sequence[str],
         kubeconfig: Callable[[str, Path], Awaitable[None]],
     ) -> None:
         self._folder, self._within, self._kubeconfig = folder, within, kubeconfig
+        self._leash = leash
         self._agent: Program | None = None
         self._over = False
 
@@ -104,6 +107,7 @@ class RealHost(Hooks):
             *("--kubeconfig", kubeconfig, "--config", config, "--boot-id", boot),
             *("--node", node, "--node-uid", node_uid),
             *("--state-file", self._folder / "agent.json"),
+            leash=self._leash,
         )
         self._agent = Program(
             "the agent", [*self._within, *command], log=self._folder / "agent.log"

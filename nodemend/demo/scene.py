@@ -1,7 +1,8 @@
 """All that is on the demo's stage: the cluster, this machine in it, and the remediator."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import shlex
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -31,6 +32,9 @@ from simulator.observer import Broken
 
 _LOOK_AGAIN: Final = 0.2
 _UP_WITHIN: Final = timedelta(seconds=30)
+_ALERTED: Final = "ALERT "
+"""How a line begins that the remediator's sink `stdout` writes."""
+_ALERT: Final = "blue"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,19 +61,23 @@ async def scene(options: Options, story: Story) -> AsyncIterator["Scene"]:
     """Set the stage, and clear it at the end, whatever the end."""
     folder = options.folder
     within = await realhost.namespace(folder / "scratch")
+    leash = await asyncio.to_thread(processes.leash)
     places: dict[str, str] = {}
 
     async def kubeconfig(node: str, path: Path) -> None:
         await _until(lambda: _has_token(cluster, node), f"the agent's pod on {node}")
         await cluster.agent_kubeconfig(path, places["url"], node)
 
-    host = RealHost(folder, within, kubeconfig)
+    host = RealHost(folder, within, leash, kubeconfig)
     plan, limits = options.stage.plan, options.stage.limits
     cluster = Cluster(plan, clock=clocks.wall, hooks=host, limits=limits)
     async with cluster, cluster.serve(folder) as served:
         places["url"] = served.url
-        whole = Scene(options=options, story=story, cluster=cluster, host=host, served=served)
-        watching = asyncio.create_task(whole.audience.watch(), name="the audience")
+        remediator = _remediator(options, served, leash)
+        whole = Scene(
+            options=options, story=story, cluster=cluster, host=host, remediator=remediator
+        )
+        watching = asyncio.create_task(whole.watch(), name="the audience")
         try:
             await whole.begin()
             yield whole
@@ -83,16 +91,22 @@ class Scene:
     """All that is on stage."""
 
     def __init__(
-        self, *, options: Options, story: Story, cluster: Cluster, host: RealHost, served: Served
+        self,
+        *,
+        options: Options,
+        story: Story,
+        cluster: Cluster,
+        host: RealHost,
+        remediator: Program,
     ) -> None:
-        self.options = options
-        self.remediator = _remediator(options, served)
+        self.options, self.remediator = options, remediator
         self._story, self._cluster, self._host = story, cluster, host
         self._client = cluster.client("demo")
         self._stopwatch = Stopwatch(REMEDIATOR.name)
         self._filled = 0
         self._began = clocks.wall()
-        self._hint = f"look around: export KUBECONFIG={served.admin}"
+        kubeconfig = shlex.quote(str(options.folder / "admin.kubeconfig"))
+        self._hint = f"look around: export KUBECONFIG={kubeconfig}"
         self.audience = Audience(self._client, options.policy, story=story, clock=clocks.wall)
         cluster.api.on_request(self._stopwatch.hear)
 
@@ -107,6 +121,16 @@ class Scene:
         boot = node.status.node_info.boot_id
         await self._host.machine_started(node.metadata.name, node.metadata.uid, boot)
         await self.remediator.start()
+
+    async def watch(self) -> None:
+        """Follow what the cluster shows, and what people would be alerted of."""
+
+        def alerted(line: str) -> None:
+            self._story.say(line, style=_ALERT)
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.audience.watch())
+            tasks.create_task(self.remediator.follow(_ALERTED, alerted))
 
     async def act(self) -> None:
         """Fill the real disk, and wait until everything that is sick is well again."""
@@ -219,11 +243,12 @@ def _is_reported(rule: Rule) -> bool:
     return all(each.signal.author is Author.AGENT for each in rule.questions)
 
 
-def _remediator(options: Options, served: Served) -> Program:
+def _remediator(options: Options, served: Served, leash: Sequence[str]) -> Program:
     command = processes.nodemend(
         "remediator",
         *("--kubeconfig", served.remediator),
         *("--rules", options.folder / "rules", "--policy", options.folder / "policy.yaml"),
+        leash=leash,
     )
     return Program("the remediator", command, log=options.folder / "remediator.log")
 

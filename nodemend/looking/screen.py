@@ -39,7 +39,7 @@ def _facts(status: Status) -> Iterator[tuple[str, RenderableType]]:
 
 def _leader(leader: Leader) -> str:
     ready = leader.replicas_ready
-    replicas = "" if ready is None else f"; {ready} replicas Ready"
+    replicas = f"; {ready} replicas Ready" if ready else ""
     if not leader.leads():
         return f"nobody{replicas}"
     return f"{leader.identity}, renewed {spoken_age(leader.renewed_seconds_ago)} ago{replicas}"

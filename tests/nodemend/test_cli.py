@@ -198,3 +198,10 @@ def test_the_remediator_waits_for_a_server_that_is_away_and_ends_when_told(tmp_p
 
     assert code == 0
     assert "Traceback" not in log.read_text()
+
+
+def test_a_root_that_is_no_host_is_not_taken_for_a_healthy_one(tmp_path: Path) -> None:
+    answer = nodemend("probe", "--root", str(tmp_path))
+
+    assert answer.returncode == 2
+    assert "expected the root directory of a host" in answer.stderr
