@@ -317,6 +317,7 @@ class Remediator:
             missing: What is lacking, as sentences for people.
         """
         self._telling.lacks(missing)
+        self._metrics.lacks(len(missing))
         self._reconciler.restrict(most)
 
     def stop(self) -> None:

@@ -53,6 +53,11 @@ class Metrics:
             ["receiver", "outcome"],
             registry=registry,
         )
+        self._missing = Gauge(
+            "nodemend_prerequisites_missing",
+            "How much the cluster lacks of what must be there to enforce anything.",
+            registry=registry,
+        )
         self._reload_ok = Gauge(
             "nodemend_reload_ok",
             "1 if rules and policy are what their files say, 0 if the files can't be used.",
@@ -83,6 +88,10 @@ class Metrics:
     def delivered(self, receiver: str, outcome: str, alerts: int) -> None:
         """Count what became of alerts."""
         self._alerts.labels(receiver=receiver, outcome=outcome).inc(alerts)
+
+    def lacks(self, missing: int) -> None:
+        """Take in how much of what enforcing needs the cluster lacks."""
+        self._missing.set(missing)
 
     def loaded(self, at: datetime) -> None:
         """Take in that rules and policy were taken from their files."""

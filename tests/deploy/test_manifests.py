@@ -1,5 +1,7 @@
 """The manifests are complete and fit together."""
 
+from typing import Any
+
 import pytest
 
 from agent import settings
@@ -145,3 +147,33 @@ def test_the_agent_may_write_where_it_tries_the_nodes_disk() -> None:
 
     assert mounts["state"]["mountPath"] == paths["state"] == str(settings.STATE_FILE.parent)
     assert "readOnly" not in mounts["state"]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_program_is_asked_where_it_listens(program: str) -> None:
+    (pod,) = pods(DEPLOY / program)
+    (container,) = pod["containers"]
+    (port,) = container["ports"]
+    words = [*container["args"], *(f"--{e['name'].lower()}={e.get('value')}" for e in environ(pod))]
+    asked = [container[probe]["httpGet"]["port"] for probe in ("livenessProbe", "readinessProbe")]
+
+    assert f"--listen=:{port['containerPort']}" in words
+    assert asked == [port["name"]] * 2
+
+
+def test_every_monitor_finds_pods_and_their_port() -> None:
+    found = [
+        (each["spec"]["selector"]["matchLabels"], each["spec"]["podMetricsEndpoints"][0]["port"])
+        for each in objects(DEPLOY / "monitoring")
+        if each["kind"] == "PodMonitor"
+    ]
+    kinds = {"daemonset": "DaemonSet", "remediator": "Deployment"}
+    made = [named(DEPLOY / program, kind)["spec"] for program, kind in kinds.items()]
+
+    assert found == [(each["selector"]["matchLabels"], "metrics") for each in made]
+
+
+def environ(pod: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the environment of a pod's container."""
+    found: list[dict[str, Any]] = pod["containers"][0].get("env", [])
+    return found

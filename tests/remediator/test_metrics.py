@@ -118,3 +118,10 @@ def test_files_that_can_not_be_used_are_told_beside_when_the_last_could() -> Non
     assert metrics.registry.get_sample_value("nodemend_reload_ok") == 0
     loaded_at = metrics.registry.get_sample_value("nodemend_reload_timestamp_seconds")
     assert loaded_at == at(0).timestamp()
+
+
+def test_how_much_the_cluster_lacks_is_told() -> None:
+    metrics = Metrics(CollectorRegistry())
+    metrics.lacks(2)
+
+    assert metrics.registry.get_sample_value("nodemend_prerequisites_missing") == 2
