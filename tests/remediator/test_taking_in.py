@@ -7,12 +7,15 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from prometheus_client import CollectorRegistry
+
 from nodehealth.kube.objects import NODES
 from nodehealth.ledger import REPAIR_LEDGERS
 from nodehealth.repair import Phase
 from remediator import files
 from remediator.files import Place
 from remediator.main import Remediator
+from remediator.metrics import Metrics
 from remediator.reload import Source
 from simulator import virtualtime
 from tests.builders import health, level, node
@@ -60,13 +63,15 @@ class Mounted:
 
 
 @asynccontextmanager
-async def at_work(here: Fleet, mounted: Mounted) -> AsyncIterator[Remediator]:
+async def at_work(
+    here: Fleet, mounted: Mounted, metrics: Metrics | None = None
+) -> AsyncIterator[Remediator]:
     """Let a remediator lead that looks at its files."""
     tell = partial(files.fingerprint, mounted.place)
     read = partial(files.loaded, mounted.place)
     used, loaded = await asyncio.to_thread(tell), await asyncio.to_thread(read)
     source = Source(fingerprint=tell, read=read, used=used)
-    async with leading(here, loaded) as one:
+    async with leading(here, loaded, metrics=metrics) as one:
         task = asyncio.create_task(one.reload(source).run())
         try:
             yield one
@@ -115,6 +120,20 @@ async def test_a_broken_edit_replaces_nothing_until_it_is_mended(tmp_path: Path)
         await sick(here, "n2")
 
         assert {each.spec.rule for each in await here.repairs()} == {"full", "fuller"}
+
+
+@virtualtime.played
+async def test_a_broken_edit_shows_in_the_metrics_until_it_is_mended(tmp_path: Path) -> None:
+    here, mounted = await fleet(), Mounted(tmp_path)
+    metrics = Metrics(CollectorRegistry())
+    good = []
+    async with at_work(here, mounted, metrics):
+        for rule in ("kind: Rule", RULE):
+            mounted.write(rule=rule)
+            await asyncio.sleep(15)
+            good.append(metrics.registry.get_sample_value("nodemend_reload_ok"))
+
+    assert good == [0, 1]
 
 
 @virtualtime.played
