@@ -221,13 +221,14 @@ class Remediator:
         )
         self._telling.use(files.policy.alerts, files.rules, files.sinks)
         self.faults = Faults(begun=self._telling.fault, over=self._telling.fault_over)
+        self._queueing = Queueing(clock)
         act = Act(
             client=client,
             admission=self._admission,
             clock=clock,
             around=self._around,
             actions=remedy,
-            queueing=Queueing(clock),
+            queueing=self._queueing,
             pacing=Pacing(clock),
             tell=self._telling.phase,
         )
@@ -295,6 +296,7 @@ class Remediator:
         """Judge, decide and tell by other files from now on; what has begun goes on as planned."""
         self._policy, self._provider = files.policy, files.provider
         self._fleet.use(files.policy)
+        self._queueing.clear()
         self._reconciler.use(files.rules, files.policy)
         self._telling.use(files.policy.alerts, files.rules, files.sinks)
 

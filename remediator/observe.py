@@ -42,6 +42,7 @@ class Fleet:
         """Put every node into the pool that another policy has for it."""
         self._policy, nodes = policy, dict(self._nodes)
         self._pool, self._members, self._out = {}, {CLUSTER: set()}, {CLUSTER: set()}
+        self._foreign = {CLUSTER: {}}
         for name, node in nodes.items():
             self.see_node(name, node)
 

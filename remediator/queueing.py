@@ -48,6 +48,10 @@ class Queueing:
         crowd = f", and {ahead} of its pool go before this one" if ahead else ""
         return refused.message + crowd, again
 
+    def clear(self) -> None:
+        """Remember nothing: the rates are other ones now."""
+        self._until.clear()
+
     def forget(self, repair: NodeRepair) -> None:
         """Remember nothing of a repair any more."""
         self._until.pop(repair.metadata.name, None)

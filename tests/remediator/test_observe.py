@@ -71,6 +71,17 @@ def test_nodes_that_others_work_on_are_known_while_they_do() -> None:
     }
 
 
+def test_under_another_policy_nothing_is_left_of_who_worked_on_a_pool() -> None:
+    fleet = Fleet(POLICY)
+    fleet.see_node("n1", node("n1", labels={"gpu": "h100"}, taints=("karpenter.sh/disrupted",)))
+
+    fleet.use(Policy())
+    fleet.see_node("n1", node("n1", labels={"gpu": "h100"}))
+    fleet.use(POLICY)
+
+    assert [each.foreign for each in fleet.scopes().values()] == [{}, {}]
+
+
 @dataclass(frozen=True)
 class News:
     """What may be heard of a node."""

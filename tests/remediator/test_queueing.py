@@ -82,6 +82,15 @@ def test_a_repair_that_waits_for_something_else_meanwhile_asks_at_once() -> None
     assert queueing.left(structs.replace(one, status=elsewhere)) == timedelta()
 
 
+def test_under_other_rates_everybody_asks_anew() -> None:
+    queueing, [one] = Queueing(Hand()), crowd(1)
+    queueing.refused(DRY, one, [one])
+
+    queueing.clear()
+
+    assert queueing.left(told(one, Why.CORDON_RATE)) == timedelta()
+
+
 def test_what_has_ended_is_forgotten() -> None:
     queueing, [one] = Queueing(Hand()), crowd(1)
     queueing.refused(DRY, one, [one])
