@@ -157,12 +157,19 @@ def _beginning(facts: Facts, fleet: Fleet, book: Rulebook, found: Mapping[str, V
         if wanted.spec.mode is Mode.OBSERVE:
             return f"A repair is written down and nothing is done (mode observe): {steps}."
         return f"A repair for {wanted.spec.rule} is opened at the leader's next look: {steps}."
+    told = [rule.name for rule in plan.holding(held, book.rules, book.policy)]
+    if told:
+        whose = (
+            " and no repair is ever opened for such a node" if plan.is_spared(facts.node) else ""
+        )
+        return f"People are told of {', '.join(told)}{whose}; nothing else is done."
     if held.faults():
-        names = ", ".join(held.faults())
-        return f"Nothing: {names} may not act here (policy mode {book.policy.mode})."
-    soon = [each.confirmed_at for each in found.values() if each.confirmed_at is not None]
+        return f"Nothing: {', '.join(held.faults())} is switched off by the rule or the policy."
+    soon = [(each.confirmed_at, each.rule.name) for each in found.values() if each.confirmed_at]
     if soon:
-        return f"Nothing before {_clock(min(soon))}; then a repair begins if it still holds."
+        at, name = min(soon)
+        then = "a repair begins" if book.rules.by_name[name].ladder else "people are told"
+        return f"Nothing before {_clock(at)}; then {then} if it still holds."
     return "Nothing: no rule holds."
 
 

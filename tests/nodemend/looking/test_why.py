@@ -173,3 +173,30 @@ def test_a_repair_says_when_it_is_looked_at_again() -> None:
     assert answer.next[1].startswith(
         "Next: it waits for something to change; waits for the fault's signals to be known and good"
     )
+
+
+def test_of_a_rule_without_a_remedy_people_are_only_told() -> None:
+    only = rule(question(lasts=0), ladder=())
+
+    answer = why.explain(sight(node(), healths=(FULL,)), book(only), "n1")
+
+    assert answer.next == ("People are told of disk-full; nothing else is done.",)
+
+
+def test_no_repair_is_ever_opened_for_a_control_plane() -> None:
+    brain = node(labels={keys.CONTROL_PLANE_LABEL: ""})
+
+    answer = why.explain(sight(brain, healths=(FULL,)), book(HASTY), "n1")
+
+    assert answer.next == (
+        (
+            "People are told of disk-full and no repair is ever opened for such a node; "
+            "nothing else is done."
+        ),
+    )
+
+
+def test_a_rule_that_is_switched_off_is_said_to_be() -> None:
+    answer = why.explain(sight(node(), healths=(FULL,)), book(HASTY, mode=Mode.OFF), "n1")
+
+    assert answer.next == ("Nothing: disk-full is switched off by the rule or the policy.",)
