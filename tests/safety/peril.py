@@ -1,7 +1,7 @@
 """A way to the API server that crashes its user, loses answers, refuses and dawdles, as told."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -9,6 +9,7 @@ from random import Random
 
 from nodehealth.kube import errors
 from nodehealth.kube.transport import Request, Response, Transport
+from remediator.sinks import Post
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +36,14 @@ class Crash:
 
     at_write: int
     after: bool
+    among: tuple[str, ...] = ()
+    """Parts of paths, one of which is in the path of every write that counts; empty counts all."""
     writes: int = field(default=0, init=False)
 
-    def strikes(self) -> bool:
+    def strikes(self, path: str) -> bool:
         """Count one more write and say whether it is the one."""
+        if self.among and not any(part in path for part in self.among):
+            return False
         self.writes += 1
         return self.writes == self.at_write
 
@@ -70,7 +75,7 @@ class PerilousTransport(Transport):
         await self._freeze()
         write = request.method != "GET"
         self.writes += write
-        struck = write and self._crash is not None and self._crash.strikes()
+        struck = write and self._crash is not None and self._crash.strikes(request.path)
         if struck and self._crash is not None and not self._crash.after:
             await self._die()
         if self._dead:
@@ -86,6 +91,18 @@ class PerilousTransport(Transport):
             if write and self._random.random() < self._luck.lost_after:
                 raise errors.OutcomeUnknownError("the answer was lost")
             yield response
+
+    async def post(self, post: Post, url: str, body: bytes, headers: Mapping[str, str]) -> None:
+        """Post something elsewhere, which counts as a write to crash at, too."""
+        crash = self._crash
+        struck = crash is not None and crash.strikes(url)
+        if struck and crash is not None and not crash.after:
+            await self._die()
+        if self._dead:
+            await asyncio.Event().wait()
+        await post(url, body, headers)
+        if struck:
+            await self._die()
 
     async def _dawdle(self) -> None:
         seconds = self._luck.dawdle.total_seconds()

@@ -24,11 +24,14 @@ from simulator.api.faults import LateWatch
 from simulator.cluster import REMEDIATOR_TOKEN, Cluster
 from simulator.observer import Limits, Violation
 from tests.safety.pace import Pace, hurried
+from tests.safety.people import ALERTING, HOOK, WEBHOOK, People
 from tests.safety.peril import Crash, Luck, PerilousTransport
 
 RULES: Final = load.rules(Path(__file__).parents[2] / "rules", remedy)
 PROVIDER: Final = owner("simulator")
 RESTART: Final = timedelta(seconds=3)
+_LAST_NEWS: Final = timedelta(minutes=2)
+"""How long people may have to wait for the last of it."""
 _STEP: Final = timedelta(seconds=5)
 _PATIENCE: Final = timedelta(minutes=30)
 
@@ -127,6 +130,7 @@ class Replica:
     limit: int
     luck: Luck
     crash: Crash | None
+    people: People | None
     writes: int = 0
 
     async def run(self) -> None:
@@ -161,8 +165,18 @@ class Replica:
             random=self.random,
             deadline=timedelta(minutes=10),  # a frozen process does not see its time go by
         )
-        files = Loaded(rules=RULES, policy=paced(self.limit), provider=PROVIDER)
-        remediator = Remediator(files, client=client, clock=self.clock, random=self.random)
+        remediator = Remediator(
+            Loaded(
+                rules=RULES,
+                policy=replace(paced(self.limit), alerts=ALERTING),
+                provider=PROVIDER,
+                sinks={HOOK.name: WEBHOOK} if self.people else {},
+            ),
+            client=client,
+            clock=self.clock,
+            random=self.random,
+            outside=self.people.outside(transport, self.clock) if self.people else None,
+        )
         async with asyncio.TaskGroup() as tasks:
             for each in remediator.reflectors:
                 tasks.create_task(each.run())
@@ -179,6 +193,7 @@ def play(
     lag: timedelta = timedelta(),
     sick: tuple[str, ...] = SICK,
     dead: bool = False,
+    people: People | None = None,
 ) -> Ending:
     """Play the story to its end in virtual time; the first replica is the one that crashes."""
     mistakes = Mistakes()
@@ -199,12 +214,14 @@ def play(
                     limit=limit,
                     luck=luck or Luck(),
                     crash=crash if n == 0 else None,
+                    people=people,
                 )
                 for n in range(replicas)
             ]
             lives = [asyncio.create_task(each.run()) for each in crew]
             try:
                 await _settled(cluster.client("test"), lives, sick)
+                await asyncio.sleep(_LAST_NEWS.total_seconds() if people else 0)
             finally:
                 for each in lives:
                     each.cancel()
