@@ -60,11 +60,13 @@ PLAN: Final = {
 
 
 @asynccontextmanager
-async def remediator(config: Path, rules: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def remediator(
+    config: Path, rules: Path, *more: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run the program, and kill it at the end if nobody did."""
     command = (sys.executable, "-m", "nodemend", "remediator", "--identity", "r")
     options = ("--kubeconfig", str(config), "--rules", str(rules))
-    started = await asyncio.create_subprocess_exec(*command, *options, env={**os.environ})
+    started = await asyncio.create_subprocess_exec(*command, *options, *more, env={**os.environ})
     try:
         yield started
     finally:
