@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from nodehealth.kit.clocks import Clock
-from remediator.main import sink
+from remediator.files import sink
 from remediator.rules.alerting import Alerting, Receiver
 from remediator.sinks import Outside
 from tests.safety.peril import PerilousTransport
