@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -68,6 +69,7 @@ async def run(
     clock: Clock,
     random: Random,
     stop: asyncio.Event,
+    last_writes: timedelta = LAST_WRITES,
 ) -> None:
     """Probe and report for one Node until told to stop."""
     tally = Tally()
@@ -91,7 +93,7 @@ async def run(
         keeper.stop()
         publisher.stop()
         last = {keeping, publishing}
-        _, late = await asyncio.wait(last, timeout=LAST_WRITES.total_seconds())
+        _, late = await asyncio.wait(last, timeout=last_writes.total_seconds())
         for each in late:
             each.cancel()
 
@@ -102,16 +104,21 @@ async def _exposed(listen: str, tally: Tally, monitor: Monitor) -> AsyncIterator
     if not listen:
         yield
         return
-    from agent import exposed  # noqa: PLC0415 - an agent that listens nowhere carries no server
-
+    exposed = await asyncio.to_thread(_server)
     pulse = Pulse()
     beating = asyncio.create_task(pulse.run(), name="pulse")
     try:
-        async with exposed.exposed(listen, tally=tally, known=lambda: monitor.state, pulse=pulse):
+        async with exposed(listen, tally=tally, known=lambda: monitor.state, pulse=pulse):
             yield
     finally:
         beating.cancel()
         await asyncio.wait({beating})
+
+
+def _server() -> Callable[..., AbstractAsyncContextManager[object]]:
+    from agent.exposed import exposed  # noqa: PLC0415 - who listens nowhere carries no server
+
+    return exposed
 
 
 async def begun(

@@ -36,8 +36,13 @@ _TRANSIENT: Final = (
     "/var/lib/kubelet/plugins",
     "/var/lib/kubelet/pods",
 )
-# The same wherever a kubelet's root directory is.
-_OF_A_POD: Final = re.compile(r"/pods/[^/]+/volumes/kubernetes\.io~|/kubelet/plugins/")
+# The same wherever a kubelet, and a container runtime, have their directories.
+_OF_A_POD: Final = re.compile(
+    r"/pods/[^/]+/(?:volumes/kubernetes\.io~|volume-subpaths/)"
+    r"|/plugins/kubernetes\.io/"
+    r"|/kubelet/plugins/"
+    r"|/sandboxes/[^/]+/shm$"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

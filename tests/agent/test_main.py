@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,6 +29,7 @@ from nodehealth.kit.settings import SettingsError
 from nodehealth.kube.client import Client
 from nodehealth.kube.errors import GoneError
 from nodehealth.kube.objects import NODES, Metadata, Node
+from nodehealth.kube.transport import Request, Response, Transport
 from nodehealth.signals import Knowledge
 from simulator.api import http
 from simulator.api.direct import Direct
@@ -101,7 +102,14 @@ async def running(machine: Machine, client: Client, node: Node) -> AsyncIterator
         stop.set()
 
 
-async def run(machine: Machine, client: Client, node: Node, stop: asyncio.Event) -> None:
+async def run(
+    machine: Machine,
+    client: Client,
+    node: Node,
+    stop: asyncio.Event,
+    *,
+    last_writes: timedelta = main.LAST_WRITES,
+) -> None:
     await main.run(
         machine.settings,
         client=client,
@@ -110,6 +118,7 @@ async def run(machine: Machine, client: Client, node: Node, stop: asyncio.Event)
         clock=machine.clock,
         random=Random(1),
         stop=stop,
+        last_writes=last_writes,
     )
 
 
@@ -262,6 +271,39 @@ async def test_a_missing_definition_is_waited_for_and_said_once(
     missing, back = [each for each in caplog.messages if "report" in each]
     assert missing.endswith("the CustomResourceDefinition is missing")
     assert back == "the report is written again"
+
+
+async def test_the_end_comes_though_nobody_answers(machine: Machine, node: Node) -> None:
+    stop = asyncio.Event()
+    mute = Client(Mute(), manager="nodemend-agent")
+
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        tasks.create_task(run(machine, mute, node, stop, last_writes=timedelta(seconds=0.1)))
+        await asyncio.sleep(0.3)
+        stop.set()
+
+    assert "disk.free_ratio" in (machine.folder / "agent.json").read_text()
+
+
+class Mute(Transport):
+    """An API server that takes a request and says nothing."""
+
+    def open(
+        self, request: Request, *, deadline: timedelta
+    ) -> AbstractAsyncContextManager[Response]:
+        """Never answer."""
+        return Silence()
+
+
+class Silence(AbstractAsyncContextManager[Response]):
+    """An answer that never comes."""
+
+    async def __aenter__(self) -> Response:
+        await asyncio.sleep(3600)
+        raise TimeoutError
+
+    async def __aexit__(self, *_: object) -> None:
+        """Be given up."""
 
 
 async def test_a_machine_whose_boot_cannot_be_told_is_said(

@@ -135,6 +135,11 @@ def test_two_filesystems_of_one_name_are_both_watched() -> None:
         ("/run/containerd/io.containerd.runtime.v2.task/k8s.io/1/rootfs", "overlay", "rw"),
         ("/var/lib/kubelet/pods/1/volumes/kubernetes.io~projected/token", "tmpfs", "rw"),
         ("/var/lib/other/merged", "overlay", "rw"),
+        ("/data/k/pods/1/volumes/kubernetes.io~csi/pvc-1/mount", "ext4", "rw"),
+        ("/data/k/pods/1/volume-subpaths/pvc-1/main/0", "ext4", "rw"),
+        ("/data/k/plugins/kubernetes.io/csi/driver/1/globalmount", "ext4", "rw"),
+        ("/data/kubelet/plugins/driver/staging", "ext4", "rw"),
+        ("/data/containerd/io.containerd.grpc.v1.cri/sandboxes/1/shm", "tmpfs", "rw"),
     ],
 )
 def test_what_is_the_kernels_or_a_pods_is_not_watched(path: str, fstype: str, options: str) -> None:
@@ -149,6 +154,8 @@ def test_what_is_the_kernels_or_a_pods_is_not_watched(path: str, fstype: str, op
         ("/var/lib/kubelet/podsize", "xfs"),
         ("/run", "tmpfs"),
         ("/mnt/share", "nfs4"),
+        ("/data/k", "xfs"),
+        ("/srv/pods/1/data", "xfs"),
     ],
 )
 def test_what_is_the_hosts_is_watched(path: str, fstype: str) -> None:
