@@ -13,8 +13,8 @@ from nodehealth.kube.client import Client
 from nodehealth.kube.objects import NODES, Node
 from nodehealth.repair import NODE_REPAIRS, NodeRepair
 from remediator.files import Loaded
-from remediator.main import Remediator
 from remediator.metrics import Metrics
+from remediator.replica import Replica
 from remediator.sinks import Outside
 from simulator import virtualtime
 from simulator.api.local import LocalTransport
@@ -75,9 +75,9 @@ async def leading(
     *,
     outside: Outside | None = None,
     metrics: Metrics | None = None,
-) -> AsyncIterator[Remediator]:
+) -> AsyncIterator[Replica]:
     """Let a remediator lead for a while."""
-    one = Remediator(
+    one = Replica(
         files,
         client=fleet.client,
         clock=virtualtime.clock(),

@@ -14,9 +14,9 @@ from nodehealth.ledger import REPAIR_LEDGERS
 from nodehealth.repair import Phase
 from remediator import files
 from remediator.files import Place
-from remediator.main import Remediator
 from remediator.metrics import Metrics
 from remediator.reload import Source
+from remediator.replica import Replica
 from simulator import virtualtime
 from tests.builders import health, level, node
 from tests.remediator.leading import Fleet, fleet, leading
@@ -65,7 +65,7 @@ class Mounted:
 @asynccontextmanager
 async def at_work(
     here: Fleet, mounted: Mounted, metrics: Metrics | None = None
-) -> AsyncIterator[Remediator]:
+) -> AsyncIterator[Replica]:
     """Let a remediator lead that looks at its files."""
     tell = partial(files.fingerprint, mounted.place)
     read = partial(files.loaded, mounted.place)

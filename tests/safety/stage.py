@@ -15,8 +15,8 @@ from nodehealth.kube.client import Client
 from nodehealth.kube.objects import NODES, Node
 from nodehealth.ledger import REPAIR_LEDGERS, RepairLedger
 from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair, Phase
+from remediator import replica
 from remediator.files import Loaded, owner, remedy
-from remediator.main import Remediator
 from remediator.rules import load
 from remediator.rules.policy import DrainManners, Limit, Policy, Pool, Rate
 from simulator import scenario, virtualtime
@@ -121,7 +121,7 @@ class Mistakes(logging.Handler):
 
 
 @dataclass(slots=True, kw_only=True)
-class Replica:
+class Life:
     """One remediator process: it may be told to die at a write, and is then started anew."""
 
     cluster: Cluster
@@ -165,7 +165,7 @@ class Replica:
             random=self.random,
             deadline=timedelta(minutes=10),  # a frozen process does not see its time go by
         )
-        remediator = Remediator(
+        remediator = replica.Replica(
             Loaded(
                 rules=RULES,
                 policy=replace(paced(self.limit), alerts=ALERTING),
@@ -207,7 +207,7 @@ def play(
             cluster.api.on_commit(pace.saw)
             late.enter_context(cluster.api.faults.late(LateWatch(lag=lag)))
             crew = [
-                Replica(
+                Life(
                     cluster=cluster,
                     random=Random(seed * 10 + n),
                     clock=clock,

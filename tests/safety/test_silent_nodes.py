@@ -6,7 +6,7 @@ from nodehealth import keys
 from nodehealth.health import NODE_HEALTHS
 from nodehealth.kube.objects import NODES
 from nodehealth.repair import NODE_REPAIRS, Phase
-from remediator.main import Remediator
+from remediator.replica import Replica
 from remediator.rules.policy import Limit, Policy
 from simulator import virtualtime
 from simulator.api.faults import Match, Refuse
@@ -42,7 +42,7 @@ async def cordoned(scene: Scene) -> set[str]:
     return {each.metadata.name for each in nodes if each.spec.unschedulable}
 
 
-def silent(remediator: Remediator) -> set[str]:
+def silent(remediator: Replica) -> set[str]:
     return {each.node for each in remediator.faults.all() if each.rule == "agent-silent"}
 
 

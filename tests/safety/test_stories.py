@@ -14,8 +14,8 @@ from nodehealth.kube.objects import NODES, PODS, Node
 from nodehealth.ledger import REPAIR_LEDGERS, Disruption, RepairLedger
 from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair, Phase
 from remediator.files import Loaded
-from remediator.main import Remediator
 from remediator.providers import Provider
+from remediator.replica import Replica
 from remediator.rules.policy import Policy
 from simulator import scenario, virtualtime
 from simulator.cluster import REMEDIATOR_TOKEN, Cluster
@@ -37,12 +37,12 @@ class Scene:
         mode: Mode = Mode.ENFORCE,
         provider: Provider | None = PROVIDER,
         under: Policy | None = None,
-    ) -> AsyncIterator[Remediator]:
+    ) -> AsyncIterator[Replica]:
         """Let a remediator without any memory run for a while."""
         within = replace(under or policy(), mode=mode)
         files = Loaded(rules=RULES, policy=within, provider=provider)
         client = self.cluster.client(keys.REMEDIATOR_MANAGER, token=REMEDIATOR_TOKEN)
-        one = Remediator(files, client=client, clock=virtualtime.clock(), random=Random(1))
+        one = Replica(files, client=client, clock=virtualtime.clock(), random=Random(1))
         tasks: list[asyncio.Task[None]] = [
             asyncio.create_task(each.run()) for each in one.reflectors
         ]

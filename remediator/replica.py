@@ -1,0 +1,214 @@
+"""One of several equal remediators: what it is made of, and what it does while it leads."""
+
+import asyncio
+import logging
+from datetime import timedelta
+from functools import partial
+from random import Random
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+
+from nodehealth import keys
+from nodehealth.health import NODE_HEALTHS
+from nodehealth.kit import loops
+from nodehealth.kit.clocks import Clock
+from nodehealth.kube import errors
+from nodehealth.kube.client import Client
+from nodehealth.kube.objects import BARE_PODS, NODES
+from nodehealth.kube.reflector import Reflector
+from nodehealth.ledger import REPAIR_LEDGERS
+from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair
+from remediator.act import Act
+from remediator.admission import Admission
+from remediator.changes import Changes
+from remediator.decide.facts import Watches
+from remediator.faults import Faults
+from remediator.files import Loaded, remedy
+from remediator.gauges import Gauges
+from remediator.metrics import Metrics
+from remediator.observe import Fleet
+from remediator.pacing import Pacing
+from remediator.queueing import Queueing
+from remediator.reap import Reap
+from remediator.reconcile import Reconciler
+from remediator.reload import Reload, Source
+from remediator.scene import Around
+from remediator.sinks import Outside
+from remediator.tell import Tell
+from remediator.telling import Telling
+
+logger = logging.getLogger(__name__)
+
+_FIRST_PAUSE: Final = timedelta(milliseconds=500)
+_LONGEST_PAUSE: Final = timedelta(seconds=30)
+
+
+class Replica:
+    """One replica: its caches are always warm, and it acts while it leads."""
+
+    def __init__(
+        self,
+        files: Loaded,
+        *,
+        client: Client,
+        clock: Clock,
+        random: Random,
+        outside: Outside | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
+        self._metrics = metrics or Metrics(CollectorRegistry())
+        self._policy, self._provider = files.policy, files.provider
+        self._client, self._clock, self._random = client, clock, random
+        self._fleet = Fleet(files.policy, self._watches)
+        self._admission = Admission(client=client, clock=clock)
+        tell = Tell(client=client, clock=clock)
+        self._telling = Telling(
+            tell=tell,
+            client=client,
+            outside=outside,
+            repairs=self._fleet.repairs,
+            metrics=self._metrics,
+            clock=clock,
+            random=random,
+        )
+        self._telling.use(files.policy.alerts, files.rules, files.sinks)
+        self.faults = Faults(begun=self._telling.fault, over=self._telling.fault_over)
+        self._queueing = Queueing(clock)
+        act = Act(
+            client=client,
+            admission=self._admission,
+            clock=clock,
+            around=self._around,
+            actions=remedy,
+            queueing=self._queueing,
+            pacing=Pacing(clock),
+            tell=self._telling.phase,
+        )
+        self._reconciler = Reconciler(
+            fleet=self._fleet,
+            rules=files.rules,
+            policy=files.policy,
+            client=client,
+            advance=act.advance,
+            reap=Reap(client=client, admission=self._admission).reap,
+            faults=self.faults,
+            clock=clock,
+            random=random,
+            judged=self._metrics.judged,
+        )
+        changes = Changes(
+            fleet=self._fleet,
+            reconciler=self._reconciler,
+            telling=self._telling,
+            client=client,
+            clock=clock,
+        )
+        reflect = partial(Reflector, client, clock=clock, random=random)
+        self._nodes = reflect(NODES, on_change=changes.node)
+        self._healths = reflect(NODE_HEALTHS, on_change=changes.health)
+        self._agents = reflect(
+            BARE_PODS,
+            on_change=changes.agent,
+            namespace=keys.NAMESPACE,
+            labels=f"{keys.NAME_LABEL}={keys.AGENT_NAME}",
+        )
+        self._needed = (
+            self._nodes,
+            self._healths,
+            reflect(NODE_REPAIRS, on_change=changes.repair),
+            reflect(REPAIR_LEDGERS, on_change=changes.ledger),
+        )
+        self.reflectors = (*self._needed, self._agents)
+        gauges = Gauges(
+            fleet=self._fleet,
+            policy=lambda: self._policy,
+            watches={each.kind: partial(getattr, each, "fresh_at") for each in self.reflectors},
+            queues=self._telling.queues,
+            admissions=self._admission.tally,
+            clock=clock,
+        )
+        self._metrics.registry.register(gauges)
+
+    def unready(self) -> str:
+        """Say which copies are not complete yet; nothing when we could lead."""
+        missing = [each.kind for each in self._needed if not each.synced.is_set()]
+        return f"waits for the first list of {', '.join(missing)}" if missing else ""
+
+    async def lead(self) -> None:
+        """Act until leadership is lost or we are told to stop."""
+        for each in self._needed:  # without the agents' pods it is only unknown who is silent
+            await each.synced.wait()
+        for pause in loops.backoff(_FIRST_PAUSE, _LONGEST_PAUSE, random=self._random):
+            if await self._ensured():
+                break
+            await asyncio.sleep(pause.total_seconds())
+        self._metrics.leader.set(1)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                telling = tasks.create_task(self._telling.run(), name="tell")
+                await self._reconciler.run()
+                telling.cancel()
+        finally:
+            self._metrics.leader.set(0)
+
+    def use(self, files: Loaded) -> None:
+        """Judge, decide and tell by other files from now on; what has begun goes on as planned."""
+        self._policy, self._provider = files.policy, files.provider
+        self._fleet.use(files.policy)
+        self._queueing.clear()
+        self._reconciler.use(files.rules, files.policy)
+        self._telling.use(files.policy.alerts, files.rules, files.sinks)
+
+    def reload(self, source: Source) -> Reload:
+        """Return what takes the files in anew whenever they change."""
+        return Reload(source, use=self.use, broken=self._broken, clock=self._clock)
+
+    def _broken(self, says: str) -> None:
+        self._telling.rules_broken(says)
+        if says:
+            self._metrics.not_loaded()
+        else:
+            self._metrics.loaded(self._clock())
+
+    def restrict(self, most: Mode, missing: tuple[str, ...] = ()) -> None:
+        """Go no further than this, whatever rules and policy say, for the cluster lacks something.
+
+        Args:
+            most: How far we may go.
+            missing: What is lacking, as sentences for people.
+        """
+        self._telling.lacks(missing)
+        self._metrics.lacks(len(missing))
+        self._reconciler.restrict(most)
+
+    def stop(self) -> None:
+        """Begin nothing new."""
+        self._reconciler.stop()
+
+    async def _ensured(self) -> bool:
+        try:
+            await self._admission.ensure()
+        except errors.KubeError as failed:
+            logger.warning("without a ledger nothing is done: %s", failed)
+            return False
+        return True
+
+    def _around(self, repair: NodeRepair) -> Around:
+        return Around(
+            wellness=self._reconciler.wellness(repair),
+            allowed=self._reconciler.allowed(repair),
+            ruled=self._reconciler.is_ruled(repair),
+            eclipsed_by=self._reconciler.eclipsed_by(repair),
+            scopes=self._fleet.scopes(),
+            repairs=self._fleet.open_repairs(),
+            policy=self._policy,
+            provider=self._provider,
+        )
+
+    def _watches(self) -> Watches:
+        return Watches(
+            nodes=self._nodes.fresh_at,
+            healths=self._healths.fresh_at,
+            agents=self._agents.fresh_at,
+        )
