@@ -81,8 +81,13 @@ class Act:
     """By repair, on which rung its action asked for a pause, and until when: no change of the node
     shortens it. Losing this costs a pass."""
 
-    async def advance(self, name: str) -> datetime | None:
+    async def advance(self, name: str, written: NodeRepair | None = None) -> datetime | None:
         """Carry a repair on as far as it goes now, and say when to look again.
+
+        Args:
+            name: The repair.
+            written: The repair as the API server just said that we wrote it, if we did: what we
+                wrote a moment ago need not be read again: every step checks that it still holds.
 
         Raises:
             nodehealth.kube.errors.KubeError: the API server failed us; try again later.
@@ -90,14 +95,15 @@ class Act:
         again: Again = _AT_ONCE
         while again == _AT_ONCE:
             try:
-                again = await self._move(name)
+                again, written = await self._move(name, written)
             except SupersededError as superseded:
                 logger.info("repair %s: looks again, for %s", name, superseded)
                 again = _SUPERSEDED_AGAIN
         return None if again is None else self.clock() + again
 
-    async def _move(self, name: str) -> Again:
-        repair = await self.client.get(NODE_REPAIRS, name)
+    async def _move(self, name: str, written: NodeRepair | None) -> tuple[Again, NodeRepair | None]:
+        """Do one thing, and return the repair too if that wrote it."""
+        repair = written or await self.client.get(NODE_REPAIRS, name)
         around = self.around(repair)
         node = await self._node(repair.spec.target.node)
         ledger = await self.admission.ledger()
@@ -113,7 +119,8 @@ class Act:
         )
         record = Record(repair, client=self.client, clock=self.clock, tell=self.tell)
         scene = Scene(view=view, around=around, record=record)
-        return await self._carry_out(ladder.next_move(view), scene)
+        again = await self._carry_out(ladder.next_move(view), scene)
+        return again, record.repair if record.repair is not repair else None
 
     async def _carry_out(self, move: Move, scene: Scene) -> Again:
         match move:

@@ -63,7 +63,7 @@ class Reconciler:
         rules: What it judges.
         policy: How far it may go.
         client: The door to the API server, to open repairs.
-        advance: Carries an open repair on and says when to look again.
+        advance: Carries an open repair on and says when to look again; is handed a new one as made.
         reap: Gives back a node that is held by no repair.
         faults: Tells people of the faults that no repair is opened for.
         clock: The present time.
@@ -78,7 +78,7 @@ class Reconciler:
         rules: RuleSet,
         policy: Policy,
         client: Client,
-        advance: Callable[[str], Awaitable[datetime | None]],
+        advance: Callable[[str, NodeRepair | None], Awaitable[datetime | None]],
         reap: Callable[[str], Awaitable[None]],
         faults: Faults,
         clock: Clock,
@@ -254,8 +254,9 @@ class Reconciler:
         await self._reap_later(node, known, orphaned=repair is None)
         if rules is not self._rules:  # taken in meanwhile: the next look judges by those
             return known.judgement.due
-        name = repair.metadata.name if repair else await self._begin(node, known)
-        again = await self._advance(name) if name else None
+        made = None if repair else await self._begin(node, known)
+        meant = repair or made
+        again = await self._advance(meant.metadata.name, made) if meant else None
         await self._faults.see(node, self._told(node, known))  # a cordon comes before its news
         return min((due for due in (again, known.judgement.due) if due), default=None)
 
@@ -293,7 +294,7 @@ class Reconciler:
             return ()
         return told(facts.node, known.judgement, self._rules, self._policy)
 
-    async def _begin(self, node: str, known: _Known) -> str | None:
+    async def _begin(self, node: str, known: _Known) -> NodeRepair | None:
         facts = self._fleet.facts(node)
         if facts is None:
             return None
@@ -302,14 +303,14 @@ class Reconciler:
         if repair is None:
             return None
         try:
-            await self._client.create(NODE_REPAIRS, repair)
+            made = await self._client.create(NODE_REPAIRS, repair)
         except errors.ConflictError:
             logger.info("%s exists already; the cache will show it", repair.metadata.name)
             return None
         logger.info("%s: %s holds: %s", node, repair.spec.rule, "; ".join(repair.spec.evidence))
         for each in plan.outdated(past):
             await self._forget(each)
-        return repair.metadata.name
+        return made
 
     async def _forget(self, repair: NodeRepair) -> None:
         with contextlib.suppress(errors.GoneError, errors.ConflictError):
