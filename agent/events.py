@@ -9,12 +9,13 @@ import msgspec
 from agent.readings import Occurrence
 from nodehealth import history
 from nodehealth.health import Event, Fields
+from nodehealth.history import History
 from nodehealth.kube.objects import Struct
 
 MOST: Final = 128
 """How many events a report may hold."""
 KEPT: Final = timedelta(days=1)
-"""How long after it happened last an event is told; its history reaches no further back."""
+"""How long after it happened last an event keeps its history; it counts for the whole boot."""
 
 _Key: TypeAlias = tuple[str, str, tuple[tuple[str, int | str], ...]]
 
@@ -39,8 +40,8 @@ def fold(
 ) -> tuple[tuple[Event, ...], Cursors]:
     """Count what lies beyond the cursors, and move them.
 
-    What belongs to another boot, or is quiet for a day, is gone; when there are still too many,
-    those that are quiet longest go.
+    What belongs to another boot is gone; when there are still too many, those that are quiet
+    longest go.
     """
     rising = sorted(news, key=lambda occurrence: occurrence.position)
     unread = [each for each in rising if not _is_read(cursors.get(each.source), each, boot_id)]
@@ -51,8 +52,7 @@ def fold(
     }
     ours = (each for each in events if each.boot_id == boot_id)
     counted = _count(ours, unread, boot_id)
-    recent = (each for each in counted if now - _until(each) < KEPT)
-    return _kept(recent), {**cursors, **read}
+    return _kept(_aged(each, now) for each in counted), {**cursors, **read}
 
 
 def _count(events: Iterable[Event], unread: Iterable[Occurrence], boot_id: str) -> Iterable[Event]:
@@ -87,6 +87,13 @@ def _counted(before: Event | None, occurrence: Occurrence, boot_id: str) -> Even
         count=before.count + occurrence.count,
         history=history.record(before.history, occurrence.at, occurrence.count),
     )
+
+
+def _aged(event: Event, now: datetime) -> Event:
+    """Forget when it happened, but for the last time, once that is too long ago to be asked for."""
+    if now - _until(event) < KEPT:
+        return event
+    return msgspec.structs.replace(event, history=History(until=event.history.until))
 
 
 def _kept(events: Iterable[Event]) -> tuple[Event, ...]:

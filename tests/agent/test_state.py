@@ -183,13 +183,29 @@ def test_what_happened_in_another_boot_is_told_no_more() -> None:
     assert fresh(earlier, boot_id="b2").events == ()
 
 
-@pytest.mark.parametrize(("hours", "events"), [(23.9, 1), (24.1, 0)])
-def test_what_is_quiet_for_a_day_is_told_no_more(hours: float, events: int) -> None:
+@pytest.mark.parametrize(("hours", "times"), [(23.9, 1), (24.1, 0)])
+def test_what_is_quiet_for_a_day_counts_on_and_only_its_times_are_forgotten(
+    hours: float, times: int
+) -> None:
     known = state.answered(fresh(), "gpu", [xid(1)], NOON)
 
     known = state.answered(known, "disk", [free(0.5)], minute(hours * 60))
 
-    assert len(known.events) == events
+    (told,) = known.events
+    assert told.count == 1
+    assert len(told.history.last) == times
+    assert history.count_since(told.history, minute(hours * 60 - 60)) == 0
+
+
+def test_what_happens_again_after_quiet_days_is_counted_on() -> None:
+    known = state.answered(fresh(), "gpu", [xid(1)], NOON)
+    known = state.answered(known, "gpu", [], minute(3 * 1440))
+
+    known = state.answered(known, "gpu", [xid(3 * 86400 + 5)], minute(3 * 1440 + 1))
+
+    (told,) = known.events
+    assert told.count == 2
+    assert history.count_since(told.history, minute(3 * 1440)) == 1
 
 
 def test_what_does_not_apply_for_a_while_is_remembered_and_not_told() -> None:
