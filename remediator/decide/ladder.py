@@ -122,19 +122,24 @@ def _hopeless(view: View) -> Move:
     """Keep the slot while an order to the machine's owner is under way, then give it to others."""
     repair, node = view.repair, view.node
     slot = view.ledger.status.slots.get(repair.spec.target.node)
-    anew = node is not None and node.metadata.uid != repair.spec.target.node_uid
     if slot is None or slot.repair != repair.metadata.name:
-        if (
-            node is not None
-            and anew
-            and not marks.is_ours(node, held(repair, view.ledger).epochs())
-        ):
-            message = "the machine was replaced by somebody else"
-            return Release(reason=Reason.NODE_ABSENT, message=message)
-        return _as_it_is(view)
+        return _taken_away(view) or _as_it_is(view)
     if _is_ordered(repair) and not _is_back(repair, node):
         return _as_it_is(view)
     return _retake(view) or Trade()
+
+
+def _taken_away(view: View) -> Release | None:
+    """Hold nothing any more for a machine that a person took away, or put another one for."""
+    repair, node = view.repair, view.node
+    if node is None:
+        message = f"{repair.spec.target.node} was taken away by somebody else"
+        return Release(reason=Reason.NODE_ABSENT, message=message)
+    anew = node.metadata.uid != repair.spec.target.node_uid
+    if not anew or marks.is_ours(node, held(repair, view.ledger).epochs()):
+        return None
+    message = "the machine was replaced by somebody else"
+    return Release(reason=Reason.NODE_ABSENT, message=message)
 
 
 def _is_ordered(repair: NodeRepair) -> bool:

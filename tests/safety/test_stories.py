@@ -15,8 +15,9 @@ from nodehealth.ledger import REPAIR_LEDGERS, Disruption, RepairLedger
 from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair, Phase
 from remediator.files import Loaded
 from remediator.providers import Provider
+from remediator.providers.simulator import MACHINES
 from remediator.replica import Replica
-from remediator.rules.policy import Policy
+from remediator.rules.policy import Limit, Policy
 from simulator import scenario, virtualtime
 from simulator.cluster import REMEDIATOR_TOKEN, Cluster
 from simulator.observer import Broken, Limits
@@ -305,3 +306,23 @@ async def test_a_node_that_a_person_uncordons_is_left_to_them_and_its_slot_to_ot
         assert not any(taint.key == keys.REPAIR_TAINT for taint in node.spec.taints)
         assert (await scene.ledger()).status.slots == {}
         assert (await scene.ledger()).status.cordons == {}
+
+
+@virtualtime.played
+async def test_a_hopeless_machine_that_a_person_took_away_takes_no_room_from_the_others() -> None:
+    held = {"name": "held", "replicas": 4, "budget": {"max-unavailable": 0}}
+    one = Limit(cordoned=(1,), disrupted=(1,))
+    async with staged(workloads=(held,), provision="1000h") as scene:
+        scene.cluster.inject("w-1", full())
+        async with scene.remediator(under=replace(policy(), limit=one)):
+            await minutes(35)
+            hopeless = await scene.repair("w-1")
+            await scene.client.delete(MACHINES, "w-1")
+            await minutes(2)
+            scene.cluster.inject("w-2", full())
+            await minutes(2)
+
+        over = await scene.repair("w-1")
+        assert hopeless.status.phase is Phase.NEEDS_HUMAN
+        assert (over.status.phase, over.status.reason) == (Phase.RECOVERED, "NodeAbsent")
+        assert (await scene.repair("w-2")).status.phase is Phase.DRAINING

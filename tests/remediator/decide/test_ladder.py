@@ -239,10 +239,14 @@ def test_a_hopeless_node_without_a_slot_waits_for_a_person() -> None:
     traded = ledger(epoch=5, cordons={"n1": 5})
 
     assert isinstance(hopeless(marked("5:cordoned"), traded), Rest)
-    assert isinstance(hopeless(None, traded), Rest)
-    replaced = hopeless(node(uid="by a person"), traded)
-    assert isinstance(replaced, Release)
-    assert replaced.reason == Reason.NODE_ABSENT
+
+
+@pytest.mark.parametrize("seen", [None, node(uid="by a person")], ids=["taken away", "replaced"])
+def test_a_hopeless_node_that_a_person_dealt_with_is_held_no_longer(seen: Node | None) -> None:
+    move = hopeless(seen, ledger(epoch=5, cordons={"n1": 5}))
+
+    assert isinstance(move, Release)
+    assert move.reason == Reason.NODE_ABSENT
 
 
 @pytest.mark.parametrize("phase", [Phase.RECOVERED, Phase.PARKED])
