@@ -47,13 +47,20 @@ class Ledgers:
 
         A ledger that is missing or behind while fences or repairs exist has lost admissions. What
         they and the open repairs say is put back, and disruption is closed until a person opens it.
+
+        Raises:
+            nodehealth.kube.errors.UnreadableError: the ledger must be made, and a witness cannot be
+                read.
         """
-        nodes = (await self._client.listing(NODES)).items
-        repairs = (await self._client.listing(NODE_REPAIRS)).items
-        rebuilt = recovery.rebuilt(nodes, repairs, self.now())
-        try:
-            ledger = await self._client.get(REPAIR_LEDGERS, keys.LEDGER_NAME)
-        except errors.GoneError:
+        nodes = await self._client.listing(NODES)
+        repairs = await self._client.listing(NODE_REPAIRS)
+        rebuilt = recovery.rebuilt(nodes.items, repairs.items, self.now())
+        ledger = await self._found()
+        in_step = ledger is not None and ledger.status.epoch >= rebuilt.epoch - 1
+        if ledger is not None and in_step and ledger.status.known_since is not None:
+            return ledger
+        rebuilt = recovery.rebuilt(nodes.whole(), repairs.whole(), self.now())
+        if ledger is None:
             ledger = await self._create(closed=rebuilt.epoch > 0)
         if ledger.status.epoch >= rebuilt.epoch - 1:
             return await self._begun(ledger, fresh=not rebuilt.epoch)
@@ -72,17 +79,19 @@ class Ledgers:
         return ledger if status is ledger.status else structs.replace(ledger, status=status)
 
     async def _get(self) -> RepairLedger:
+        ledger = await self._found()
+        known = ledger is not None and ledger.status.known_since is not None
+        return ledger if ledger is not None and known else await self.ensure()
+
+    async def _found(self) -> RepairLedger | None:
         try:
-            ledger = await self._client.get(REPAIR_LEDGERS, keys.LEDGER_NAME)
+            return await self._client.get(REPAIR_LEDGERS, keys.LEDGER_NAME)
         except errors.GoneError:
-            return await self.ensure()
-        return ledger if ledger.status.known_since is not None else await self.ensure()
+            return None
 
     async def _begun(self, ledger: RepairLedger, *, fresh: bool) -> RepairLedger:
         """Have a ledger say since when it knows what is admitted; only then is it of use."""
         status = ledger.status
-        if status.known_since is not None:
-            return ledger
         since = EVER if fresh and not status.epoch else self.now()
         return await self._write(
             structs.replace(ledger, status=structs.replace(status, known_since=since))

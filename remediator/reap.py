@@ -26,11 +26,12 @@ class Reap:
         Node and ledger are read before the repairs: whoever was admitted until then is among them.
 
         Raises:
+            nodehealth.kube.errors.UnreadableError: a repair cannot be read: it may be the one.
             nodehealth.kube.errors.KubeError: the API server failed us; try again later.
         """
         node = await self._node(name)
         ledger = await self.admission.ledger()
-        repairs = (await self.client.listing(NODE_REPAIRS)).items
+        repairs = (await self.client.listing(NODE_REPAIRS)).whole()
         if any(plan.is_open(each) and each.spec.target.node == name for each in repairs):
             return
         epochs = marks.held_epochs(node, ledger, name)

@@ -8,7 +8,7 @@ from typing import Final, Generic
 
 import msgspec
 
-from nodehealth.kube import requests, status, wire
+from nodehealth.kube import errors, requests, status, wire
 from nodehealth.kube.exchange import Exchange
 from nodehealth.kube.objects import Resource, T
 from nodehealth.kube.patches import Operation
@@ -27,6 +27,22 @@ class Listing(Generic[T]):
 
     items: tuple[T, ...]
     resource_version: str
+    left_out: tuple[str, ...] = ()
+    """Kinds and names of objects that are there but do not fit their type."""
+
+    def whole(self) -> tuple[T, ...]:
+        """Return all objects, for whoever must not take one that is left out for none.
+
+        Raises:
+            nodehealth.kube.errors.UnreadableError: some are left out.
+        """
+        if self.left_out:
+            named = ", ".join(self.left_out[:3]) + (" and others" if self.left_out[3:] else "")
+            raise errors.UnreadableError(
+                f"{named} cannot be read, for another version wrote that: "
+                "run a version that can read it, or delete it if nobody needs it any more"
+            )
+        return self.items
 
 
 class Client:
@@ -94,18 +110,21 @@ class Client:
         Raises:
             nodehealth.kube.errors.ExpiredError: that moment was compacted away meanwhile.
         """
-        path, items, after = resource.path(namespace), list[T](), ""
+        path, items, left_out, after = resource.path(namespace), list[T](), list[str](), ""
         matching = {"labelSelector": labels, "fieldSelector": fields}
         matching |= {"resourceVersion": "0"} if cached else {"limit": str(page)}
         while True:
             request = self._reading(path, **matching, **{"continue": after})
             body = await self._exchange.patiently(request)
-            found = wire.read_page(resource, request, body)
+            found, misfits = wire.read_page(resource, request, body)
             items.extend(found.items or ())
+            left_out.extend(misfits)
             after = found.metadata.continue_
             if not after:
                 version = found.metadata.resource_version
-                return Listing(items=tuple(items), resource_version=version)
+                return Listing(
+                    items=tuple(items), resource_version=version, left_out=tuple(left_out)
+                )
 
     async def watch(
         self,

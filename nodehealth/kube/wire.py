@@ -116,21 +116,30 @@ def read_version(request: Request, body: bytes) -> tuple[int, int]:
     return int(found.major), int(minor)
 
 
-def read_page(resource: Resource[T], request: Request, body: bytes) -> Page[T]:
-    """Read a page of a list; objects that do not fit their type are logged and left out.
+def read_page(
+    resource: Resource[T], request: Request, body: bytes
+) -> tuple[Page[T], tuple[str, ...]]:
+    """Read a page of a list, and name the objects that do not fit their type: they are left out.
 
     One object that a newer version wrote must not blind us to all others.
     """
     whole: Page[T]
+    left_out = list[str]()
     try:
         whole = _decode(Page[resource.type], request, body)  # type: ignore[name-defined]  # the type is a value here
     except errors.UnreadableError:
         raw: Page[msgspec.Raw] = _decode(Page[msgspec.Raw], request, body)
-        readable = [found for item in raw.items or () for found in _readable(resource, item)]
+        readable = list[T]()
+        for item in raw.items or ():
+            found = _readable(resource, item)
+            if isinstance(found, str):
+                left_out.append(found)
+            else:
+                readable.append(found)
         whole = Page(kind=raw.kind, metadata=raw.metadata, items=readable)
     if not whole.kind.endswith("List"):
         raise _stranger(request, body)
-    return whole
+    return whole, tuple(left_out)
 
 
 def read_event(resource: Resource[T], request: Request, line: bytes) -> WatchEvent[T]:
@@ -157,13 +166,15 @@ def read_event(resource: Resource[T], request: Request, line: bytes) -> WatchEve
     return WatchEvent(kind, found.metadata, found)
 
 
-def _readable(resource: Resource[T], raw: msgspec.Raw) -> list[T]:
+def _readable(resource: Resource[T], raw: msgspec.Raw) -> T | str:
+    """Return an object, or say which one does not fit its type."""
     try:
-        return [_decoder(resource.type).decode(raw)]
+        found: T = _decoder(resource.type).decode(raw)
     except msgspec.ValidationError as misfit:
-        name = _decoder(Object).decode(raw).metadata.name
+        name: str = _decoder(Object).decode(raw).metadata.name
         logger.warning("%s %s is left out, it does not fit: %s", resource.kind, name, misfit)
-        return []
+        return f"{resource.kind} {name}"
+    return found
 
 
 def _of_kind(resource: Resource[T], kind: Any, request: Request, body: bytes) -> Any:  # noqa: ANN401 - JSON enters here

@@ -1,5 +1,6 @@
 """An API server in this process with our resources, for what needs no machines."""
 
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ import pytest
 
 from nodehealth import crds
 from nodehealth.kit import clocks
+from nodehealth.kube import errors
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import NODES, Node, Object, Resource
 from nodehealth.repair import NODE_REPAIRS, NodeRepair
@@ -52,6 +54,17 @@ class World:
         return await self.client.replace(
             NODE_REPAIRS, body, name=made.metadata.name, subresource="status"
         )
+
+    async def newer_phase(self, name: str) -> None:
+        """Have a newer version write a phase into a repair that this version does not know."""
+        (ours,) = (each for each in crds.DEFINITIONS if each.resource is NODE_REPAIRS)
+        wider = json.dumps(crds.manifest(ours)).replace('"Draining"', '"Draining", "Rebooting"')
+        manifest = json.loads(wider)
+        defined = manifest["metadata"]["name"]
+        await self.client.merge_patch(DEFINITIONS, defined, {"spec": manifest["spec"]})
+        body = {"status": {"phase": "Rebooting"}}
+        with pytest.raises(errors.UnreadableError):
+            await self.client.merge_patch(NODE_REPAIRS, name, body, subresource="status")
 
 
 @pytest.fixture

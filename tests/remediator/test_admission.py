@@ -9,6 +9,7 @@ import pytest
 from nodehealth import keys
 from nodehealth.fence import Fence, Hold
 from nodehealth.kit import clocks
+from nodehealth.kube import errors
 from nodehealth.kube.objects import NODES, Node
 from nodehealth.ledger import (
     EVER,
@@ -365,3 +366,27 @@ async def test_a_ledger_that_fell_behind_is_closed_and_one_in_step_is_left_alone
     assert in_step == before
     assert (behind.spec.disruption, behind.status.epoch) == (Disruption.CLOSED, 6)
     assert behind.status.cordons == {"n1": 1, "n2": 5}
+
+
+async def test_no_ledger_is_made_while_a_repair_cannot_be_read(world: MakeWorld) -> None:
+    here = await world()
+    await here.repair(repair("n1", status=NodeRepairStatus(disruption_epoch=9)))
+    await here.newer_phase("n1-repair")
+
+    with pytest.raises(errors.UnreadableError, match="NodeRepair n1-repair cannot be read"):
+        await here.admission().ensure()
+
+    assert (await here.client.listing(REPAIR_LEDGERS)).items == ()
+
+
+async def test_a_ledger_that_is_whole_serves_though_a_repair_cannot_be_read(
+    world: MakeWorld,
+) -> None:
+    here = await world()
+    await here.admission().ensure()
+    await here.repair(repair("n1"))
+    await here.newer_phase("n1-repair")
+
+    await here.admission().ensure()
+
+    assert (await here.admission().ledger()).spec.disruption is Disruption.OPEN

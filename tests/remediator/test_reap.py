@@ -2,7 +2,10 @@
 
 from collections.abc import Awaitable, Callable
 
+import pytest
+
 from nodehealth import keys
+from nodehealth.kube import errors
 from nodehealth.kube.objects import NODES
 from nodehealth.repair import Phase
 from remediator.reap import Reap
@@ -45,3 +48,13 @@ async def test_a_node_that_is_gone_leaves_nothing_to_take_back(world: MakeWorld)
     await Reap(client=here.client, admission=here.admission()).reap("unheard-of")
 
     assert (await here.admission().ledger()).status.cordons == {}
+
+
+async def test_a_cordon_stays_while_a_repair_cannot_be_read(world: MakeWorld) -> None:
+    here = await held(await world(), Phase.DRAINING)
+    await here.newer_phase("n1-repair")
+
+    with pytest.raises(errors.UnreadableError, match="NodeRepair n1-repair cannot be read"):
+        await Reap(client=here.client, admission=here.admission()).reap("n1")
+
+    assert (await here.client.get(NODES, "n1")).spec.unschedulable

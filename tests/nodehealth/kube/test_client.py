@@ -83,7 +83,16 @@ async def test_one_object_that_does_not_fit_hides_no_other(
     found = await client(Scripted(Answer(200, page))).listing(NODES)
 
     assert [each.metadata.name for each in found.items] == ["a", "c"]
+    assert found.left_out == ("Node b",)
     assert "Node b is left out" in caplog.text
+
+
+async def test_who_needs_all_objects_is_not_given_some_for_all() -> None:
+    page = nodes(node("a"), node("b", spec={"unschedulable": "perhaps"}))
+    found = await client(Scripted(Answer(200, page))).listing(NODES)
+
+    with pytest.raises(errors.UnreadableError, match="Node b cannot be read"):
+        found.whole()
 
 
 @pytest.mark.parametrize("body", [b"<html>hello</html>", b"", b'{"hello": 1}', b"[]"])
