@@ -17,8 +17,10 @@ def release(ledger: RepairLedger, node: str, epochs: frozenset[int]) -> RepairLe
 
 
 def surrender(ledger: RepairLedger, node: str, epoch: int) -> RepairLedger:
-    """Trade a node's slot for a cordon entry of the same epoch."""
+    """Trade a node's slot for a cordon entry of the same epoch; a slot of another epoch stays."""
     status = ledger.status
+    if node not in status.slots or status.slots[node].epoch != epoch:
+        return ledger
     slots = {name: slot for name, slot in status.slots.items() if name != node}
     changed = structs.replace(status, slots=slots, cordons={**status.cordons, node: epoch})
     return structs.replace(ledger, status=changed)

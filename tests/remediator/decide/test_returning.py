@@ -19,3 +19,15 @@ def test_surrender_trades_the_slot_for_a_cordon() -> None:
 
     assert after.slots.keys() == {"n2"}
     assert after.cordons == {"n1": 6}
+
+
+def test_surrender_leaves_a_slot_of_another_epoch_to_whoever_has_it() -> None:
+    held = ledger(epoch=20, cordons={"n1": 15}, slots={"n1": slot(20)})
+
+    assert returning.surrender(held, "n1", 7) == held
+
+
+def test_surrender_makes_no_cordon_where_no_slot_was() -> None:
+    held = ledger(epoch=20)
+
+    assert returning.surrender(held, "n1", 7) == held
