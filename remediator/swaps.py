@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from nodehealth.kit.shared import Shared
 from nodehealth.kube import errors
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import NODES, Node
@@ -37,10 +38,18 @@ class Question:
     """Who is answered first; what is given back comes before what is taken."""
 
 
+class _LacksSurveyError(Exception):
+    """There is room, but on which nodes others are at work has to be read first."""
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Asked:
     question: Question
+    survey: Survey = None
     outcome: Admitted | Refused | BaseException | None = None
+
+    def lacks_survey(self) -> bool:
+        return self.question.surveyed and self.survey is None
 
     def answer(self) -> Admitted | Refused:
         if isinstance(self.outcome, BaseException):
@@ -69,7 +78,7 @@ class Swaps:
         self._client, self._ledgers = client, ledgers
         self._turn = asyncio.Lock()
         self._waiting: list[_Asked] = []
-        self._survey: Survey = None
+        self._surveys = Shared(self._look_around, failures=errors.KubeError)
 
     async def ask(self, question: Question) -> Admitted | Refused:
         """Have a question answered by the next swap.
@@ -78,7 +87,13 @@ class Swaps:
             SupersededError: somebody else carried the repair on.
             nodehealth.kube.errors.KubeError: the API server failed us; it may have happened.
         """
-        asked = _Asked(question=question)
+        try:
+            return await self._asked(_Asked(question=question))
+        except _LacksSurveyError:
+            survey = await self._surveys.get()  # nobody else's swap waits for this
+            return await self._asked(_Asked(question=question, survey=survey))
+
+    async def _asked(self, asked: _Asked) -> Admitted | Refused:
         self._waiting.append(asked)
         try:
             async with self._turn:
@@ -90,7 +105,6 @@ class Swaps:
             asked.outcome = asked.outcome or asyncio.CancelledError()
 
     async def _serve(self) -> None:
-        self._survey = None
         batch = list[_Asked]()
         for _ in range(_TRIES):
             batch = self._unanswered(self._waiting)
@@ -122,40 +136,26 @@ class Swaps:
         """Judge those who may go on, and return the ledger as they leave it.
 
         The repairs are read after the ledger: whoever carries one on changes the ledger on the way,
-        and then our swap fails. What lacks a survey is judged again with one.
+        and then our swap fails.
         """
-        while True:
-            async with asyncio.TaskGroup() as tasks:
-                for each in batch:
-                    tasks.create_task(self._check(each))
-            changed, answers, lacking = self._judged(batch, ledger)
-            if not lacking:
-                return changed, answers
-            await self._look_around(lacking)
-
-    def _judged(
-        self, batch: list[_Asked], ledger: RepairLedger
-    ) -> tuple[RepairLedger, _Answers, list[_Asked]]:
-        changed, lacking = self._ledgers.settled(ledger), list[_Asked]()
-        answers = _Answers()
+        async with asyncio.TaskGroup() as tasks:
+            for each in batch:
+                tasks.create_task(self._check(each))
+        changed, answers = self._ledgers.settled(ledger), _Answers()
         for each in self._unanswered(batch):
-            question = each.question
-            answer = question.judge(changed, self._survey)
-            answers.append((each, answer))
+            answer = each.question.judge(changed, each.survey)
             if isinstance(answer, Admitted) and answer.ledger is not changed:
+                if each.lacks_survey():
+                    each.outcome = _LacksSurveyError()
+                    continue
                 changed = answer.ledger
-                if question.surveyed and self._survey is None:
-                    lacking.append(each)
-        return changed, answers, lacking
+            answers.append((each, answer))
+        return changed, answers
 
-    async def _look_around(self, lacking: list[_Asked]) -> None:
-        """Read by quorum on which nodes others are at work; once for all who are answered now."""
-        try:
-            nodes = (await self._client.listing(NODES)).items
-        except errors.KubeError as failed:
-            self._tell(lacking, failed)
-            return
-        self._survey = tuple(each for each in nodes if maintenance.actor(each))
+    async def _look_around(self) -> tuple[Node, ...]:
+        """Read by quorum on which nodes others are at work."""
+        nodes = (await self._client.listing(NODES)).items
+        return tuple(each for each in nodes if maintenance.actor(each))
 
     async def _check(self, asked: _Asked) -> None:
         """Take out who may not go on; it hurts nobody else."""
