@@ -254,7 +254,8 @@ class Reconciler:
         await self._reap_later(node, known, orphaned=repair is None)
         if rules is not self._rules:  # taken in meanwhile: the next look judges by those
             return known.judgement.due
-        made = None if repair else await self._begin(node, known)
+        is_free = repair is None and not self._fleet.is_held(node)  # what is held is reaped first
+        made = await self._begin(node, known) if is_free else None
         meant = repair or made
         again = await self._advance(meant.metadata.name, made) if meant else None
         await self._faults.see(node, self._told(node, known))  # a cordon comes before its news

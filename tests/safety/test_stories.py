@@ -175,6 +175,24 @@ async def test_a_repair_deleted_by_a_person_keeps_its_slot_while_the_machine_is_
 
 
 @virtualtime.played
+async def test_a_repair_deleted_while_it_drains_gives_its_slot_back_before_another_begins() -> None:
+    held = {"name": "held", "replicas": 4, "budget": {"max-unavailable": 0}}
+    async with staged(workloads=(held,)) as scene:
+        scene.cluster.inject("w-1", full())
+        async with scene.remediator():
+            await minutes(1)
+            deleted = await scene.repair("w-1")
+            await scene.client.delete(NODE_REPAIRS, deleted.metadata.name)
+            await minutes(2)
+            anew, ledger = await scene.repair("w-1"), await scene.ledger()
+
+        assert deleted.status.phase is Phase.DRAINING
+        assert anew.metadata.uid != deleted.metadata.uid
+        assert anew.status.phase is Phase.DRAINING
+        assert ledger.status.slots["w-1"].epoch > deleted.status.disruption_epoch
+
+
+@virtualtime.played
 async def test_what_a_budget_protects_survives_a_drain_that_fails() -> None:
     database = {
         "name": "db",
