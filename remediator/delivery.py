@@ -1,11 +1,13 @@
 """One receiver's own queue: the newest state of each alert, sent until somebody heard.
 
 A receiver that hangs or is away holds up nobody but itself. What is in a queue is bounded by the
-number of incidents; what does not fit comes again when everything is offered anew.
+number of incidents; what does not fit comes again when everything is offered anew. What fails
+again and again is sent alone, after all others: it must not keep them from being heard.
 """
 
 import abc
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
@@ -16,7 +18,7 @@ from typing import Final, NoReturn, TypeAlias
 import tenacity
 
 from remediator.decide.alerts import Alert, State
-from remediator.rules.alerting import Urgency, is_louder
+from remediator.rules.alerting import Urgency, is_louder, loudness
 from remediator.sinks import DeliveryError, Outside, RefusedError, Sink
 from remediator.told import Told
 
@@ -25,6 +27,8 @@ logger = logging.getLogger(__name__)
 MOST: Final = 10_000
 """How many alerts a queue holds."""
 _BATCH: Final = 100
+_TOGETHER: Final = 3
+"""How often a batch may fail before its alerts are tried one by one."""
 _GROUPED: Final = timedelta(seconds=1)
 """How long to wait for what happens at the same time."""
 _DEADLINE: Final = timedelta(seconds=15)
@@ -68,6 +72,10 @@ class Delivery(abc.ABC):
         self._sink, self._outside = sink, outside
         self._random, self._count = random, count
         self._woken = asyncio.Event()
+        self._failed = 0
+        """How often in a row something was not heard that is under no suspicion."""
+        self._suspects: dict[str, None] = {}
+        """What failed when it was sent alone, and what is being tried so; last tried, last."""
 
     @abc.abstractmethod
     def offer(self, alert: Alert) -> None:
@@ -80,10 +88,13 @@ class Delivery(abc.ABC):
     async def _wait(self) -> None:
         await self._woken.wait()
 
+    def _recall(self) -> None:  # noqa: B027 - who remembers needs no repeat
+        """Queue anew what has to be said again by now."""
+
     async def run(self) -> NoReturn:
         """Deliver whatever is offered, until cancelled."""
         patiently = tenacity.AsyncRetrying(
-            sleep=asyncio.sleep,
+            sleep=self._rest,
             wait=self._pause,
             retry=tenacity.retry_if_exception_type(Exception),
             before_sleep=self._complain,
@@ -91,19 +102,61 @@ class Delivery(abc.ABC):
         while True:
             await self._wait()
             await asyncio.sleep(_GROUPED.total_seconds())
-            self._woken.clear()
             await patiently(self._deliver)
 
-    def _put(self, alert: Alert) -> None:
-        if len(self.queue) >= MOST and alert.fingerprint not in self.queue:
-            self._count(self.name, Outcome.DROPPED, 1)
+    async def _rest(self, seconds: float) -> None:
+        """Wait before the next try; a receiver that hears others hears what is new at once."""
+        if self._failed:
+            await asyncio.sleep(seconds)
             return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wait()
+            await asyncio.sleep(_GROUPED.total_seconds())
+
+    def _put(self, alert: Alert) -> None:
+        waiting = self.queue.get(alert.fingerprint)
+        if waiting is None and len(self.queue) >= MOST and not self._made_room(alert):
+            return
+        if waiting is not None and waiting.key != alert.key:
+            self._suspects.pop(alert.fingerprint, None)  # it says something else now
         self.queue[alert.fingerprint] = alert
         self._woken.set()
 
+    def _made_room(self, alert: Alert) -> bool:
+        """Drop the quietest of all that wait and this one; say whether it may come in."""
+        self._count(self.name, Outcome.DROPPED, 1)
+        quietest = min(self.queue.values(), key=_loudness)
+        if not is_louder(alert.urgency, quietest.urgency):
+            return False
+        self._forget(quietest)
+        return True
+
     async def _deliver(self) -> None:
-        while self.queue:
-            await self._send(tuple(self.queue.values())[:_BATCH])
+        self._woken.clear()
+        self._recall()
+        while batch := self._next():
+            await self._send(batch)
+            self._recall()
+
+    def _next(self) -> tuple[Alert, ...]:
+        """Return what to send now: the loudest together, and what failed before alone, last."""
+        fresh = [each for name, each in self.queue.items() if name not in self._suspects]
+        if not fresh:
+            return self._suspected()
+        self._failed += 1  # until somebody heard
+        if self._failed <= _TOGETHER:
+            return tuple(sorted(fresh, key=_loudness, reverse=True)[:_BATCH])
+        first = max(fresh, key=_loudness)
+        self._suspects[first.fingerprint] = None
+        return (first,)
+
+    def _suspected(self) -> tuple[Alert, ...]:
+        name = next((each for each in self._suspects if each in self.queue), None)
+        if name is None:
+            return ()
+        self._suspects[name] = self._suspects.pop(name)
+        return (self.queue[name],)
 
     async def _send(self, batch: tuple[Alert, ...]) -> None:
         try:
@@ -115,6 +168,7 @@ class Delivery(abc.ABC):
         except TimeoutError as late:
             text = f"no answer within {_DEADLINE.total_seconds():g} s"
             raise DeliveryError(text) from late
+        self._failed = 0
         self._count(self.name, Outcome.SENT, len(batch))
         await self._heard(batch)
         self._done(batch)
@@ -123,17 +177,23 @@ class Delivery(abc.ABC):
         """Send one by one what was refused together: one bad alert must not keep the others."""
         if len(batch) > 1:
             for each in batch:
+                self._suspects[each.fingerprint] = None
                 await self._send((each,))
             return
         self._count(self.name, Outcome.REFUSED, 1)
         logger.error("receiver %s: will never take %s: %s", self.name, batch[0].summary, refused)
+        await self._heard(batch)  # it is not said to them again
         self._done(batch)
 
     def _done(self, batch: Iterable[Alert]) -> None:
         for each in batch:
             waiting = self.queue.get(each.fingerprint)
             if waiting is not None and waiting.key == each.key:
-                del self.queue[each.fingerprint]
+                self._forget(each)
+
+    def _forget(self, alert: Alert) -> None:
+        del self.queue[alert.fingerprint]
+        self._suspects.pop(alert.fingerprint, None)
 
     def _complain(self, state: tenacity.RetryCallState) -> None:
         failed = state.outcome.exception() if state.outcome else None
@@ -199,16 +259,21 @@ class Repeated(Delivery):
             self._put(alert)
 
     async def _wait(self) -> None:
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(self._again):
                 await self._woken.wait()
-        except TimeoutError:
-            self._again = asyncio.get_running_loop().time() + self._every
-            now = self._outside.clock()
-            self._known = {
-                each: alert for each, alert in self._known.items() if not _is_past(alert, now)
-            }
-            self.queue.update(self._known)
+        self._recall()
+
+    def _recall(self) -> None:
+        """Queue all that is known, each time that it must be said again, however much is new."""
+        if asyncio.get_running_loop().time() < self._again:
+            return
+        self._again = asyncio.get_running_loop().time() + self._every
+        now = self._outside.clock()
+        self._known = {
+            each: alert for each, alert in self._known.items() if not _is_past(alert, now)
+        }
+        self.queue.update(self._known)
 
     async def _heard(self, alerts: Iterable[Alert]) -> None:
         """Remember nothing: it is all said again."""
@@ -216,3 +281,7 @@ class Repeated(Delivery):
 
 def _is_past(alert: Alert, now: datetime) -> bool:
     return alert.ended_at is not None and now - alert.ended_at > _RESOLVED_FOR
+
+
+def _loudness(alert: Alert) -> int:
+    return loudness(alert.urgency)

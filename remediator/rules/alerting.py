@@ -21,9 +21,14 @@ class Urgency(StrEnum):
 _LOUDNESS: Final = (Urgency.INFO, Urgency.WARNING, Urgency.PAGE)
 
 
+def loudness(urgency: Urgency) -> int:
+    """Rank an urgency by how much it asks of people."""
+    return _LOUDNESS.index(urgency)
+
+
 def is_louder(urgency: Urgency, than: Urgency) -> bool:
     """Say whether one urgency asks more of people than another."""
-    return _LOUDNESS.index(urgency) > _LOUDNESS.index(than)
+    return loudness(urgency) > loudness(than)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,10 @@ class Desk:
     hanging: bool = False
     illegible: frozenset[str] = frozenset()
     """Nodes of which nobody here wants to hear."""
+    upset_by: frozenset[str] = frozenset()
+    """Nodes at the mention of which everything here breaks, each time."""
+    takes: float = 0
+    """How many seconds it takes to tell anybody here."""
 
     def said(self) -> list[tuple[str, str]]:
         """Return state and urgency of all that was heard, in order."""
@@ -36,6 +40,8 @@ class Desk:
         self.batches.append(len(alerts))
         if self.away:
             raise DeliveryError("nobody is here")
+        if self.upset_by & {each.labels.get("node", "") for each in alerts}:
+            raise DeliveryError("500")
         if self.illegible & {each.labels.get("node", "") for each in alerts}:
             raise RefusedError("nobody understands that")
         self.heard.extend(alerts)
@@ -54,6 +60,7 @@ class ToDesk(Sink):
         del outside
         if self.desk.hanging:
             await asyncio.Event().wait()
+        await asyncio.sleep(self.desk.takes)
         self.before()
         self.desk.take(alerts)
         self.after()

@@ -11,7 +11,7 @@ from nodehealth import keys
 from nodehealth.kube.client import Client
 from remediator.decide import alerts
 from remediator.decide.alerts import Alert
-from remediator.delivery import Delivery, Once, Outcome, Repeated
+from remediator.delivery import MOST, Delivery, Once, Outcome, Repeated
 from remediator.rules.alerting import Alerting, Urgency
 from remediator.sinks import Outside, Sink
 from remediator.told import Told
@@ -159,10 +159,85 @@ async def test_one_alert_that_is_not_understood_keeps_no_other_from_being_heard(
 
 
 @virtualtime.played
+async def test_one_alert_that_always_fails_keeps_no_other_from_being_heard() -> None:
+    desk = Desk(upset_by=frozenset({"n1"}))
+    async with delivering(desk) as post:
+        await post.offer(*(alert(f"n{n + 1}") for n in range(6)))
+        await asyncio.sleep(60)
+        before = len(desk.heard)
+        await asyncio.sleep(3600)
+        await post.offer(alert("n7"))
+        await asyncio.sleep(5)
+
+    assert before == 5
+    assert desk.heard[-1].labels["node"] == "n7"
+
+
+@virtualtime.played
+async def test_what_always_failed_is_heard_when_it_fails_no_more() -> None:
+    desk = Desk(upset_by=frozenset({"n1", "n2"}))
+    async with delivering(desk) as post:
+        await post.offer(alert("n1"), alert("n2"), alert("n3"))
+        await asyncio.sleep(3600)
+        desk.upset_by = frozenset({"n1"})
+        await asyncio.sleep(180)
+        desk.upset_by = frozenset()
+        await asyncio.sleep(180)
+
+    assert [each.labels["node"] for each in desk.heard] == ["n3", "n2", "n1"]
+
+
+@virtualtime.played
+async def test_one_that_always_fails_does_not_hold_up_what_is_refused_with_it() -> None:
+    desk = Desk(illegible=frozenset({"n1", "n3"}), upset_by=frozenset({"n2"}))
+    async with delivering(desk) as post:
+        await post.offer(alert("n1"), alert("n2"), alert("n3"), alert("n4"))
+        await asyncio.sleep(120)
+
+    assert [each.labels["node"] for each in desk.heard] == ["n4"]
+
+
+@virtualtime.played
+async def test_after_an_outage_what_waited_is_told_together() -> None:
+    desk = Desk(away=True)
+    async with delivering(desk) as post:
+        await post.offer(*(alert(f"n{n}") for n in range(300)))
+        await asyncio.sleep(600)
+        desk.away, desk.batches = False, []
+        await asyncio.sleep(120)
+
+    assert len(desk.heard) == 300
+    assert len(desk.batches) < 25
+
+
+@virtualtime.played
+async def test_the_loudest_is_told_first() -> None:
+    desk = Desk()
+    async with delivering(desk) as post:
+        quiet = [alert(f"n{n}") for n in range(150)]
+        await post.offer(*quiet, alert("loud", waited=40))
+        await asyncio.sleep(5)
+
+    assert desk.heard[0].labels["node"] == "loud"
+
+
+@virtualtime.played
+async def test_when_the_queue_is_full_the_quietest_makes_room() -> None:
+    desk = Desk(away=True)
+    async with delivering(desk) as post:
+        full = {one.fingerprint: one for one in (alert(f"n{n}") for n in range(MOST))}
+        post.delivery.queue.update(full)
+        await post.offer(alert("loud", waited=40))
+
+    assert alert("loud").fingerprint in post.delivery.queue
+    assert len(post.delivery.queue) == MOST
+
+
+@virtualtime.played
 async def test_what_does_not_fit_in_the_queue_is_counted() -> None:
     desk = Desk(away=True)
     async with delivering(desk) as post:
-        post.delivery.queue.update({str(n): alert(f"n{n}") for n in range(10_000)})
+        post.delivery.queue.update({str(n): alert(f"n{n}") for n in range(MOST)})
         await post.offer(alert("one-more"))
 
     assert (Outcome.DROPPED, 1) in desk.counted
@@ -193,6 +268,29 @@ async def test_it_is_repeated_however_much_else_there_is_to_say() -> None:
 
     repeats = [each for each in desk.heard if each.labels["node"] == "n1"]
     assert len(repeats) >= 9
+
+
+@virtualtime.played
+async def test_it_is_repeated_in_a_storm_to_who_is_slow() -> None:
+    desk = Desk(takes=4)
+    async with delivering(desk, repeated=True) as post:
+        await post.offer(alert())
+        for n in range(200):
+            await post.offer(alert(f"n{n + 2}"))
+            await asyncio.sleep(3)
+
+    repeats = [each for each in desk.heard if each.labels["node"] == "n1"]
+    assert len(repeats) >= 9
+
+
+@virtualtime.played
+async def test_what_goes_on_is_repeated_whatever_fails() -> None:
+    desk = Desk(upset_by=frozenset({"n2"}))
+    async with delivering(desk, repeated=True) as post:
+        await post.offer(alert(), alert("n2"))
+        await asyncio.sleep(15 * 60)
+
+    assert len(desk.heard) >= 13
 
 
 @virtualtime.played

@@ -15,8 +15,9 @@ from nodehealth.kube.client import Client
 from nodehealth.kube.transport import Request, Response, Transport
 from nodehealth.repair import Mode, NodeRepair, NodeRepairStatus, Phase, PhaseTime, Severity
 from remediator.decide import problems
+from remediator.decide.alerts import Alert
 from remediator.decide.faults import Fault
-from remediator.delivery import Delivery, Once, Repeated
+from remediator.delivery import MOST, Delivery, Once, Repeated
 from remediator.herald import Herald
 from remediator.rules.alerting import Alerting, Route, Urgency
 from remediator.told import Told
@@ -25,7 +26,7 @@ from simulator.api.local import LocalTransport
 from simulator.api.server import ApiServer
 from tests.builders import NOON, repair
 from tests.remediator.receivers import Desk, ToDesk, ToForgetfulDesk
-from tests.remediator.test_delivery import outside
+from tests.remediator.test_delivery import alert, outside
 
 ROUTES = (
     Route(receivers=("log", "am")),
@@ -59,14 +60,18 @@ class Town:
     pager: Desk = field(default_factory=Desk)
     am: Desk = field(default_factory=Desk)
     repairs: dict[str, NodeRepair] = field(default_factory=dict)
+    log_queue: dict[str, Alert] = field(default_factory=dict)
+    """What the newest herald has not said to the log yet."""
 
     @asynccontextmanager
     async def herald(self) -> AsyncIterator[Herald]:
         """Have a herald for a while."""
         told = Told(self.client)
+        deliveries = tuple(self._deliveries(told))
+        self.log_queue = deliveries[0].queue
         herald = Herald(
             manners=Alerting(routes=ROUTES),
-            deliveries=tuple(self._deliveries(told)),
+            deliveries=deliveries,
             told=told,
             repairs=self.repairs.values,
             runbook=lambda rule: f"docs/{rule}.md",
@@ -179,7 +184,7 @@ async def test_a_new_leader_says_nothing_twice() -> None:
         herald.problem(BROKEN)
         await asyncio.sleep(3600)
 
-    assert here.log.said() == [("firing", "info"), ("firing", "warning"), ("firing", "warning")]
+    assert here.log.said() == [("firing", "warning"), ("firing", "info"), ("firing", "warning")]
     assert len({each.key for each in here.log.heard}) == 3
 
 
@@ -303,14 +308,34 @@ async def test_people_are_told_even_if_what_they_know_can_not_be_read() -> None:
 @virtualtime.played
 async def test_what_did_not_fit_in_a_queue_comes_again() -> None:
     here = town()
-    here.log.illegible = frozenset({"n1"})
+    here.log.away = True
     async with here.herald() as herald:
+        here.log_queue.update({str(n): alert(f"x{n}") for n in range(MOST)})
         here.enters(herald, Phase.CONFIRMED)
         await asyncio.sleep(30)
-        here.log.illegible = frozenset()
+        here.log_queue.clear()
+        here.log.away = False
         await asyncio.sleep(6 * 60)
 
     assert here.log.said() == [("firing", "info")]
+
+
+@virtualtime.played
+async def test_what_was_refused_is_not_said_again_and_leaves_nothing_behind() -> None:
+    here = town()
+    here.log.illegible = frozenset({"n1"})
+    async with here.herald() as herald:
+        here.enters(herald, Phase.CONFIRMED)
+        await asyncio.sleep(20 * 60)
+        posts = len(here.log.batches)
+        here.enters(herald, Phase.RECOVERED)
+        await asyncio.sleep(60)
+    here.repairs.clear()
+    async with here.herald():
+        await asyncio.sleep(3600)
+
+    assert posts == 1
+    assert len(here.log.batches) == 2
 
 
 @virtualtime.played
