@@ -25,6 +25,7 @@ from remediator.decide.moves import (
     Disrupt,
     DrainAgain,
     Finish,
+    Inquire,
     Mended,
     Move,
     NextRung,
@@ -40,6 +41,7 @@ from remediator.decide.moves import (
     View,
 )
 from remediator.pacing import Pacing
+from remediator.providers import MachineState, ProviderError
 from remediator.queueing import QUEUE_AGAIN, Queueing
 from remediator.record import Record
 from remediator.scene import Around, Scene
@@ -48,6 +50,7 @@ logger = logging.getLogger(__name__)
 
 _REASONS: Final = {Why.DISRUPTION_LIMIT: Reason.NO_SLOT}
 _SUPERSEDED_AGAIN: Final = timedelta(seconds=2)
+_INQUIRE_AGAIN: Final = timedelta(minutes=1)
 
 _AT_ONCE: Final = timedelta()
 Again: TypeAlias = timedelta | None
@@ -133,8 +136,9 @@ class Act:
                 return await self._disrupt(scene)
             case Climb():
                 return await self._climb(scene)
-            case Prove():
-                return await self._prove(scene)
+            case Prove() | Inquire():
+                asks = self._prove if isinstance(move, Prove) else self._inquire
+                return await asks(scene)
             case _:
                 await self._settle(move, scene)
                 return _AT_ONCE
@@ -276,6 +280,19 @@ class Act:
         if isinstance(following, timedelta):
             return following
         await self._settle(following, scene)
+        return _AT_ONCE
+
+    async def _inquire(self, scene: Scene) -> Again:
+        """Go on by ourselves when the owner was only late; a person was called already."""
+        provider, target = scene.around.provider, scene.view.repair.spec.target
+        try:
+            state = await provider.state(target, self.client) if provider is not None else None
+        except ProviderError as unclear:
+            logger.info("%s: asks its owner again: %s", target.node, unclear)
+            return _INQUIRE_AGAIN
+        if state is not MachineState.REPLACED:
+            return _INQUIRE_AGAIN
+        await self._settle(Mended(message="the machine was replaced after all"), scene)
         return _AT_ONCE
 
     def _rest_left(self, repair: NodeRepair) -> timedelta:

@@ -17,6 +17,7 @@ from remediator.decide.moves import (
     Cordon,
     Disrupt,
     Finish,
+    Inquire,
     Mended,
     Move,
     Prove,
@@ -30,6 +31,11 @@ from remediator.decide.moves import (
 
 VERIFY_PATIENCE: Final = timedelta(minutes=20)
 """How long a mended node may take, beside the rule's own time, before the next rung is tried."""
+
+NAME_PATIENCE: Final = timedelta(minutes=5)
+"""How long no Node may have the name of a machine that was replaced: many owners give another."""
+_REPLACE: Final = "replace"
+"""The rung that is done when the machine's owner says that the successor has joined."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +121,21 @@ def _parked(view: View) -> Move:
 
 
 def _verifying(view: View) -> Move:
-    return _released(view) or _retake(view) or _verify(view)
+    return _released(view) or _retake(view) or _elsewhere(view) or _verify(view)
+
+
+def _elsewhere(view: View) -> Release | Rest | None:
+    """Wait for no Node of the old name when the machine's successor has joined under another."""
+    repair, status = view.repair, view.repair.status
+    if view.node is not None or repair.spec.ladder[status.rung].action != _REPLACE:
+        return None
+    known = status.log[-1:] if status.reason == Reason.NODE_ABSENT else ()
+    until = max((line.at for line in known), default=view.now) + NAME_PATIENCE
+    if view.now < until:
+        message = "the machine was replaced; waits to see whether its successor has its name"
+        return Rest(phase=status.phase, reason=Reason.NODE_ABSENT, message=message, until=until)
+    message = f"the machine was replaced, and no Node has the name {repair.spec.target.node} now"
+    return Release(reason=Reason.REPLACED_ELSEWHERE, message=message)
 
 
 def _hopeless(view: View) -> Move:
@@ -125,7 +145,7 @@ def _hopeless(view: View) -> Move:
     if slot is None or slot.repair != repair.metadata.name:
         return _taken_away(view) or _as_it_is(view)
     if _is_ordered(repair) and not _is_back(repair, node):
-        return _as_it_is(view)
+        return Inquire() if node is None else _as_it_is(view)
     return _retake(view) or Trade()
 
 

@@ -21,6 +21,7 @@ class Reason(StrEnum):
     REPAIRED = "Repaired"
     LADDER_EXHAUSTED = "LadderExhausted"
     NODE_ABSENT = "NodeAbsent"
+    REPLACED_ELSEWHERE = "ReplacedElsewhere"
     NODE_NOT_READY = "NodeNotReady"
     NOT_YET_WELL = "NotYetWell"
     EVIDENCE_MISSING = "EvidenceMissing"
@@ -102,6 +103,11 @@ class Prove:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Inquire:
+    """Ask the machine's owner whether an order that was late is carried out by now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DrainAgain:
     """Go back to draining: the node is heard of again."""
 
@@ -163,4 +169,4 @@ class Trade:
 Ending: TypeAlias = Release | Surrender | Finish | Trade
 Onward: TypeAlias = Retake | Mended | NextRung | Strand | DrainAgain | Ending
 """Moves that are only written down, or undo something; what comes next is decided at once."""
-Move: TypeAlias = Rest | Cordon | Disrupt | Climb | Prove | Onward
+Move: TypeAlias = Rest | Cordon | Disrupt | Climb | Prove | Inquire | Onward

@@ -3,19 +3,22 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from random import Random
 from typing import Any
+
+import pytest
 
 from nodehealth import keys
 from nodehealth.health import NODE_HEALTHS
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import NODES, PODS, Node
 from nodehealth.ledger import REPAIR_LEDGERS, Disruption, RepairLedger
-from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair, Phase
+from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair, Phase, Target
 from remediator.files import Loaded
-from remediator.providers import Provider
-from remediator.providers.simulator import MACHINES
+from remediator.providers import MachineState, Provider
+from remediator.providers.simulator import MACHINES, Simulator
 from remediator.replica import Replica
 from remediator.rules.policy import Limit, Policy
 from simulator import scenario, virtualtime
@@ -344,3 +347,43 @@ async def test_a_hopeless_machine_that_a_person_took_away_takes_no_room_from_the
         assert hopeless.status.phase is Phase.NEEDS_HUMAN
         assert (over.status.phase, over.status.reason) == (Phase.RECOVERED, "NodeAbsent")
         assert (await scene.repair("w-2")).status.phase is Phase.DRAINING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renaming(Simulator):
+    """Gives each successor another name, some time after the machine was ordered away."""
+
+    takes: timedelta = timedelta()
+    ordered: list[float] = field(default_factory=list)
+
+    async def state(self, target: Target, client: Client) -> MachineState:
+        """Say that the successor has joined once that took its time."""
+        said = await Simulator.state(self, target, client)
+        if said is not MachineState.LEAVING or not self.ordered:
+            return said
+        spent = asyncio.get_running_loop().time() - self.ordered[0]
+        return MachineState.REPLACED if spent >= self.takes.total_seconds() else said
+
+    async def replace(self, target: Target, key: str, client: Client) -> None:
+        """Note when it was ordered."""
+        self.ordered.append(asyncio.get_running_loop().time())
+        await Simulator.replace(self, target, key, client)
+
+
+@pytest.mark.parametrize("takes", [1, 45], ids=["soon", "late"])
+@virtualtime.played
+async def test_a_successor_of_another_name_frees_the_slot(takes: int) -> None:
+    async with staged(provision="1000h") as scene:
+        scene.cluster.inject("w-1", full())
+        async with scene.remediator(provider=Renaming(takes=timedelta(minutes=takes))):
+            await minutes(3)
+            meanwhile = await scene.ledger()
+            await minutes(takes + 5)
+
+        repair, after = await scene.repair("w-1"), await scene.ledger()
+        assert meanwhile.status.slots.keys() == {"w-1"}
+        assert (repair.status.phase, repair.status.reason) == (
+            Phase.RECOVERED,
+            "ReplacedElsewhere",
+        )
+        assert (after.status.slots, after.status.cordons) == ({}, {})

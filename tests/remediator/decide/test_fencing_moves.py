@@ -9,7 +9,17 @@ from nodehealth.kube.objects import Node, NodeInfo
 from nodehealth.repair import Fencing, Intent, Mode, NodeRepair, NodeRepairStatus, Phase, Proof
 from remediator.decide import ladder
 from remediator.decide.fencing import ORDER
-from remediator.decide.moves import Move, Prove, Reason, Rest, Retake, Trade, View, Wellness
+from remediator.decide.moves import (
+    Inquire,
+    Move,
+    Prove,
+    Reason,
+    Rest,
+    Retake,
+    Trade,
+    View,
+    Wellness,
+)
 from tests.builders import NOON, ledger, node, repair, slot
 
 SLOTS = ledger(epoch=5, slots={"n1": slot(5)})
@@ -81,7 +91,7 @@ def test_a_node_made_anew_meanwhile_is_taken_again_first() -> None:
 def test_an_order_that_may_still_be_carried_out_keeps_the_slot(
     now: Node | None, intent: Intent, fencing: Fencing | None
 ) -> None:
-    assert isinstance(move(fenced(Phase.NEEDS_HUMAN, intent, fencing), now), Rest)
+    assert isinstance(move(fenced(Phase.NEEDS_HUMAN, intent, fencing), now), Rest | Inquire)
 
 
 @pytest.mark.parametrize(

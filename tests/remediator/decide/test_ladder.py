@@ -4,19 +4,21 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from msgspec import structs
 
 from nodehealth import keys
 from nodehealth.fence import Fence, Hold
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import RepairLedger
-from nodehealth.repair import Closing, Intent, Mode, NodeRepair, NodeRepairStatus, Phase
+from nodehealth.repair import Closing, Decision, Intent, Mode, NodeRepair, NodeRepairStatus, Phase
 from remediator.decide import ladder
-from remediator.decide.ladder import VERIFY_PATIENCE
+from remediator.decide.ladder import NAME_PATIENCE, VERIFY_PATIENCE
 from remediator.decide.moves import (
     Climb,
     Cordon,
     Disrupt,
     Finish,
+    Inquire,
     Mended,
     Move,
     NextRung,
@@ -222,11 +224,15 @@ def test_a_hopeless_node_gives_its_slot_to_one_that_can_be_helped() -> None:
 
 @pytest.mark.parametrize(
     "seen",
-    [None, marked("5:disrupted"), node(uid="new", ready=False)],
-    ids=["away", "not yet away", "coming"],
+    [marked("5:disrupted"), node(uid="new", ready=False)],
+    ids=["not yet away", "coming"],
 )
 def test_a_slot_is_kept_while_an_order_is_under_way(seen: Node | None) -> None:
     assert isinstance(hopeless(seen, SLOTS, INTENT), Rest)
+
+
+def test_the_owner_of_a_machine_that_is_away_is_asked_what_became_of_the_order() -> None:
+    assert hopeless(None, SLOTS, INTENT) == Inquire()
 
 
 def test_a_late_successor_of_a_hopeless_machine_is_held_before_the_slot_goes() -> None:
@@ -316,14 +322,13 @@ def test_a_mended_node_must_stay_well_for_its_time() -> None:
 @pytest.mark.parametrize(
     ("seen", "well", "reason"),
     [
-        (None, WELL, Reason.NODE_ABSENT),
         (marked("5:disrupted", ready=False), WELL, Reason.NODE_NOT_READY),
         (marked("5:disrupted"), SICK, Reason.NOT_YET_WELL),
         (marked("5:disrupted"), replace(WELL, heard_at=NOON), Reason.NOT_YET_WELL),
         (marked("5:disrupted"), replace(WELL, heard_at=None), Reason.NOT_YET_WELL),
         (marked("5:disrupted"), replace(WELL, over=False), Reason.NOT_YET_WELL),
     ],
-    ids=["absent", "not ready", "sick", "old evidence", "no evidence", "not over"],
+    ids=["not ready", "sick", "old evidence", "no evidence", "not over"],
 )
 def test_a_node_is_not_well_without_fresh_evidence(
     seen: Node | None, well: Wellness, reason: Reason
@@ -332,6 +337,39 @@ def test_a_node_is_not_well_without_fresh_evidence(
 
     assert isinstance(move, Rest)
     assert move.reason == reason
+    assert move.until == NOON + VERIFY_PATIENCE + timedelta(seconds=60)
+
+
+def absent(rung: int, *, since: float | None, seconds: float) -> Move:
+    mended = working(Phase.VERIFYING, rung=rung, intent=INTENT)
+    if since is not None:
+        line = Decision(at=at(since), text="Verifying (NodeAbsent)")
+        status = structs.replace(mended.status, reason=Reason.NODE_ABSENT, log=(line,))
+        mended = structs.replace(mended, status=status)
+    return ladder.next_move(view(mended, None, SLOTS, now=at(seconds)))
+
+
+@pytest.mark.parametrize(("since", "seconds"), [(None, 3600), (3600, 3899)])
+def test_a_successor_is_waited_for_under_the_old_name(since: float | None, seconds: float) -> None:
+    move = absent(1, since=since, seconds=seconds)
+
+    assert isinstance(move, Rest)
+    assert move.reason == Reason.NODE_ABSENT
+    assert move.until == at(3900)
+
+
+def test_a_machine_whose_successor_has_another_name_is_held_no_longer() -> None:
+    move = absent(1, since=100, seconds=100 + NAME_PATIENCE.total_seconds())
+
+    assert isinstance(move, Release)
+    assert move.reason is Reason.REPLACED_ELSEWHERE
+
+
+def test_a_node_that_vanished_without_being_replaced_is_waited_for() -> None:
+    move = absent(0, since=0, seconds=600)
+
+    assert isinstance(move, Rest)
+    assert move.reason == Reason.NODE_ABSENT
     assert move.until == NOON + VERIFY_PATIENCE + timedelta(seconds=60)
 
 
