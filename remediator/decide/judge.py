@@ -1,13 +1,26 @@
 """Whether a rule holds on a node: facts and the past answer in, faults and the next look out."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from remediator.decide import answers
-from remediator.decide.answers import Answers, Look, Truth
+from remediator.decide.answers import Answer, Answers, Look, Truth
 from remediator.decide.facts import LOOK_AGAIN, Facts
 from remediator.rules.rule import Combine, Question, Rule
+
+_WELL: Final = Answer(truth=Truth.FALSE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spell:
+    """How long one subject has answered yes; while its answer is unknown, that stands still."""
+
+    since: datetime
+    """Since when; later by as long as nothing was known in between."""
+    lost: datetime | None = None
+    """As of when its answer is unknown, while it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,8 +30,8 @@ class Mark:
     truth: Truth
     since: datetime
     """Since when it is so, by our own watch and never by the node's."""
-    yes_since: tuple[Mapping[str, datetime], ...] = ()
-    """For each question, since when its answer is yes, by subject: each has to last by itself."""
+    spells: tuple[Mapping[str, Spell], ...] = ()
+    """For each question how long its answer is yes, by subject: each has to last by itself."""
     confirmed: datetime | None = None
     """When it first held; kept until it was false for as long as the rule says."""
     evidence: tuple[str, ...] = ()
@@ -84,16 +97,20 @@ def judge(rules: Iterable[Rule], facts: Facts, before: Judgement, now: datetime)
 
 def _mark(rule: Rule, look: Look, before: Mark | None) -> Mark:
     found = [answers.ask(question, look) for question in rule.questions]
-    yes = _yes_since(found, before.yes_since if before else (), look.now)
-    asked = zip(rule.questions, found, yes, strict=True)
-    truths = [_graded(question, each, since, look.now) for question, each, since in asked]
+    past = before.spells if before and len(before.spells) == len(found) else [{} for _ in found]
+    asked = list(zip(rule.questions, found, past, strict=True))
+    spells = tuple(_spells(question, each, was, look) for question, each, was in asked)
+    truths = [
+        _graded(question, each, spell, look.now)
+        for (question, each, _), spell in zip(asked, spells, strict=True)
+    ]
     truth = max(truths) if rule.combine is Combine.ANY else min(truths)
     since = before.since if before and before.truth is truth else look.now
     boot, holds = look.facts.node.status.node_info.boot_id, truth is Truth.HOLDS
     mark = Mark(
         truth=truth,
         since=since,
-        yes_since=yes,
+        spells=spells,
         confirmed=(before.confirmed if before else None) or (look.now if holds else None),
         evidence=tuple(one.evidence for each in found for one in each.values() if one.evidence),
         boot=boot,
@@ -103,22 +120,44 @@ def _mark(rule: Rule, look: Look, before: Mark | None) -> Mark:
     return replace(mark, confirmed=None) if is_past else mark
 
 
-def _yes_since(
-    found: Sequence[Answers], past: Sequence[Mapping[str, datetime]], now: datetime
-) -> tuple[Mapping[str, datetime], ...]:
-    """Remember since when each subject has answered yes without a break."""
-    known = past if len(past) == len(found) else [{} for _ in found]
-    return tuple(
-        {name: was.get(name, now) for name, one in each.items() if one.truth is Truth.HOLDS}
-        for each, was in zip(found, known, strict=True)
-    )
+def _spells(
+    question: Question, found: Answers, past: Mapping[str, Spell], look: Look
+) -> Mapping[str, Spell]:
+    """Remember how long each subject has answered yes; nobody is well while nothing is known."""
+    is_dark = "" in found and found[""].truth is Truth.UNKNOWN
+    unsaid = Truth.UNKNOWN if is_dark else Truth.FALSE
+    truths = dict.fromkeys(past, unsaid) | {name: one.truth for name, one in found.items()}
+    spells = {name: _spell(question, truth, past.get(name), look) for name, truth in truths.items()}
+    return {name: spell for name, spell in spells.items() if spell is not None}
+
+
+def _spell(question: Question, truth: Truth, past: Spell | None, look: Look) -> Spell | None:
+    """Go on with what lasts: a known good answer ends it, or too long a time without any."""
+    if truth is Truth.HOLDS:
+        return Spell(since=look.now) if past is None else _found_again(question, past, look)
+    if truth is Truth.FALSE or past is None:
+        return None
+    known = answers.known_at(question, look.facts) or past.since
+    lost = past.lost or max(past.since, known)
+    return replace(past, lost=lost) if look.now - lost < _patience(question, look) else None
+
+
+def _found_again(question: Question, past: Spell, look: Look) -> Spell:
+    gap = look.now - (past.lost or look.now)
+    is_another = gap >= _patience(question, look)
+    return Spell(since=look.now if is_another else past.since + gap)
+
+
+def _patience(question: Question, look: Look) -> timedelta:
+    """Say how long a yes is remembered of which nothing is known."""
+    return max(question.lasts, look.facts.patience())
 
 
 def _graded(
-    question: Question, found: Answers, yes: Mapping[str, datetime], now: datetime
+    question: Question, found: Answers, spells: Mapping[str, Spell], now: datetime
 ) -> Truth:
     """Take the greatest answer; one that has not lasted is a suspicion."""
-    since = min(yes.values(), default=None)
+    since = min((each.since for each in spells.values() if each.lost is None), default=None)
     greatest = max(answer.truth for answer in found.values())
     young = since is not None and now - since < question.lasts
     return Truth.SUSPECTED if young else greatest
@@ -126,9 +165,9 @@ def _graded(
 
 def _dues(rule: Rule, mark: Mark, look: Look) -> Iterator[datetime]:
     """Yield the times at which the answer may change although nobody tells us anything."""
-    for question, yes in zip(rule.questions, mark.yes_since, strict=True):
-        yield from (since + question.lasts for since in yes.values())
-        if question.within is not None and yes:
+    for question, spells in zip(rule.questions, mark.spells, strict=True):
+        yield from (each.since + question.lasts for each in spells.values())
+        if question.within is not None and spells:
             yield look.now + LOOK_AGAIN  # what was counted grows old
         changes = answers.due(question, look)
         if changes is not None:

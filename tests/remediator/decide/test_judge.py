@@ -94,6 +94,86 @@ def test_a_level_must_last_without_a_break() -> None:
     assert held.faults() == ("disk-full",)
 
 
+DARK = level(0.01, knowledge=Knowledge.UNKNOWN)
+
+
+def watched(*seen: tuple[float, NodeHealth]) -> Judgement:
+    """Look again and again, each time at something that was heard just then."""
+    found = Judgement()
+    for seconds, said in seen:
+        now = at(seconds)
+        found = judge([rule(question(lasts=30))], facts(said, now), found, now)
+    return found
+
+
+def test_what_is_unknown_for_a_moment_has_not_ended_and_does_not_count() -> None:
+    seen = (0, health(FULL)), (20, health(DARK)), (25, health(FULL))
+
+    dark = watched(*seen[:2])
+    early = watched(*seen, (34, health(FULL)))
+    held = watched(*seen, (35, health(FULL)))
+
+    assert dark.marks["disk-full"].truth is Truth.UNKNOWN
+    assert (early.faults(), early.due) == ((), at(35))
+    assert held.faults() == ("disk-full",)
+
+
+def test_a_rule_is_not_confirmed_while_its_answer_is_unknown() -> None:
+    found = watched((0, health(FULL)), (29, health(DARK)), (40, health(DARK)))
+
+    assert found.marks["disk-full"].truth is Truth.UNKNOWN
+    assert found.faults() == ()
+
+
+def test_what_is_known_to_be_well_in_between_has_ended() -> None:
+    found = watched((0, health(FULL)), (20, health(DARK)), (22, health(ROOMY)), (25, health(FULL)))
+
+    assert found.due == at(55)
+
+
+@pytest.mark.parametrize(("dark", "due"), [(59, 89), (60, 115), (75, 130)])
+def test_what_is_unknown_for_too_long_starts_anew(dark: float, due: float) -> None:
+    full, unknown = health(FULL, refresh=20), health(DARK, refresh=20)
+
+    found = watched((0, full), (25, unknown), (30, unknown), (25 + dark, full))
+
+    assert found.due == at(due)
+
+
+def test_time_in_which_the_agent_was_silent_does_not_count() -> None:
+    asked = rule(question(lasts=300))
+    said = health(FULL, refresh=20)
+    first = judge([asked], facts(said, NOON), Judgement(), NOON)
+    silent = judge([asked], facts(said, NOON), first, at(60))
+
+    back = judge([asked], facts(said, at(200)), silent, at(200))
+
+    assert silent.marks["disk-full"].truth is Truth.UNKNOWN
+    assert not judge([asked], facts(said, at(499)), back, at(499)).faults()
+    assert judge([asked], facts(said, at(500)), back, at(500)).faults() == ("disk-full",)
+
+
+def test_an_unknown_subject_neither_confirms_another_nor_loses_its_time() -> None:
+    asked = rule(question(lasts=30))
+    full_data = level(0.01, subject="/data")
+    first = judge([asked], facts(health(FULL)), Judgement(), NOON)
+
+    other = judge([asked], facts(health(DARK, full_data), at(29)), first, at(29))
+    later = judge([asked], facts(health(DARK, full_data), at(40)), other, at(40))
+    both = judge([asked], facts(health(FULL, full_data), at(41)), later, at(41))
+
+    assert later.marks["disk-full"].truth is Truth.SUSPECTED
+    assert both.due == at(42)
+
+
+def test_a_subject_that_is_gone_from_a_whole_report_has_ended() -> None:
+    one, other = health(FULL), health(level(0.5, subject="/data"))
+
+    found = watched((0, one), (20, other), (25, one))
+
+    assert found.due == at(55)
+
+
 def test_each_subject_has_to_last_by_itself() -> None:
     asked = rule(question(lasts=30))
     one, other = health(level(0.01)), health(level(0.5), level(0.01, subject="/data"))
