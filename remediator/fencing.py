@@ -10,7 +10,7 @@ from nodehealth.kube import errors
 from nodehealth.kube.objects import NODES, PODS, Node
 from nodehealth.kube.patches import Operation
 from nodehealth.repair import Fencing, NodeRepair, Phase
-from remediator.actions import SupersededError, Tools, claim
+from remediator.actions import SupersededError, Tools, claim, unclaim
 from remediator.decide import eviction, fencing, marks, rungs
 from remediator.decide.fencing import (
     Alive,
@@ -127,11 +127,12 @@ async def _switch_off(scene: Scene, tools: Tools) -> Outcome:
     if tools.provider is None:
         message = "the policy names no provider that could switch the machine off"
         return rungs.surrender(Reason.NOT_FENCED, message)
-    key = await claim(scene.record.repair, fencing.ORDER, tools)
+    repair = scene.record.repair
+    key = await claim(repair, fencing.ORDER, tools)
     try:
-        await tools.provider.fence(scene.record.repair.spec.target, key, tools.client)
+        await tools.provider.fence(repair.spec.target, key, tools.client)
     except UnableError as unable:
-        await _forget_order(scene)
+        await unclaim(repair, tools)
         return rungs.surrender(Reason.NOT_FENCED, str(unable))
     except ProviderError as unclear:
         await scene.record.enter(Phase.FENCING, "", str(unclear))
@@ -140,13 +141,6 @@ async def _switch_off(scene: Scene, tools: Tools) -> Outcome:
 
 def _again(tools: Tools) -> timedelta:
     return min(_AGAIN, tools.manners.again)
-
-
-async def _forget_order(scene: Scene) -> None:
-    """Take back a claim that certainly led to nothing; of an earlier one nobody knows."""
-    status = scene.record.repair.status
-    if status.intent is not None and status.intent.attempt == 1:
-        await scene.record.note(structs.replace(status, intent=None))
 
 
 async def _mark(step: PutOutOfService | PutBack, node: Node | None, tools: Tools) -> timedelta:

@@ -121,6 +121,19 @@ async def claim(repair: NodeRepair, action: str, tools: Tools) -> str:
     return intent.key
 
 
+async def unclaim(repair: NodeRepair, tools: Tools) -> None:
+    """Take back a claim whose order was refused, so that nobody waits for what never comes.
+
+    Only the first claim is taken back: whether an earlier order came through, nobody knows.
+
+    Args:
+        repair: The repair as it was before the claim.
+        tools: What the order was claimed with.
+    """
+    if repair.status.intent is None:
+        await tools.record(repair.status)
+
+
 def _intent(repair: NodeRepair, action: str, now: datetime) -> Intent:
     before = repair.status.intent
     attempt = before.attempt + 1 if before is not None else 1

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from nodehealth import quantities
 from nodehealth.repair import NodeRepair
-from remediator.actions import Action, Done, Failed, Going, Progress, Tools, claim
+from remediator.actions import Action, Done, Failed, Going, Progress, Tools, claim, unclaim
 from remediator.providers import MachineState, Provider, ProviderError, UnableError
 
 
@@ -54,9 +54,16 @@ class Replace(Action):
             spent = quantities.spoken(self.patience)
             return Failed(message=f"no successor joined the cluster within {spent}")
         if state is MachineState.PRESENT and self._may_ask(repair, tools.clock()):
-            key = await claim(repair, "replace", tools)
-            await provider.replace(target, key, tools.client)
+            await self._order(repair, provider, tools)
         return Going(message="waits for the machine's successor", again=self.again)
+
+    async def _order(self, repair: NodeRepair, provider: Provider, tools: Tools) -> None:
+        key = await claim(repair, "replace", tools)
+        try:
+            await provider.replace(repair.spec.target, key, tools.client)
+        except UnableError:
+            await unclaim(repair, tools)
+            raise
 
     def _may_ask(self, repair: NodeRepair, now: datetime) -> bool:
         intent = repair.status.intent

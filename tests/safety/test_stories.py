@@ -17,7 +17,7 @@ from nodehealth.kube.objects import NODES, PODS, Node
 from nodehealth.ledger import REPAIR_LEDGERS, Disruption, RepairLedger
 from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair, Phase, Target
 from remediator.files import Loaded
-from remediator.providers import MachineState, Provider
+from remediator.providers import MachineState, Provider, UnableError
 from remediator.providers.simulator import MACHINES, Simulator
 from remediator.replica import Replica
 from remediator.rules.policy import Limit, Policy
@@ -387,3 +387,24 @@ async def test_a_successor_of_another_name_frees_the_slot(takes: int) -> None:
             "ReplacedElsewhere",
         )
         assert (after.status.slots, after.status.cordons) == ({}, {})
+
+
+class Refusing(Simulator):
+    """An owner of machines that replaces none."""
+
+    async def replace(self, target: Target, key: str, client: Client) -> None:
+        """Refuse the order."""
+        raise UnableError("the quota is spent")
+
+
+@virtualtime.played
+async def test_an_owner_that_refuses_to_replace_a_machine_leaves_the_slot_to_others() -> None:
+    async with staged() as scene:
+        scene.cluster.inject("w-1", full())
+        async with scene.remediator(provider=Refusing()):
+            await minutes(5)
+
+        hopeless = await scene.repair("w-1")
+        assert hopeless.status.phase is Phase.NEEDS_HUMAN
+        assert "the quota is spent" in hopeless.status.message
+        assert (await scene.ledger()).status.slots == {}

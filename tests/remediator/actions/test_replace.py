@@ -11,7 +11,7 @@ from nodehealth.repair import NodeRepair, NodeRepairStatus, Phase, Target
 from remediator.actions import Done, Failed, Going, Progress, SupersededError, Tools
 from remediator.actions.replace import Replace
 from remediator.pacing import Pacing
-from remediator.providers import MachineState, Provider
+from remediator.providers import MachineState, Provider, UnableError
 from remediator.rules.policy import DrainManners
 from tests.builders import NOON, at, repair
 from tests.nodehealth.kube.fakes import Scripted
@@ -23,6 +23,8 @@ class Owner(Provider):
 
     orders: list[str] = field(default_factory=list)
     states: list[MachineState] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+    """Why it refuses what is ordered from now on."""
 
     async def state(self, target: Target, client: Client) -> MachineState:
         """Return the next state, and the last one for ever."""
@@ -30,6 +32,8 @@ class Owner(Provider):
 
     async def replace(self, target: Target, key: str, client: Client) -> None:
         """Take the order."""
+        if self.refusals:
+            raise UnableError(self.refusals[-1])
         self.orders.append(key)
 
 
@@ -164,3 +168,20 @@ async def test_an_order_claimed_too_long_ago_is_not_given() -> None:
         await replacing.run(after=0)
 
     assert replacing.owner.orders == []
+
+
+async def test_an_order_that_is_refused_is_forgotten_and_waited_for_by_nobody() -> None:
+    replacing = Replacing(MachineState.PRESENT)
+    replacing.owner.refusals.append("the quota is spent")
+
+    assert await replacing.run(after=0) == Failed(message="the quota is spent")
+    assert issued(replacing) is None
+
+
+async def test_a_refusal_of_a_second_order_says_nothing_of_the_first() -> None:
+    replacing = Replacing(MachineState.PRESENT)
+    await replacing.run(after=0)
+    replacing.owner.refusals.append("the quota is spent")
+
+    assert await replacing.run(after=120) == Failed(message="the quota is spent")
+    assert issued(replacing) == at(120)
