@@ -3,8 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import timedelta
 from random import Random
+from typing import Final
 
+from nodehealth.kit import loops
 from nodehealth.kit.clocks import Clock
 from nodehealth.kube.client import Client
 from nodehealth.ledger import RepairLedger
@@ -22,6 +25,9 @@ from remediator.tell import Tell
 from remediator.told import Told
 
 logger = logging.getLogger(__name__)
+
+_FIRST_PAUSE: Final = timedelta(seconds=1)
+_LONGEST_PAUSE: Final = timedelta(seconds=30)
 
 
 class Telling:
@@ -70,11 +76,20 @@ class Telling:
             del self._problems[subject]  # of another term: what still holds is found again
         while True:
             self._changed.clear()
-            self._herald = self._new_herald()
             async with asyncio.TaskGroup() as tasks:
-                telling = tasks.create_task(self._herald.run(), name="herald")
+                telling = tasks.create_task(self._keep_telling(), name="herald")
                 await self._changed.wait()
                 telling.cancel()
+
+    async def _keep_telling(self) -> None:
+        """Have another herald whenever one fails: nobody's repair may end with it."""
+        for pause in loops.backoff(_FIRST_PAUSE, _LONGEST_PAUSE, random=self._random):
+            await loops.survived(self._herald_once, name="telling people")
+            await asyncio.sleep(pause.total_seconds())
+
+    async def _herald_once(self) -> None:
+        self._herald = self._new_herald()
+        await self._herald.run()
 
     async def phase(self, repair: NodeRepair) -> None:
         """Tell of the phase that a repair has entered."""

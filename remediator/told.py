@@ -27,6 +27,9 @@ _SHARDS: Final = "0123456789abcdef"
 """One ConfigMap for each first digit of a fingerprint: an object may not exceed 1 MiB."""
 
 
+_HEARD: Final = frozenset({"", *Urgency})
+
+
 class ConfigMap(Object, frozen=True, kw_only=True):
     """Texts by key."""
 
@@ -49,6 +52,13 @@ class Entry(Struct, frozen=True, kw_only=True):
     urgency: Urgency
     told: Mapping[str, str] = {}
     """By receiver, the urgency that it heard of; empty while that is not sure."""
+
+    def __post_init__(self) -> None:
+        """Refuse what no receiver can have heard of."""
+        for receiver, heard in self.told.items():
+            if heard not in _HEARD:
+                wanted = f"expected {', '.join(Urgency)} or nothing"
+                raise ValueError(f"told of {receiver}: {wanted}, got {heard!r}")
 
     def alert(self) -> Alert:
         """Return what can still be told of the incident when nothing else is left of it."""

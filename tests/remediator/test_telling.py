@@ -1,6 +1,8 @@
 """The whole remediator tells people of repairs, of faults that it leaves to them, and of itself."""
 
 import asyncio
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from nodehealth import keys
 from nodehealth.kube.client import Client
@@ -12,8 +14,22 @@ from remediator.rules.policy import Policy
 from simulator import virtualtime
 from tests.builders import health, level, node, rule, rules
 from tests.remediator.leading import Fleet, fleet, leading
-from tests.remediator.receivers import Desk, ToDesk
+from tests.remediator.receivers import Desk, ToDesk, ToForgetfulDesk
 from tests.remediator.test_delivery import outside
+
+
+@dataclass(slots=True, kw_only=True)
+class Broken:
+    """A clock that stands in the way of telling for some time."""
+
+    times: int
+
+    def __call__(self) -> datetime:
+        """Fail, or tell the time."""
+        self.times -= 1
+        if self.times >= 0:
+            raise ValueError("the clock is broken")
+        return virtualtime.clock()()
 
 
 def files(mode: Mode = Mode.OBSERVE, *, ladder: tuple[str, ...] = ("drain",), **to: Desk) -> Loaded:
@@ -110,6 +126,21 @@ async def test_who_leads_next_tells_nothing_twice() -> None:
         await asyncio.sleep(60)
 
     assert desk.said() == [("firing", "info")]
+
+
+@virtualtime.played
+async def test_a_mistake_in_telling_ends_no_repair_and_is_made_good() -> None:
+    here, desk, broken = await fleet(), Desk(), Broken(times=2)
+    one = files(Mode.ENFORCE, ladder=(), desk=desk)
+    to = replace(one, sinks={"desk": ToForgetfulDesk(desk=desk)})
+    async with leading(here, to, outside=replace(outside(), clock=broken)):
+        await sick(here)
+        events = await here.events()
+        await asyncio.sleep(30)
+
+    assert broken.times < 0
+    assert "FaultFound" in events
+    assert desk.said() == [("firing", "page")]
 
 
 @virtualtime.played

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
+import pytest
+
 from nodehealth import keys
 from remediator.decide import alerts
 from remediator.decide.alerts import Alert
@@ -84,10 +86,17 @@ async def test_a_receiver_that_is_no_more_is_forgotten(world: MakeWorld) -> None
     assert (await read(here, "hook", "old")).entries() == ()
 
 
-async def test_what_nobody_can_read_is_forgotten(world: MakeWorld) -> None:
+NO_URGENCY = (
+    '{"incident": "a", "name": "b", "labels": {}, "summary": "", "urgency": "page",'
+    ' "startsAt": "2026-01-01T12:00:00Z", "told": {"hook": "critical"}}'
+)
+
+
+@pytest.mark.parametrize("text", ["nonsense", NO_URGENCY])
+async def test_what_nobody_can_read_is_forgotten(world: MakeWorld, text: str) -> None:
     here = await world()
     name = f"{keys.TOLD}-0"
-    broken = {"metadata": {"name": name}, "data": {"0abc": "nonsense"}}
+    broken = {"metadata": {"name": name}, "data": {"0abc": text}}
     await here.client.create(CONFIG_MAPS, broken, namespace=keys.NAMESPACE)
 
     told = await read(here, "hook")
