@@ -15,6 +15,7 @@ from remediator.decide.moves import (
     DrainAgain,
     Ending,
     Finish,
+    Inquire,
     Mended,
     Move,
     NextRung,
@@ -64,6 +65,8 @@ def _said(move: Move, repair: NodeRepair) -> str:
             return f"{_spoken(move.rung)} goes on{_since(repair)}"
         case Prove():
             return "it is made sure that the silent machine is off, before anything is forced"
+        case Inquire():
+            return "the machine's owner is asked whether a late order is carried out by now"
         case _:
             return _onward(move)
 
