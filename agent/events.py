@@ -14,6 +14,8 @@ from nodehealth.kube.objects import Struct
 
 MOST: Final = 128
 """How many events a report may hold."""
+PROBE: Final = "events"
+"""Under its name the report says that more happened than it holds."""
 KEPT: Final = timedelta(days=1)
 """How long after it happened last an event keeps its history; it counts for the whole boot."""
 
@@ -37,8 +39,8 @@ def fold(
     *,
     boot_id: str,
     now: datetime,
-) -> tuple[tuple[Event, ...], Cursors]:
-    """Count what lies beyond the cursors, and move them.
+) -> tuple[tuple[Event, ...], int, Cursors]:
+    """Count what lies beyond the cursors, say how many events were too many, and move the cursors.
 
     What belongs to another boot is gone; when there are still too many, those that are quiet
     longest go.
@@ -51,8 +53,8 @@ def fold(
         if each.source
     }
     ours = (each for each in events if each.boot_id == boot_id)
-    counted = _count(ours, unread, boot_id)
-    return _kept(_aged(each, now) for each in counted), {**cursors, **read}
+    counted = [_aged(each, now) for each in _count(ours, unread, boot_id)]
+    return _kept(counted), max(0, len(counted) - MOST), {**cursors, **read}
 
 
 def _count(events: Iterable[Event], unread: Iterable[Occurrence], boot_id: str) -> Iterable[Event]:

@@ -31,6 +31,8 @@ class State(Struct, frozen=True, kw_only=True):
     levels: Mapping[str, tuple[Level, ...]] = {}
     """By probe: a probe that falls silent makes its own levels unknown, no others."""
     events: tuple[Event, ...] = ()
+    uncounted: ProbeReport | None = None
+    """That events had to be dropped in this boot: what is not among them may have happened."""
     cursors: Mapping[str, Cursor] = {}
     """By source: what lies behind is counted already."""
     counters: Mapping[str, tuple[Sample, ...]] = {}
@@ -58,6 +60,7 @@ def begin(
         levels={name: _unknown(kept.levels[name]) for name in names if name in kept.levels},
         counters={name: kept.counters[name] for name in names if name in kept.counters},
         events=kept.events,
+        uncounted=kept.uncounted,
         cursors=kept.cursors,
     )
 
@@ -90,13 +93,14 @@ def answered(
         levels.fold(before.get((each.name, each.subject)), each, signals[each.name].grid, now)
         for each in told
     )
-    happened, cursors = events.fold(
+    happened, dropped, cursors = events.fold(
         state.events, state.cursors, news, boot_id=state.boot_id, now=now
     )
     return msgspec.structs.replace(
         state,
         levels={**state.levels, probe: now_known},
         events=happened,
+        uncounted=state.uncounted or (_uncounted(now) if dropped else None),
         cursors=cursors,
         counters={**state.counters, probe: counters.samples(counted)},
         reports={**state.reports, probe: _verdict(state.reports.get(probe), probe, told, now)},
@@ -116,6 +120,7 @@ def unanswered(state: State, probe: str, how: ProbeState, message: str, now: dat
 
 def status(state: State, *, agent_version: str) -> NodeHealthStatus:
     """Return the report, in an order that depends on nothing but its content."""
+    reports = [*state.reports.values(), *([state.uncounted] if state.uncounted else [])]
     everything = map(_told, chain.from_iterable(state.levels.values()))
     return NodeHealthStatus(
         node_uid=state.node_uid,
@@ -123,7 +128,7 @@ def status(state: State, *, agent_version: str) -> NodeHealthStatus:
         agent_version=agent_version,
         levels=tuple(sorted(everything, key=lambda level: (level.name, level.subject))),
         events=state.events,
-        probes=tuple(state.reports[name] for name in sorted(state.reports)),
+        probes=tuple(sorted(reports, key=lambda report: report.name)),
     )
 
 
@@ -175,6 +180,11 @@ def _check_owners(state: State, probe: str, told: Sequence[Reading]) -> None:
             raise ReadingError(f"{each.name} of {each.subject!r}: probe {owner} reports it already")
     if len({(each.name, each.subject) for each in told}) < len(told):
         raise ReadingError(f"{probe}: expected one reading a level, got one of them twice")
+
+
+def _uncounted(now: datetime) -> ProbeReport:
+    message = f"more than {events.MOST} different events in this boot: some were dropped"
+    return _report(None, events.PROBE, ProbeState.FAILED, message, now)
 
 
 def _verdict(

@@ -16,6 +16,8 @@ from remediator.rules.rule import Question
 
 REPORT: Final = "report"
 """The probe under whose name an agent says that its report is not whole."""
+EVENTS: Final = "events"
+"""The probe under whose name it says that more happened in this boot than it could count."""
 
 
 class Truth(IntEnum):
@@ -75,10 +77,10 @@ def ask(question: Question, at: Look) -> Answers:
     if at.report is None:
         return _UNKNOWN
     if signal.kind is Kind.EVENT:
-        return _counted(question, at.report, at)
+        counted = _counted(question, at.report, at)
+        return _doubted(counted) if _lacks(at.report, REPORT, EVENTS) else counted
     found = _about(question, at.reported.get(signal.name, ()), at)
-    nothing_bad = all(each.truth is Truth.FALSE for each in found.values())
-    return _UNKNOWN if nothing_bad and (not found or _is_partial(at.report)) else found
+    return _doubted(found) if not found or _lacks(at.report, REPORT) else found
 
 
 def known_at(question: Question, facts: Facts) -> datetime | None:
@@ -154,9 +156,15 @@ def _node_time(report: NodeHealthStatus, at: Look) -> datetime:
     return report.reported_at + (at.now - at.facts.heard_at)
 
 
-def _is_partial(report: NodeHealthStatus) -> bool:
-    """Say whether the agent had to leave something out: then nothing bad seen is no good sign."""
-    return any(each.name == REPORT and each.state is ProbeState.FAILED for each in report.probes)
+def _lacks(report: NodeHealthStatus, *names: str) -> bool:
+    """Say whether the agent had to leave something out."""
+    return any(each.name in names and each.state is ProbeState.FAILED for each in report.probes)
+
+
+def _doubted(found: Answers) -> Answers:
+    """Say that it is unknown: when not all was told, nothing bad seen is no good sign."""
+    nothing_bad = all(each.truth is Truth.FALSE for each in found.values())
+    return {**found, **_UNKNOWN} if nothing_bad else found
 
 
 def _holds(question: Question, names: Mapping[str, object]) -> Truth:

@@ -177,6 +177,26 @@ def test_when_there_are_too_many_events_those_that_are_quiet_longest_go_first() 
     assert [each.fields["code"] for each in known.events] == list(range(22, 150))
 
 
+@pytest.mark.parametrize(("events", "told"), [(128, []), (129, ["events"])])
+def test_that_events_were_dropped_is_said_for_the_rest_of_the_boot(
+    events: int, told: list[str]
+) -> None:
+    full = state.answered(fresh(), "gpu", [xid(n, code=n) for n in range(events)], NOON)
+    later = state.answered(fresh(full), "gpu", [], minute(1))
+    probes = {each.name: each for each in state.status(later, agent_version="").probes}
+
+    assert sorted(probes.keys() - {"disk", "gpu"}) == told
+    assert all(
+        (probes[each].state, probes[each].since) == (ProbeState.FAILED, NOON) for each in told
+    )
+
+
+def test_after_a_reboot_all_events_are_counted_again() -> None:
+    full = state.answered(fresh(), "gpu", [xid(n, code=n) for n in range(129)], NOON)
+
+    assert fresh(full, boot_id="b2").uncounted is None
+
+
 def test_what_happened_in_another_boot_is_told_no_more() -> None:
     earlier = state.answered(fresh(), "gpu", [xid(1)], NOON)
 

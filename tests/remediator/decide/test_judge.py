@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from nodehealth.health import NodeHealth, ProbeReport, ProbeState
+from nodehealth.health import Event, Level, NodeHealth, ProbeReport, ProbeState
 from nodehealth.kube.objects import NodeInfo
 from nodehealth.signals import Knowledge
 from remediator.decide.answers import Truth
@@ -346,6 +346,36 @@ def test_a_report_that_is_not_whole_is_no_good_sign() -> None:
 
     assert truth(rule(), structs.replace(health(), status=partial)) is Truth.UNKNOWN
     assert truth(rule(), structs.replace(health(), status=bad)) is Truth.HOLDS
+
+
+def partial(probe: str, *signals: Level | Event) -> NodeHealth:
+    left_out = ProbeReport(name=probe, state=ProbeState.FAILED, since=NOON)
+    status = structs.replace(health(*signals).status, probes=(left_out,))
+    return structs.replace(health(), status=status)
+
+
+@pytest.mark.parametrize("probe", ["report", "events"])
+def test_an_event_that_may_have_been_left_out_is_unknown(probe: str) -> None:
+    asked = rule(question("code == 79", signal="gpu.xid"))
+
+    assert truth(asked, partial(probe, xid(13))) is Truth.UNKNOWN
+    assert truth(asked, partial(probe, xid(79))) is Truth.HOLDS
+
+
+def test_too_few_of_an_event_are_unknown_when_some_may_have_been_left_out() -> None:
+    asked = rule(question("code == 31", signal="gpu.xid", count=3))
+
+    assert truth(asked, partial("report", xid(31))) is Truth.UNKNOWN
+
+
+def test_events_that_were_left_out_cast_no_doubt_on_levels() -> None:
+    assert truth(rule(), partial("events", ROOMY)) is Truth.FALSE
+
+
+def test_what_is_well_in_a_report_that_is_not_whole_has_ended() -> None:
+    found = watched((0, health(FULL)), (20, partial("report", ROOMY)), (25, health(FULL)))
+
+    assert found.due == at(55)
 
 
 @pytest.mark.parametrize("ahead", [-900, 0, 86_400])
