@@ -1,7 +1,8 @@
 """What happens next in a repair, said in sentences."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from typing import Final
 
 from nodehealth import quantities
 from nodehealth.kube.objects import Metadata
@@ -52,6 +53,12 @@ def _sentence(repair: NodeRepair, coming: Next) -> str:
     return f"Next: {_said(coming.move, repair)}."
 
 
+_ASKED: Final[Mapping[type[Prove | Inquire], str]] = {
+    Prove: "it is made sure that the silent machine is off, before anything is forced",
+    Inquire: "the machine's owner is asked whether a late order is carried out by now",
+}
+
+
 def _said(move: Move, repair: NodeRepair) -> str:
     match move:
         case Rest():
@@ -63,10 +70,8 @@ def _said(move: Move, repair: NodeRepair) -> str:
             return "it asks for a disruption slot, and would get it now"
         case Climb():
             return f"{_spoken(move.rung)} goes on{_since(repair)}"
-        case Prove():
-            return "it is made sure that the silent machine is off, before anything is forced"
-        case Inquire():
-            return "the machine's owner is asked whether a late order is carried out by now"
+        case Prove() | Inquire():
+            return _ASKED[type(move)]
         case _:
             return _onward(move)
 
