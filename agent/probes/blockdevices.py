@@ -21,7 +21,8 @@ NOT_LIVE: Final = "nvme.not_live"
 class BlockDevices(Probe):
     """Watches the disks under the host's own filesystems, and every NVMe controller.
 
-    A disk that carries only volumes of pods is not missed: it leaves with its pod.
+    A disk that carries only volumes of pods is not missed: it leaves with its pod. Nor is one
+    from which all was unmounted while it was there: somebody may well take it away.
     """
 
     devices: tuple[str, ...] = ()
@@ -48,7 +49,7 @@ class BlockDevices(Probe):
             if name == MISSING and level.value is not None
         }
         for disk in storage.disks:
-            if disk.is_in_use or disk.name in learned or disk.name in self.devices:
+            if disk.is_in_use or disk.name in self.devices:
                 yield _there(disk)
         for name, level in learned.items():
             if name not in there:

@@ -113,6 +113,24 @@ async def test_a_volume_that_left_with_its_pod_is_not_missed(tree: Tree) -> None
     assert (MISSING, "nvme2n1") not in await watch.look()
 
 
+async def unmounted(tree: Tree, *, named: tuple[str, ...] = ()) -> dict[tuple[str, str], object]:
+    """Unmount the data disk, look, take it away, and look again."""
+    watch = Watch(tree, probe=BlockDevices(devices=named))
+    await watch.look()
+    tree.mounts({"/": "8:1 /dev/sda1"})
+    await watch.look()
+    tree.unplug("nvme1n1")
+    return {**await watch.look()}
+
+
+async def test_a_disk_that_was_unmounted_before_it_was_detached_is_not_missed(tree: Tree) -> None:
+    assert await unmounted(tree) == {(MISSING, "sda"): 0}
+
+
+async def test_a_disk_that_is_named_is_missed_though_it_was_unmounted(tree: Tree) -> None:
+    assert (await unmounted(tree, named=("nvme1n1",)))[MISSING, "nvme1n1"] == 1
+
+
 async def test_a_disk_that_is_named_is_missed_without_a_filesystem(tree: Tree) -> None:
     watch = Watch(tree, probe=BlockDevices(devices=("nvme2n1",)))
     await watch.look()
