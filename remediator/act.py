@@ -237,8 +237,8 @@ class Act:
         return _AT_ONCE
 
     async def _refused(self, refused: Refused, scene: Scene, phase: Phase) -> Again:
-        repair = scene.record.repair
-        message, again = self.queueing.refused(refused, repair, scene.around.repairs)
+        repair, around = scene.record.repair, scene.around
+        message, again = self.queueing.refused(refused, repair, around.repairs, around.scopes)
         await scene.record.enter(phase, _REASONS.get(refused.why, refused.why), message)
         return again
 

@@ -1,13 +1,13 @@
 """When each repair that was refused asks again: who waits for time, when its own time has come."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
 from nodehealth.kit.clocks import Clock
 from nodehealth.repair import NodeRepair
 from remediator.decide import plan
-from remediator.decide.limits import Refused, Why
+from remediator.decide.limits import Refused, Scope, Why
 
 WAIT_AGAIN: Final = timedelta(seconds=30)
 """How often a repair that waits for others looks again although nobody told it to."""
@@ -37,12 +37,16 @@ class Queueing:
         return max(timedelta(), until - self._clock())
 
     def refused(
-        self, refused: Refused, repair: NodeRepair, repairs: Iterable[NodeRepair]
+        self,
+        refused: Refused,
+        repair: NodeRepair,
+        repairs: Iterable[NodeRepair],
+        scopes: Mapping[str, Scope],
     ) -> tuple[str, timedelta]:
         """Return what a refusal means for a repair among the others, and when it asks again."""
         if refused.after is None:
             return refused.message, WAIT_AGAIN
-        ahead = plan.ahead(repair, repairs)
+        ahead = plan.ahead(repair, repairs, scopes)
         again = min(refused.after + ahead * refused.every, QUEUE_AGAIN)
         self._until[repair.metadata.name] = refused.why, self._clock() + again
         crowd = f", and {ahead} of its pool go before this one" if ahead else ""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nodehealth.repair import Mode, NodeRepair
+from remediator.decide import plan
 from remediator.decide.limits import Scope
 from remediator.decide.moves import View, Wellness
 from remediator.providers import Provider
@@ -39,10 +40,13 @@ class Scene:
 
     def scopes(self) -> tuple[Scope, ...]:
         """Return the scopes whose limits the repair falls under."""
-        names = (self.view.repair.spec.target.pool, CLUSTER)
-        return tuple(self.around.scopes.get(name) or _nobody(name) for name in names)
+        repair, node, around = self.view.repair, self.view.node, self.around
+        present = around.policy.pool_of(node) if node is not None else ""
+        names = (*plan.pools(repair, around.scopes, present), CLUSTER)
+        name = repair.spec.target.node
+        return tuple(around.scopes.get(scope) or _only(scope, name) for scope in names)
 
 
-def _nobody(scope: str) -> Scope:
-    """Return a scope that has lost its last node: its slots still count."""
-    return Scope(name=scope, members=frozenset(), out=frozenset())
+def _only(scope: str, node: str) -> Scope:
+    """Return a scope of which the cache knows no node yet; this one is in it all the same."""
+    return Scope(name=scope, members=frozenset({node}), out=frozenset())

@@ -134,5 +134,5 @@ def _held(move: Move, repair: NodeRepair, sight: Sight, book: Rulebook, fleet: F
 
 
 def _mine(repair: NodeRepair, scopes: Mapping[str, Scope]) -> tuple[Scope, ...]:
-    names = (repair.spec.target.pool, CLUSTER)
+    names = (*plan.pools(repair, scopes), CLUSTER)
     return tuple(scopes[name] for name in names if name in scopes)

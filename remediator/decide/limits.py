@@ -135,7 +135,8 @@ def disrupt(
 ) -> Admitted | Refused:
     """Admit a disruption of a cordoned node if every scope has room for it.
 
-    Those on whose nodes others are at work take room as our own slots do.
+    Those on whose nodes others are at work take room as our own slots do. The slot is one of the
+    first pool among the scopes, in which the node is now.
     """
     target, status = repair.spec.target, ledger.status
     if ledger.spec.disruption is Disruption.CLOSED:
@@ -155,7 +156,7 @@ def disrupt(
         node_uid=target.node_uid,
         repair=repair.metadata.name,
         acquired_at=now,
-        pool=target.pool,
+        pool=next((each.name for each in scopes if each.name != CLUSTER), target.pool),
     )
     changed = structs.replace(paid, epoch=epoch, slots={**status.slots, target.node: slot})
     return Admitted(ledger=structs.replace(ledger, status=changed), epoch=epoch)

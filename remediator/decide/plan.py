@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from nodehealth.keys import CONTROL_PLANE_LABEL, GPU_RESOURCE, INSTANCE_TYPE_LABEL
@@ -141,28 +142,49 @@ def turn(
 ) -> Turn:
     """Let the worst fault go first, then the one that has waited longest.
 
-    Only those count as ahead whose own pool has room: a full pool never holds up another one.
+    Only those count as ahead whose own pools have room: a full pool never holds up another one.
     """
-    free = {name: limits.free_slots(ledger, scope, policy) for name, scope in scopes.items()}
-    pool = repair.spec.target.pool
-    room = {name: most for name in (pool, CLUSTER) if (most := free.get(name, 0)) > 0}
+
+    @cache
+    def free(name: str) -> int:
+        return limits.free_slots(ledger, scopes[name], policy) if name in scopes else 0
+
+    names = (*pools(repair, scopes), CLUSTER)
+    room = {name: free(name) for name in names if free(name) > 0}
     if not room:
         return Turn(granted=True)
     mine = rank(repair)
-    ahead = [each for each in repairs if free.get(_pool(each), 0) > 0 and _is_ahead(each, mine)]
+    before = [(each, pools(each, scopes)) for each in repairs if _is_ahead(each, mine)]
+    able = [(each, where) for each, where in before if all(free(name) > 0 for name in where)]
     for name, most in room.items():
-        rivals = [each for each in ahead if name in {CLUSTER, _pool(each)}]
+        rivals = [each for each, where in able if name in {CLUSTER, *where}]
         if most <= len(rivals):
             first = min(rivals, key=rank).spec.target.node
             return Turn(granted=False, message=f"{first} has waited longer for a disruption slot")
     return Turn(granted=True)
 
 
-def ahead(repair: NodeRepair, repairs: Iterable[NodeRepair]) -> int:
+def pools(repair: NodeRepair, scopes: Mapping[str, Scope], present: str = "") -> tuple[str, ...]:
+    """Name the pools whose limits a repair falls under, the one that its node is in now first.
+
+    The one that the repair was opened in counts too while it has nodes: a pool that a policy has no
+    more, or that lost them all, has nothing left to protect.
+
+    Args:
+        repair: The repair.
+        scopes: Every pool and the cluster by name, as the cache has them.
+        present: The pool of its node as just read; without it the cache is asked.
+    """
+    frozen = repair.spec.target.pool
+    now = present or _pool(repair, scopes)
+    return (now, frozen) if frozen != now and _has_nodes(scopes.get(frozen)) else (now,)
+
+
+def ahead(repair: NodeRepair, repairs: Iterable[NodeRepair], scopes: Mapping[str, Scope]) -> int:
     """Count the repairs of the same pool that wait for the same as this one and go before it."""
-    mine, pool = rank(repair), _pool(repair)
+    mine, pool, stage = rank(repair), _pool(repair, scopes), _stage(repair)
     return sum(
-        _pool(each) == pool and _stage(each) is _stage(repair) and rank(each) < mine
+        _stage(each) is stage and rank(each) < mine and _pool(each, scopes) == pool
         for each in repairs
         if each.spec.mode is Mode.ENFORCE and each.status.reason not in _HELD_UP
     )
@@ -209,5 +231,12 @@ def _age(repair: NodeRepair) -> tuple[float, str]:
     return created.timestamp() if created else 0.0, repair.metadata.name
 
 
-def _pool(repair: NodeRepair) -> str:
-    return repair.spec.target.pool
+def _pool(repair: NodeRepair, scopes: Mapping[str, Scope]) -> str:
+    """Name the pool that a repair's node is in now; one that is away is in none but its old one."""
+    target = repair.spec.target
+    known = (name for name, scope in scopes.items() if target.node in scope.members)
+    return next((name for name in known if name != CLUSTER), target.pool)
+
+
+def _has_nodes(scope: Scope | None) -> bool:
+    return scope is not None and bool(scope.members)

@@ -201,3 +201,25 @@ async def test_nodes_move_to_the_pools_of_the_new_policy(tmp_path: Path) -> None
 
         pools = {each.spec.target.node: each.spec.target.pool for each in await here.repairs()}
         assert pools == {"n1": "all", "n2": "every"}
+
+
+@virtualtime.played
+async def test_who_waits_for_a_slot_is_held_to_the_pool_that_its_node_is_in_now(
+    tmp_path: Path,
+) -> None:
+    here, mounted = await fleet(), Mounted(tmp_path)
+    enforced = POLICY.replace("observe", "enforce")
+    none = "name: all, limits: {cordoned: 3, disrupted: 0}"
+    mounted.write(policy=enforced.replace("name: all, limits: {cordoned: 3, disrupted: 3}", none))
+    async with at_work(here, mounted):
+        await sick(here, "n1", "n2")
+        before = (await here.agent.get(REPAIR_LEDGERS, "default")).status.slots
+        one = "name: every, limits: {cordoned: 3, disrupted: 1}"
+        mounted.write(
+            policy=enforced.replace("name: all, limits: {cordoned: 3, disrupted: 3}", one)
+        )
+        await asyncio.sleep(12)
+
+        slots = (await here.agent.get(REPAIR_LEDGERS, "default")).status.slots
+        assert not before
+        assert [slot.pool for slot in slots.values()] == ["every"]

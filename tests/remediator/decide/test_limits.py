@@ -336,6 +336,13 @@ def test_no_sequence_of_admissions_breaks_a_limit(steps: list[tuple[str, bool]],
         assert limits.free_slots(state, scope(), rules) == most - len(state.status.slots)
 
 
+def test_a_slot_is_one_of_the_pool_that_its_node_is_in_now() -> None:
+    answer = disrupt(ledger(), "n1", policy(pools=2), scope("pool1"), scope("pool0"), scope())
+
+    assert isinstance(answer, Admitted)
+    assert answer.ledger.status.slots["n1"].pool == "pool1"
+
+
 def test_free_slots_of_a_pool() -> None:
     taken = ledger(slots={"n2": slot(1, name="n2", pool="pool0")})
 

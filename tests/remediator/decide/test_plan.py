@@ -1,5 +1,7 @@
 """One repair a node, the worst fault first, and slots for whoever waits longest."""
 
+from collections.abc import Collection, Mapping
+
 from msgspec import structs
 
 from nodehealth.keys import CONTROL_PLANE_LABEL
@@ -143,7 +145,12 @@ def test_a_node_belongs_to_the_first_pool_that_fits() -> None:
 
 
 def turn(
-    mine: NodeRepair, *others: NodeRepair, free: int = 1, pool_free: int = 1, taken: int = 0
+    mine: NodeRepair,
+    *others: NodeRepair,
+    free: int = 1,
+    pool_free: int = 1,
+    taken: int = 0,
+    moved: Mapping[str, Collection[str]] | None = None,
 ) -> Turn:
     limit = Limit(cordoned=(9,), disrupted=(pool_free + taken,))
     policy = Policy(
@@ -151,11 +158,21 @@ def turn(
         pools=(Pool(name="a", labels={}, limit=limit), Pool(name="b", labels={}, limit=limit)),
     )
     slots = {f"s{n}": slot(n + 1, name=f"s{n}", pool="a") for n in range(taken)}
-    members = frozenset({"n1", "n2", "n3"})
-    scopes = {
-        name: Scope(name=name, members=members, out=frozenset()) for name in ("a", "b", CLUSTER)
+    repairs = (mine, *others)
+    lived_in = {
+        pool: [each.spec.target.node for each in repairs if each.spec.target.pool == pool]
+        for pool in ("a", "b")
     }
-    return plan.turn(mine, (mine, *others), ledger(slots=slots), scopes, policy)
+    scopes = scopes_of(moved or lived_in)
+    return plan.turn(mine, repairs, ledger(slots=slots), scopes, policy)
+
+
+def scopes_of(pools: Mapping[str, Collection[str]]) -> dict[str, Scope]:
+    everybody = [name for names in pools.values() for name in names]
+    return {
+        name: Scope(name=name, members=frozenset(members), out=frozenset())
+        for name, members in {CLUSTER: everybody, **pools}.items()
+    }
 
 
 def waiting(
@@ -190,6 +207,35 @@ def test_a_full_pool_does_not_hold_up_another_one() -> None:
     stuck, other = waiting("n2", 0, pool="a"), waiting("n1", 60, pool="b")
 
     assert turn(other, stuck, free=1, pool_free=0, taken=1).granted
+
+
+def test_a_node_queues_in_the_pool_that_it_is_in_now() -> None:
+    early, late = waiting("n2", 0, pool="a"), waiting("n1", 60, pool="b")
+    parted, together = {"a": ["n2"], "b": ["n1"]}, {"b": ["n1", "n2"]}
+
+    assert turn(late, early, free=9, moved=parted).granted
+    assert not turn(late, early, free=9, moved=together).granted
+
+
+def test_who_is_held_up_by_the_pool_that_it_was_in_holds_up_nobody() -> None:
+    early, late = waiting("n2", 0, pool="a"), waiting("n1", 60, pool="b")
+    moved = {"a": ["n3"], "b": ["n1", "n2"]}
+
+    assert turn(late, early, free=1, pool_free=0, taken=1, moved=moved).granted
+
+
+def test_a_repair_falls_under_the_pool_of_its_node_and_under_its_old_one_while_that_has_nodes() -> (
+    None
+):
+    one = repair("n1", pool="a")
+    both = scopes_of({"a": ["n2"], "b": ["n1"]})
+
+    assert plan.pools(one, scopes_of({"a": ["n1"]})) == ("a",)
+    assert plan.pools(one, both) == ("b", "a")
+    assert plan.pools(one, both, "c") == ("c", "a")
+    assert plan.pools(one, scopes_of({"a": [], "b": ["n1"]})) == ("b",)
+    assert plan.pools(one, scopes_of({"b": ["n1"]})) == ("b",)
+    assert plan.pools(one, scopes_of({"b": []})) == ("a",)
 
 
 def test_who_only_watches_or_works_is_not_in_the_queue() -> None:
@@ -232,9 +278,9 @@ def test_who_waits_for_the_same_in_the_same_pool_is_counted_ahead() -> None:
     confirmed = repair("n2", created=at(0), pool="a")
     worse = waiting("n6", 300, severity=Severity.WARNING)
 
-    assert plan.ahead(mine, (mine, later, elsewhere, cordoned, confirmed, worse)) == 1
-    assert plan.ahead(worse, (mine, later, elsewhere, cordoned, confirmed, worse)) == 3
-    assert plan.ahead(confirmed, (mine, cordoned, confirmed)) == 0
+    assert plan.ahead(mine, (mine, later, elsewhere, cordoned, confirmed, worse), {}) == 1
+    assert plan.ahead(worse, (mine, later, elsewhere, cordoned, confirmed, worse), {}) == 3
+    assert plan.ahead(confirmed, (mine, cordoned, confirmed), {}) == 0
 
 
 def test_only_rules_that_ask_something_else_have_changed() -> None:
