@@ -106,7 +106,8 @@ def cordon(
     node, status = repair.spec.target.node, ledger.status
     for scope in scopes:
         most = _most(policy, ledger, scope, _cordoned)
-        out = len((scope.out | _admitted(ledger, scope)) - {node})
+        held = _admitted(ledger, scope)
+        out = _both(scope.out, held) - (node in scope.out or node in held)
         if node not in scope.out and out + 1 > most:
             return Refused(
                 why=Why.CORDON_LIMIT,
@@ -172,7 +173,7 @@ def usage(ledger: RepairLedger, scope: Scope, policy: Policy) -> Usage:
     return Usage(
         scope=scope.name,
         nodes=len(scope.members),
-        out=len(scope.out | _admitted(ledger, scope)),
+        out=_both(scope.out, _admitted(ledger, scope)),
         out_limit=_most(policy, ledger, scope, _cordoned),
         disrupted=len(_slots(ledger, scope)),
         disrupted_limit=_most(policy, ledger, scope, _disrupted),
@@ -256,7 +257,17 @@ def _admitted(ledger: RepairLedger, scope: Scope) -> AbstractSet[str]:
     cordons = ledger.status.cordons.keys()
     if scope.name == CLUSTER:
         return cordons | ledger.status.slots.keys()
-    return (cordons & scope.members) | _slots(ledger, scope).keys()
+    return {name for name in cordons if name in scope.members} | _slots(ledger, scope).keys()
+
+
+def _size(ledger: RepairLedger, scope: Scope) -> int:
+    """Count the nodes of a scope; one that is away to be replaced still belongs to it."""
+    return _both(scope.members, _slots(ledger, scope).keys())
+
+
+def _both(many: AbstractSet[str], few: AbstractSet[str]) -> int:
+    """Count what is in either set without a copy of the larger one: a scope may be the fleet."""
+    return len(many) + sum(name not in many for name in few)
 
 
 def _most(
@@ -265,8 +276,8 @@ def _most(
     scope: Scope,
     bound: Bound,
 ) -> int:
-    """Turn a limit into a count; a node that is away to be replaced still belongs to its scope."""
-    size = len(scope.members | _slots(ledger, scope).keys())
+    """Turn a limit into a count."""
+    size = _size(ledger, scope)
     limit = policy.limit_of(scope.name)
     counts = {share: quantities.share(share, size) for share in bound(limit)}
     most = min(counts.values())
@@ -285,7 +296,7 @@ def _limit(policy: Policy, ledger: RepairLedger, scope: Scope, bound: Bound) -> 
     most, shares = _most(policy, ledger, scope, bound), bound(policy.limit_of(scope.name))
     if most or any(_is_none(share) for share in shares):
         return f"the limit is {most}"
-    size = len(scope.members | _slots(ledger, scope).keys())
+    size = _size(ledger, scope)
     return f"the limit of its {size} nodes rounds down to 0; smallPool: 1 would allow one"
 
 

@@ -1,6 +1,7 @@
 """The arithmetic of admissions: cheap cordons, dear disruptions, never above a limit."""
 
 from datetime import datetime, timedelta
+from typing import NoReturn
 
 import pytest
 from hypothesis import given
@@ -341,6 +342,28 @@ def test_a_slot_is_one_of_the_pool_that_its_node_is_in_now() -> None:
 
     assert isinstance(answer, Admitted)
     assert answer.ledger.status.slots["n1"].pool == "pool1"
+
+
+class Fleetful(frozenset[str]):
+    """So many names that none of them should be walked over."""
+
+    def __iter__(self) -> NoReturn:
+        raise AssertionError("walked over the whole fleet")
+
+    def __or__(self, _: object) -> NoReturn:
+        raise AssertionError("copied the whole fleet")
+
+
+@pytest.mark.parametrize("name", [CLUSTER, "pool0"])
+def test_no_admission_walks_over_the_whole_fleet(name: str) -> None:
+    known = ledger(epoch=2, cordons={"n2": 1}, slots={"away": slot(2, name="away", pool="pool0")})
+    whole = Scope(name=name, members=Fleetful(NAMES), out=Fleetful(["n2", "n3"]))
+    rules = policy(cordoned="40%", disrupted="10%", pools=1)
+
+    assert why(cordon(known, "n1", rules, whole)) is None
+    assert why(disrupt(known, "n1", rules, whole)) is Why.DISRUPTION_LIMIT
+    assert limits.usage(known, whole, rules).out == 3
+    assert limits.free_slots(known, whole, rules) == 0
 
 
 def test_free_slots_of_a_pool() -> None:
