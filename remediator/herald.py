@@ -41,7 +41,9 @@ _FIRST_PAUSE: Final = timedelta(seconds=1)
 _LONGEST_PAUSE: Final = timedelta(seconds=30)
 _TRIES: Final = 6
 """How often to try to read the record before people are told without it; about half a minute."""
-_DELETED: Final = "the record of the repair was deleted; its node is given back as it is"
+_DELETED: Final = (
+    "the record of the repair was deleted; its node is given back, and repaired anew if it is sick"
+)
 _NO_MORE: Final = "it is so no more"
 
 

@@ -233,7 +233,15 @@ def _description(repair: NodeRepair) -> str:
         lines.append(f"{len(status.evictions)} pods were asked to leave.")
     if status.phase not in ENDED:
         lines.append(f"All of it: kubectl get noderepair {name} -o yaml")
-        lines.append(
-            f"To stop it and give the node back as it is: kubectl delete noderepair {name}"
-        )
+        lines += _ways_out(repair)
     return "\n".join(lines)
+
+
+def _ways_out(repair: NodeRepair) -> list[str]:
+    """Say what a person can do about a repair; an order to a machine's owner can't be stopped."""
+    status, lines = repair.status, list[str]()
+    if status.cordon_epoch and status.intent is None:
+        lines.append(f"To have the node left alone: kubectl uncordon {repair.spec.target.node}")
+    if repair.spec.mode is Mode.ENFORCE:
+        lines.append(f"To have it repaired anew: kubectl delete noderepair {repair.metadata.name}")
+    return lines

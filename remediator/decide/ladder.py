@@ -143,10 +143,10 @@ def _hopeless(view: View) -> Move:
     repair, node = view.repair, view.node
     slot = view.ledger.status.slots.get(repair.spec.target.node)
     if slot is None or slot.repair != repair.metadata.name:
-        return _taken_away(view) or _as_it_is(view)
+        return _taken_away(view) or _uncordoned(view) or _as_it_is(view)
     if _is_ordered(repair) and not _is_back(repair, node):
         return Inquire() if node is None else _as_it_is(view)
-    return _retake(view) or Trade()
+    return _uncordoned(view) or _retake(view) or Trade()
 
 
 def _taken_away(view: View) -> Release | None:

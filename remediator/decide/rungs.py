@@ -5,7 +5,9 @@ from typing import Final
 from nodehealth.repair import NodeRepair
 from remediator.decide.moves import Mended, NextRung, Reason, Strand, Surrender
 
-_WAY_OUT: Final = "delete this NodeRepair to give the node back as it is"
+_WAY_OUT: Final = (
+    "uncordon the node to have it left alone, or delete this NodeRepair to have it repaired anew"
+)
 WAY_ON: Final = "delete this NodeRepair to have the node repaired after all"
 
 

@@ -217,6 +217,24 @@ async def test_what_a_budget_protects_survives_a_drain_that_fails() -> None:
 
 
 @virtualtime.played
+async def test_a_hopeless_node_that_a_person_uncordons_is_left_to_them() -> None:
+    held = {"name": "held", "replicas": 4, "budget": {"max-unavailable": 0}}
+    async with staged(workloads=(held,)) as scene:
+        scene.cluster.inject("w-1", full())
+        async with scene.remediator():
+            await minutes(40)
+            hopeless = await scene.repair("w-1")
+            await scene.client.merge_patch(NODES, "w-1", {"spec": {"unschedulable": None}})
+            await minutes(10)
+
+        repair, node = await scene.repair("w-1"), await scene.node("w-1")
+        assert hopeless.status.phase is Phase.NEEDS_HUMAN
+        assert (repair.metadata.uid, repair.status.phase) == (hopeless.metadata.uid, Phase.PARKED)
+        assert not node.spec.unschedulable
+        assert (await scene.ledger()).status.cordons == {}
+
+
+@virtualtime.played
 async def test_a_hopeless_node_does_not_stop_the_others() -> None:
     alone = {"name": "alone", "kind": "Pod", "replicas": 4}
     async with staged(workloads=(alone,)) as scene:

@@ -10,6 +10,7 @@ from msgspec import structs
 from nodehealth.repair import (
     Decision,
     Evicted,
+    Intent,
     Mode,
     NodeRepair,
     NodeRepairStatus,
@@ -150,7 +151,9 @@ def test_it_tells_what_is_known_what_was_done_and_what_a_person_can_do() -> None
     evicted = Evicted(namespace="a", name="p", uid="u", at=NOON)
     record = staying((Phase.NEEDS_HUMAN, 0))
     spec = structs.replace(record.spec, evidence=("the disk is full",))
-    status = structs.replace(record.status, message="stuck", log=log, evictions=(evicted,))
+    status = structs.replace(
+        record.status, message="stuck", log=log, evictions=(evicted,), cordon_epoch=4
+    )
 
     said = told(structs.replace(record, spec=spec, status=status)).description.splitlines()
 
@@ -160,8 +163,25 @@ def test_it_tells_what_is_known_what_was_done_and_what_a_person_can_do() -> None
         "12:00:00 Draining: got a slot",
         "1 pods were asked to leave.",
         "All of it: kubectl get noderepair n1-repair -o yaml",
-        "To stop it and give the node back as it is: kubectl delete noderepair n1-repair",
+        "To have the node left alone: kubectl uncordon n1",
+        "To have it repaired anew: kubectl delete noderepair n1-repair",
     ]
+
+
+def test_a_node_that_is_not_held_or_was_ordered_away_is_not_offered_to_be_uncordoned() -> None:
+    record = staying((Phase.REPAIRING, 0))
+    order = Intent(action="replace", key="k", issued_at=NOON)
+    ordered = structs.replace(record.status, cordon_epoch=4, intent=order)
+
+    assert "uncordon" not in told(record).description
+    assert "uncordon" not in told(structs.replace(record, status=ordered)).description
+
+
+def test_of_what_is_only_watched_nothing_is_offered_to_be_begun_anew() -> None:
+    record = staying((Phase.WAITING, 0))
+    watched = structs.replace(record.spec, mode=Mode.OBSERVE)
+
+    assert "repaired anew" not in told(structs.replace(record, spec=watched)).description
 
 
 def test_of_what_is_over_nothing_is_offered_to_be_stopped() -> None:

@@ -37,6 +37,20 @@ def test_work_on_a_node_that_somebody_uncordoned_is_parked(phase: Phase) -> None
     assert given.message.startswith("somebody uncordoned n1; delete this NodeRepair")
 
 
+def test_a_hopeless_node_that_somebody_uncordoned_is_parked_with_or_without_its_slot() -> None:
+    uncordoned = node(fence="5:cordoned", taints=(keys.REPAIR_TAINT,))
+    traded = ledger(epoch=5, cordons={"n1": 5})
+    hopeless = working(Phase.NEEDS_HUMAN)
+    view = View(repair=hopeless, node=uncordoned, ledger=traded, well=SICK, now=NOON)
+
+    before, after = move(hopeless, UNCORDONED), ladder.next_move(view)
+
+    assert isinstance(before, Release)
+    assert before.phase is Phase.PARKED
+    assert isinstance(after, Release)
+    assert after.phase is Phase.PARKED
+
+
 @pytest.mark.parametrize("phase", [Phase.CORDONED, Phase.WAITING])
 def test_who_waits_is_parked_too(phase: Phase) -> None:
     uncordoned = node(fence="4:cordoned", taints=(keys.REPAIR_TAINT,))

@@ -29,7 +29,10 @@ def test_what_a_failed_drain_would_have_protected_is_left_to_a_person() -> None:
 
     assert isinstance(move, Surrender)
     assert move.reason == Reason.PREPARATION_FAILED
-    assert "delete this NodeRepair" in move.message
+    assert move.message == (
+        "pods are left; uncordon the node to have it left alone, or delete this NodeRepair to have"
+        " it repaired anew"
+    )
 
 
 def test_a_machine_is_switched_off_only_if_it_is_mended_afterwards() -> None:
