@@ -114,7 +114,7 @@ class Act:
             repair=repair,
             node=node,
             ledger=ledger,
-            well=around.wellness,
+            well=around.wellness(node),
             now=self.clock(),
             allowed=around.allowed,
             ruled=around.ruled,

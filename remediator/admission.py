@@ -16,7 +16,7 @@ from nodehealth.kube.objects import NODES, Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import NodeRepair
 from remediator.actions import SupersededError
-from remediator.decide import limits, maintenance, marks, plan, returning
+from remediator.decide import ladder, limits, maintenance, marks, plan, returning
 from remediator.decide.ladder import Held
 from remediator.decide.limits import Admitted, Refused, Scope
 from remediator.decide.rates import Kind
@@ -56,13 +56,18 @@ class Admission:
     async def cordon(
         self, repair: NodeRepair, node: Node, scopes: Iterable[Scope], policy: Policy
     ) -> int | Refused:
-        """Cordon a node if its scopes allow it, and return the epoch."""
+        """Cordon a node if its scopes allow it, and return the epoch.
+
+        The scopes are of the cache, which may be old: whether this node is out, the Node says.
+        """
+        name, out = node.metadata.name, ladder.is_out(node)
+        seen = tuple(each.seeing(name, out=out) for each in scopes)
 
         def judge(ledger: RepairLedger, _: Survey) -> Admitted | Refused:
-            epoch = ledger.status.cordons.get(node.metadata.name, 0)
+            epoch = ledger.status.cordons.get(name, 0)
             if epoch and marks.fence_of(node) != Fence(epoch=epoch, hold=Hold.RELEASED):
                 return Admitted(ledger=ledger, epoch=epoch)
-            return limits.cordon(ledger, repair, tuple(scopes), policy, self._ledgers.now())
+            return limits.cordon(ledger, repair, seen, policy, self._ledgers.now())
 
         question = Question(judge=judge, repair=repair, rank=plan.rank(repair))
         return await self._admit(question, repair, node, Hold.CORDONED)

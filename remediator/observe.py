@@ -58,7 +58,7 @@ class Fleet:
         who = maintenance.actor(node)
         for scope in (pool, CLUSTER):
             self._members.setdefault(scope, set()).add(name)
-            if _is_out(node):
+            if ladder.is_out(node):
                 self._out.setdefault(scope, set()).add(name)
             if who:
                 self._foreign.setdefault(scope, {})[name] = who
@@ -191,8 +191,3 @@ def _our_time(at: datetime, now: datetime, served: datetime | None) -> datetime:
 
 def _is_ready(pod: BarePod) -> bool:
     return any(each.type == "Ready" and each.status == "True" for each in pod.status.conditions)
-
-
-def _is_out(node: Node) -> bool:
-    leaving = node.metadata.deletion_timestamp is not None
-    return node.spec.unschedulable or leaving or not ladder.is_ready(node)

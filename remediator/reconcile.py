@@ -16,12 +16,13 @@ from nodehealth.kit import loops
 from nodehealth.kit.clocks import Clock
 from nodehealth.kube import errors
 from nodehealth.kube.client import Client
+from nodehealth.kube.objects import Node
 from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair
 from remediator.decide import plan
 from remediator.decide.answers import Truth
 from remediator.decide.facts import Facts
 from remediator.decide.faults import Fault, told
-from remediator.decide.judge import Judgement, judge, known_at, stands
+from remediator.decide.judge import Judgement, again, judge, known_at, stands
 from remediator.decide.moves import Wellness
 from remediator.faults import Faults
 from remediator.observe import Fleet
@@ -135,17 +136,28 @@ class Reconciler:
         for repair in plan.queue(self._fleet.open_repairs())[:_WOKEN]:
             self.touch(repair.spec.target.node)
 
-    def wellness(self, repair: NodeRepair) -> Wellness:
-        """Say what is known of a repair's fault on its node."""
+    def wellness(self, repair: NodeRepair, node: Node | None) -> Wellness:
+        """Say what is known of a repair's fault on its node.
+
+        Args:
+            repair: What is asked about.
+            node: The Node as just read: the cache may be older, and what it says of the Node void.
+        """
         name = repair.spec.target.node
         known, rule = self._known.get(name), self._rules.by_name.get(repair.spec.rule)
         mark = known.judgement.marks.get(repair.spec.rule) if known else None
         facts = self._fleet.facts(name)
         if mark is None or rule is None or facts is None:
             return Wellness()
+        now = self._clock()
+        if node is not None and node.metadata.uid != facts.node.metadata.uid:
+            return Wellness()
+        if node is not None:
+            facts = replace(facts, node=node)
+            mark = again(rule, facts, mark, now)
         return Wellness(
             holds=mark.truth is Truth.HOLDS,
-            over=mark.is_over(rule, self._clock(), began_in=repair.spec.target.boot_id),
+            over=mark.is_over(rule, now, began_in=repair.spec.target.boot_id),
             since=mark.well_since(),
             heard_at=known_at(rule, facts),
         )

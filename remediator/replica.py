@@ -196,7 +196,7 @@ class Replica:
 
     def _around(self, repair: NodeRepair) -> Around:
         return Around(
-            wellness=self._reconciler.wellness(repair),
+            wellness=partial(self._reconciler.wellness, repair),
             allowed=self._reconciler.allowed(repair),
             ruled=self._reconciler.is_ruled(repair),
             eclipsed_by=self._reconciler.eclipsed_by(repair),

@@ -1,8 +1,9 @@
 """All that one move of a repair works with: what it was decided by, and what surrounds it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from nodehealth.kube.objects import Node
 from nodehealth.repair import Mode, NodeRepair
 from remediator.decide import plan
 from remediator.decide.limits import Scope
@@ -16,7 +17,8 @@ from remediator.rules.policy import CLUSTER, Policy
 class Around:
     """What a repair has to know of the rest of the fleet, from the cache."""
 
-    wellness: Wellness
+    wellness: Callable[[Node | None], Wellness]
+    """Says what is known of the fault, by a Node that is newer than the cache."""
     allowed: Mode
     """How far the policy and the rule go now."""
     ruled: bool

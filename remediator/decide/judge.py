@@ -95,6 +95,11 @@ def judge(rules: Iterable[Rule], facts: Facts, before: Judgement, now: datetime)
     return Judgement(marks=marks, due=min((due for due in dues if due > now), default=None))
 
 
+def again(rule: Rule, facts: Facts, before: Mark, now: datetime) -> Mark:
+    """Judge by one rule anew, by facts that are newer than those behind a mark of it."""
+    return _mark(rule, answers.look(facts, now), before)
+
+
 def _mark(rule: Rule, look: Look, before: Mark | None) -> Mark:
     found = [answers.ask(question, look) for question in rule.questions]
     past = before.spells if before and len(before.spells) == len(found) else [{} for _ in found]

@@ -315,6 +315,12 @@ def is_ready(node: Node) -> bool:
     return any(each.type == "Ready" and each.status == "True" for each in node.status.conditions)
 
 
+def is_out(node: Node) -> bool:
+    """Say whether a Node is unavailable for any reason: not ready, cordoned, or leaving."""
+    leaving = node.metadata.deletion_timestamp is not None
+    return node.spec.unschedulable or leaving or not is_ready(node)
+
+
 def disruption_refusal(repair: NodeRepair, node: Node | None, ledger: RepairLedger) -> str:
     """Say why this repair may not disrupt its node now; the empty string when it may.
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Final, Self, TypeAlias
 
 from msgspec import structs
 
@@ -71,6 +71,10 @@ class Scope:
     """Members that are unavailable for any reason: not ready, cordoned by anyone, or leaving."""
     foreign: Mapping[str, str] = field(default_factory=dict)
     """Members on which others are at work, and who."""
+
+    def seeing(self, node: str, *, out: bool) -> Self:
+        """Return the scope with what is known of one node put right."""
+        return replace(self, out=(self.out | {node}) if out else (self.out - {node}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,14 +38,18 @@ class World:
         return Admission(client=self.client, clock=clocks.wall)
 
     async def node(self, seen: Node) -> Node:
-        """Create a Node with the spec and annotations of another one."""
+        """Create a Node with the spec, status and annotations of another one."""
         meta = {
             "name": seen.metadata.name,
             "labels": seen.metadata.labels,
             "annotations": seen.metadata.annotations,
         }
         body = {"metadata": meta, "spec": seen.spec}
-        return await self.client.create(NODES, body)
+        made = await self.client.create(NODES, body)
+        whole = {"metadata": made.metadata, "spec": made.spec, "status": seen.status}
+        return await self.client.replace(
+            NODES, whole, name=made.metadata.name, subresource="status"
+        )
 
     async def repair(self, wanted: NodeRepair) -> NodeRepair:
         """Create a repair and give it its status."""

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 
 from nodehealth import keys
 from nodehealth.fence import Fence, Hold
@@ -95,6 +96,24 @@ async def test_only_as_many_slots_are_given_as_the_limit_says(world: MakeWorld) 
 
     assert sum(isinstance(each, Refused) for each in answers) == 2
     assert len((await here.admission().ledger()).status.slots) == 1
+
+
+async def test_whether_a_node_is_out_already_the_node_says_and_not_the_cache(
+    world: MakeWorld,
+) -> None:
+    here = await world()
+    await here.admission().ensure()
+    one, mended = await begun(here)
+    dead = structs.replace(one, status=node(ready=False).status)
+    old = (Scope(name=CLUSTER, members=NAMES, out=NAMES),)
+    tight = Policy(limit=Limit(cordoned=(2,), disrupted=(1,)))
+
+    serving = await here.admission().cordon(mended, one, old, tight)
+    down = await here.admission().cordon(mended, dead, old, tight)
+
+    assert isinstance(serving, Refused)
+    assert serving.why is Why.CORDON_LIMIT
+    assert down == 1
 
 
 async def test_what_is_granted_and_why_the_rest_is_not_is_counted(world: MakeWorld) -> None:

@@ -1,15 +1,18 @@
 """Nodes and agents that say nothing: what is not seen is neither a fault nor its end."""
 
+import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 from nodehealth import keys
 from nodehealth.health import NODE_HEALTHS
 from nodehealth.kube.objects import NODES
-from nodehealth.repair import NODE_REPAIRS, Phase
+from nodehealth.ledger import REPAIR_LEDGERS, Disruption
+from nodehealth.repair import NODE_REPAIRS, NodeRepair, Phase
 from remediator.replica import Replica
 from remediator.rules.policy import Limit, Policy
 from simulator import virtualtime
-from simulator.api.faults import Match, Refuse
+from simulator.api.faults import LateWatch, Match, Refuse
 from tests.safety.stage import policy
 from tests.safety.test_stories import Scene, minutes, staged
 
@@ -33,8 +36,12 @@ def tight() -> Policy:
     return replace(policy(), limit=limit, pools=pools)
 
 
+async def repairs(scene: Scene) -> tuple[NodeRepair, ...]:
+    return (await scene.client.listing(NODE_REPAIRS)).items
+
+
 async def repaired(scene: Scene) -> set[str]:
-    return {each.spec.target.node for each in (await scene.client.listing(NODE_REPAIRS)).items}
+    return {each.spec.target.node for each in await repairs(scene)}
 
 
 async def cordoned(scene: Scene) -> set[str]:
@@ -61,6 +68,54 @@ async def test_a_node_whose_kubelet_died_is_cordoned_at_no_cost_and_replaced() -
         assert (repair.spec.rule, repair.status.phase) == ("not-ready", Phase.RECOVERED)
         assert repair.spec.evidence[0].startswith("node.ready is 0 (status Unknown, reason")
         assert node.metadata.uid != before
+        assert not node.spec.unschedulable
+
+
+def lagging() -> LateWatch:
+    """Bring the remediator's news of Nodes a minute late."""
+    lag = timedelta(seconds=60)
+    return LateWatch(lag=lag, resource=NODES.plural, agent=keys.REMEDIATOR_MANAGER)
+
+
+@virtualtime.played
+async def test_nodes_that_are_back_before_our_watch_says_so_are_not_cordoned() -> None:
+    async with staged() as scene:
+        async with scene.remediator():
+            await minutes(2)
+            for name in MOST:
+                scene.cluster.inject(name, dead(lasts="10m20s"))
+            await asyncio.sleep(10 * 60 + 10)
+            with scene.cluster.api.faults.late(lagging()):
+                await minutes(2)
+                seen = await cordoned(scene)
+            await minutes(5)
+
+        assert seen == set()
+        assert {each.status.phase for each in await repairs(scene)} == {Phase.RECOVERED}
+
+
+@virtualtime.played
+async def test_a_node_that_is_back_before_our_watch_says_so_is_not_disrupted() -> None:
+    async with staged() as scene:
+        before = (await scene.node("w-1")).metadata.uid
+        closed = {"spec": {"disruption": Disruption.CLOSED}}
+        opened = {"spec": {"disruption": Disruption.OPEN}}
+        async with scene.remediator():
+            await minutes(2)
+            await scene.client.merge_patch(REPAIR_LEDGERS, keys.LEDGER_NAME, closed)
+            scene.cluster.inject("w-1", dead(lasts="15m"))
+            await asyncio.sleep(15 * 60 - 10)
+            waiting = await scene.repair("w-1")
+            with scene.cluster.api.faults.late(lagging()):
+                await asyncio.sleep(30)
+                await scene.client.merge_patch(REPAIR_LEDGERS, keys.LEDGER_NAME, opened)
+                await minutes(2)
+            await minutes(10)
+
+        repair, node = await scene.repair("w-1"), await scene.node("w-1")
+        assert waiting.status.phase is Phase.WAITING
+        assert (repair.status.phase, repair.status.reason) == (Phase.RECOVERED, "FaultGone")
+        assert node.metadata.uid == before
         assert not node.spec.unschedulable
 
 

@@ -8,11 +8,11 @@ import pytest
 from msgspec import structs
 
 from nodehealth.health import Event, Level, NodeHealth, ProbeReport, ProbeState
-from nodehealth.kube.objects import NodeInfo
+from nodehealth.kube.objects import Condition, Node, NodeInfo, NodeStatus
 from nodehealth.signals import Knowledge
 from remediator.decide.answers import Truth
 from remediator.decide.facts import Agent, Facts, Watches
-from remediator.decide.judge import Judgement, judge, known_at, stands
+from remediator.decide.judge import Judgement, again, judge, known_at, stands
 from remediator.rules.rule import Combine, Rule
 from tests.builders import NOON, at, health, level, node, question, rule, xid
 
@@ -453,3 +453,31 @@ def test_a_judgement_falls_with_anything_new(news: dict[str, Any]) -> None:
     known = seen_well()
 
     assert not stands(Judgement(), known, replace(known, **news), at(10))
+
+
+def test_a_mark_that_newer_facts_contradict_holds_no_more() -> None:
+    asked = rule(question("value < 1.0", signal="node.ready"))
+    down = Facts(node=node(ready=False), watches=Watches(nodes=NOON))
+    back = replace(down, node=node())
+    mark = judge([asked], down, Judgement(), NOON).marks[asked.name]
+
+    assert again(asked, down, mark, NOON).truth is Truth.HOLDS
+    assert again(asked, back, mark, NOON).truth is Truth.FALSE
+
+
+def conditioned(kind: str) -> Node:
+    status = NodeStatus(conditions=(Condition(type=kind, status="True"),))
+    return structs.replace(node(), status=status)
+
+
+def test_what_newer_facts_say_for_the_first_time_has_to_last_too() -> None:
+    lasting = question("value == 1.0", signal="node.condition", lasts=300)
+    asked = rule(lasting)
+    one, other = (conditioned(each) for each in ("KernelDeadlock", "ReadonlyFilesystem"))
+    facts = Facts(node=one, watches=Watches(nodes=NOON))
+    before = judge([asked], facts, Judgement(), NOON)
+    later = replace(facts, watches=Watches(nodes=at(600)))
+    mark = judge([asked], later, before, at(600)).marks[asked.name]
+
+    assert mark.truth is Truth.HOLDS
+    assert again(asked, replace(later, node=other), mark, at(600)).truth is Truth.SUSPECTED

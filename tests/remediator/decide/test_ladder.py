@@ -453,3 +453,15 @@ def test_a_deed_needs_a_live_slot_and_the_fence_that_goes_with_it(
 
     assert refusal.startswith(says)
     assert bool(refusal) == bool(says)
+
+
+def test_a_node_is_out_that_is_cordoned_leaving_or_not_ready() -> None:
+    leaving = structs.replace(node().metadata, deletion_timestamp=NOON)
+    nodes = (
+        node(),
+        node(ready=False),
+        node(unschedulable=True),
+        structs.replace(node(), metadata=leaving),
+    )
+
+    assert [ladder.is_out(each) for each in nodes] == [False, True, True, True]

@@ -380,3 +380,10 @@ def test_usage_counts_what_is_out_and_what_is_disrupted_against_both_limits() ->
     assert (used.scope, used.nodes) == (CLUSTER, len(NAMES))
     assert (used.out, used.out_limit) == (3, 4)
     assert (used.disrupted, used.disrupted_limit) == (1, 2)
+
+
+def test_a_scope_takes_the_word_of_whoever_knows_one_node_better() -> None:
+    old = scope(out=("n1", "n2"))
+
+    assert old.seeing("n1", out=False).out == {"n2"}
+    assert old.seeing("n3", out=True).out == {"n1", "n2", "n3"}
