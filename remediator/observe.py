@@ -107,7 +107,7 @@ class Fleet:
         before = self._repairs.pop(name, None)
         self._open.pop(name, None)
         if before is not None:
-            self._by_node[before.spec.target.node].pop(name, None)
+            self._forget_repair(name, before.spec.target.node)
         if repair is None:
             return
         self._repairs[name] = repair
@@ -130,6 +130,10 @@ class Fleet:
     def is_held(self, name: str) -> bool:
         """Say whether a node's fence or the ledger says that we hold it."""
         return bool(marks.held_epochs(self._nodes.get(name), self._ledger, name))
+
+    def is_known(self, name: str) -> bool:
+        """Say whether anything is left of a node: itself, a repair of it, or a hold on it."""
+        return name in self._nodes or name in self._by_node or self.is_held(name)
 
     def facts(self, name: str) -> Facts | None:
         """Return what is known of a node, if there is one."""
@@ -170,6 +174,11 @@ class Fleet:
             )
             for name, members in self._members.items()
         }
+
+    def _forget_repair(self, name: str, node: str) -> None:
+        self._by_node[node].pop(name, None)
+        if not self._by_node[node]:
+            del self._by_node[node]
 
     def _forget_agent(self, pod: BarePod) -> None:
         pods = self._agents.get(pod.spec.node_name, {})

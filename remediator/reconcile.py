@@ -36,6 +36,8 @@ _WOKEN: Final = 16
 _LANES: Final = 32
 """How many nodes are looked at at once."""
 _REAP_AFTER: Final = timedelta(seconds=10)
+_REAP_AGAIN: Final = timedelta(minutes=1)
+"""How soon what was not given back is looked at again, however often it changes."""
 _FIRST_RETRY: Final = timedelta(milliseconds=200)
 _LONGEST_RETRY: Final = timedelta(seconds=30)
 
@@ -50,8 +52,8 @@ class _Known:
     rules: RuleSet | None = None
     """What it was made by."""
     retries: Iterator[timedelta] | None = None
-    orphaned: datetime | None = None
-    """Since when it is held although no open repair is known."""
+    reap_at: datetime | None = None
+    """When to give it back, for it is held although no open repair is known."""
     due: datetime | None = None
     """The one timer of the node that counts; later ones are set when it has rung."""
 
@@ -186,7 +188,7 @@ class Reconciler:
         self._timers.clear()
         for node in self._fleet.nodes():
             self.touch(node)
-        for repair in self._fleet.open_repairs():
+        for repair in self._fleet.repairs():
             self.touch(repair.spec.target.node)
         gc.freeze()
         lanes = asyncio.Semaphore(_LANES)
@@ -216,8 +218,8 @@ class Reconciler:
     def _ring(self) -> None:
         while self._timers and self._timers[0][0] <= self._clock():
             due, node = heapq.heappop(self._timers)
-            known = self._known[node]
-            if known.due == due:
+            known = self._known.get(node)
+            if known is not None and known.due == due:
                 known.due = None
                 self.touch(node)
 
@@ -253,6 +255,8 @@ class Reconciler:
         else:
             known.retries = None
         self._set_timer(node, again)
+        if known.due is None and not self._fleet.is_known(node):
+            self._known.pop(node, None)
 
     def _later(self, known: _Known) -> datetime:
         if known.retries is None:
@@ -271,19 +275,21 @@ class Reconciler:
         meant = repair or made
         again = await self._advance(meant.metadata.name, made) if meant else None
         await self._faults.see(node, self._told(node, known))  # a cordon comes before its news
-        return min((due for due in (again, known.judgement.due) if due), default=None)
+        kept = await self._forget_past(node)
+        return min((due for due in (again, known.judgement.due, kept) if due), default=None)
 
     async def _reap_later(self, node: str, known: _Known, *, orphaned: bool) -> None:
         """Give a node back that nobody holds, once the caches had time to agree on it."""
         if not orphaned or not self._fleet.is_held(node):
-            known.orphaned = None
+            known.reap_at = None
             return
         now = self._clock()
-        known.orphaned = known.orphaned or now
-        if now < known.orphaned + _REAP_AFTER:
-            self._set_timer(node, known.orphaned + _REAP_AFTER)
+        known.reap_at = known.reap_at or now + _REAP_AFTER
+        if now < known.reap_at:
+            self._set_timer(node, known.reap_at)
             return
         await self._reap(node)
+        known.reap_at = now + _REAP_AGAIN
 
     def _judge(self, node: str, known: _Known) -> None:
         facts, before, now = self._fleet.facts(node), known.facts, self._clock()
@@ -324,6 +330,17 @@ class Reconciler:
         for each in plan.outdated(past):
             await self._forget(each)
         return made
+
+    async def _forget_past(self, node: str) -> datetime | None:
+        """Forget the past of a node that is gone, and say when there is more to forget."""
+        if self._fleet.facts(node) is not None:
+            return None
+        past, now = self._fleet.repairs_of(node), self._clock()
+        ended = [(plan.kept_until(each, now), each) for each in past if not plan.is_open(each)]
+        for until, each in ended:
+            if until <= now:
+                await self._forget(each)
+        return min((until for until, _ in ended if until > now), default=None)
 
     async def _forget(self, repair: NodeRepair) -> None:
         with contextlib.suppress(errors.GoneError, errors.ConflictError):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Final
 
@@ -26,6 +27,8 @@ from remediator.rules.rule import Rule, RuleSet
 
 KEPT: Final = 5
 """How many ended repairs of a node are kept to look back at."""
+KEPT_FOR: Final = timedelta(days=7)
+"""How long they are kept when the node is gone: many never come back under their name."""
 _HELD_UP = frozenset({Reason.EVIDENCE_MISSING, Reason.MODE})
 """Reasons to wait that a slot would not help against."""
 _STRICTNESS = (Mode.OFF, Mode.OBSERVE, Mode.ENFORCE)
@@ -93,6 +96,12 @@ def outdated(past: Iterable[NodeRepair]) -> list[NodeRepair]:
     """Return the ended repairs of a node that nobody needs any more, the oldest first."""
     ended = sorted((each for each in past if not is_open(each)), key=_age)
     return ended[: max(0, len(ended) - KEPT)]
+
+
+def kept_until(repair: NodeRepair, now: datetime) -> datetime:
+    """Say how long an ended repair is kept to look back at when its node is gone."""
+    ended = max((each.at for each in repair.status.timeline), default=now)
+    return ended + KEPT_FOR
 
 
 def is_open(repair: NodeRepair) -> bool:

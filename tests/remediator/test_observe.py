@@ -187,6 +187,19 @@ def test_repairs_are_found_by_their_node_and_open_until_they_end() -> None:
     assert fleet.repairs_of("unheard-of") == ()
 
 
+def test_nothing_is_known_of_a_node_once_it_and_its_repairs_are_gone() -> None:
+    fleet = Fleet(POLICY)
+    fleet.see_node("n1", node())
+    fleet.see_repair("r1", repair("n1"))
+
+    fleet.see_node("n1", None)
+    repaired = fleet.is_known("n1")
+    fleet.see_repair("r1", None)
+
+    assert repaired
+    assert not fleet.is_known("n1")
+
+
 def agent_pod(
     name: str = "a1", *, on: str = "n1", ready: bool = True, made: float | None = -60
 ) -> BarePod:

@@ -426,3 +426,21 @@ async def test_an_owner_that_refuses_to_replace_a_machine_leaves_the_slot_to_oth
         assert hopeless.status.phase is Phase.NEEDS_HUMAN
         assert "the quota is spent" in hopeless.status.message
         assert (await scene.ledger()).status.slots == {}
+
+
+@virtualtime.played
+async def test_what_is_held_by_no_repair_is_not_asked_about_at_every_change() -> None:
+    asked = list[str]()
+    async with staged(provision="1000h") as scene:
+        scene.cluster.inject("w-1", full())
+        async with scene.remediator():
+            await minutes(3)
+            await scene.client.delete(NODE_REPAIRS, (await scene.repair("w-1")).metadata.name)
+            scene.cluster.api.on_request(lambda each: asked.append(f"{each.verb} {each.resource}"))
+            for n in range(300):
+                change = {"metadata": {"annotations": {"test": str(n)}}}
+                await scene.client.merge_patch(REPAIR_LEDGERS, keys.LEDGER_NAME, change)
+                await asyncio.sleep(2)
+
+        assert (await scene.ledger()).status.slots.keys() == {"w-1"}
+        assert 0 < asked.count("list noderepairs.nodemend.dev") <= 11
