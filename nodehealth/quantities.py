@@ -4,6 +4,8 @@ import re
 from datetime import timedelta
 from typing import Final
 
+_LONGEST: Final = timedelta(days=36_500)
+"""Whatever is longer could not be added to a moment, and nobody means it."""
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SIZES: Final = {"": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
@@ -25,12 +27,12 @@ def duration(text: str) -> timedelta:
     """Read a duration such as `90s`, `1h30m` or `500ms`.
 
     Raises:
-        ValueError: the text is not a sequence of numbers with a unit each.
+        ValueError: the text is not a sequence of numbers with a unit each, or is over a century.
     """
     parts = list(_PART.finditer(text))
     if not parts or "".join(part.group() for part in parts) != text:
         raise ValueError(f"expected a duration such as 90s, 5m or 1h30m, got {text!r}")
-    return timedelta(seconds=sum(float(part[1]) * _UNITS[part[2]] for part in parts))
+    return _span(sum(float(part[1]) * _UNITS[part[2]] for part in parts), text)
 
 
 def spoken(span: timedelta) -> str:
@@ -76,12 +78,18 @@ def rate(text: str) -> tuple[int, timedelta]:
     """Read how many in how long: `20/m` is 20 in a minute, `1/30m` one in half an hour.
 
     Raises:
-        ValueError: the text is not a count and a span of time, both above 0.
+        ValueError: the text is not a count and a span of time, both above 0, or is over a century.
     """
     found = _RATE.fullmatch(text)
     if found is None or not int(found[1]) or not int(found[2] or 1):
         raise ValueError(f"expected a rate such as 20/m, 6/h or 1/30m, got {text!r}")
-    return int(found[1]), timedelta(seconds=int(found[2] or 1) * _UNITS[found[3]])
+    return int(found[1]), _span(float(found[2] or 1) * _UNITS[found[3]], text)
+
+
+def _span(seconds: float, text: str) -> timedelta:
+    if seconds > _LONGEST.total_seconds():
+        raise ValueError(f"expected no more than {spoken(_LONGEST)}, got {text!r}")
+    return timedelta(seconds=seconds)
 
 
 def share(limit: str | int, of: int) -> int:

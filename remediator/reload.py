@@ -32,7 +32,7 @@ class Source:
     fingerprint: Callable[[], str]
     """Tells one state of the files from another."""
     read: Callable[[], Loaded]
-    """Raises ProblemsError if they can't be used."""
+    """Raises ProblemsError if they can't be used; whatever else it raises refuses them too."""
     used: str
     """The fingerprint of what is in use."""
     hurried: asyncio.Event = field(default_factory=asyncio.Event)
@@ -104,14 +104,11 @@ class Reload:
             logger.info("rules and policy have not changed")
 
     async def _take(self, fingerprint: str) -> None:
-        try:
-            loaded = await asyncio.to_thread(self._source.read)
-        except (ProblemsError, SettingsError) as wrong:
-            loaded, problem = None, str(wrong)
+        loaded = await loops.attempted(partial(asyncio.to_thread, self._source.read))
         if await asyncio.to_thread(self._source.fingerprint) != fingerprint:
             return  # they changed while they were read: the next look finds them whole
-        if loaded is None:
-            self._refuse(fingerprint, problem)
+        if isinstance(loaded, Exception):
+            self._refuse(fingerprint, loaded)
             return
         self._used, self._refused, self.outcome = fingerprint, "", Outcome(at=self._clock())
         rules, policy = loaded.rules, loaded.policy
@@ -119,8 +116,14 @@ class Reload:
         self._use(loaded)
         self._broken("")
 
-    def _refuse(self, fingerprint: str, problem: str) -> None:
+    def _refuse(self, fingerprint: str, wrong: Exception) -> None:
+        foreseen = isinstance(wrong, ProblemsError | SettingsError)
+        problem = str(wrong) if foreseen else f"they can't be read: {type(wrong).__name__}: {wrong}"
         self._refused = fingerprint
         self.outcome = Outcome(at=self._clock(), problem=problem)
-        logger.error("an edit can't be used, and the rules before it still hold:\n%s", problem)
+        logger.error(
+            "an edit can't be used, and the rules before it still hold:\n%s",
+            problem,
+            exc_info=None if foreseen else wrong,
+        )
         self._broken(problem)

@@ -8,7 +8,9 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from random import Random
-from typing import Final, NoReturn
+from typing import Final, NoReturn, TypeVar
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +80,14 @@ async def survived(
         logger.exception("%s failed", name)
         return False
     return True
+
+
+async def attempted(work: Callable[[], Awaitable[T]]) -> T | Exception:
+    """Do the work once, and return what came of it or whatever it raised, for others to judge."""
+    try:
+        return await work()
+    except Exception as raised:  # noqa: BLE001 - it is returned, not lost
+        return raised
 
 
 def _pauses(interval: timedelta, random: Random) -> Iterator[timedelta]:

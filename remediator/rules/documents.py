@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 import yaml
@@ -13,6 +13,11 @@ from remediator.rules import shapes
 from remediator.rules.shapes import Shape
 
 T = TypeVar("T")
+
+_DEEPEST: Final = 50
+"""How deeply parts may be nested: far deeper than any rule, far shallower than the stack."""
+_BITS: Final = 64
+"""How long a whole number may be: the widest that every part takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +42,20 @@ class ProblemsError(Exception):
 
 class _Loader(yaml.CSafeLoader):
     """PyYAML's C loader; it would keep the last of two equal keys without a word."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> object:  # noqa: FBT001, FBT002 - PyYAML's signature
+        """Make a value of a node, or say at which line there is none, as for `2025-02-30`."""
+        try:
+            made = super().construct_object(node, deep)
+        except (ValueError, OverflowError) as wrong:
+            raise _unmade(node, str(wrong)) from wrong
+        if isinstance(made, int) and made.bit_length() > _BITS:
+            raise _unmade(node, f"a whole number has at most {_BITS} bits")
+        return made
+
+
+def _unmade(node: yaml.Node, fact: str) -> yaml.MarkedYAMLError:
+    return yaml.constructor.ConstructorError(None, None, fact, node.start_mark)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +91,11 @@ class Page:
         fitted, self._shape = shapes.fit(self.document.value, kind)
         for where, message in self._shape.problems:
             self.problems.append(self.document.problem(where, message))
-        return msgspec.convert(fitted, kind)
+        try:
+            return msgspec.convert(fitted, kind)
+        except msgspec.ValidationError as wrong:
+            unfit = self.document.problem("$", str(wrong))
+            raise ProblemsError((*self.problems, unfit)) from wrong
 
     def wrong(self, where: str, message: str) -> None:
         """Note a problem and go on, unless it is with what stands in for something else."""
@@ -97,10 +120,11 @@ def parse(path: str, text: str) -> Document:
     """Read one YAML document.
 
     Raises:
-        ProblemsError: the text is no YAML, is empty, or has a key twice.
+        ProblemsError: the text is no YAML, is empty, nested too deeply, or has a key twice.
     """
     loader = _Loader(text)
     try:
+        _shallow(path, text)
         node = loader.get_single_node()
         if node is None:
             raise ProblemsError((Problem(path=path, line=1, message="the file is empty"),))
@@ -118,8 +142,23 @@ def parse(path: str, text: str) -> Document:
         )
         line, message = mark.line + 1 if mark else 1, f"no valid YAML: {fact}"
         raise ProblemsError((Problem(path=path, line=line, message=message),)) from wrong
+    except RecursionError as wrong:
+        message = "aliases stand within each other more deeply than can be read"
+        raise ProblemsError((Problem(path=path, line=1, message=message),)) from wrong
     finally:
         loader.dispose()
+
+
+def _shallow(path: str, text: str) -> None:
+    """Refuse what is nested too deeply for the stack of those who read it."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            message = f"expected at most {_DEEPEST} parts within each other, found more"
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            raise ProblemsError((Problem(path=path, line=line, message=message),))
 
 
 def _lines(node: yaml.Node, where: str, above: tuple[int, ...] = ()) -> Iterator[tuple[str, int]]:

@@ -22,6 +22,14 @@ def test_what_is_no_duration_is_refused_with_an_example(text: str) -> None:
         quantities.duration(text)
 
 
+@pytest.mark.parametrize("text", ["36501d", "99999999999999h", f"{'9' * 400}s"])
+def test_what_is_over_a_century_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="no more than 36500d"):
+        quantities.duration(text)
+    with pytest.raises(ValueError, match="no more than 36500d"):
+        quantities.rate(f"1/{text}")
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0, "0s"), (0.25, "250ms"), (59.7, "1m"), (90, "1m30s"), (90_061, "1d1h"), (-5, "-5s")],

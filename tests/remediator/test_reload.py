@@ -33,6 +33,8 @@ class Files:
             raise ProblemsError((Problem(path="a.yaml", line=3, message="no"),))
         if self.text == "unset":
             raise SettingsError("WEBHOOK_SECRET: expected a file, got none")
+        if self.text == "unforeseen":
+            raise LookupError("nobody thought of that")
         made = rules()
         return Loaded(rules=made, policy=Policy(provider=self.text), provider=None)
 
@@ -90,7 +92,11 @@ async def test_what_changes_while_it_is_read_is_read_again() -> None:
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("broken", "a.yaml:3: no"), ("unset", "WEBHOOK_SECRET: expected a file, got none")],
+    [
+        ("broken", "a.yaml:3: no"),
+        ("unset", "WEBHOOK_SECRET: expected a file, got none"),
+        ("unforeseen", "they can't be read: LookupError: nobody thought of that"),
+    ],
 )
 async def test_a_broken_edit_is_said_once_and_replaces_nothing(
     text: str, says: str, caplog: pytest.LogCaptureFixture

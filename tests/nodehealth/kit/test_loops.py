@@ -132,3 +132,15 @@ def test_pauses_double_up_to_their_limit(seed: int, first: float, most: float) -
     for count, pause in enumerate(itertools.islice(pauses, 30)):
         whole = min(first * 2**count, most)
         assert whole / 2 - 1e-6 <= pause.total_seconds() <= whole + 1e-6
+
+
+async def test_an_attempt_returns_what_came_of_it_or_what_it_raised() -> None:
+    wrong = LookupError()
+
+    async def good() -> int:
+        return 3
+
+    async def bad() -> int:
+        raise wrong
+
+    assert (await loops.attempted(good), await loops.attempted(bad)) == (3, wrong)
