@@ -10,6 +10,7 @@ import heapq
 import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import Final, NoReturn
@@ -32,7 +33,8 @@ _TICK: Final = timedelta(seconds=15)
 _ANEW: Final = timedelta(minutes=5)
 """How often everything is offered anew: what did not fit in a queue, or was not written down."""
 _GRACE: Final = timedelta(minutes=10)
-"""How long a problem that people know of may take to be found again by a new leader."""
+"""How much longer than it must last before it counts a problem that people know of may take to be
+found again by a new leader."""
 _AT_ONCE: Final = 200
 """How many alerts to make before somebody else may do something."""
 _WRITTEN_WITHIN: Final = timedelta(seconds=5)
@@ -44,6 +46,7 @@ _TRIES: Final = 6
 _DELETED: Final = (
     "the record of the repair was deleted; its node is given back, and repaired anew if it is sick"
 )
+_KEPT: Final = "it was so when another remediator led, and is being looked at anew"
 _NO_MORE: Final = "it is so no more"
 
 
@@ -56,6 +59,7 @@ class Herald:
         told: The record of what they were told.
         repairs: All repairs that are known, ended ones too.
         runbook: Names the runbook of a rule.
+        longest: For how long at most something must last before it counts as a fault.
         clock: The present time.
         random: Where the jitter of retries comes from.
     """
@@ -68,6 +72,7 @@ class Herald:
         told: Told,
         repairs: Callable[[], Iterable[NodeRepair]],
         runbook: Callable[[str], str],
+        longest: timedelta,
         clock: Clock,
         random: Random,
     ) -> None:
@@ -75,6 +80,7 @@ class Herald:
         self._deliveries = {each.name: each for each in deliveries}
         self._once = {each.name for each in deliveries if isinstance(each, Once)}
         self._repairs, self._runbook = repairs, runbook
+        self._grace = _GRACE + longest  # whoever begins to lead begins to count how long it lasts
         self._clock, self._random = clock, random
         self._open: dict[str, NodeRepair] = {}
         self._changed: dict[str, NodeRepair] = {}
@@ -137,11 +143,21 @@ class Herald:
         known = {alerts.incident(each) for each in self._repairs()}
         for entry in self._told.entries():
             if entry.name != alerts.REPAIR:
-                self._begun[_subject(entry)] = entry.starts_at
+                self._keep(entry)
             elif entry.incident not in known:
                 self._endings.append(alerts.ended(entry.alert(), self._clock(), _DELETED))
         for repair in self._repairs():
             self._changed.setdefault(repair.metadata.name, repair)
+
+    def _keep(self, entry: Entry) -> None:
+        """Go on saying a problem to who forgets, until it is found again or was not in time."""
+        subject = _subject(entry)
+        self._begun[subject] = entry.starts_at
+        if subject in self._problems:
+            return
+        alert = replace(entry.alert(), description=_KEPT)
+        for name in self._receivers_of(alert) - self._once:
+            self._deliveries[name].offer(alert)
 
     async def _load(self) -> None:
         if not self._once:
@@ -221,10 +237,12 @@ class Herald:
 
     async def _look_for_orphans(self) -> None:
         """Find the problems that people were told of before us and that are no more."""
-        await asyncio.sleep(_GRACE.total_seconds())
+        await asyncio.sleep(self._grace.total_seconds())
         for entry in self._told.entries():
-            if entry.name != alerts.REPAIR and _subject(entry) not in self._problems:
+            subject = _subject(entry)
+            if entry.name != alerts.REPAIR and subject not in self._problems:
                 self._endings.append(alerts.ended(entry.alert(), self._clock(), _NO_MORE))
+                self._begun.pop(subject, None)  # if it comes back, that is another incident
         self._woken.set()
 
     async def _offer_anew(self) -> NoReturn:

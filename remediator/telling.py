@@ -154,6 +154,7 @@ class Telling:
             told=told,
             repairs=self._repairs,
             runbook=self._runbook,
+            longest=self._longest(),
             clock=self._clock,
             random=self._random,
         )
@@ -174,6 +175,10 @@ class Telling:
     def queues(self) -> Mapping[str, int]:
         """Say by receiver how many alerts wait to be delivered."""
         return self._herald.queues() if self._herald is not None else {}
+
+    def _longest(self) -> timedelta:
+        asked = (each.lasts for rule in self._rules.rules for each in rule.questions)
+        return max(asked, default=timedelta())
 
     def _runbook(self, rule: str) -> str:
         known = self._rules.by_name.get(rule)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from random import Random
 
@@ -64,7 +64,7 @@ class Town:
     """What the newest herald has not said to the log yet."""
 
     @asynccontextmanager
-    async def herald(self) -> AsyncIterator[Herald]:
+    async def herald(self, *, longest: timedelta = timedelta()) -> AsyncIterator[Herald]:
         """Have a herald for a while."""
         told = Told(self.client)
         deliveries = tuple(self._deliveries(told))
@@ -75,6 +75,7 @@ class Town:
             told=told,
             repairs=self.repairs.values,
             runbook=lambda rule: f"docs/{rule}.md",
+            longest=longest,
             clock=virtualtime.clock(),
             random=Random(1),
         )
@@ -282,6 +283,52 @@ async def test_a_problem_that_is_gone_under_a_new_leader_is_over_after_a_while()
 
     assert before == [("firing", "page")]
     assert here.pager.said()[1:] == [("resolved", "page")]
+
+
+@virtualtime.played
+async def test_a_problem_that_has_to_last_again_under_a_new_leader_goes_on() -> None:
+    here = town()
+    async with here.herald() as herald:
+        herald.problem(FAULT)
+        await asyncio.sleep(30)
+    async with here.herald(longest=timedelta(minutes=15)) as herald:
+        await asyncio.sleep(16 * 60)
+        herald.problem(replace(FAULT, since=virtualtime.clock()()))
+        await asyncio.sleep(3600)
+
+    assert here.pager.said() == [("firing", "page")]
+
+
+@virtualtime.played
+async def test_what_must_be_repeated_is_repeated_while_a_new_leader_looks_for_it() -> None:
+    here = town()
+    async with here.herald() as herald:
+        herald.problem(FAULT)
+        await asyncio.sleep(30)
+    before = len(here.am.heard)
+    async with here.herald():
+        await asyncio.sleep(9 * 60)
+        repeats = here.am.heard[before:]
+        await asyncio.sleep(3 * 60)
+
+    assert len(repeats) >= 8
+    assert {each.key for each in repeats} == {here.am.heard[0].key}
+    assert here.am.said()[-1] == ("resolved", "page")
+
+
+@virtualtime.played
+async def test_a_problem_that_comes_back_after_it_was_over_is_another_incident() -> None:
+    here = town()
+    async with here.herald() as herald:
+        herald.problem(FAULT)
+        await asyncio.sleep(30)
+    async with here.herald() as herald:
+        await asyncio.sleep(11 * 60)
+        herald.problem(replace(FAULT, since=virtualtime.clock()()))
+        await asyncio.sleep(30)
+
+    assert [state for state, _ in here.pager.said()] == ["firing", "resolved", "firing"]
+    assert len({each.key for each in here.pager.heard}) == 3
 
 
 @virtualtime.played
