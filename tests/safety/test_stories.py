@@ -152,10 +152,12 @@ async def test_a_machine_that_is_late_keeps_its_slot_until_it_is_back() -> None:
         scene.cluster.inject("w-2", full(survives="nothing"))
         async with scene.remediator():
             await minutes(30)
-            late = await scene.repair("w-1")
+            late, meanwhile = await scene.repair("w-1"), await scene.ledger()
             await minutes(60)
 
         assert late.status.phase is Phase.NEEDS_HUMAN
+        assert meanwhile.status.slots.keys() == {"w-1"}
+        assert (await scene.ledger()).status.slots.keys() == {"w-2"}
         assert (await scene.node("w-1")).spec.unschedulable
 
 
