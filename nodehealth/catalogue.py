@@ -164,9 +164,10 @@ _SIGNALS: Final = (
         about="A network interface that led the host out, or that is named, fell off its bus.",
         subject="interface",
         source="/sys/class/net: no such interface, and its device is gone or has lost its driver; "
-        "not applicable while the device has one, as when a pod took the interface",
+        "not applicable while the device has one, as when a pod took the interface, and while the "
+        "bond or the synthetic interface that it was a port of has a link without it",
         unit=Unit.BOOLEAN,
-        fields={"device": FieldType.STRING},
+        fields={"device": FieldType.STRING, "master": FieldType.STRING},
         urgent=True,
     ),
     Signal(

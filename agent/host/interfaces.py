@@ -17,6 +17,8 @@ class Interface:
     name: str
     device: str
     """What it is on its bus, such as a PCI address; empty where it is made of software."""
+    master: str
+    """The bond, bridge or synthetic interface that it is a port of; empty where there is none."""
     has_carrier: bool | None
     """Whether it has a link; None while an administrator has it down."""
     carrier_changes: int | None
@@ -47,7 +49,8 @@ def _interface(folder: Path) -> Interface | None:
     carrier = attributes.number(folder / "carrier") if flags & _IFF_UP else None
     return Interface(
         name=folder.name,
-        device=_device(folder),
+        device=_target(folder / "device"),
+        master=_target(folder / "master"),
         has_carrier=None if carrier is None else carrier == 1,
         carrier_changes=attributes.number(folder / "carrier_changes"),
         errors=_both(folder / "statistics", "rx_errors", "tx_errors"),
@@ -73,15 +76,25 @@ def is_driven(sysfs: Path, device: str) -> bool:
     return any((sysfs / "bus" / bus / "devices" / device / "driver").exists() for bus in buses)
 
 
+def carries_on(sysfs: Path, name: str) -> bool:
+    """Say whether an interface that is made to outlive its ports still has a link.
+
+    A bond is, and so is one with a device of its own, as a hypervisor lays it over a virtual
+    function that comes and goes. A bridge is not: the pods on it give it a link of their own.
+    """
+    folder = sysfs / "class/net" / name
+    outlives = (folder / "bonding").exists() or (folder / "device").exists()
+    return outlives and attributes.number(folder / "carrier") == 1
+
+
 def _lower(folder: Path) -> Iterator[str]:
     for name in attributes.names(folder) or ():
         if name.startswith("lower_"):
             yield name.removeprefix("lower_")
 
 
-def _device(folder: Path) -> str:
-    device = folder / "device"
-    return device.resolve().name if device.exists() else ""
+def _target(link: Path) -> str:
+    return link.resolve().name if link.exists() else ""
 
 
 def _both(statistics: Path, received: str, sent: str) -> int | None:

@@ -152,6 +152,10 @@ class Host:
         """Find the interfaces that lie below some others, as those of a bond do, and those."""
         return await self._ask("uplinks", lambda: interfaces.below(self._sysfs, through))
 
+    async def carries_on(self, name: str) -> bool:
+        """Read whether an interface has a link although it lost a port."""
+        return await self._ask(f"link of {name}", lambda: interfaces.carries_on(self._sysfs, name))
+
     async def is_driven(self, device: str) -> bool:
         """Read whether a device of a name is on one of the machine's buses and has a driver."""
         return await self._ask(device, lambda: interfaces.is_driven(self._sysfs, device))

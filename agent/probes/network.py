@@ -51,7 +51,8 @@ class Network(Probe):
         for each in there:
             is_learned = (MISSING, each.name) in past
             if each.device and (is_learned or each.name in uplinks or each.name in self.interfaces):
-                fields = {"device": each.device}
+                master = {"master": each.master} if each.master else {}
+                fields = {"device": each.device, **master}
                 yield Reading(name=MISSING, subject=each.name, fields=fields, value=0.0)
 
 
@@ -64,12 +65,15 @@ def _learned(past: Past, there: Sequence[Interface]) -> Iterator[Level]:
 
 
 async def _gone(known: Level, there: Sequence[Interface], host: Host) -> Reading:
-    """Say that an interface is missing, unless it has another name or is in a pod's hands."""
-    device = str(known.fields.get("device", ""))
+    """Say that an interface is missing, if the host can have it back and cannot do without.
+
+    It may have another name, or be in a pod's hands, or have been a port of what carries on.
+    """
+    device, master = (str(known.fields.get(name, "")) for name in ("device", "master"))
     gone = Reading(name=MISSING, subject=known.subject, fields=known.fields, value=1.0)
     if any(each.device == device for each in there):
         return replace(gone, value=0.0)
-    if await host.is_driven(device):
+    if await host.is_driven(device) or (master and await host.carries_on(master)):
         return replace(gone, value=None, knowledge=Knowledge.NOT_APPLICABLE)
     return gone
 

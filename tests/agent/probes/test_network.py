@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from agent import state
 from agent.probe import Past
 from agent.probes.network import (
     CARRIER_DOWN,
@@ -204,6 +205,43 @@ async def test_one_that_a_pod_took_is_not_missing(tree: Tree) -> None:
     tree.take("eth0")
 
     assert await missing(tree) == "notApplicable"
+
+
+async def port_missing(tree: Tree, *, master: str) -> object:
+    """Plug in a port of a master that leads out, look, take the port off its bus, look again."""
+    tree.interface("enP1s1", device="0001:00:02.0")
+    tree.link("sys/class/net/enP1s1/master", f"sys/class/net/{master}")
+    tree.write(f"sys/class/net/{master}/lower_enP1s1/x", "")
+    route(tree, DEFAULT.replace("eth0", master))
+    began = state.begin(None, boot_id="b", node_uid="u", probes=["net"], now=NOON)
+    known = state.answered(began, "net", await Network().check(tree.host, {}), NOON)
+    assert state.past(known, "net")[MISSING, "enP1s1"].value == 0
+    shutil.rmtree(tree.root / f"sys/class/net/{master}/lower_enP1s1")
+    (tree.root / "sys/bus/pci/devices/0001:00:02.0/driver").rmdir()
+    tree.take("enP1s1")
+    for _ in range(2):
+        answers = await Network().check(tree.host, state.past(known, "net"))
+        known = state.answered(known, "net", answers, NOON)
+    return spoken(answers)[MISSING, "enP1s1"]
+
+
+@pytest.mark.parametrize(("carrier", "told"), [(1, "notApplicable"), (0, 1)])
+async def test_a_virtual_function_is_missing_only_if_the_interface_above_it_is_cut(
+    tree: Tree, carrier: int, told: object
+) -> None:
+    tree.interface("eth0", carrier=carrier)
+
+    assert await port_missing(tree, master="eth0") == told
+
+
+@pytest.mark.parametrize(("kind", "told"), [("bonding", "notApplicable"), ("bridge", 1)])
+async def test_a_bond_outlives_its_port_and_a_bridge_only_seems_to(
+    tree: Tree, kind: str, told: object
+) -> None:
+    tree.write("sys/class/net/up0/carrier", 1)
+    tree.write(f"sys/class/net/up0/{kind}/x", "")
+
+    assert await port_missing(tree, master="up0") == told
 
 
 async def test_one_that_has_a_new_name_is_not_missing(tree: Tree) -> None:
