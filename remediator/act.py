@@ -16,7 +16,7 @@ from nodehealth.repair import NODE_REPAIRS, Closing, Fencing, NodeRepair, NodeRe
 from remediator import fencing
 from remediator.actions import Action, Done, Failed, Going, Stranded, SupersededError, Tools
 from remediator.admission import Admission
-from remediator.decide import ladder, marks, plan, rungs
+from remediator.decide import ladder, limits, marks, plan, rungs
 from remediator.decide.ladder import Held
 from remediator.decide.limits import Refused, Why
 from remediator.decide.moves import (
@@ -40,6 +40,7 @@ from remediator.decide.moves import (
     Trade,
     View,
 )
+from remediator.decide.rates import Kind
 from remediator.pacing import Pacing
 from remediator.providers import MachineState, ProviderError
 from remediator.queueing import QUEUE_AGAIN, Queueing
@@ -225,6 +226,11 @@ class Act:
         turn = plan.turn(repair, around.repairs, view.ledger, around.scopes, policy)
         if not turn.granted:
             await record.enter(Phase.WAITING, Reason.NO_SLOT, turn.message)
+            return QUEUE_AGAIN
+        full = limits.full(view.ledger, view.node.metadata.name, scene.scopes(), policy)
+        if full is not None:
+            self.admission.tally[Kind.DISRUPTIONS, full.why] += 1
+            await record.enter(Phase.WAITING, Reason.NO_SLOT, full.message)
             return QUEUE_AGAIN
         left = self.queueing.left(repair)
         if left > timedelta():

@@ -134,8 +134,10 @@ class Reconciler:
         self._woken.set()
 
     def touch_waiting(self) -> None:
-        """Have those looked at that wait longest for others: something was given back."""
-        for repair in plan.queue(self._fleet.open_repairs())[:_WOKEN]:
+        """Have those looked at that wait longest for a slot that their pools have room for."""
+        fleet = self._fleet
+        heirs = plan.heirs(fleet.open_repairs(), fleet.ledger, fleet.scopes(), self._policy)
+        for repair in heirs[:_WOKEN]:
             self.touch(repair.spec.target.node)
 
     def wellness(self, repair: NodeRepair, node: Node | None) -> Wellness:

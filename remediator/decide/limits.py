@@ -167,6 +167,20 @@ def disrupt(
     return Admitted(ledger=structs.replace(ledger, status=changed), epoch=epoch)
 
 
+def full(
+    ledger: RepairLedger, node: str, scopes: tuple[Scope, ...], policy: Policy
+) -> Refused | None:
+    """Say why no slot is left for a node, by a ledger as it was just read.
+
+    Who is refused by it need not ask for a swap: one that gives a slot back wakes whoever waits.
+    """
+    if node in ledger.status.slots:
+        return None
+    refusals = (_slot_refusal(ledger, node, scope, policy) for scope in scopes)
+    found = (each for each in refusals if each is not None and each.why is Why.DISRUPTION_LIMIT)
+    return next(found, None)
+
+
 def free_slots(ledger: RepairLedger, scope: Scope, policy: Policy) -> int:
     """Count the disruptions that a scope still has room for."""
     return _most(policy, ledger, scope, _disrupted) - len(_slots(ledger, scope))

@@ -1,6 +1,6 @@
 """Which sick nodes get a repair, which repair may ask for a slot next, and why the others wait."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -153,11 +153,7 @@ def turn(
 
     Only those count as ahead whose own pools have room: a full pool never holds up another one.
     """
-
-    @cache
-    def free(name: str) -> int:
-        return limits.free_slots(ledger, scopes[name], policy) if name in scopes else 0
-
+    free = _free(ledger, scopes, policy)
     names = (*pools(repair, scopes), CLUSTER)
     room = {name: free(name) for name in names if free(name) > 0}
     if not room:
@@ -199,6 +195,17 @@ def ahead(repair: NodeRepair, repairs: Iterable[NodeRepair], scopes: Mapping[str
     )
 
 
+def heirs(
+    repairs: Iterable[NodeRepair],
+    ledger: RepairLedger,
+    scopes: Mapping[str, Scope],
+    policy: Policy,
+) -> list[NodeRepair]:
+    """Return those of the queue whom a slot that was given back may help: their pools have room."""
+    free = _free(ledger, scopes, policy)
+    return [each for each in queue(repairs) if all(free(name) > 0 for name in pools(each, scopes))]
+
+
 def queue(repairs: Iterable[NodeRepair]) -> list[NodeRepair]:
     """Return the repairs that wait for a slot, the next one first."""
     return sorted((each for each in repairs if _waits(each)), key=rank)
@@ -238,6 +245,18 @@ def rank(repair: NodeRepair) -> tuple[int, float, str]:
 def _age(repair: NodeRepair) -> tuple[float, str]:
     created = repair.metadata.creation_timestamp
     return created.timestamp() if created else 0.0, repair.metadata.name
+
+
+def _free(
+    ledger: RepairLedger, scopes: Mapping[str, Scope], policy: Policy
+) -> Callable[[str], int]:
+    """Return what counts the free slots of a scope, each once."""
+
+    @cache
+    def free(name: str) -> int:
+        return limits.free_slots(ledger, scopes[name], policy) if name in scopes else 0
+
+    return free
 
 
 def _pool(repair: NodeRepair, scopes: Mapping[str, Scope]) -> str:

@@ -22,6 +22,7 @@ from remediator.providers.simulator import MACHINES, Simulator
 from remediator.replica import Replica
 from remediator.rules.policy import Limit, Policy
 from simulator import scenario, virtualtime
+from simulator.api.audit import AuditEntry
 from simulator.cluster import REMEDIATOR_TOKEN, Cluster
 from simulator.observer import Broken, Limits
 from tests.safety.stage import PROVIDER, RULES, policy
@@ -159,6 +160,29 @@ async def test_a_machine_that_is_late_keeps_its_slot_until_it_is_back() -> None:
         assert meanwhile.status.slots.keys() == {"w-1"}
         assert (await scene.ledger()).status.slots.keys() == {"w-2"}
         assert (await scene.node("w-1")).spec.unschedulable
+
+
+@virtualtime.played
+async def test_who_waits_for_a_full_pool_asks_seldom_and_goes_on_as_soon_as_it_may() -> None:
+    asked = list[AuditEntry]()
+    async with staged(provision="10m") as scene:
+        scene.cluster.inject("w-1", full())
+        async with scene.remediator():
+            await minutes(1)
+            scene.cluster.inject("w-2", full())
+            await minutes(2)
+            waiting = await scene.repair("w-2")
+            scene.cluster.api.on_request(asked.append)
+            await minutes(4)
+            looks = [each for each in asked if each.name == waiting.metadata.name]
+            await minutes(40)
+
+        ended = {name: await scene.repair(name) for name in ("w-1", "w-2")}
+        began = next(e.at for e in ended["w-2"].status.timeline if e.phase is Phase.DRAINING)
+        given_back = ended["w-1"].status.timeline[-1].at
+        assert waiting.status.reason == "NoSlot"
+        assert len(looks) <= 4
+        assert began - given_back < timedelta(seconds=5)
 
 
 @virtualtime.played

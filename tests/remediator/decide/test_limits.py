@@ -344,6 +344,22 @@ def test_a_slot_is_one_of_the_pool_that_its_node_is_in_now() -> None:
     assert answer.ledger.status.slots["n1"].pool == "pool1"
 
 
+def test_only_our_own_slots_make_a_scope_full() -> None:
+    taken = ledger(epoch=1, slots={"n2": slot(1, name="n2")})
+    rules = policy(disrupted=1)
+    theirs = Scope(
+        name=CLUSTER, members=frozenset(NAMES), out=frozenset(), foreign={"n3": "somebody"}
+    )
+
+    refused = limits.full(taken, "n1", (scope(),), rules)
+
+    assert refused is not None
+    assert refused.why is Why.DISRUPTION_LIMIT
+    assert limits.full(taken, "n2", (scope(),), rules) is None
+    assert limits.full(ledger(), "n1", (theirs,), rules) is None
+    assert limits.full(ledger(), "n1", (scope(),), rules) is None
+
+
 class Fleetful(frozenset[str]):
     """So many names that none of them should be walked over."""
 

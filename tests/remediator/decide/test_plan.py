@@ -280,6 +280,18 @@ def test_the_queue_has_those_that_wait_with_the_next_one_first() -> None:
     assert plan.queue((late, working, early)) == [early, late]
 
 
+def test_a_slot_that_was_given_back_wakes_only_those_whose_pools_have_room() -> None:
+    stuck, late, early = waiting("n1", 0), waiting("n2", 60, pool="b"), waiting("n3", 30, pool="b")
+    limit = Limit(cordoned=(9,), disrupted=(1,))
+    pools = (Pool(name="a", labels={}, limit=limit), Pool(name="b", labels={}, limit=limit))
+    scopes = scopes_of({"a": ["n1", "s"], "b": ["n2", "n3"]})
+    taken = ledger(slots={"s": slot(1, name="s", pool="a")})
+
+    woken = plan.heirs((stuck, late, early), taken, scopes, Policy(pools=pools))
+
+    assert woken == [early, late]
+
+
 def test_who_waits_for_the_same_in_the_same_pool_is_counted_ahead() -> None:
     mine, later, elsewhere = waiting("n3", 60), waiting("n4", 90), waiting("n5", 0, pool="b")
     cordoned = repair("n1", phase=Phase.CORDONED, created=at(0), pool="a")
