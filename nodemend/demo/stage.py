@@ -20,6 +20,8 @@ WEB: Final = "web"
 GPU: Final = "gpu"
 SLOTS: Final = 1
 """How many nodes of a pool may be disrupted at once."""
+_MOST: Final = 20_000
+"""How many nodes a laptop bears: a million would take nine gigabytes of memory."""
 _CORDONED: Final = 8
 _DEAD: Final = 2
 """How many machines lose their power at once, in a pool with one slot, beside a dead kubelet."""
@@ -101,6 +103,9 @@ def from_file(path: Path, real: str, lasting: timedelta) -> Stage:
     written = scenario.load(path)
     if not written.pools:
         raise SettingsError(f"{path}: spec.pools: expected at least one pool, got none")
+    nodes = sum(pool.nodes + len(pool.external) for pool in written.pools)
+    if nodes > _MOST:
+        raise SettingsError(f"{path}: spec.pools: expected at most {_MOST} nodes, got {nodes}")
     last = max((each.targets.at for each in written.faults), default=timedelta())
     if last > quiet_from(lasting):
         raise SettingsError(

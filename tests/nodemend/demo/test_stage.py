@@ -62,6 +62,16 @@ def test_a_scenario_whose_faults_come_too_late_is_refused(tmp_path: Path) -> Non
         stage.from_file(path, "this-laptop", LONG)
 
 
+def test_more_nodes_than_a_laptop_bears_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "vast.yaml"
+    pools = [{"name": "a", "nodes": 20_000}, {"name": "b", "nodes": 1}]
+    body = {"apiVersion": "simulator.nodemend.dev/v1", "kind": "Scenario"}
+    path.write_text(yaml.safe_dump({**body, "spec": {"pools": pools}}))
+
+    with pytest.raises(SettingsError, match=r"expected at most 20000 nodes, got 20001"):
+        stage.from_file(path, "this-laptop", LONG)
+
+
 def test_this_machine_joins_the_first_pool_of_a_scenario(tmp_path: Path) -> None:
     path = tmp_path / "small.yaml"
     path.write_text("apiVersion: simulator.nodemend.dev/v1\nkind: Scenario\n")
