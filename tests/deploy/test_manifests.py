@@ -111,6 +111,24 @@ def test_a_quota_lets_pods_of_a_critical_class_run_at_all(program: str) -> None:
     assert pod["priorityClassName"] in scopes[0]["values"]
 
 
+def test_agents_run_on_linux_machines_alone() -> None:
+    (pod,) = pods(DEPLOY / "daemonset")
+    affinity = pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    (term,) = affinity["nodeSelectorTerms"]
+
+    assert pod["nodeSelector"] == {"kubernetes.io/os": "linux"}
+    assert term["matchExpressions"] == [
+        {"key": "type", "operator": "NotIn", "values": ["virtual-kubelet"]},
+        {"key": "eks.amazonaws.com/compute-type", "operator": "NotIn", "values": ["fargate"]},
+    ]
+
+
+def test_an_agent_may_read_its_host_where_selinux_enforces() -> None:
+    (pod,) = pods(DEPLOY / "daemonset")
+
+    assert pod["containers"][0]["securityContext"]["seLinuxOptions"] == {"type": "spc_t"}
+
+
 def test_agents_are_rolled_out_in_tenths_and_run_on_every_node() -> None:
     daemons = named(DEPLOY / "daemonset", "DaemonSet")["spec"]
 
