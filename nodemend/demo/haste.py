@@ -1,7 +1,8 @@
 """The shipped rules with their waits cut short: nobody watches a demo for five minutes.
 
 Only waits are changed, and each of them only if it is longer: how long a fault must last, how long
-it must be gone, how long a mended node must be well. What is asked and what is done stays the same.
+it must be gone, how long a mended node must be well. What is asked and what is done stays the same,
+but for one rule that ships observing and is enforced: the demo is about the disk that it fills.
 """
 
 from collections.abc import Collection, Iterator
@@ -17,9 +18,11 @@ from remediator.rules import load
 LASTS: Final = timedelta(seconds=4)
 QUIET: Final = timedelta(seconds=3)
 VERIFY: Final = timedelta(seconds=3)
+ENFORCED: Final = "scratch-full"
 SAID: Final = (
     f"the shipped rules, with their waits cut to {quantities.spoken(LASTS)} until a fault counts, "
-    f"{quantities.spoken(QUIET)} until it is over and {quantities.spoken(VERIFY)} of proof"
+    f"{quantities.spoken(QUIET)} until it is over and {quantities.spoken(VERIFY)} of proof; "
+    f"enforces {ENFORCED}, which ships observing"
 )
 
 
@@ -30,6 +33,8 @@ def copied(rules: Path, to: Path, without: Collection[str] = ()) -> None:
         if document["metadata"]["name"] in without:
             continue
         _cut(document["spec"])
+        if document["metadata"]["name"] == ENFORCED:
+            document["spec"]["mode"] = "enforce"
         text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
         (to / ".".join(path.relative_to(rules).parts)).write_text(text, encoding="utf-8")
 

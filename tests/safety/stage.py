@@ -19,6 +19,7 @@ from remediator import replica
 from remediator.files import Loaded, owner, remedy
 from remediator.rules import load
 from remediator.rules.policy import DrainManners, Limit, Policy, Pool, Rate
+from remediator.rules.rule import RuleSet
 from simulator import scenario, virtualtime
 from simulator.api.faults import LateWatch
 from simulator.cluster import REMEDIATOR_TOKEN, Cluster
@@ -27,7 +28,19 @@ from tests.safety.pace import Pace, hurried
 from tests.safety.people import ALERTING, HOOK, WEBHOOK, People
 from tests.safety.peril import Crash, Luck, PerilousTransport
 
-RULES: Final = load.rules(Path(__file__).parents[2] / "rules", remedy)
+
+def _enforcing(shipped: RuleSet, name: str) -> RuleSet:
+    """Enforce a rule that ships observing, and wait as long as the stories do."""
+    rule = shipped.by_name[name]
+    questions = tuple(replace(each, lasts=_LASTS) for each in rule.questions)
+    enforced = replace(rule, mode=Mode.ENFORCE, questions=questions)
+    rules = tuple(enforced if each is rule else each for each in shipped.rules)
+    return replace(shipped, rules=rules, by_name={each.name: each for each in rules})
+
+
+_LASTS: Final = timedelta(seconds=10)
+_SHIPPED: Final = load.rules(Path(__file__).parents[2] / "rules", remedy)
+RULES: Final = _enforcing(_SHIPPED, "scratch-full")
 PROVIDER: Final = owner("simulator")
 RESTART: Final = timedelta(seconds=3)
 _LAST_NEWS: Final = timedelta(minutes=2)

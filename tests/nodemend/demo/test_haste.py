@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from nodehealth.repair import Mode
 from nodemend import shipped
 from nodemend.demo import haste
 from remediator import files
@@ -24,8 +25,18 @@ def test_what_is_asked_and_what_is_done_stays_the_same(tmp_path: Path) -> None:
 
     before, after = (load.rules(path, files.remedy) for path in (shipped.RULES, tmp_path))
     for was, now in zip(before.rules, after.rules, strict=True):
-        assert (now.ladder, now.severity, now.mode) == (was.ladder, was.severity, was.mode)
+        assert (now.ladder, now.severity) == (was.ladder, was.severity)
+        assert now.mode == was.mode or now.name == haste.ENFORCED
         assert [each.text for each in now.questions] == [each.text for each in was.questions]
+
+
+def test_the_rule_of_the_disk_that_is_filled_is_enforced_and_that_is_said(tmp_path: Path) -> None:
+    haste.copied(shipped.RULES, tmp_path)
+
+    before, after = (load.rules(path, files.remedy) for path in (shipped.RULES, tmp_path))
+    modes = [rules.by_name["scratch-full"].mode for rules in (before, after)]
+    assert modes == [Mode.OBSERVE, Mode.ENFORCE]
+    assert "enforces scratch-full, which ships observing" in haste.SAID
 
 
 def test_rules_can_be_left_out(tmp_path: Path) -> None:
