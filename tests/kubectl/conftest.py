@@ -2,7 +2,6 @@
 
 import functools
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
@@ -12,6 +11,7 @@ from typing import Final
 import pytest
 
 from tests.kubectl.station import Kubectl, Station, opened
+from tests.lacking import lacking
 
 DEBIANS: Final = Path(__file__).parents[2] / ".cache" / "kubectl" / "usr" / "bin" / "kubectl"
 HOW: Final = "no kubectl is in PATH; `.ci/kubectl` gets Debian's"
@@ -61,5 +61,5 @@ def kubectl(program: str, kubeconfig: Path, tmp_path: Path, station: Station) ->
     """A kubectl that is pointed to the cluster."""
     del station  # only there so that the cluster is up
     if not program:
-        pytest.fail(HOW) if os.environ.get("CI") else pytest.skip(HOW)
+        lacking(HOW)
     return Kubectl(program=program, version=version(program), kubeconfig=kubeconfig, home=tmp_path)

@@ -1,7 +1,6 @@
 """A link that was there and is not is seen, on a real interface too; one that never was is not."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from agent.readings import Answer, Counter, Reading
 from nodehealth.health import Level
 from nodehealth.signals import Knowledge
 from tests.agent.trees import Tree
+from tests.lacking import lacking
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HEAD = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT"
@@ -366,9 +366,7 @@ def namespace() -> list[str]:
     has_ip = shutil.which("ip") is not None
     if not has_ip or subprocess.run([*words, "sh", "-c", command], check=False).returncode:
         reason = "this machine has no `ip`, or allows no interfaces in a namespace of one's own"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        lacking(reason)
     return words
 
 

@@ -19,6 +19,7 @@ from simulator.api.kubeconfig import write_kubeconfig
 from simulator.api.local import LocalTransport
 from simulator.api.server import ADMIN_TOKEN, ApiServer
 from simulator.api.wire import JsonObject
+from tests.lacking import lacking
 from tests.simulator.api.fakes import until
 
 NODES = "/api/v1/nodes"
@@ -49,8 +50,9 @@ async def test_a_wrong_token_is_refused_on_a_socket_too(api: ApiServer) -> None:
     assert answer.status == 401
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the openssl program")
 async def test_https_wants_a_token(api: ApiServer, tmp_path: Path) -> None:
+    if shutil.which("openssl") is None:
+        lacking("this machine has no openssl, which makes the certificate")
     certificate = await asyncio.to_thread(certificates.make, tmp_path)
     context = await asyncio.to_thread(ssl.create_default_context, cafile=str(certificate[0]))
     connector = aiohttp.TCPConnector(ssl=context)
