@@ -25,9 +25,11 @@ from agent.host.guard import Guard
 from agent.host.interfaces import Interface
 from agent.host.memory import Memory
 from agent.host.mounts import Filesystem
+from agent.host.nvml.facts import Gpus, NvmlEvent
 from agent.host.places import Place
 from agent.host.reaching import Peer
 from agent.host.routes import Route
+from agent.host.stream import Stream
 from agent.host.writing import NotTriedError
 
 PROC_PATIENCE: Final = timedelta(seconds=5)
@@ -65,6 +67,8 @@ class Host:
         statvfs: How a filesystem is measured.
         write: How a directory is written to.
         connect: How another machine is reached.
+        gpus: What is known of the GPUs at this moment.
+        gpu_events: What NVML tells without being asked.
     """
 
     def __init__(
@@ -77,6 +81,8 @@ class Host:
         statvfs: Statvfs = os.statvfs,
         write: Write = writing.write,
         connect: Connect = reaching.connect,
+        gpus: Callable[[], Gpus] = Gpus,
+        gpu_events: Stream[NvmlEvent] | None = None,
     ) -> None:
         self.root = root
         self.hostname = socket.gethostname()
@@ -84,6 +90,8 @@ class Host:
         self._mountinfo = mountinfo
         self._uptime = uptime
         self._statvfs, self._write, self._connect = statvfs, write, connect
+        self.gpus = gpus
+        self.gpu_events = gpu_events or Stream[NvmlEvent]()
         self._guard = Guard()
         self._procfs, self._sysfs = root / "proc", root / "sys"
         # `net` is that of whoever reads it, and an agent in a container may have a network of its

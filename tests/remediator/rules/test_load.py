@@ -123,7 +123,8 @@ def test_the_digest_changes_with_a_rule(tmp_path: Path) -> None:
             "cod in",
             (
                 "rule.yaml:10: spec.when.any[1].where: 'cod in [48, 79]': column 1: unknown name "
-                '"cod"; known are code, node, pci, subject; did you mean code?'
+                '"cod"; known are action, code, link, node, pci, severity, subject, unit; did you '
+                "mean code?"
             ),
         ),
         (

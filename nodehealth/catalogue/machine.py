@@ -1,24 +1,11 @@
-"""The catalogue: every signal that an agent or the remediator states and a rule may ask for."""
+"""Signals of the machine itself: disks, networks, the programs that run it, memory."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Final
 
-from nodehealth.keys import GPU_RESOURCES, GPUS_LABEL
-from nodehealth.signals import Author, FieldType, Grid, Kind, Signal, Unit
+from nodehealth.catalogue import grids
+from nodehealth.signals import FieldType, Kind, Signal, Unit
 
-_HALF_PERCENT: Final = Grid(step=0.005, hysteresis=0.0025)
-_FIVE_PERCENT: Final = Grid(step=0.05, hysteresis=0.025)
-"""For what goes up and down all day: each step is a write."""
-_ONE_A_SECOND: Final = Grid(step=1, hysteresis=0.5)
-_FIFTHS: Final = Grid(step=0.2, hysteresis=0.1)
-_TENTH_OF_A_SECOND: Final = Grid(step=0.1, hysteresis=0.05)
-_FIVE_SECONDS: Final = Grid(step=5, hysteresis=2.5)
-_TEN_A_SECOND: Final = Grid(step=10, hysteresis=5)
-
-_CONDITION: Final = {"status": FieldType.STRING, "reason": FieldType.STRING}
-
-_SIGNALS: Final = (
+SIGNALS: Final = (
     Signal(
         name="disk.free_ratio",
         kind=Kind.LEVEL,
@@ -27,7 +14,7 @@ _SIGNALS: Final = (
         source="statvfs(3): f_bavail / (f_blocks - f_bfree + f_bavail)",
         unit=Unit.RATIO,
         healthy=1.0,
-        grid=_HALF_PERCENT,
+        grid=grids.HALF_PERCENT,
         fields={"device": FieldType.STRING, "fstype": FieldType.STRING},
         unknown="statvfs did not return in time: the mount hangs or is gone.",
     ),
@@ -39,7 +26,7 @@ _SIGNALS: Final = (
         source="statvfs(3): f_favail / f_files; not applicable where f_files is 0",
         unit=Unit.RATIO,
         healthy=1.0,
-        grid=_HALF_PERCENT,
+        grid=grids.HALF_PERCENT,
         fields={"device": FieldType.STRING, "fstype": FieldType.STRING},
         unknown="statvfs did not return in time: the mount hangs or is gone.",
     ),
@@ -85,7 +72,7 @@ _SIGNALS: Final = (
         subject="mount point",
         source="open, write and fsync(2) of 4 KiB; not applicable where that fails",
         unit=Unit.SECONDS,
-        grid=_FIVE_SECONDS,
+        grid=grids.FIVE_SECONDS,
         unknown="The write hangs, or there was no room or no right to try it.",
     ),
     Signal(
@@ -139,7 +126,7 @@ _SIGNALS: Final = (
         subject="interface",
         source="growth of rx_errors + tx_errors in /sys/class/net/*/statistics between two looks",
         unit=Unit.PER_SECOND,
-        grid=_ONE_A_SECOND,
+        grid=grids.ONE_A_SECOND,
     ),
     Signal(
         name="net.drops",
@@ -148,7 +135,7 @@ _SIGNALS: Final = (
         subject="interface",
         source="growth of rx_dropped + tx_dropped in /sys/class/net/*/statistics between two looks",
         unit=Unit.PER_SECOND,
-        grid=_TEN_A_SECOND,
+        grid=grids.TEN_A_SECOND,
     ),
     Signal(
         name="net.default_route_missing",
@@ -186,7 +173,7 @@ _SIGNALS: Final = (
         subject="address and port of the peer",
         source="connect(2) over TCP, 5 times a look; to be refused is an answer",
         unit=Unit.RATIO,
-        grid=_FIFTHS,
+        grid=grids.FIFTHS,
     ),
     Signal(
         name="net.peer_latency_seconds",
@@ -196,7 +183,7 @@ _SIGNALS: Final = (
         source="median time of connect(2) over TCP among the tries that were answered; not "
         "applicable where none was",
         unit=Unit.SECONDS,
-        grid=_TENTH_OF_A_SECOND,
+        grid=grids.TENTH_OF_A_SECOND,
     ),
     Signal(
         name="runtime.kubelet_down",
@@ -226,7 +213,7 @@ _SIGNALS: Final = (
         source="/proc/meminfo: MemAvailable / MemTotal",
         unit=Unit.RATIO,
         healthy=1.0,
-        grid=_FIVE_PERCENT,
+        grid=grids.FIVE_PERCENT,
     ),
     Signal(
         name="memory.oom_kills",
@@ -242,65 +229,6 @@ _SIGNALS: Final = (
         subject="",
         source="/proc/pressure/memory: avg60 of `full`; not applicable where the kernel has no PSI",
         unit=Unit.RATIO,
-        grid=_FIVE_PERCENT,
-    ),
-    Signal(
-        name="gpu.xid",
-        kind=Kind.EVENT,
-        about="The NVIDIA driver reported an XID error.",
-        subject="GPU UUID, or its PCI address where the UUID is not known",
-        source="NVML event or kernel log line `NVRM: Xid`, counted once",
-        fields={"code": FieldType.INT, "pci": FieldType.STRING},
-        urgent=True,
-    ),
-    Signal(
-        name="node.ready",
-        kind=Kind.LEVEL,
-        about="The node is Ready. Status `Unknown` says that its kubelet is not heard of.",
-        subject="",
-        source="condition Ready of the Node: 1 for True, 0 for False and for Unknown",
-        author=Author.REMEDIATOR,
-        unit=Unit.BOOLEAN,
-        fields=_CONDITION,
-        unknown="The Node has no condition Ready, or the remediator's watch of Nodes is behind.",
-    ),
-    Signal(
-        name="node.condition",
-        kind=Kind.LEVEL,
-        about="A condition of the Node is True, whoever wrote it; for Ready ask node.ready.",
-        subject="type of the condition, such as MemoryPressure",
-        source="the Node's conditions but nodemend's own: 1 for True, 0 for False",
-        author=Author.REMEDIATOR,
-        unit=Unit.BOOLEAN,
-        fields=_CONDITION,
-        unknown="The condition's own status is Unknown, as all those of the kubelet are while it "
-        "is not heard of, or the remediator's watch of Nodes is behind.",
-    ),
-    Signal(
-        name="node.gpu_allocatable",
-        kind=Kind.LEVEL,
-        about="How many GPUs the node has to give; a device plugin takes back those that are sick.",
-        subject="",
-        source=f"allocatable {' + '.join(GPU_RESOURCES)} of the Node; expected is the label "
-        f"{GPUS_LABEL}, else the capacity; not applicable where none is expected",
-        author=Author.REMEDIATOR,
-        fields={"capacity": FieldType.INT, "expected": FieldType.INT},
-        unknown="Without the label: the device plugin was gone for five minutes, and the capacity "
-        "with it. Or the remediator's watch of Nodes is behind.",
-    ),
-    Signal(
-        name="agent.silent",
-        kind=Kind.LEVEL,
-        about="The node is Ready, but its agent has let three of its refreshes pass unwritten.",
-        subject="",
-        source="times of the NodeHealth's writes and of the agent's pod, by the API server's "
-        "clock; `pod` is Ready, NotReady or Absent; not applicable where no agent ever was",
-        author=Author.REMEDIATOR,
-        unit=Unit.BOOLEAN,
-        fields={"pod": FieldType.STRING},
-        unknown="The node itself is not Ready, its agent has just begun, or one of the "
-        "remediator's watches is behind.",
+        grid=grids.FIVE_PERCENT,
     ),
 )
-
-CATALOGUE: Final[Mapping[str, Signal]] = MappingProxyType({each.name: each for each in _SIGNALS})

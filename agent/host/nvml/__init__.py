@@ -1,0 +1,1 @@
+"""NVIDIA's driver, asked by a process that the agent can lose."""
