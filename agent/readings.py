@@ -46,6 +46,10 @@ class Occurrence:
     subject: str = ""
     fields: Fields = field(default_factory=dict)
     count: int = 1
+    same: str = ""
+    """What tells it from others where it is told in two ways, and is to be counted once."""
+    via: str = ""
+    """Which of the two ways this is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +70,31 @@ class Counter:
     fields: Fields = field(default_factory=dict)
 
 
-Answer: TypeAlias = Reading | Occurrence | Counter
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memo:
+    """What a probe wants to find again in its past, and nobody else hears of.
+
+    It stands there under no name, until the next look says what is to be remembered then.
+    """
+
+    subject: str
+    fields: Fields
 
 
-def checked(answer: Answer, catalogue: Mapping[str, Signal] = CATALOGUE) -> Signal:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """What a probe could not watch: nobody knows what happened there."""
+
+    why: str
+    """In words that stay the same while it is so."""
+
+
+Answer: TypeAlias = Reading | Occurrence | Counter | Memo | Gap
+
+
+def checked(
+    answer: Reading | Occurrence | Counter, catalogue: Mapping[str, Signal] = CATALOGUE
+) -> Signal:
     """Return the catalogue's entry for an answer.
 
     Raises:
@@ -94,7 +119,7 @@ def checked(answer: Answer, catalogue: Mapping[str, Signal] = CATALOGUE) -> Sign
     return signal
 
 
-def _check_fields(answer: Answer, signal: Signal) -> None:
+def _check_fields(answer: Reading | Occurrence | Counter, signal: Signal) -> None:
     for name, value in answer.fields.items():
         kind = signal.fields.get(name)
         if kind is None:
