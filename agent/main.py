@@ -12,6 +12,7 @@ from typing import Final
 
 from agent import identity, state
 from agent.host.guard import HungError
+from agent.host.kmsg import KernelLog
 from agent.host.linux import Host
 from agent.identity import Claim
 from agent.keeping import Keeper
@@ -46,7 +47,7 @@ async def serve(
     stop = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
-    host = Host(root=settings.root, boot_id=settings.boot_id)
+    host = Host(root=settings.root, boot_id=settings.boot_id, kernel_log=KernelLog(settings.kmsg))
     claim = await asyncio.to_thread(_claim, settings, config, context)
     async with connect.connect(config, context=context, manager=keys.AGENT_MANAGER) as client:
         await run(
@@ -83,8 +84,8 @@ async def run(
 
     begin = await begun(settings, host, claim.uid, clock, kept=await keeper.load())
     monitor = Monitor(settings.probes, host, begin=begin, clock=clock, listener=listen, tally=tally)
-    async with _exposed(settings.listen, tally, monitor), asyncio.TaskGroup() as tasks:
-        watching = tasks.create_task(monitor.run(random), name="probes")
+    async with _exposed(settings.listen, tally, monitor, host), asyncio.TaskGroup() as tasks:
+        watching = tasks.create_task(_watched(monitor, host, random), name="probes")
         keeping = tasks.create_task(keeper.run(), name="keeper")
         publishing = tasks.create_task(publisher.run(), name="publisher")
         await stop.wait()
@@ -98,8 +99,15 @@ async def run(
             each.cancel()
 
 
+async def _watched(monitor: Monitor, host: Host, random: Random) -> None:
+    """Ask the probes, and listen to what tells without being asked."""
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(host.kernel_log.run(random), name="kernel log")
+        tasks.create_task(monitor.run(random), name="probes")
+
+
 @contextlib.asynccontextmanager
-async def _exposed(listen: str, tally: Tally, monitor: Monitor) -> AsyncIterator[None]:
+async def _exposed(listen: str, tally: Tally, monitor: Monitor, host: Host) -> AsyncIterator[None]:
     """Answer those who watch the agent, if it is to listen at all."""
     if not listen:
         yield
@@ -108,7 +116,13 @@ async def _exposed(listen: str, tally: Tally, monitor: Monitor) -> AsyncIterator
     pulse = Pulse()
     beating = asyncio.create_task(pulse.run(), name="pulse")
     try:
-        async with exposed(listen, tally=tally, known=lambda: monitor.state, pulse=pulse):
+        async with exposed(
+            listen,
+            tally=tally,
+            known=lambda: monitor.state,
+            pulse=pulse,
+            kernel_log=host.kernel_log,
+        ):
             yield
     finally:
         beating.cancel()

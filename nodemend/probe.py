@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agent import main, state
+from agent.host.kmsg import KernelLog
 from agent.host.linux import Host
 from agent.monitor import Monitor
 from agent.settings import Settings
@@ -40,7 +41,9 @@ async def sweep_once(settings: Settings, *, clock: Clock = clocks.wall) -> NodeH
     Raises:
         nodehealth.kit.settings.SettingsError: something that was set is wrong.
     """
-    host = Host(root=settings.root, boot_id=settings.boot_id)
+    log = KernelLog(settings.kmsg)
+    await log.once()
+    host = Host(root=settings.root, boot_id=settings.boot_id, kernel_log=log)
     begin = await main.begun(settings, host, settings.node_uid, clock)
     known = await Monitor(settings.probes, host, begin=begin, clock=clock).sweep()
     report = state.status(known, agent_version=settings.version)

@@ -2,9 +2,9 @@
 
 import os
 import socket
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path, PurePosixPath
 from typing import Final, TypeAlias, TypeVar
@@ -12,6 +12,7 @@ from typing import Final, TypeAlias, TypeVar
 from agent.host import (
     disks,
     interfaces,
+    jobs,
     memory,
     mounts,
     places,
@@ -23,6 +24,7 @@ from agent.host import (
 from agent.host.disks import Storage
 from agent.host.guard import Guard
 from agent.host.interfaces import Interface
+from agent.host.kmsg import KernelLog
 from agent.host.memory import Memory
 from agent.host.mounts import Filesystem
 from agent.host.nvml.facts import Gpus, NvmlEvent
@@ -31,6 +33,8 @@ from agent.host.reaching import Peer
 from agent.host.routes import Route
 from agent.host.stream import Stream
 from agent.host.writing import NotTriedError
+from nodehealth.kit import clocks
+from nodehealth.kit.clocks import Clock
 
 PROC_PATIENCE: Final = timedelta(seconds=5)
 """How long the kernel may take to answer from procfs or sysfs."""
@@ -69,6 +73,9 @@ class Host:
         connect: How another machine is reached.
         gpus: What is known of the GPUs at this moment.
         gpu_events: What NVML tells without being asked.
+        rest: How a GPU at a PCI address is left alone for a while.
+        kernel_log: What the kernel says; nothing where it is not read.
+        clock: What time it is.
     """
 
     def __init__(
@@ -83,6 +90,9 @@ class Host:
         connect: Connect = reaching.connect,
         gpus: Callable[[], Gpus] = Gpus,
         gpu_events: Stream[NvmlEvent] | None = None,
+        rest: Callable[[str], None] = lambda _: None,
+        kernel_log: KernelLog | None = None,
+        clock: Clock = clocks.wall,
     ) -> None:
         self.root = root
         self.hostname = socket.gethostname()
@@ -92,11 +102,18 @@ class Host:
         self._statvfs, self._write, self._connect = statvfs, write, connect
         self.gpus = gpus
         self.gpu_events = gpu_events or Stream[NvmlEvent]()
+        self.rest = rest
+        self.kernel_log = kernel_log or KernelLog()
+        self._clock = clock
         self._guard = Guard()
         self._procfs, self._sysfs = root / "proc", root / "sys"
         # `net` is that of whoever reads it, and an agent in a container may have a network of its
         # own; process 1 below the host's root is in the host's
         self._network = self._procfs / ("net" if root == Path("/") else "1/net")
+
+    def now(self) -> datetime:
+        """Return what time it is."""
+        return self._clock()
 
     async def boot_id(self) -> str:
         """Read which boot this is."""
@@ -147,6 +164,14 @@ class Host:
     async def uptime(self) -> float:
         """Read for how many seconds the machine has been up, suspended or not."""
         return float((await self._read(self._uptime)).split()[0])
+
+    async def pods(self, pids: Collection[int]) -> Mapping[int, str]:
+        """Find the UIDs of the pods that processes belong to, as far as they are there and in one.
+
+        Raises:
+            agent.host.guard.HungError: the kernel does not say.
+        """
+        return await self._ask("cgroups", lambda: jobs.pods(self._procfs, pids))
 
     async def memory(self) -> Memory:
         """Read how memory fares."""
