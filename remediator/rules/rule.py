@@ -25,7 +25,7 @@ class Question:
     within: timedelta | None = None
     count: int = 1
     since: str = ""
-    """The event after which things count on the same subject, if one has to be the last to do so."""
+    """The event whose last time on the same subject is that from which on things count."""
     unless: Self | None = None
     """The question to a level that excuses a subject where the answer is known and yes."""
 

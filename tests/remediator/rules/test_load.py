@@ -154,14 +154,17 @@ def test_the_digest_changes_with_a_rule(tmp_path: Path) -> None:
             "for: 30s",
             "count: 2",
             (
-                "rule.yaml:9: spec.when.any[0]: disk.free_ratio is a level: it has no `within` or "
-                "`count`; ask `for`"
+                "rule.yaml:9: spec.when.any[0]: disk.free_ratio is a level: it has no `within`, "
+                "`count` or `since`; ask `for`"
             ),
         ),
         (
             "replace]",
             "repalce]",
-            "rule.yaml:11: spec.ladder[1]: no action named 'repalce'; known are drain, replace",
+            (
+                "rule.yaml:11: spec.ladder[1]: no action named 'repalce'; known are drain, reboot, "
+                "replace, reset-gpu, restart-service"
+            ),
         ),
         (
             "deadline: 5m",
