@@ -148,6 +148,14 @@ class DrainManners(Strict, frozen=True, kw_only=True):
     """How far apart a machine's owner must have said twice that it is off."""
 
 
+class Condemning(Strict, frozen=True, kw_only=True):
+    """After how many failures, with repairs in between, a part gets no more of them."""
+
+    gpus: Annotated[int, Meta(ge=2)] = 2
+    hosts: Annotated[int, Meta(ge=2)] = 3
+    within: str = "30d"
+
+
 class AlertRoute(Strict, frozen=True, kw_only=True):
     """Which alerts go to which receivers; what is left out fits every alert."""
 
@@ -185,6 +193,8 @@ class PolicySpec(Strict, frozen=True, kw_only=True):
     provider: str | Mapping[str, Mapping[str, Any]] = ""
     """Who owns the machines, by name or with settings; without one, nothing can be replaced."""
     alerts: Alerts = Alerts()
+    condemned: Literal["never"] | Condemning = Condemning()
+    """When a part that fails again and again is left to people."""
 
 
 class PolicyFile(Strict, frozen=True, kw_only=True):
