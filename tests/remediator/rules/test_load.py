@@ -342,6 +342,21 @@ def test_a_policy_says_how_fast_and_what_a_small_pool_may(tmp_path: Path) -> Non
         ),
         (
             "spec:\n",
+            "spec:\n  condemned: {gpus: 1}\n",
+            "policy.yaml:4: spec.condemned.gpus: expected at least 2, got 1",
+        ),
+        (
+            "spec:\n",
+            "spec:\n  condemned: {within: 1000d}\n",
+            "policy.yaml:4: spec.condemned.within: repairs are remembered for 90d, got 1000d",
+        ),
+        (
+            "spec:\n",
+            "spec:\n  condemned: always\n",
+            "policy.yaml:4: spec.condemned: expected never or a mapping, got 'always'",
+        ),
+        (
+            "spec:\n",
             "spec:\n  drain: {settle: never}\n",
             (
                 "policy.yaml:4: spec.drain.settle: expected a duration such as 90s, 5m or 1h30m, "
