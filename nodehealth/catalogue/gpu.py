@@ -445,6 +445,14 @@ _EVENTS: Final = (
         urgent=True,
     ),
     Signal(
+        name="gpu.reset",
+        kind=Kind.EVENT,
+        about="A GPU was reset or initialised anew: what it reported before is made good.",
+        subject=_GPU,
+        source="a reset of our own that was verified; field 230 that went back from reset to "
+        "nothing; the driver that was unloaded and loaded anew",
+    ),
+    Signal(
         name="gpu.jobs_failed",
         kind=Kind.EVENT,
         about="A job had a first error of its own on a GPU, as bad programs have, or bad GPUs.",
