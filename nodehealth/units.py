@@ -7,7 +7,8 @@ class Service(StrEnum):
     """A service by the name that a rule gives it; nothing else of a machine is ever restarted.
 
     None of them takes running containers with it: a container runtime leaves them to their shims.
-    Names of one service that distributions call differently are all here.
+    Docker does not, unless it is told to, and so is not here. Names of one service that
+    distributions call differently all are.
     """
 
     KUBELET = "kubelet"

@@ -1,0 +1,188 @@
+"""`nodemend node`: what a repair Pod runs on a node, and a person at its console may, too."""
+
+import os
+import shlex
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+from nodehealth import quantities
+from nodehealth.kit.settings import SettingsError
+from nodehealth.outcome import EXIT_CODES, MESSAGE_FILE, Result
+from nodemend import complaints
+from nodemend.mending import places, reboot, reset, restart, running
+from nodemend.mending.machine import Machine
+from nodemend.mending.running import Frame
+
+BootId: TypeAlias = Annotated[
+    str, typer.Option(help="Refuse in any other boot than this; else whichever it is.")
+]
+Root: TypeAlias = Annotated[
+    Path | None, typer.Option(help="The host's root directory; else $HOST_ROOT, else /.")
+]
+Deadline: TypeAlias = Annotated[str, typer.Option(help="How long it may take altogether.")]
+MessageFile: TypeAlias = Annotated[
+    Path, typer.Option(help="Where the outcome goes, as JSON; the usual one only if it is there.")
+]
+DryRun: TypeAlias = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
+]
+Systemctl: TypeAlias = Annotated[
+    str, typer.Option(help="How systemctl is called; else in the namespaces of the host.")
+]
+
+
+def add(root: typer.Typer) -> None:
+    """Put the command and those below it under the command line."""
+    below = typer.Typer(no_args_is_help=True)
+    below.callback()(node)
+    below.command("reset-gpu")(reset_gpu)
+    below.command("reboot")(reboot_machine)
+    below.command("restart-service")(restart_service)
+    root.add_typer(below, name="node")
+
+
+def node() -> None:
+    """Mend the machine on which it runs: what repair Pods do, and a person as root may do, too.
+
+    Each exits with 0 when it is done, 1 when it failed, 3 when it refused and did nothing.
+    """
+
+
+def reset_gpu(
+    *,
+    gpu: Annotated[list[str], typer.Option(help="The UUID of a GPU; may be given many times.")],
+    boot_id: BootId = "",
+    root: Root = None,
+    deadline: Deadline = "10m",
+    wait: Annotated[str, typer.Option(help="How long those who use a GPU may take to go.")] = "3m",
+    only_if_needed: Annotated[
+        bool, typer.Option("--only-if-needed", help="Leave GPUs alone that the driver finds well.")
+    ] = False,
+    dry_run: DryRun = False,
+    message_file: MessageFile = Path(MESSAGE_FILE),
+    nvidia_smi: Annotated[
+        str, typer.Option(help="How nvidia-smi is called; else where known systems have it.")
+    ] = "",
+) -> None:
+    """Reset GPUs that nobody uses, with all that NVLink connects with them; verify; restore.
+
+    The agent closes NVML meanwhile by itself. Everything else that uses these GPUs must be moved
+    off first, exporters and the device plugin too: who is still there after --wait is named, and
+    nothing is reset. Find UUIDs with `nvidia-smi -L`.
+    """
+    with complaints.said():
+        machine = _machine(root, nvidia_smi=nvidia_smi)
+        order = reset.Order(
+            gpus=tuple(dict.fromkeys(gpu)),
+            patience=_span("--wait", wait),
+            only_if_needed=only_if_needed,
+        )
+        frame = _frame(machine, boot_id, deadline, message_file, dry=dry_run)
+    work = reset.rehearse if dry_run else reset.reset
+    _end(frame, lambda: work(order, machine.for_reset()))
+
+
+def reboot_machine(
+    *,
+    boot_id: BootId = "",
+    root: Root = None,
+    deadline: Deadline = "10m",
+    wait: Annotated[str, typer.Option(help="How long systemd may take to go down.")] = "5m",
+    force: Annotated[
+        bool, typer.Option("--force", help="Then have the kernel start anew, without stopping.")
+    ] = False,
+    dry_run: DryRun = False,
+    message_file: MessageFile = Path(MESSAGE_FILE),
+    systemctl: Systemctl = "",
+) -> None:
+    """Reboot the machine in order: disks first, then systemd; drain its Node before.
+
+    It is done when systemd takes it along. Who is still there after --wait has failed, or with
+    --force has the kernel start anew at once (sysrq), which loses what was not written.
+    """
+    with complaints.said():
+        machine = _machine(root, systemctl=systemctl)
+        order = reboot.Order(patience=_span("--wait", wait), force=force)
+        frame = _frame(machine, boot_id, deadline, message_file, dry=dry_run)
+    bench = machine.for_reboot(lambda words: _leave(frame, words))
+    work = reboot.rehearse if dry_run else reboot.reboot
+    _end(frame, lambda: work(order, bench))
+
+
+def restart_service(
+    *,
+    service: Annotated[str, typer.Option(help="One of the services that may be restarted.")],
+    boot_id: BootId = "",
+    root: Root = None,
+    deadline: Deadline = "5m",
+    wait: Annotated[str, typer.Option(help="How long it may take to be up again.")] = "2m",
+    dry_run: DryRun = False,
+    message_file: MessageFile = Path(MESSAGE_FILE),
+    systemctl: Systemctl = "",
+) -> None:
+    """Restart a service of the operating system, and see that it stays up.
+
+    Only services may be restarted whose restart leaves running containers alone, such as kubelet
+    and containerd; who asks for another is told which.
+    """
+    with complaints.said():
+        machine, patience = _machine(root, systemctl=systemctl), _span("--wait", wait)
+        frame = _frame(machine, boot_id, deadline, message_file, dry=dry_run)
+    work = restart.rehearse if dry_run else restart.restart
+
+    async def ordered() -> str:
+        order = restart.Order(service=restart.service(service), patience=patience)
+        return await work(order, machine.for_restart())
+
+    _end(frame, ordered)
+
+
+def _machine(root: Path | None, *, nvidia_smi: str = "", systemctl: str = "") -> Machine:
+    where = root or Path(os.environ.get("HOST_ROOT", "/"))
+    if not (where / "proc").is_dir():
+        expected = "expected the root directory of a host"
+        raise SettingsError(f"{where}: {expected}, found no directory proc in it")
+    return Machine(
+        root=where,
+        nvidia_smi=shlex.split(nvidia_smi) or places.nvidia_smi(where, Path.exists),
+        systemctl=shlex.split(systemctl) or (*places.host(where), "systemctl"),
+        say=_say,
+    )
+
+
+def _frame(
+    machine: Machine, boot_id: str, deadline: str, message_file: Path, *, dry: bool
+) -> Frame:
+    return Frame(
+        ordered_boot=boot_id,
+        boot_id=machine.boot_id(),
+        deadline=_span("--deadline", deadline),
+        message_file=message_file,
+        say=_say,
+        dry=dry,
+    )
+
+
+def _span(option: str, text: str) -> timedelta:
+    try:
+        return quantities.duration(text)
+    except ValueError as wrong:
+        raise SettingsError(f"{option}: {wrong}") from wrong
+
+
+def _leave(frame: Frame, words: str) -> None:
+    running.leave(frame, Result.DONE, words)
+
+
+def _say(words: str) -> None:
+    sys.stdout.write(f"{words}\n")
+    sys.stdout.flush()
+
+
+def _end(frame: Frame, work: Callable[[], Awaitable[str]]) -> None:
+    raise typer.Exit(EXIT_CODES[running.mend(frame, work).result])
