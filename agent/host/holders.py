@@ -64,19 +64,6 @@ def cards(sysfs: Path, pci: str) -> frozenset[str]:
     return frozenset(f"dri/{name}" for name in below)
 
 
-def has_switches(sysfs: Path) -> bool:
-    """Say whether there are NVSwitches on the machine's bus."""
-    return any(_is_switch(each) for each in (sysfs / "bus/pci/devices").glob("*"))
-
-
-def _is_switch(device: Path) -> bool:
-    try:
-        vendor, kind = (device / "vendor").read_text(), (device / "class").read_text()
-    except OSError:
-        return False
-    return vendor.strip() == "0x10de" and kind.startswith("0x0680")
-
-
 def _nodes(dev: Path) -> Iterator[Path]:
     for folder in _FOLDERS:
         with contextlib.suppress(OSError):

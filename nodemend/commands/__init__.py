@@ -16,7 +16,7 @@ ABOUT: Final[Mapping[str, str]] = {
     "rules": "Check and test the rules and the policy that SREs edit.",
     "agent": "Observe this machine and report what is seen as its Node's NodeHealth.",
     "remediator": "Judge what the agents report and repair sick nodes, as far as the policy goes.",
-    "node": "Mend the machine on which it runs: what repair Pods do, and a person as root may do, too.",
+    "node": "Mend this very machine, as repair Pods do: reset GPUs, reboot, restart a service.",
 }
 """What `nodemend --help` says of each command, in the order in which it says it.
 

@@ -47,7 +47,7 @@ def add(root: typer.Typer) -> None:
 
 
 def node() -> None:
-    """Mend the machine on which it runs: what repair Pods do, and a person as root may do, too.
+    """Mend this very machine, as repair Pods do: reset GPUs, reboot, restart a service.
 
     Each exits with 0 when it is done, 1 when it failed, 3 when it refused and did nothing.
     """

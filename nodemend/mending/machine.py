@@ -14,8 +14,8 @@ from typing import Final
 from agent.host import commands, holders, power
 from agent.host.commands import Ended, Left
 from agent.host.holders import Holder
-from agent.host.nvml import release
-from nodemend.mending import reboot, reset, restart, sight
+from agent.host.nvml import bus, release
+from nodemend.mending import places, reboot, reset, restart, sight
 from nodemend.mending.ending import FailedError, RefusedError
 from nodemend.mending.sight import Sight
 
@@ -23,7 +23,17 @@ BOOT_ID: Final = "proc/sys/kernel/random/boot_id"
 MEMORY: Final = "run/nodemend/persistence-mode"
 """The GPUs whose persistence mode is off because of us, below the host's root."""
 
-_GLANCE: Final = (sys.executable, "-m", "agent.host.nvml.glance")
+_ONCE: Final = (sys.executable, "-m", "agent.host.nvml.once")
+_LIBRARIES: Final = (
+    "usr/lib/x86_64-linux-gnu",
+    "usr/lib/aarch64-linux-gnu",
+    "usr/lib64",
+    "usr/lib",
+    "run/nvidia/driver/usr/lib/x86_64-linux-gnu",
+    "run/nvidia/driver/usr/lib/aarch64-linux-gnu",
+    "run/nvidia/driver/usr/lib64",
+    "home/kubernetes/bin/nvidia/lib64",
+)
 _LOOKING: Final = timedelta(seconds=60)
 """How long the driver may take for one look: over twice of what a dead GSP takes for one call."""
 _GRACE: Final = timedelta(seconds=15)
@@ -88,7 +98,8 @@ class Machine:
         )
 
     async def _look(self) -> Sight:
-        ended = await self._run(_GLANCE, [str(self.root)], _LOOKING)
+        library, switches = await asyncio.to_thread(self._about)
+        ended = await self._run(_ONCE, [library], _LOOKING)
         if isinstance(ended, Left):
             where = f" at {ended.wchan}" if ended.wchan else ""
             raise FailedError(
@@ -99,7 +110,7 @@ class Machine:
             told = json.loads(ended.output.splitlines()[-1])
         except (IndexError, ValueError) as garbled:
             raise FailedError(f"the driver cannot be asked: {ended.output[-400:]}") from garbled
-        return sight.read(told, switches=await asyncio.to_thread(self._has_switches))
+        return sight.read(told, switches=switches)
 
     async def _holders(self) -> tuple[Holder, ...]:
         return await asyncio.to_thread(self._held)
@@ -110,8 +121,10 @@ class Machine:
     def _cards(self, pci: str) -> Collection[str]:
         return holders.cards(self.root / "sys", pci)
 
-    def _has_switches(self) -> bool:
-        return holders.has_switches(self.root / "sys")
+    def _about(self) -> tuple[str, bool]:
+        """Find the host's NVML, where it is not simply our own, and whether it has NVSwitches."""
+        found = bus.glance(self.root, _LIBRARIES) if self.root != places.MACHINE else bus.Glance()
+        return found.library, bool(bus.read(self.root).switches)
 
     def _released(self) -> AbstractAsyncContextManager[None]:
         return _released(self.root)

@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from agent.host.nvml.facts import Answers
 
+HANDLE: Final = "nvmlDeviceGetHandleByIndex_v2"
+"""What stands for a GPU that NVML has, and gives nobody."""
 RECOVERY_ACTION: Final = "230"
 """NVML's field of what the driver recommends to do with a GPU."""
 ACTIONS: Final[Mapping[int, str]] = {
@@ -20,7 +22,7 @@ ACTIONS: Final[Mapping[int, str]] = {
 }
 """What the values of that field mean."""
 
-_REMOTE_SWITCH: Final = 1
+_SWITCH: Final = 2
 _NO_FABRIC: Final = 0
 
 
@@ -63,7 +65,7 @@ def read(told: Mapping[str, Any], *, switches: bool = False) -> Sight:
     """Read what a look told.
 
     Args:
-        told: What NVML answered, as `agent.host.nvml.glance` writes it.
+        told: What NVML answered, as `agent.host.nvml.once` writes it.
         switches: Whether the machine has NVSwitches on its bus. Then all its NVLinks lead to them,
             also those that are down and do not say so.
     """
@@ -80,7 +82,7 @@ def address(pci: str) -> str:
 
 
 def _gpu(answers: Answers, *, switches: bool) -> Gpu:
-    error = answers.get("nvmlDeviceGetHandleByIndex_v2")
+    error = answers.get(HANDLE)
     pci = answers.get("nvmlDeviceGetPciInfo_v3")
     fields = answers.get("nvmlDeviceGetFieldValues")
     rows = answers.get("nvmlDeviceGetRemappedRows")
@@ -89,7 +91,7 @@ def _gpu(answers: Answers, *, switches: bool) -> Gpu:
     peers = _of(answers.get("nvmlDeviceGetNvLinkRemotePciInfo_v2")).values()
     fabric = _of(answers.get("nvmlDeviceGetGpuFabricInfoV")).get("state", _NO_FABRIC)
     states = _of(answers.get("nvmlDeviceGetNvLinkState")).values()
-    switched = fabric != _NO_FABRIC or _REMOTE_SWITCH in kinds or (switches and bool(states))
+    switched = fabric != _NO_FABRIC or _SWITCH in kinds or (switches and bool(states))
     return Gpu(
         uuid=_text(answers.get("nvmlDeviceGetUUID")),
         pci=address(_text(_of(pci).get("busId"))),
