@@ -44,8 +44,7 @@ async def held(root: Path, who: str) -> AsyncIterator[None]:
         yield
     finally:
         fresh.cancel()
-        path.unlink(missing_ok=True)
-        os.close(file)
+        await asyncio.to_thread(_drop, path, file)
 
 
 async def _keep_fresh(file: int) -> None:
@@ -71,6 +70,14 @@ def _take(path: Path, who: str) -> int:
         except BaseException:
             os.close(file)
             raise
+        os.close(file)
+
+
+def _drop(path: Path, file: int) -> None:
+    """Remove the file while the lock still keeps others from it."""
+    try:
+        path.unlink(missing_ok=True)
+    finally:
         os.close(file)
 
 
