@@ -180,8 +180,11 @@ def _leave(frame: Frame, words: str) -> None:
 
 
 def _say(words: str) -> None:
-    sys.stdout.write(f"{words}\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(f"{words}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # nobody listens; what is under way must go on all the same
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - as long as we live
 
 
 def _end(frame: Frame, work: Callable[[], Awaitable[str]]) -> None:

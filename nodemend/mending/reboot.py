@@ -53,27 +53,24 @@ async def reboot(order: Order, bench: Bench) -> str:
     if not await bench.sync():
         bench.say("the disks do not take what waits for them; goes on without")
     bench.ordered("a reboot is ordered")  # before it is: nobody knows how much time is left then
-    ended = await bench.systemctl("reboot")
-    if isinstance(ended, Ended) and ended.is_well:
-        bench.say("systemd reboots the machine")
-        if await _is_taken_along(order.patience):
-            return "a reboot is ordered, and ended this program"
-        why = f"systemd did not go down within {quantities.spoken(order.patience)}"
-    else:
-        why = _why(ended)
+    try:
+        why = await _stays_up(order, bench)
+    except asyncio.CancelledError:  # a machine that goes down takes its programs along
+        return "a reboot is ordered, and ended this program"
     if not order.force:
         raise FailedError(f"{why}; the machine is still up")
     bench.say(f"{why}: tells the kernel to start anew at once")
     return await _forced(why, bench)
 
 
-async def _is_taken_along(patience: timedelta) -> bool:
-    """Wait to be ended: that is what a machine that goes down does to its programs."""
-    try:
-        await asyncio.sleep(patience.total_seconds())
-    except asyncio.CancelledError:
-        return True
-    return False
+async def _stays_up(order: Order, bench: Bench) -> str:
+    """Order the reboot, and say why the machine is still there."""
+    ended = await bench.systemctl("reboot")
+    if isinstance(ended, Left) or not ended.is_well:
+        return _why(ended)
+    bench.say("systemd reboots the machine")
+    await asyncio.sleep(order.patience.total_seconds())
+    return f"systemd did not go down within {quantities.spoken(order.patience)}"
 
 
 async def _forced(why: str, bench: Bench) -> str:
