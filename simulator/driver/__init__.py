@@ -1,1 +1,1 @@
-"""A driver of NVIDIA GPUs that is none: an NVML that replays a recorded machine, faults included."""
+"""A GPU driver that is none: an NVML that replays a recorded machine, its faults included."""

@@ -1,12 +1,13 @@
 """A driver that a test, a demo or a person can install, break, mend and take away."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from simulator.driver import build
+from simulator.driver import build, kernellog, machine, nvidia_smi
 from simulator.driver.frozen import Frozen
 from simulator.driver.recording import FIELDS, PCI, UUID, Recording, plain, sysfs_address
 from simulator.driver.state import SYSTEM, Block, State, Store
@@ -30,6 +31,8 @@ class Driver:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.root = folder / "root"
+        """What stands for / of the machine, with its /sys and /dev."""
         self.store = Store(folder)
         self._frozen: Frozen | None = None
 
@@ -63,10 +66,14 @@ class Driver:
         library = build.build(cache or self.folder / "built")
         shutil.copyfile(library, self.folder / f"{build.LIBRARY}.new")
         (self.folder / f"{build.LIBRARY}.new").rename(self.folder / build.LIBRARY)
-        with self.store.changed(afresh=True) as state:
+        shutil.rmtree(self.root, ignore_errors=True)
+        nvidia_smi.place(self.folder)
+        with self._changed(afresh=True) as state:
             state.about = recording.about
             state.system = dict(recording.system)
             state.gpus = [dict(gpu) for gpu in recording.gpus]
+            state.recorded = [dict(gpu) for gpu in recording.gpus]
+            state.dev = str(self.root.resolve() / "dev")
             state.absent = list(recording.absent)
             state.library = state.module = str(recording.system.get(_VERSION, ""))
             state.loaded, state.loads = True, 1
@@ -92,7 +99,7 @@ class Driver:
 
     def set(self, gpu: int | None, function: str, value: object) -> None:
         """Let a function give another value or an `error`; for None as GPU, one of the system."""
-        with self.store.changed() as state:
+        with self._changed() as state:
             answers = state.system if gpu is None else state.gpus[gpu]
             answers[function] = plain(value, function)
 
@@ -103,9 +110,13 @@ class Driver:
             fields[str(field)] = plain(value, f"{FIELDS}.{field}")
             state.gpus[gpu][FIELDS] = fields
 
-    def xid(self, gpu: int, code: int, *, times: int = 1) -> None:
-        """Tell of an XID, to all that wait for XIDs of this GPU."""
+    def xid(
+        self, gpu: int, code: int, *, times: int = 1, log: kernellog.KernelLog | None = None
+    ) -> None:
+        """Tell of an XID: to all that wait for XIDs of this GPU, and in the kernel's log."""
         self.event(gpu, XID, code, times=times)
+        if log is not None:
+            log.write(kernellog.kernel_lines(self.pci(gpu), code) * times)
 
     def event(
         self,
@@ -121,12 +132,12 @@ class Driver:
 
     def lose(self, gpu: int) -> None:
         """Let a GPU fall off the bus."""
-        with self.store.changed() as state:
+        with self._changed() as state:
             state.lost = sorted({*state.lost, gpu})
 
     def find(self, gpu: int) -> None:
         """Let it be back."""
-        with self.store.changed() as state:
+        with self._changed() as state:
             state.lost = [other for other in state.lost if other != gpu]
 
     def block(
@@ -176,7 +187,7 @@ class Driver:
 
     def unload(self, *, code: int = 999) -> None:
         """Take the driver away: who had NVML open gets this code, who opens it gets 9."""
-        with self.store.changed() as state:
+        with self._changed() as state:
             state.loaded, state.gone, state.module = False, code, ""
 
     def load(self, version: str | None = None, *, library: str | None = None) -> None:
@@ -185,11 +196,23 @@ class Driver:
         Who has the library of the old version in memory gets 18 (mismatch) for opening NVML, and
         so do all where another version of the library is said to be there.
         """
-        with self.store.changed() as state:
+        with self._changed() as state:
             version = version or str(state.system.get(_VERSION, ""))
             state.system[_VERSION] = state.module = version
             state.library = library or version
             state.loaded, state.loads = True, state.loads + 1
+
+    def resets(self, outcome: str = "") -> None:
+        """Say what becomes of GPU resets: all goes well, or they `fail`, or `hang` for ever."""
+        with self.store.changed() as state:
+            state.reset = outcome
+
+    @contextmanager
+    def _changed(self, *, afresh: bool = False) -> Iterator[State]:
+        """Change the state, and let the rest of the machine follow."""
+        with self.store.changed(afresh=afresh) as state:
+            yield state
+            machine.show(self.root, state)
 
 
 def _where(gpu: int | None, function: str | None) -> str:

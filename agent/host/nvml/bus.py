@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +31,15 @@ class Glance:
     """When somebody wanted us to close NVML, by the wall clock."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """What is on the bus."""
+
+    bus: Bus = field(default_factory=Bus)
+    passed_on: tuple[str, ...] = ()
+    """Addresses of GPUs that virtual machines have for themselves."""
+
+
 def glance(root: Path, folders: tuple[str, ...]) -> Glance:
     """Look whether the driver is there, and whether we are to leave it alone."""
     library = next(
@@ -44,11 +53,13 @@ def glance(root: Path, folders: tuple[str, ...]) -> Glance:
     )
 
 
-def read(root: Path) -> Bus:
+def scan(root: Path) -> Scan:
     """Read what is on the PCI bus and in /dev."""
     devices = list(_devices(root / "sys/bus/pci/devices"))
-    gpus = [each for each in devices if _is(each, _GPUS) and not _is_passed_on(each)]
-    return Bus(
+    found = [each for each in devices if _is(each, _GPUS)]
+    passed_on = [each for each in found if _is_passed_on(each)]
+    gpus = [each for each in found if each not in passed_on]
+    known = Bus(
         gpus=tuple(each.name for each in gpus),
         fallen=tuple(each.name for each in gpus if _has_fallen(each)),
         switches=tuple(each.name for each in devices if _is(each, _SWITCHES)),
@@ -56,6 +67,7 @@ def read(root: Path) -> Bus:
         nodes=sum(bool(_NODE.fullmatch(each)) for each in _names(root / "dev")),
         module=_text(root / "sys/module/nvidia/version"),
     )
+    return Scan(bus=known, passed_on=tuple(each.name for each in passed_on))
 
 
 def _libraries(root: Path, folders: tuple[str, ...]) -> Iterator[Path]:
