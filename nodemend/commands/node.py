@@ -15,7 +15,7 @@ from nodehealth.kit.settings import SettingsError
 from nodehealth.outcome import EXIT_CODES, MESSAGE_FILE, Result
 from nodemend import complaints
 from nodemend.mending import places, reboot, reset, restart, running
-from nodemend.mending.machine import Machine
+from nodemend.mending.machine import ANSWER, Machine
 from nodemend.mending.running import Frame
 
 BootId: TypeAlias = Annotated[
@@ -60,6 +60,8 @@ def reset_gpu(
     root: Root = None,
     deadline: Deadline = "10m",
     wait: Annotated[str, typer.Option(help="How long those who use a GPU may take to go.")] = "3m",
+    answer: Annotated[str, typer.Option(help="How long the driver may take to answer.")] = "2m",
+    resetting: Annotated[str, typer.Option(help="How long nvidia-smi may take.")] = "5m",
     only_if_needed: Annotated[
         bool, typer.Option("--only-if-needed", help="Leave GPUs alone that the driver finds well.")
     ] = False,
@@ -76,10 +78,11 @@ def reset_gpu(
     nothing is reset. Find UUIDs with `nvidia-smi -L`.
     """
     with complaints.said():
-        machine = _machine(root, nvidia_smi=nvidia_smi)
+        machine = _machine(root, nvidia_smi=nvidia_smi, answer=_span("--answer", answer))
         order = reset.Order(
             gpus=tuple(dict.fromkeys(gpu)),
             patience=_span("--wait", wait),
+            resetting=_span("--resetting", resetting),
             only_if_needed=only_if_needed,
         )
         frame = _frame(machine, boot_id, deadline, message_file, dry=dry_run)
@@ -142,7 +145,9 @@ def restart_service(
     _end(frame, ordered)
 
 
-def _machine(root: Path | None, *, nvidia_smi: str = "", systemctl: str = "") -> Machine:
+def _machine(
+    root: Path | None, *, nvidia_smi: str = "", systemctl: str = "", answer: timedelta = ANSWER
+) -> Machine:
     where = root or Path(os.environ.get("HOST_ROOT", "/"))
     if not (where / "proc").is_dir():
         expected = "expected the root directory of a host"
@@ -152,6 +157,7 @@ def _machine(root: Path | None, *, nvidia_smi: str = "", systemctl: str = "") ->
         nvidia_smi=shlex.split(nvidia_smi) or places.nvidia_smi(where, Path.exists),
         systemctl=shlex.split(systemctl) or (*places.host(where), "systemctl"),
         say=_say,
+        answer=answer,
     )
 
 

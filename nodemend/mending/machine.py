@@ -15,6 +15,7 @@ from agent.host import commands, holders, power
 from agent.host.commands import Ended, Left
 from agent.host.holders import Holder
 from agent.host.nvml import bus, release
+from agent.host.nvml.settings import FOLDERS
 from nodemend.mending import places, reboot, reset, restart, sight
 from nodemend.mending.ending import FailedError, RefusedError
 from nodemend.mending.sight import Sight
@@ -24,17 +25,7 @@ MEMORY: Final = "run/nodemend/persistence-mode"
 """The GPUs whose persistence mode is off because of us, below the host's root."""
 
 _ONCE: Final = (sys.executable, "-m", "agent.host.nvml.once")
-_LIBRARIES: Final = (
-    "usr/lib/x86_64-linux-gnu",
-    "usr/lib/aarch64-linux-gnu",
-    "usr/lib64",
-    "usr/lib",
-    "run/nvidia/driver/usr/lib/x86_64-linux-gnu",
-    "run/nvidia/driver/usr/lib/aarch64-linux-gnu",
-    "run/nvidia/driver/usr/lib64",
-    "home/kubernetes/bin/nvidia/lib64",
-)
-_LOOKING: Final = timedelta(seconds=60)
+ANSWER: Final = timedelta(minutes=2)
 """How long the driver may take for one look: over twice of what a dead GSP takes for one call."""
 _GRACE: Final = timedelta(seconds=15)
 """How long a program is waited for after we were told to end; a Pod has 30 s to go."""
@@ -52,6 +43,8 @@ class Machine:
     systemctl: Sequence[str]
     say: Callable[[str], None]
     """Tell people what is going on."""
+    answer: timedelta = ANSWER
+    """How long the driver may take for one look."""
 
     def boot_id(self) -> str:
         """Read which boot this is; empty where nothing says so."""
@@ -99,7 +92,8 @@ class Machine:
 
     async def _look(self) -> Sight:
         library, switches = await asyncio.to_thread(self._about)
-        ended = await self._run(_ONCE, [library], _LOOKING)
+        environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        ended = await commands.run([*_ONCE, library], environ=environ, patience=self.answer)
         if isinstance(ended, Left):
             where = f" at {ended.wchan}" if ended.wchan else ""
             raise FailedError(
@@ -123,8 +117,8 @@ class Machine:
 
     def _about(self) -> tuple[str, bool]:
         """Find the host's NVML, where it is not simply our own, and whether it has NVSwitches."""
-        found = bus.glance(self.root, _LIBRARIES) if self.root != places.MACHINE else bus.Glance()
-        return found.library, bool(bus.read(self.root).switches)
+        found = bus.glance(self.root, FOLDERS) if self.root != places.MACHINE else bus.Glance()
+        return found.library, bool(bus.scan(self.root).bus.switches)
 
     def _released(self) -> AbstractAsyncContextManager[None]:
         return _released(self.root)

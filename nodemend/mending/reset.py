@@ -38,7 +38,7 @@ class Order:
     """Their UUIDs."""
     patience: timedelta
     """How long those who hold them may take to let go."""
-    resetting: timedelta = timedelta(minutes=5)
+    resetting: timedelta
     """How long nvidia-smi may take."""
     only_if_needed: bool = False
     """Whether to leave GPUs alone that the driver has nothing against."""
@@ -138,20 +138,20 @@ async def _reset(order: Order, gpus: Sequence[Gpu], bench: Bench) -> None:
     """Reset by nvidia-smi, and once more without the persistence mode where that is in the way."""
     words = ("--gpu-reset", "-i", ",".join(each.uuid for each in gpus))
     ended = await bench.smi(words, order.resetting)
+    holders = () if _is_well(ended) else await _in_the_way(gpus, bench)
     ready = tuple(each.uuid for each in gpus if each.persistence)
-    if isinstance(ended, Ended) and BUSY in ended.output.lower() and ready:
-        bench.say("the persistence mode is in the way: puts it off for the reset")
+    if ready and not holders and isinstance(ended, Ended) and BUSY in ended.output.lower():
+        bench.say("nobody holds them but the persistence mode: puts it off for the reset")
         async with _without_persistence(ready, bench):
             ended = await bench.smi(words, order.resetting)
-    if isinstance(ended, Ended) and not ended.is_well:
-        said = " ".join(ended.output.split()) or "it said nothing"
-        holders = await _in_the_way(gpus, bench)
-        back = f"; in use again: {holding.told(holders)}" if holders else ""
-        raise FailedError(f"nvidia-smi ended with {ended.code}: {said}{back}")
-    _check(ended, order)
+    _check(ended, order, holders)
 
 
-def _check(ended: Ended | Left, order: Order) -> None:
+def _is_well(ended: Ended | Left) -> bool:
+    return isinstance(ended, Ended) and ended.is_well
+
+
+def _check(ended: Ended | Left, order: Order, holders: Sequence[Holder]) -> None:
     if isinstance(ended, Left):
         how = "asleep in the kernel" if ended.state == "D" else f"in state {ended.state or '?'}"
         where = f" at {ended.wchan}" if ended.wchan else ""
@@ -159,6 +159,10 @@ def _check(ended: Ended | Left, order: Order) -> None:
             f"nvidia-smi (PID {ended.pid}) did not end within"
             f" {quantities.spoken(order.resetting)}, {how}{where}; it was left, not killed"
         )
+    if not ended.is_well:
+        said = " ".join(ended.output.split()) or "it said nothing"
+        back = f"; in use again: {holding.told(holders)}" if holders else ""
+        raise FailedError(f"nvidia-smi ended with {ended.code}: {said}{back}")
 
 
 async def _verify(gpus: Sequence[Gpu], bench: Bench) -> None:
@@ -173,7 +177,7 @@ async def _verify(gpus: Sequence[Gpu], bench: Bench) -> None:
 
 @contextlib.asynccontextmanager
 async def _without_persistence(uuids: Sequence[str], bench: Bench) -> AsyncIterator[None]:
-    await bench.remember(uuids)
+    await bench.remember(uuids)  # first: who is killed between the two has left word
     try:
         await bench.smi(("-pm", "0", "-i", ",".join(uuids)), _SETTING)
         yield
@@ -184,10 +188,12 @@ async def _without_persistence(uuids: Sequence[str], bench: Bench) -> AsyncItera
 async def _restore(bench: Bench) -> None:
     """Put the persistence mode on again where we, or a program before us, put it off."""
     uuids = await bench.remembered()
-    if uuids:
-        ended = await bench.smi(("-pm", "1", "-i", ",".join(uuids)), _SETTING)
-        if isinstance(ended, Ended) and ended.is_well:
-            await bench.remember(())
+    if not uuids:
+        return
+    if _is_well(await bench.smi(("-pm", "1", "-i", ",".join(uuids)), _SETTING)):
+        await bench.remember(())
+    else:
+        bench.say(f"the persistence mode of {', '.join(uuids)} could not be put on again")
 
 
 def _names(gpus: Sequence[Gpu]) -> str:
