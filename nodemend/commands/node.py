@@ -86,6 +86,8 @@ def reset_gpu(
             only_if_needed=only_if_needed,
         )
         frame = _frame(machine, boot_id, deadline, message_file, dry=dry_run)
+    if os.geteuid():
+        _say("not run by root: what other users' processes hold cannot be seen")
     work = reset.rehearse if dry_run else reset.reset
     _end(frame, lambda: work(order, machine.for_reset()))
 

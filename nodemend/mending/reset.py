@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 
 from agent.host.commands import Ended, Left
 from agent.host.holders import Holder
+from agent.host.nvml.facts import LOST
 from nodehealth import quantities
 from nodemend.mending import domain, holding, need
 from nodemend.mending.ending import FailedError, RefusedError
@@ -111,6 +112,9 @@ def _known(order: Order, sight: Sight) -> tuple[Gpu, ...]:
             f"the driver has no {' and no '.join(unknown)}, only {there or 'no GPU at all'};"
             " a GPU that is lost to the driver needs a reboot"
         )
+    lost = [each for each in order.gpus if sight.by_uuid[each].error == LOST]
+    if lost:
+        raise RefusedError(f"{', '.join(lost)}: lost to the driver, which needs a reboot")
     return domain.together(sight, order.gpus)
 
 
@@ -161,8 +165,15 @@ def _check(ended: Ended | Left, order: Order, holders: Sequence[Holder]) -> None
         )
     if not ended.is_well:
         said = " ".join(ended.output.split()) or "it said nothing"
-        back = f"; in use again: {holding.told(holders)}" if holders else ""
-        raise FailedError(f"nvidia-smi ended with {ended.code}: {said}{back}")
+        raise FailedError(f"nvidia-smi ended with {ended.code}: {said}{_whose(ended, holders)}")
+
+
+def _whose(ended: Ended, holders: Sequence[Holder]) -> str:
+    if holders:
+        return f"; in use again: {holding.told(holders)}"
+    if BUSY not in ended.output.lower():
+        return ""
+    return "; no process has it open: a module of the kernel, such as nvidia_drm, may have"
 
 
 async def _verify(gpus: Sequence[Gpu], bench: Bench) -> None:

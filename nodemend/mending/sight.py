@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from agent.host.nvml.facts import Answers
+from agent.host.nvml.facts import LOST, RESET_REQUIRED, Answers
 
 HANDLE: Final = "nvmlDeviceGetHandleByIndex_v2"
 """What stands for a GPU that NVML has, and gives nobody."""
@@ -36,7 +36,8 @@ class Gpu:
     minor: int | None = None
     """Which /dev/nvidiaN is its own."""
     error: int = 0
-    """What NVML returned when it was asked for the GPU itself; 0 where that worked."""
+    """What NVML returned for the GPU itself, or for anything that was asked of it, where that says
+    that it is lost or must be reset; 0 where it answers."""
     action: int | None = None
     """The recovery action; None where the driver tells none."""
     pending: bool | None = None
@@ -82,7 +83,6 @@ def address(pci: str) -> str:
 
 
 def _gpu(answers: Answers, *, switches: bool) -> Gpu:
-    error = answers.get(HANDLE)
     pci = answers.get("nvmlDeviceGetPciInfo_v3")
     fields = answers.get("nvmlDeviceGetFieldValues")
     rows = answers.get("nvmlDeviceGetRemappedRows")
@@ -96,7 +96,7 @@ def _gpu(answers: Answers, *, switches: bool) -> Gpu:
         uuid=_text(answers.get("nvmlDeviceGetUUID")),
         pci=address(_text(_of(pci).get("busId"))),
         minor=_number(answers.get("nvmlDeviceGetMinorNumber")),
-        error=_of(error).get("error", 0),
+        error=_error(answers),
         action=_number(_of(fields).get(RECOVERY_ACTION)),
         pending=bool(rows[2]) if isinstance(rows, list) else None,
         mig=isinstance(mig, list) and bool(mig[0]),
@@ -104,6 +104,13 @@ def _gpu(answers: Answers, *, switches: bool) -> Gpu:
         peers=frozenset(address(_text(each)) for each in peers) - {""},
         switched=switched,
     )
+
+
+def _error(answers: Answers) -> int:
+    values = [*answers.values(), *_of(answers.get("nvmlDeviceGetFieldValues")).values()]
+    codes = [_of(each).get("error", 0) for each in values]
+    given = _of(answers.get(HANDLE)).get("error", 0)
+    return given or next((each for each in (LOST, RESET_REQUIRED) if each in codes), 0)
 
 
 def _of(value: object) -> Mapping[str, Any]:

@@ -183,6 +183,15 @@ async def test_a_gpu_that_the_driver_does_not_know_is_refused() -> None:
 
 
 @played
+async def test_a_gpu_that_is_lost_to_the_driver_is_not_reset() -> None:
+    here = machine()
+    here.gpus["GPU-0"] = replace(here.gpus["GPU-0"], error=15)
+
+    with pytest.raises(RefusedError, match="GPU-0: lost to the driver, which needs a reboot"):
+        await reset.reset(order("GPU-0"), here.bench())
+
+
+@played
 async def test_a_persistence_mode_in_the_way_is_put_off_and_on_again() -> None:
     here = machine(persistence_counts=True)
 
@@ -191,6 +200,30 @@ async def test_a_persistence_mode_in_the_way_is_put_off_and_on_again() -> None:
     assert here.resets == [("GPU-0", "GPU-1")]
     assert all(each.persistence for each in here.gpus.values())
     assert here.persistence_off == ()
+
+
+@played
+async def test_a_gpu_that_somebody_took_again_is_said_so() -> None:
+    here = machine(persistence_counts=True)
+
+    async def smi(_words: Sequence[str], _patience: timedelta) -> Ended | Left:
+        here.holders.append(holder("nvidia1", name="plugin"))
+        return Ended(code=255, output=IN_USE)
+
+    with pytest.raises(FailedError, match=r"In use by another client; in use again: 812 plugin"):
+        await reset.reset(order("GPU-1"), replace(here.bench(), smi=smi))
+
+
+@played
+async def test_a_gpu_that_no_process_holds_and_that_is_in_use_is_held_by_the_kernel() -> None:
+    here = machine(persistence_counts=True)
+    here.gpus = {name: replace(each, persistence=False) for name, each in here.gpus.items()}
+
+    async def smi(_words: Sequence[str], _patience: timedelta) -> Ended | Left:
+        return Ended(code=255, output=IN_USE)
+
+    with pytest.raises(FailedError, match="no process has it open: a module of the kernel, such"):
+        await reset.reset(order("GPU-1"), replace(here.bench(), smi=smi))
 
 
 @played

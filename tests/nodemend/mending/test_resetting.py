@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,18 +15,47 @@ import pytest
 from agent.host.nvml import bus, release
 from agent.host.nvml.settings import FOLDERS
 from nodehealth.outcome import Result
-from simulator.driver import recording
+from simulator.driver import fabric, recording
 from simulator.driver.build import BuildError
 from simulator.driver.control import Driver
 from simulator.driver.frozen import FrozenError
 from tests.lacking import lacking
-from tests.nodemend.mending.desk import Desk
+from tests.nodemend.mending.desk import ROOT, Desk
 
 BOOT = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 ACTION = 230
 HOLD = (
     "import sys; held = [open(each) for each in sys.argv[1:]]; print(flush=True); sys.stdin.read()"
 )
+AGENT = """
+import asyncio, sys
+from pathlib import Path
+from agent.host.nvml.counts import Counts
+from agent.host.nvml.facts import Driver
+from agent.host.nvml.process import Starter
+from agent.host.nvml.settings import Nvml
+from agent.host.nvml.supervisor import Supervisor
+from agent.host.stream import Stream
+from nodehealth.kit import clocks
+
+async def main():
+    now = asyncio.get_running_loop().time
+    supervisor = Supervisor(
+        Nvml(), root=Path(sys.argv[1]), start=Starter().start, now=now, clock=clocks.wall,
+        events=Stream(), counts=Counts(),
+    )
+    run = asyncio.ensure_future(supervisor.run())
+    was = None
+    while not run.done():
+        gpus = supervisor.gpus()
+        is_up = gpus.driver is Driver.UP and len(gpus.cards) == gpus.count
+        if is_up and not was:
+            print("up", flush=True)
+        was = is_up
+        await asyncio.sleep(0.05)
+
+asyncio.run(main())
+"""
 
 
 @pytest.fixture(scope="session")
@@ -61,6 +91,18 @@ class Machine(Desk):
     def is_released(self) -> bool:
         """Say whether the agent would see that it is to close NVML."""
         return bus.glance(self.root, FOLDERS).released_at is not None
+
+    @contextmanager
+    def agent(self) -> Iterator[subprocess.Popen[str]]:
+        """Have the agent's own NVML worker at work; it says whenever NVML has come up."""
+        with subprocess.Popen(
+            [sys.executable, "-c", AGENT, str(self.root)],
+            env={**os.environ, **self.driver.environ()},
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            yield process
 
     @contextmanager
     def held(self, *names: str) -> Iterator[subprocess.Popen[bytes]]:
@@ -218,9 +260,31 @@ def test_a_gpu_that_fell_off_the_bus_needs_a_reboot(single: Machine) -> None:
 
     code, _ = single.reset_whole("--wait", "0s")
 
-    assert code in (1, 3)
-    assert single.resets == [0] * 4
-    assert not single.is_released
+    assert (code, single.resets, single.is_released) == (3, [0] * 4, False)
+    assert single.words.message.endswith("a GPU that is lost to the driver needs a reboot")
+
+
+def test_a_gpu_that_answers_only_that_it_must_be_reset_is_reset(single: Machine) -> None:
+    single.driver.set(0, "nvmlDeviceGetRemappedRows", {"error": 16})
+    single.driver.field(0, ACTION, {"error": 16})
+
+    codes = [single.reset_whole("--only-if-needed")[0] for _ in range(2)]
+
+    assert (codes, single.resets) == ([0, 0], [1, 0, 0, 0])
+
+
+def test_the_agent_closes_nvml_by_itself_and_opens_it_again_after(single: Machine) -> None:
+    with single.agent() as agent:
+        assert agent.stdout is not None
+        before = agent.stdout.readline()
+        code, said = single.reset_whole()
+        after = agent.stdout.readline()
+        agent.kill()
+
+    assert (before, code, after) == ("up\n", 0, "up\n")
+    assert "waits for" in said
+    assert "(nvidia0, nvidia1, nvidia2, nvidia3, nvidiactl)" in said
+    assert single.resets == [1, 0, 0, 0]
 
 
 def test_without_a_driver_nothing_is_reset(single: Machine) -> None:
@@ -299,9 +363,25 @@ def test_a_rehearsal_says_all_and_does_nothing(switched: Machine) -> None:
     assert not (switched.root / "run").exists()
 
 
-def test_instances_that_end_are_spoken_of(tmp_path: Path, cache: Path) -> None:
+@pytest.mark.parametrize("name", sorted({*recording.shipped()} - {"h100-mig"}))
+def test_who_is_reset_together_is_what_the_machine_links(
+    tmp_path: Path, cache: Path, name: str
+) -> None:
+    for each in machine(tmp_path, cache, name):
+        state = each.driver.state()
+        linked = {each.driver.uuid(other) for other in fabric.domain(state, 0)}
+
+        _, said = each.reset_whole("--dry-run")
+
+        first = next(line for line in said.splitlines() if line.startswith("Done: would reset "))
+        assert set(re.findall(r"GPU-[0-9a-f-]+", first.partition(";")[0])) == linked
+
+
+def test_gpus_of_a_fabric_stay_together_though_instances_use_no_links(
+    tmp_path: Path, cache: Path
+) -> None:
     for each in machine(tmp_path, cache, "h100-mig"):
         code, _ = each.reset_whole()
 
-        assert code == 0
-        assert "MIG instances of" in each.words.message
+        assert (code, each.resets) == (0, [1, 1])
+        assert "; MIG instances of GPU-" in each.words.message
