@@ -21,16 +21,14 @@ A mere chroot is not enough: systemctl sees that it is in one, and then does not
 """
 MACHINE: Final = Path("/")
 
+_OPTIMIZED: Final = "home/kubernetes/bin/nvidia"
+"""Where Container-Optimized OS has the driver."""
 _DRIVERS: Final = (
     ("usr/bin/nvidia-smi", ("nvidia-smi",)),
     ("run/nvidia/driver/usr/bin/nvidia-smi", ("chroot", "/run/nvidia/driver", "nvidia-smi")),
     (
-        "home/kubernetes/bin/nvidia/bin/nvidia-smi",
-        (
-            "env",
-            "LD_LIBRARY_PATH=/home/kubernetes/bin/nvidia/lib64",
-            "/home/kubernetes/bin/nvidia/bin/nvidia-smi",
-        ),
+        f"{_OPTIMIZED}/bin/nvidia-smi",
+        ("env", f"LD_LIBRARY_PATH=/{_OPTIMIZED}/lib64", f"/{_OPTIMIZED}/bin/nvidia-smi"),
     ),
     ("run/current-system/sw/bin/nvidia-smi", ("/run/current-system/sw/bin/nvidia-smi",)),
 )
