@@ -6,7 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 import typer
 
@@ -14,7 +14,7 @@ from nodehealth import quantities
 from nodehealth.kit.settings import SettingsError
 from nodehealth.outcome import EXIT_CODES, MESSAGE_FILE, Result
 from nodemend import complaints
-from nodemend.mending import places, reboot, reset, restart, running
+from nodemend.mending import ending, places, reboot, reset, restart, running
 from nodemend.mending.machine import ANSWER, Machine
 from nodemend.mending.running import Frame
 
@@ -31,9 +31,13 @@ MessageFile: TypeAlias = Annotated[
 DryRun: TypeAlias = Annotated[
     bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
 ]
-Systemctl: TypeAlias = Annotated[
-    str, typer.Option(help="How systemctl is called; else in the namespaces of the host.")
-]
+
+NVIDIA_SMI: Final = "NODEMEND_NVIDIA_SMI"
+SYSTEMCTL: Final = "NODEMEND_SYSTEMCTL"
+"""In the environment: how these are called, where it is not as on known systems.
+
+They are no options: who may choose the words of a repair Pod must not choose the program, too.
+"""
 
 
 def add(root: typer.Typer) -> None:
@@ -59,17 +63,14 @@ def reset_gpu(
     boot_id: BootId = "",
     root: Root = None,
     deadline: Deadline = "10m",
-    wait: Annotated[str, typer.Option(help="How long those who use a GPU may take to go.")] = "3m",
-    answer: Annotated[str, typer.Option(help="How long the driver may take to answer.")] = "2m",
-    resetting: Annotated[str, typer.Option(help="How long nvidia-smi may take.")] = "5m",
+    wait: Annotated[str, typer.Option(help="How long those who use a GPU may take to go.")] = "2m",
+    answer: Annotated[str, typer.Option(help="How long the driver may take to answer.")] = "1m",
+    resetting: Annotated[str, typer.Option(help="How long nvidia-smi may take.")] = "3m",
     only_if_needed: Annotated[
         bool, typer.Option("--only-if-needed", help="Leave GPUs alone that the driver finds well.")
     ] = False,
     dry_run: DryRun = False,
     message_file: MessageFile = Path(MESSAGE_FILE),
-    nvidia_smi: Annotated[
-        str, typer.Option(help="How nvidia-smi is called; else where known systems have it.")
-    ] = "",
 ) -> None:
     """Reset GPUs that nobody uses, with all that NVLink connects with them; verify; restore.
 
@@ -78,7 +79,7 @@ def reset_gpu(
     nothing is reset. Find UUIDs with `nvidia-smi -L`.
     """
     with complaints.said():
-        machine = _machine(root, nvidia_smi=nvidia_smi, answer=_span("--answer", answer))
+        machine = _machine(root, answer=_span("--answer", answer))
         order = reset.Order(
             gpus=tuple(dict.fromkeys(gpu)),
             patience=_span("--wait", wait),
@@ -103,7 +104,6 @@ def reboot_machine(
     ] = False,
     dry_run: DryRun = False,
     message_file: MessageFile = Path(MESSAGE_FILE),
-    systemctl: Systemctl = "",
 ) -> None:
     """Reboot the machine in order: disks first, then systemd; drain its Node before.
 
@@ -111,7 +111,7 @@ def reboot_machine(
     --force has the kernel start anew at once (sysrq), which loses what was not written.
     """
     with complaints.said():
-        machine = _machine(root, systemctl=systemctl)
+        machine = _machine(root)
         order = reboot.Order(patience=_span("--wait", wait), force=force)
         frame = _frame(machine, boot_id, deadline, message_file, dry=dry_run)
     bench = machine.for_reboot(lambda words: _leave(frame, words))
@@ -125,10 +125,9 @@ def restart_service(
     boot_id: BootId = "",
     root: Root = None,
     deadline: Deadline = "5m",
-    wait: Annotated[str, typer.Option(help="How long it may take to be up again.")] = "2m",
+    wait: Annotated[str, typer.Option(help="How long it may take to be up again.")] = "90s",
     dry_run: DryRun = False,
     message_file: MessageFile = Path(MESSAGE_FILE),
-    systemctl: Systemctl = "",
 ) -> None:
     """Restart a service of the operating system, and see that it stays up.
 
@@ -136,7 +135,7 @@ def restart_service(
     and containerd; who asks for another is told which.
     """
     with complaints.said():
-        machine, patience = _machine(root, systemctl=systemctl), _span("--wait", wait)
+        machine, patience = _machine(root), _span("--wait", wait)
         frame = _frame(machine, boot_id, deadline, message_file, dry=dry_run)
     work = restart.rehearse if dry_run else restart.restart
 
@@ -147,17 +146,16 @@ def restart_service(
     _end(frame, ordered)
 
 
-def _machine(
-    root: Path | None, *, nvidia_smi: str = "", systemctl: str = "", answer: timedelta = ANSWER
-) -> Machine:
+def _machine(root: Path | None, *, answer: timedelta = ANSWER) -> Machine:
     where = root or Path(os.environ.get("HOST_ROOT", "/"))
     if not (where / "proc").is_dir():
         expected = "expected the root directory of a host"
         raise SettingsError(f"{where}: {expected}, found no directory proc in it")
     return Machine(
         root=where,
-        nvidia_smi=shlex.split(nvidia_smi) or places.nvidia_smi(where, Path.exists),
-        systemctl=shlex.split(systemctl) or (*places.host(where), "systemctl"),
+        nvidia_smi=shlex.split(os.environ.get(NVIDIA_SMI, ""))
+        or places.nvidia_smi(where, Path.exists),
+        systemctl=shlex.split(os.environ.get(SYSTEMCTL, "")) or (*places.host(where), "systemctl"),
         say=_say,
         answer=answer,
     )
@@ -166,6 +164,9 @@ def _machine(
 def _frame(
     machine: Machine, boot_id: str, deadline: str, message_file: Path, *, dry: bool
 ) -> Frame:
+    if not ending.may_hold(message_file):
+        expected = "expected an empty file, or one with earlier last words"
+        raise SettingsError(f"--message-file {message_file}: {expected}, found another")
     return Frame(
         ordered_boot=boot_id,
         boot_id=machine.boot_id(),

@@ -11,6 +11,9 @@ from nodehealth.outcome import MESSAGE_FILE, Outcome, Result
 MOST: Final = 1024
 """Letters of a message; the rest is cut."""
 
+_BEGINS: Final = '{"result"'
+"""How last words begin."""
+
 
 class MendingError(Exception):
     """It did not go as ordered; says why in one sentence."""
@@ -42,6 +45,17 @@ def as_json(words: Outcome) -> str:
 def is_asked_for(file: Path) -> bool:
     """Say whether last words go into a file: a person's machine has not the one of a kubelet."""
     return str(file) != MESSAGE_FILE or file.exists()
+
+
+def may_hold(file: Path) -> bool:
+    """Say whether last words may be put into a file: none is overwritten that is not ours."""
+    try:
+        written = file.read_text(errors="replace")[: len(_BEGINS)]
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return written in ("", _BEGINS)
 
 
 def leave(words: Outcome, file: Path) -> None:

@@ -25,8 +25,8 @@ MEMORY: Final = "run/nodemend/persistence-mode"
 """The GPUs whose persistence mode is off because of us, below the host's root."""
 
 _ONCE: Final = (sys.executable, "-m", "agent.host.nvml.once")
-ANSWER: Final = timedelta(minutes=2)
-"""How long the driver may take for one look: over twice of what a dead GSP takes for one call."""
+ANSWER: Final = timedelta(minutes=1)
+"""How long the driver may take for one look: longer than a dead GSP takes for one call."""
 _GRACE: Final = timedelta(seconds=15)
 """How long a program is waited for after we were told to end; a Pod has 30 s to go."""
 _SYNCING: Final = timedelta(seconds=30)

@@ -66,18 +66,19 @@ async def restart(order: Order, bench: Bench) -> str:
         MendingError: there is no such service here, or it does not stay up.
     """
     unit, before = order.service.unit, await _shown(order.service, bench)
+    until = asyncio.get_running_loop().time() + order.patience.total_seconds()
     bench.say(f"restarts {unit}, which is {_state(before)}")
     ended = await bench.systemctl(("restart", unit), order.patience)
     if isinstance(ended, Left):
         raise FailedError(f"systemctl restart {unit} (PID {ended.pid}) does not end; it was left")
     if not ended.is_well:
         raise FailedError(f"{unit} did not start: {' '.join(ended.output.split())}")
-    return await _settled(order, bench, before.get("InvocationID", ""))
+    return await _settled(order, bench, before.get("InvocationID", ""), until)
 
 
-async def _settled(order: Order, bench: Bench, before: str) -> str:
+async def _settled(order: Order, bench: Bench, before: str, until: float) -> str:
     loop = asyncio.get_running_loop()
-    until, since, last = loop.time() + order.patience.total_seconds(), loop.time(), before
+    since, last = loop.time(), before
     while True:
         shown, now = await _shown(order.service, bench), loop.time()
         run = shown.get("InvocationID", "") if shown.get("ActiveState") == "active" else ""

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from nodehealth.outcome import Outcome
+from nodemend.commands import node
 
 ROOT: Final = Path(__file__).parents[3]
 SYSTEMCTL: Final = f"""#!{sys.executable}
@@ -40,7 +41,12 @@ class Desk:
         self.root, self.message = folder, folder / "message"
         (folder / "usr/bin").mkdir(parents=True, exist_ok=True)
         (folder / "answers").mkdir()
-        self._environ = {**os.environ, **environ, "PATH": str(folder / "usr/bin")}
+        programs = {
+            "PATH": str(folder / "usr/bin"),
+            node.NVIDIA_SMI: str(folder.parent / "nvidia-smi"),
+            node.SYSTEMCTL: str(folder / "usr/bin/systemctl"),
+        }
+        self._environ = {**os.environ, **environ, **programs}
 
     def program(self, name: str, script: str) -> Path:
         """Install a program."""

@@ -24,12 +24,8 @@ def desk(tmp_path: Path) -> Desk:
     return desk
 
 
-def systemctl(desk: Desk) -> tuple[str, str]:
-    return ("--systemctl", str(desk.root / "usr/bin/systemctl"))
-
-
 def test_a_reboot_is_ordered_and_the_program_is_taken_along(desk: Desk) -> None:
-    with desk.start("reboot", "--boot-id", BOOT, *systemctl(desk)) as process:
+    with desk.start("reboot", "--boot-id", BOOT) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if line == "systemd reboots the machine\n":
@@ -43,14 +39,14 @@ def test_a_reboot_is_ordered_and_the_program_is_taken_along(desk: Desk) -> None:
 
 
 def test_a_reboot_that_was_ordered_for_another_boot_is_refused(desk: Desk) -> None:
-    code, said = desk.run("reboot", "--boot-id", "another", *systemctl(desk))
+    code, said = desk.run("reboot", "--boot-id", "another")
 
     assert (code, desk.asked, desk.words.result) == (3, [], Result.REFUSED)
     assert f"the machine is in boot {BOOT}" in said
 
 
 def test_a_machine_that_does_not_go_down_has_failed(desk: Desk) -> None:
-    code, _ = desk.run("reboot", "--wait", "10ms", *systemctl(desk))
+    code, _ = desk.run("reboot", "--wait", "10ms")
 
     assert (code, desk.words.result) == (1, Result.FAILED)
     assert "the machine is still up" in desk.words.message
@@ -61,7 +57,7 @@ def test_a_machine_is_forced_by_its_kernel_when_told_so(desk: Desk) -> None:
     (desk.root / "answers/reboot.fails").touch()
     (desk.root / "answers/reboot").write_text("Failed to connect to bus")
 
-    code, said = desk.run("reboot", "--force", *systemctl(desk))
+    code, said = desk.run("reboot", "--force")
 
     assert (desk.root / "proc/sysrq-trigger").read_text() == "b"
     assert "tells the kernel to start anew" in said
@@ -69,7 +65,7 @@ def test_a_machine_is_forced_by_its_kernel_when_told_so(desk: Desk) -> None:
 
 
 def test_a_rehearsed_reboot_asks_nobody(desk: Desk) -> None:
-    code, said = desk.run("reboot", "--dry-run", *systemctl(desk))
+    code, said = desk.run("reboot", "--dry-run")
 
     assert (code, desk.asked, desk.message.exists()) == (0, [], False)
     assert "would reboot" in said
@@ -77,7 +73,7 @@ def test_a_rehearsed_reboot_asks_nobody(desk: Desk) -> None:
 
 @pytest.mark.timeout(60)
 def test_a_service_is_restarted_and_watched(desk: Desk) -> None:
-    code, said = desk.run("restart-service", "--service", "kubelet", *systemctl(desk))
+    code, said = desk.run("restart-service", "--service", "kubelet")
 
     assert (code, desk.words.result) == (0, Result.DONE)
     assert "restart kubelet.service" in desk.asked
@@ -85,7 +81,7 @@ def test_a_service_is_restarted_and_watched(desk: Desk) -> None:
 
 
 def test_a_service_that_is_not_on_the_list_is_refused(desk: Desk) -> None:
-    code, _ = desk.run("restart-service", "--service", "sshd", *systemctl(desk))
+    code, _ = desk.run("restart-service", "--service", "sshd")
 
     assert (code, desk.asked, desk.words.result) == (3, [], Result.REFUSED)
 
@@ -96,3 +92,20 @@ def test_a_root_that_is_no_host_is_said_so_in_one_line(tmp_path: Path) -> None:
     code, said = desk.run("reboot")
 
     assert (code, "expected the root directory of a host" in said) == (2, True)
+
+
+def test_last_words_overwrite_nothing_that_is_not_ours(desk: Desk) -> None:
+    desk.message.write_text("root:x:0:0")
+
+    code, said = desk.run("reboot")
+
+    assert (code, desk.message.read_text(), desk.asked) == (2, "root:x:0:0", [])
+    assert "expected an empty file, or one with earlier last words" in said
+
+
+@pytest.mark.parametrize("option", ["--nvidia-smi", "--systemctl"])
+def test_who_chooses_the_words_does_not_choose_the_program(desk: Desk, option: str) -> None:
+    code, said = desk.run("reboot", option, "sh")
+
+    assert (code, desk.asked) == (2, [])
+    assert "No such option" in said

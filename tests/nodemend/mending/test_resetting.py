@@ -70,11 +70,10 @@ class Machine(Desk):
         (driver.root / "proc").symlink_to("/proc")
         super().__init__(driver.root, driver.environ())
         self.driver = driver
-        self.smi = driver.folder / "nvidia-smi"
 
     def reset(self, *words: str, gpus: tuple[int, ...] = (0,)) -> subprocess.Popen[str]:
         named = [word for gpu in gpus for word in ("--gpu", self.driver.uuid(gpu))]
-        return self.start("reset-gpu", *named, "--nvidia-smi", str(self.smi), *words)
+        return self.start("reset-gpu", *named, *words)
 
     def reset_whole(self, *words: str, gpus: tuple[int, ...] = (0,)) -> tuple[int, str]:
         with self.reset(*words, gpus=gpus) as process:
@@ -249,7 +248,7 @@ def test_a_reset_for_another_boot_is_refused(single: Machine) -> None:
 
 
 def test_a_gpu_that_is_not_here_any_more_is_refused(single: Machine) -> None:
-    code, _ = single.run("reset-gpu", "--gpu", "GPU-gone", "--nvidia-smi", str(single.smi))
+    code, _ = single.run("reset-gpu", "--gpu", "GPU-gone")
 
     assert (code, single.resets) == (3, [0] * 4)
     assert "the driver has no GPU-gone, only " in single.words.message
