@@ -35,7 +35,8 @@ TERM: Final = 10.0
 _PATIENCE: Final = timedelta(seconds=2)
 _FAREWELL: Final = 4.0
 _BRIEF: Final = 0.05
-_CLOSING: Final = "nvmlShutdown"
+_CLOSING: Final = "close"
+"""What a worker does that ends between two calls: the kernel closes what it had open."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -102,6 +103,11 @@ class Custody:
     def is_idle(self) -> bool:
         """Say whether there is a worker that waits for something to do."""
         return self._working is not None and self._working.asked is None
+
+    @property
+    def is_busy(self) -> bool:
+        """Say whether a worker starts, works or ends."""
+        return self._starting is not None or self.asked is not None or bool(self._ending)
 
     @property
     def asked(self) -> Asked | None:

@@ -3,7 +3,6 @@
 Before and after each batch it leaves a mark, so that whoever listens knows what does not return.
 """
 
-import contextlib
 import os
 import queue
 import signal
@@ -43,7 +42,6 @@ class Sampler(threading.Thread):
         self._gpus: dict[str, Gpu] = {}
         self._heard: dict[str, int] = {}
         self._batch = 0
-        self._is_open = False
 
     @property
     def is_busy(self) -> bool:
@@ -68,7 +66,6 @@ class Sampler(threading.Thread):
             if self._ending:
                 break
             self._do(request)
-        self._close()
 
     def _do(self, request: Request) -> None:
         self._batch, began = request["id"], time.monotonic()
@@ -88,9 +85,8 @@ class Sampler(threading.Thread):
     def _init(self, request: Request) -> dict[str, object]:
         self._unsupported = {pci: set(names) for pci, names in request["unsupported"].items()}
         self._load()
-        self._making("nvmlInitWithFlags")
+        self._making("nvmlInit_v2")
         self._nv.nvmlInit()
-        self._is_open = True
         self._making("nvmlSystemGetDriverVersion")
         system = calls.system(self._nv)
         self._making("nvmlEventSetCreate")
@@ -161,12 +157,5 @@ class Sampler(threading.Thread):
         failed = gpu.make(_REGISTER, lambda: self._waiter.register(gpu.handle, pci, uuid, mask))
         if failed is None:
             self._heard[pci] = generation
-
-    def _close(self) -> None:
-        if self._waiter.end(1.5) and self._is_open:
-            self._making("nvmlShutdown")
-            with contextlib.suppress(self._nv.NVMLError):  # the driver is gone already
-                self._nv.nvmlShutdown()
-        self.flight = None
 
     _DOES: Final = {"init": _init, "count": _count, "list": _list, "gpu": _gpu}

@@ -134,7 +134,7 @@ class Supervisor:
                     async with asyncio.timeout(max(0.0, self._next_at() - self._now())):
                         await self._wake.wait()
         finally:
-            await self.custody.close()
+            await self.close()
 
     async def turn(self) -> None:
         """Do all that is due now."""
@@ -147,6 +147,16 @@ class Supervisor:
             self._retries.began(self._now())
             self.custody.begin(self._seen.glance.library)
         self._ask()
+
+    @property
+    def is_at_work(self) -> bool:
+        """Say whether anything is under way, or due, at this moment."""
+        custody = self.custody
+        return custody.is_busy or (custody.is_vacant and self._may_begin())
+
+    async def close(self) -> None:
+        """Let the worker end."""
+        await self.custody.close()
 
     @property
     def _fresh(self) -> float:
@@ -261,7 +271,7 @@ class Supervisor:
             self._said.count = line.get("count")
         elif what == "list":
             self._said.listed = self._said.count or 0
-            self._roll.know(line.get("gpus", ()))
+            self._roll.know(line.get("gpus", ()), self._seen.scan.passed_on)
         elif turn is not None:
             self._roll.answered(turn, line, now, self._life.number)
             self._roll.slow(turn.pci, is_slow=is_slow)

@@ -33,8 +33,8 @@ class Waiter:
         self._sets = 0
         self._set: Handle = None
         self._known: dict[int, tuple[str, str]] = {}
-        self._ended = threading.Event()
         self._registered = threading.Event()
+        self._pause = threading.Event()  # never set: the process ends without asking this thread
         self._thread = threading.Thread(target=self._run, name="events", daemon=True)
 
     def begin(self) -> None:
@@ -48,18 +48,10 @@ class Waiter:
         self._nv.nvmlDeviceRegisterEvents(handle, mask, self._set)
         self._registered.set()
 
-    def end(self, patience: float) -> bool:
-        """Wait no more; return whether the thread has ended."""
-        self._ended.set()
-        self._registered.set()
-        if self._thread.is_alive():
-            self._thread.join(patience)
-        return not self._thread.is_alive()
-
     def _run(self) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         pause = _FIRST_PAUSE
-        while not self._ended.is_set():
+        while True:
             self._registered.wait()
             try:
                 self._tell(self._nv.nvmlEventSetWait_v2(self._set, _PATIENCE))
@@ -80,7 +72,9 @@ class Waiter:
         self.generation = 0
         with contextlib.suppress(self._nv.NVMLError):  # it is of no use either way
             self._nv.nvmlEventSetFree(self._set)
-        while not self._ended.wait(pause) and not self._make():
+        self._pause.wait(pause)
+        while not self._make():
+            self._pause.wait(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     def _make(self) -> bool:

@@ -43,7 +43,8 @@ def main() -> None:
     sampler.start()
     _serve(sampler, voice, ended)
     _wait_for(sampler)
-    os._exit(0)  # the thread that waits for events may still do so
+    # NVML is not shut down: that is a call that may hang, and the kernel closes what was open
+    os._exit(0)
 
 
 def _arguments() -> argparse.Namespace:
