@@ -175,6 +175,11 @@ class Driver:
             self._frozen.__exit__(None, None, None)
             self._frozen = None
 
+    @property
+    def asleep(self) -> int:
+        """Count the calls that sleep where no signal ends them."""
+        return 0 if self._frozen is None else self._frozen.readers
+
     def _freeze(self) -> Path:
         if self._frozen is None:
             self._frozen = Frozen().__enter__()

@@ -20,13 +20,17 @@ def domain(state: State, gpu: int) -> frozenset[int]:
 
 def direct_peers(state: State, gpu: int) -> frozenset[int]:
     """Return the GPUs at the other ends of its links."""
-    types = state.gpus[gpu].get(_TYPES) or {}
-    peers = state.gpus[gpu].get(_PEERS) or {}
-    addresses = {peers.get(link) for link, kind in types.items() if kind == _GPU}
+    peers = dict(_by_link(state, gpu, _PEERS))
+    addresses = {peers.get(link) for link, kind in _by_link(state, gpu, _TYPES) if kind == _GPU}
     return frozenset(
         other for other, answers in enumerate(state.gpus) if answers[PCI]["busId"] in addresses
     )
 
 
 def _is_on_switch(state: State, gpu: int) -> bool:
-    return _SWITCH in (state.gpus[gpu].get(_TYPES) or {}).values()
+    return any(kind == _SWITCH for _, kind in _by_link(state, gpu, _TYPES))
+
+
+def _by_link(state: State, gpu: int, function: str) -> list[tuple[str, object]]:
+    answers = state.gpus[gpu].get(function) or {}
+    return [(link, answer) for link, answer in answers.items() if link.isdigit()]
