@@ -388,7 +388,7 @@ def test_an_occurrence_of_a_level_is_refused() -> None:
 
 
 def test_a_counter_of_what_is_no_rate_is_refused() -> None:
-    wrong = Counter(name=SPACE, total=1, uptime=1)
+    wrong = Counter(name="block.missing", total=1, uptime=1)
 
     with pytest.raises(ReadingError, match="expected a reading of a level, got a counter"):
         state.answered(fresh(), "disk", [wrong], NOON)
