@@ -5,9 +5,9 @@ from typing import Final, TypeAlias
 
 from agent.host.nvml import answers
 from agent.host.nvml.answers import Silence
-from agent.host.nvml.facts import Bus, Card, Driver, Gpus, Standing
+from agent.host.nvml.facts import LOST, Bus, Card, Driver, Gpus, Standing
 from agent.probe import Past
-from agent.readings import Reading
+from agent.readings import Answer, Counter, Reading
 from nodehealth.health import Fields, Level
 from nodehealth.signals import Knowledge
 
@@ -16,6 +16,9 @@ Told: TypeAlias = float | Silence
 Reader: TypeAlias = Callable[[Card], Told]
 """Reads one level off what NVML said of a card."""
 
+HANDLE: Final = "nvmlDeviceGetHandleByPciBusId_v2"
+"""The call without which no other one can be made to a GPU."""
+_WAITING: Final = "it was not asked yet"
 _BY_DRIVER: Final[Mapping[Driver, str]] = {
     Driver.ABSENT: "there is no driver",
     Driver.STARTING: "the driver is being loaded",
@@ -28,7 +31,7 @@ _BY_STANDING: Final[Mapping[Standing, str]] = {
     Standing.LOST: "it is lost",
     Standing.HUNG: "a call to it does not return",
     Standing.RESTING: "it is not asked for a while",
-    Standing.UNASKED: "it was not asked yet",
+    Standing.UNASKED: _WAITING,
 }
 
 
@@ -49,6 +52,35 @@ def said(name: str, about: str, told: Told, fields: Fields | None = None) -> Rea
             name=name, subject=about, knowledge=told.knowledge, why=told.why, fields=fields or {}
         )
     return Reading(name=name, subject=about, value=float(told), fields=fields or {})
+
+
+def sampled(card: Card, *, now: float, uptime: float) -> float:
+    """Return for how long the machine had been up when a card answered, which was before now.
+
+    Args:
+        card: The card.
+        now: What the event loop's clock says, by which it is known when the card answered.
+        uptime: For how long the machine has been up now.
+    """
+    return uptime - max(0.0, now - card.at) if card.at else uptime
+
+
+def growing(
+    name: str,
+    card: Card,
+    total: int | Silence,
+    uptime: float,
+    *,
+    scale: float = 1.0,
+    fields: Fields | None = None,
+) -> Answer:
+    """Say how far a counter of a card stands; of one that cannot be read, why."""
+    if isinstance(total, Silence):
+        return reading(name, card, total)
+    about = subject(card)
+    return Counter(
+        name=name, subject=about, total=total, uptime=uptime, scale=scale, fields=fields or {}
+    )
 
 
 def unasked(gpus: Gpus) -> Silence | None:
@@ -72,22 +104,48 @@ def are_seen(gpus: Gpus) -> bool:
 def are_all_asked(gpus: Gpus) -> bool:
     """Say whether the driver is there, and each GPU that it has was asked once."""
     is_counted = gpus.count is not None and len(gpus.cards) >= gpus.count
-    waiting = any(each.standing is Standing.UNASKED for each in gpus.cards)
+    waiting = any(each.standing is Standing.UNASKED for each in gpus.cards if not refusal(each))
     return gpus.driver is Driver.UP and is_counted and not waiting
-
-
-def mute(names: Iterable[str], gpus: Gpus, past: Past) -> Iterator[Reading]:
-    """Say levels of GPUs that NVML does not speak of: unknown, unless they do not apply anyway."""
-    quiet = {subject(card): why for card in gpus.cards if (why := silent(gpus, card))}
-    for name in names:
-        for about, why in quiet.items():
-            yield _kept(name, about, why, past.get((name, about)))
-    yield from _forgotten(frozenset(names), gpus, past)
 
 
 def spoken(gpus: Gpus) -> tuple[Card, ...]:
     """Return the cards that NVML speaks of."""
     return tuple(card for card in gpus.cards if silent(gpus, card) is None)
+
+
+def refusal(card: Card) -> int:
+    """Return the error with which NVML refuses to let us speak to a card; 0 if it does not."""
+    code = dict(answers.codes(card.answers)).get(HANDLE, 0)
+    return 0 if code == LOST else code
+
+
+def heard(gpus: Gpus) -> tuple[Card, ...]:
+    """Return the cards that NVML speaks of, or says that it cannot."""
+    refused = (each for each in gpus.cards if each.standing is Standing.UNASKED and refusal(each))
+    return (*spoken(gpus), *(refused if gpus.driver is Driver.UP else ()))
+
+
+def mute(
+    names: Iterable[str], gpus: Gpus, past: Past, told: Iterable[Card] | None = None
+) -> Iterator[Reading]:
+    """Say levels of GPUs that NVML does not speak of: unknown, unless they do not apply anyway.
+
+    A GPU whose name nobody could read so far has none, and one that is gone has none any more.
+
+    Args:
+        names: The levels.
+        gpus: The GPUs.
+        past: What was said of them last.
+        told: The GPUs of which the levels are told; by default those that NVML speaks of.
+    """
+    known = {subject(each) for each in (spoken(gpus) if told is None else told)}
+    why = {subject(each): silent(gpus, each) for each in gpus.cards if each.uuid}
+    waiting = unasked(gpus) or (None if are_all_asked(gpus) else answers.unknown(_WAITING))
+    for name in names:
+        earlier = (about for which, about in past if which == name)
+        for about in dict.fromkeys((*why, *earlier)):
+            if about not in known and (silence := why.get(about, waiting)):
+                yield _kept(name, about, silence, past.get((name, about)))
 
 
 def levels(readers: Mapping[str, Reader], gpus: Gpus, past: Past) -> list[Reading]:
@@ -111,12 +169,3 @@ def was_known(level: Level | None) -> bool:
 def _kept(name: str, about: str, why: Silence, before: Level | None) -> Reading:
     is_absent = before is not None and before.knowledge is Knowledge.NOT_APPLICABLE
     return said(name, about, answers.ABSENT if is_absent else why)
-
-
-def _forgotten(names: frozenset[str], gpus: Gpus, past: Past) -> Iterator[Reading]:
-    """Say what an earlier agent knew in this boot of GPUs that could not be asked since."""
-    why = unasked(gpus)
-    there = {subject(card) for card in gpus.cards}
-    for (name, about), level in past.items() if why else ():
-        if name in names and about not in there:
-            yield _kept(name, about, why or answers.ABSENT, level)

@@ -27,6 +27,7 @@ from agent.host.memory import Memory
 from agent.host.mounts import Filesystem
 from agent.host.nvml.facts import Gpus, NvmlEvent
 from agent.host.places import Place
+from agent.host.processes import Processes, Running
 from agent.host.reaching import Peer
 from agent.host.routes import Route
 from agent.host.stream import Stream
@@ -94,6 +95,7 @@ class Host:
         self.gpu_events = gpu_events or Stream[NvmlEvent]()
         self._guard = Guard()
         self._procfs, self._sysfs = root / "proc", root / "sys"
+        self._processes = Processes(self._procfs)
         # `net` is that of whoever reads it, and an agent in a container may have a network of its
         # own; process 1 below the host's root is in the host's
         self._network = self._procfs / ("net" if root == Path("/") else "1/net")
@@ -147,6 +149,11 @@ class Host:
     async def uptime(self) -> float:
         """Read for how many seconds the machine has been up, suspended or not."""
         return float((await self._read(self._uptime)).split()[0])
+
+    async def processes(self) -> Running:
+        """Read which processes run, and for how long some have slept where nothing ends them."""
+        uptime = await self.uptime()
+        return await self._ask("processes", lambda: self._processes.look(uptime))
 
     async def memory(self) -> Memory:
         """Read how memory fares."""

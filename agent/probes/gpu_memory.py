@@ -1,18 +1,19 @@
 """Whether the memory of each GPU is sound, and what it has repaired of it."""
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 from agent import cards
-from agent.cards import Told
+from agent.cards import Reader, Told
 from agent.host.linux import Host
 from agent.host.nvml import answers
 from agent.host.nvml.answers import ABSENT, Silence
-from agent.host.nvml.facts import Card, Gpus
+from agent.host.nvml.facts import Card
 from agent.probe import Past, Probe
-from agent.readings import Answer, Counter, Reading
+from agent.readings import Answer
 
 CORRECTED: Final = "gpu.ecc_corrected"
 
@@ -30,15 +31,20 @@ class GPUMemory(Probe):
         gpus = host.gpus()
         if not gpus.cards and not past:
             return []
-        uptime = await host.uptime()
-        return [*cards.levels(_READERS, gpus, past), *_corrected(gpus, past, uptime)]
+        uptime, now = await host.uptime(), asyncio.get_running_loop().time()
+        corrected = (
+            _corrected(card, cards.sampled(card, now=now, uptime=uptime))
+            for card in cards.spoken(gpus)
+        )
+        return [
+            *cards.levels(_READERS, gpus, past),
+            *corrected,
+            *cards.mute([CORRECTED], gpus, past),
+        ]
 
 
-def _corrected(gpus: Gpus, past: Past, uptime: float) -> Iterator[Answer]:
-    for card in cards.spoken(gpus):
-        total = answers.field(card.answers, 3)
-        yield cards.growing(CORRECTED, card, total, uptime)
-    yield from cards.mute([CORRECTED], gpus, past)
+def _corrected(card: Card, uptime: float) -> Answer:
+    return cards.growing(CORRECTED, card, answers.field(card.answers, 3), uptime)
 
 
 def _field(which: int, card: Card) -> Told:
@@ -95,7 +101,7 @@ def _repair(card: Card) -> Told:
     return tpc if isinstance(tpc, Silence) else float(bool(channel or tpc))
 
 
-_READERS: Final = {
+_READERS: Final[Mapping[str, Reader]] = {
     "gpu.ecc_uncorrected": partial(_field, 4),
     "gpu.ecc_uncorrected_ever": partial(_field, 6),
     "gpu.ecc_off": _ecc_off,

@@ -37,6 +37,7 @@ _FAILURES: Final = frozenset({8, 11, 17, 999})
 _FREQUENT: Final = frozenset(
     {
         answers.FIELDS,
+        cards.HANDLE,
         "nvmlDeviceGetCurrentClocksEventReasons",
         "nvmlDeviceGetMemoryInfo",
         "nvmlDeviceGetPerformanceState",
@@ -69,29 +70,29 @@ class GPUState(Probe):
 
 def _failing(gpus: Gpus, past: Past) -> Iterator[Reading]:
     """Count the looks in a row in which a GPU answered with errors."""
-    for card in cards.spoken(gpus):
+    for card in cards.heard(gpus):
         before = past.get((FAILING, cards.subject(card)))
         looks = int(before.fields.get("looks", 0)) if before is not None else 0
         bad = (code for call, code in answers.codes(card.answers) if call in _FREQUENT)
         code = next((each for each in bad if each in _FAILURES), None)
         if code is None:
-            yield cards.reading(FAILING, card, 0.0, {"looks": 0} if looks else None)
+            yield cards.reading(FAILING, card, 0.0)
         else:
             looks = min(looks + 1, _ENOUGH)
             fields = {"code": code, "looks": looks}
             yield cards.reading(FAILING, card, float(looks == _ENOUGH), fields)
-    yield from cards.mute([FAILING], gpus, past)
+    yield from cards.mute([FAILING], gpus, past, cards.heard(gpus))
 
 
 def _recovery(gpus: Gpus, past: Past) -> Iterator[Reading]:
-    for card in cards.spoken(gpus):
+    for card in cards.heard(gpus):
         action = _action(card)
         if isinstance(action, Silence):
             yield cards.reading(RECOVERY, card, action)
         else:
             fields = {"action": _ACTIONS.get(action, f"action {action}")}
             yield cards.reading(RECOVERY, card, float(action), fields)
-    yield from cards.mute([RECOVERY], gpus, past)
+    yield from cards.mute([RECOVERY], gpus, past, cards.heard(gpus))
 
 
 def _action(card: Card) -> int | Silence:
@@ -99,7 +100,10 @@ def _action(card: Card) -> int | Silence:
     action = answers.field(card.answers, _ACTION)
     if isinstance(action, int) and action > 0:
         return action
-    return 1 if answers.any_code(card.answers, RESET_REQUIRED) else action
+    if answers.any_code(card.answers, RESET_REQUIRED):
+        return 1
+    refused = cards.refusal(card)
+    return answers.unknown(answers.words(refused)) if refused else action
 
 
 def _persistence(card: Card) -> Told:

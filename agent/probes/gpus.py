@@ -30,7 +30,7 @@ class GPUs(Probe):
         """Say how many there are, and which of those that were in this boot are gone."""
         gpus = host.gpus()
         lost = [await _presence(host, gpus, each, past) for each in _known(gpus, past)]
-        return [self._count(gpus, lost, past), *lost]
+        return [self._count(gpus, lost, past), *(each for each in lost if _is_telling(each, past))]
 
     def _count(self, gpus: Gpus, lost: Sequence[Reading], past: Past) -> Reading:
         expected = self.expected or _learned(gpus, lost, past)
@@ -65,14 +65,23 @@ class _Known:
 
 
 def _known(gpus: Gpus, past: Past) -> Iterator[_Known]:
-    subjects = {cards.subject(each) for each in gpus.cards}
-    addresses = {each.pci for each in gpus.cards}
-    for each in gpus.cards:
-        yield _Known(subject=cards.subject(each), pci=each.pci, serial=each.serial, card=each)
-    for (name, about), level in past.items():
-        pci, serial = (str(level.fields.get(each, "")) for each in ("pci", "serial"))
-        if name == LOST and about not in subjects and pci not in addresses:
-            yield _Known(subject=about, pci=pci, serial=serial)
+    """Give the GPUs of this boot: those that there are, and those that an earlier agent saw."""
+    earlier = {
+        str(level.fields.get("pci", "")): level
+        for (name, about), level in past.items()
+        if name == LOST and about not in {each.uuid for each in gpus.cards}
+    }
+    for card in gpus.cards:
+        was = None if card.uuid else earlier.get(card.pci)
+        about = was.subject if was is not None else cards.subject(card)
+        yield _Known(subject=about, pci=card.pci, serial=card.serial or _serial(was), card=card)
+    for pci, level in earlier.items():
+        if pci not in {each.pci for each in gpus.cards}:
+            yield _Known(subject=level.subject, pci=pci, serial=_serial(level))
+
+
+def _serial(level: Level | None) -> str:
+    return str(level.fields.get("serial", "")) if level is not None else ""
 
 
 async def _presence(host: Host, gpus: Gpus, known: _Known, past: Past) -> Reading:
@@ -108,6 +117,12 @@ def _unanswered(gpus: Gpus, known: _Known, before: Level | None) -> str | Silenc
     if before is not None and before.value == 1.0:
         return cards.unasked(gpus) or answers.unknown("it was lost, and was not asked since")
     return ""
+
+
+def _is_telling(reading: Reading, past: Past) -> bool:
+    """Say whether there is something to say: that a GPU without a name is there, is nothing."""
+    has_name = reading.subject != reading.fields.get("pci")
+    return has_name or reading.value == 1.0 or (LOST, reading.subject) in past
 
 
 def _learned(gpus: Gpus, lost: Sequence[Reading], past: Past) -> int:
