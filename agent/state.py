@@ -13,13 +13,19 @@ from agent.events import Cursor
 from agent.probe import Past
 from agent.readings import Answer, Counter, Occurrence, Reading, ReadingError
 from nodehealth.catalogue import CATALOGUE
-from nodehealth.health import Event, Level, NodeHealthStatus, ProbeReport, ProbeState
+from nodehealth.health import (
+    MOST_LEVELS,
+    Event,
+    Level,
+    NodeHealthStatus,
+    ProbeReport,
+    ProbeState,
+)
 from nodehealth.kube.objects import Struct
 from nodehealth.signals import Kind, Knowledge, Signal
 
 VERSION: Final = 1
 """The version of the file that keeps a State across restarts."""
-MOST_LEVELS: Final = 256
 _LONGEST_MESSAGE: Final = 256
 
 

@@ -1,8 +1,9 @@
 """NodeHealth: what one agent knows of its node, and how well it knows it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
+from itertools import islice, product
 from typing import Annotated, Final, TypeAlias
 
 from msgspec import Meta, field, structs
@@ -11,6 +12,9 @@ from nodehealth import keys
 from nodehealth.history import History
 from nodehealth.kube.objects import Object, Resource, Struct
 from nodehealth.signals import Knowledge
+
+MOST_LEVELS: Final = 1024
+"""How many levels a node may have: sixteen GPUs have half as many."""
 
 Fields: TypeAlias = Mapping[str, int | str]
 """A signal's own fields, typed by the catalogue."""
@@ -29,10 +33,12 @@ class Level(Struct, frozen=True, kw_only=True):
     fields: Fields = field(default_factory=dict)
     flips: History = History()
     """When its value changed."""
-    more_subjects: Annotated[
-        tuple[Annotated[str, Meta(max_length=253)], ...], Meta(max_length=255)
+    among: Annotated[tuple[Annotated[int, Meta(ge=0)], ...], Meta(max_length=256)] = ()
+    """On the wire only: of which of the status's subjects all of this is true, by their places."""
+    more_names: Annotated[
+        tuple[Annotated[str, Meta(max_length=63)], ...], Meta(max_length=63)
     ] = ()
-    """On the wire only: other subjects of which all of this is true; see NodeHealthStatus."""
+    """On the wire only: other signals of which all of this is true, for each of the subjects."""
 
 
 class Event(Struct, frozen=True, kw_only=True):
@@ -80,17 +86,27 @@ class NodeHealthStatus(Struct, frozen=True, kw_only=True):
     events: Annotated[tuple[Event, ...], Meta(max_length=128)] = ()
     probes: Annotated[tuple[ProbeReport, ...], Meta(max_length=64)] = ()
 
+    subjects: Annotated[
+        tuple[Annotated[str, Meta(max_length=253)], ...], Meta(max_length=256)
+    ] = ()
+    """On the wire only: what several levels are about."""
+
     def __post_init__(self) -> None:
         """Give each subject of a level a level of its own: nobody else sees them packed."""
-        if any(level.more_subjects for level in self.levels):
-            levels = sorted(_unpacked(self.levels), key=lambda level: (level.name, level.subject))
-            structs.force_setattr(self, "levels", tuple(levels))
+        if any(level.among or level.more_names for level in self.levels):
+            levels = islice(_unpacked(self.levels, self.subjects), MOST_LEVELS)
+            told = sorted(levels, key=lambda level: (level.name, level.subject))
+            structs.force_setattr(self, "levels", tuple(told))
+            structs.force_setattr(self, "subjects", ())
 
 
-def _unpacked(levels: Iterable[Level]) -> Iterator[Level]:
+def _unpacked(levels: Iterable[Level], subjects: Sequence[str]) -> Iterator[Level]:
+    """Give each level by itself; what is about no subject that there is, was never said."""
     for level in levels:
-        for subject in (level.subject, *level.more_subjects):
-            yield structs.replace(level, subject=subject, more_subjects=())
+        about = [subjects[each] for each in level.among if each < len(subjects)]
+        names = (level.name, *level.more_names)
+        for name, subject in product(names, about if level.among else (level.subject,)):
+            yield structs.replace(level, name=name, subject=subject, among=(), more_names=())
 
 
 class NodeHealth(Object, frozen=True, kw_only=True):

@@ -102,9 +102,9 @@ _CARD: Final = (
         kind=Kind.LEVEL,
         about="NVML answers for a GPU with errors that are neither loss nor lack of a feature.",
         subject=GPU,
-        source="three looks in a row, which `looks` counts, in which a call of every sweep returned 8 "
-        "(power), 11 (IRQ), 17 (operating system) or 999 (unknown), or NVML did so when asked for "
-        "the GPU; `code` is the last",
+        source="three looks in a row, which `looks` counts, in which a call of every sweep, or the "
+        "one that asks for the GPU, returned 8 (power), 11 (IRQ), 17 (operating system) or 999 "
+        "(unknown); `code` is the last",
         unit=Unit.BOOLEAN,
         fields={"code": FieldType.INT, "looks": FieldType.INT},
         unknown=UNASKED,

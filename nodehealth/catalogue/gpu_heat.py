@@ -14,8 +14,8 @@ SIGNALS: Final = (
         subject=GPU,
         source="growth of fields 270 (hardware thermal slowdown) and 271 (power brake), "
         "nanoseconds each, between two looks; where there are none, whether bits 0x8, 0x40 or 0x80 "
-        "of nvmlDeviceGetCurrentClocksEventReasons are set; `reason` is thermal, power-brake, both, "
-        "hardware, or empty where it did not",
+        "of nvmlDeviceGetCurrentClocksEventReasons are set; `reason` is thermal, power-brake, "
+        "both, hardware, or empty where it did not",
         unit=Unit.RATIO,
         grid=grids.FIFTHS,
         fields={"reason": FieldType.STRING},

@@ -40,8 +40,8 @@ SIGNALS: Final = (
         about="NVLinks of a GPU that are not active.",
         subject=GPU,
         source="nvmlDeviceGetNvLinkState of each of the `links` that field 91 counts; `down` names "
-        "those that are not; the agent's settings may say how many are to be; not applicable in MIG mode, without NVLink, and until one was active "
-        "in this boot",
+        "those that are not; the agent's settings may say how many are to be; not applicable in "
+        "MIG mode, without NVLink, and until one was active in this boot",
         fields={"links": FieldType.INT, "down": FieldType.STRING},
         urgent=True,
         unknown=UNASKED,
