@@ -1,21 +1,23 @@
 """Machines with GPUs, as NVML and the PCI bus would tell of them at one moment."""
 
-from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, Self, TypeAlias
 
 from agent import state
 from agent.host.linux import Host
-from agent.host.nvml.facts import Answers, Bus, Card, Driver, Gpus, Standing
+from agent.host.nvml.facts import Answers, Bus, Card, Driver, Gpus, Hang, Standing
 from agent.probe import Probe
 from agent.readings import Answer
 from agent.state import State
 from nodehealth.health import Level
 from nodehealth.signals import Knowledge
 from tests.agent.trees import Tree
+
+Seen: TypeAlias = dict[str, float | str | None]
+"""Levels by their names: numbers, or how else they are known."""
 
 NOON: Final = datetime(2026, 1, 1, 12, tzinfo=UTC)
 FIELDS: Final = "nvmlDeviceGetFieldValues"
@@ -27,7 +29,9 @@ H100: Final[Answers] = {
     FIELDS: {
         **dict.fromkeys(("3", "4", "5", "6", "38", "45", "52", "59", "94"), 0),
         **dict.fromkeys(("142", "143", "144", "145", "230", "269", "270", "271"), 0),
-        **{"82": 40, "91": _LINKS, "194": -2},
+        "82": 40,
+        "91": _LINKS,
+        "194": -2,
     },
     "nvmlDeviceGetRemappedRows": [0, 0, 0, 0],
     "nvmlDeviceGetRowRemapperHistogram": {"max": 640, "high": 0, "partial": 0, "low": 0, "none": 0},
@@ -75,18 +79,18 @@ def pci(index: int) -> str:
     return f"0000:{0x1B + index:02x}:00.0"
 
 
-def card(index: int, answers: Answers = H100, **changed: Any) -> Card:
+def card(index: int, changed: Answers | None = None, *, of: Answers = H100) -> Card:
     """Make a GPU that answers; what differs from the others is by NVML's function."""
-    said = {**deepcopy(dict(answers)), **changed}
+    said = {**deepcopy(dict(of)), **(changed or {})}
     return Card(pci=pci(index), uuid=uuid(index), serial=f"16500{index:08d}", answers=said)
 
 
-def fields(**changed: Any) -> Mapping[str, Any]:
-    """Return the fields of a GPU with some of them changed, `f230` by name."""
-    return {**H100[FIELDS], **{name.lstrip("f"): value for name, value in changed.items()}}
+def fields(changed: Answers) -> Answers:
+    """Return what a call for the fields of a GPU gives when some of them are changed."""
+    return {FIELDS: {**H100[FIELDS], **changed}}
 
 
-def machine(*cards: Card, count: int = 8, **changed: Any) -> Gpus:
+def machine(*cards: Card, count: int = 8) -> Gpus:
     """Make a machine with the driver up; with eight GPUs unless some are given."""
     there = cards or tuple(card(index) for index in range(count))
     bus = Bus(
@@ -96,21 +100,28 @@ def machine(*cards: Card, count: int = 8, **changed: Any) -> Gpus:
         nodes=len(there),
         module="570.124.06",
     )
-    whole = Gpus(bus=bus, driver=Driver.UP, count=len(there), cards=tuple(there))
-    return replace(whole, **changed)
+    return Gpus(bus=bus, driver=Driver.UP, count=len(there), cards=tuple(there))
 
 
-def with_card(gpus: Gpus, index: int, **changed: Any) -> Gpus:
+def with_card(
+    gpus: Gpus,
+    index: int,
+    *,
+    standing: Standing = Standing.ANSWERS,
+    hang: Hang | None = None,
+    answers: Answers | None = None,
+) -> Gpus:
     """Change one of a machine's GPUs."""
     cards = list(gpus.cards)
-    cards[index] = replace(cards[index], **changed)
+    said = cards[index].answers if answers is None else answers
+    cards[index] = replace(cards[index], standing=standing, hang=hang, answers=said)
     return replace(gpus, cards=tuple(cards))
 
 
-def without_driver(gpus: Gpus, driver: Driver, **changed: Any) -> Gpus:
+def without_driver(gpus: Gpus, driver: Driver, *, code: int = 0, hang: Hang | None = None) -> Gpus:
     """Let the driver not answer any more."""
     cards = tuple(replace(each, standing=Standing.UNASKED) for each in gpus.cards)
-    return replace(gpus, driver=driver, count=None, cards=cards, **changed)
+    return replace(gpus, driver=driver, code=code, hang=hang, count=None, cards=cards)
 
 
 @dataclass
@@ -128,7 +139,7 @@ class Watch:
     )
 
     @classmethod
-    def over(cls, root: Path, probe: Probe, gpus: Gpus | None = None) -> "Watch":
+    def over(cls, root: Path, probe: Probe, gpus: Gpus | None = None) -> Self:
         """Watch a machine below a folder."""
         watch = cls(probe=probe, tree=Tree(root=root))
         watch.gpus = gpus if gpus is not None else machine()
@@ -142,7 +153,7 @@ class Watch:
             gpus=lambda: self.gpus,
         )
 
-    async def look(self, gpus: Gpus | None = None, *, after: float = 60) -> dict[str, Any]:
+    async def look(self, gpus: Gpus | None = None, *, after: float = 60) -> Seen:
         """Look once, some seconds after the last time; return the levels of the first GPU."""
         self.gpus = gpus if gpus is not None else self.gpus
         self.known = state.answered(self.known, "gpu", await self.answers(after), NOON)
@@ -154,7 +165,7 @@ class Watch:
         self.tree.up(self.uptime)
         return list(await self.probe.check(self.host, state.past(self.known, "gpu")))
 
-    def of(self, subject: str = uuid(0)) -> dict[str, Any]:
+    def of(self, subject: str = uuid(0)) -> Seen:
         """Return what is known of a GPU, and of the machine: numbers, or how else it is known."""
         return {
             each.name: each.value if each.knowledge is Knowledge.KNOWN else str(each.knowledge)
