@@ -87,8 +87,8 @@ def test_nothing_that_json_can_say_is_too_much(said: dict[str, Any]) -> None:
     for path in ((), ("230",), ("0", "state"), (1,), (0, "3")):
         told = answers.count(said, "f", *path)
         assert isinstance(told, Silence) or 0 <= told < 2**63
-    told = answers.text(said, "g")
-    assert isinstance(told, Silence) or told
+    words = answers.text(said, "g")
+    assert isinstance(words, Silence) or words
     answers.called(said, "g")
     answers.told(said, "g")
     assert answers.any_code(said, 15) in {True, False}
