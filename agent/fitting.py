@@ -23,7 +23,8 @@ from nodehealth.signals import Knowledge, Signal, Unit
 
 LEFT_OUT: Final = ("flips", "counts", "levels", "events")
 """What a report may lack, in the order in which it goes."""
-LIMIT: Final = packing.LIMIT
+LIMIT: Final = 7 * 1024
+"""Bytes of a status, so that the object with its metadata and managed fields stays below 8 KiB."""
 PROBE: Final = "report"
 _FAR: Final = 0.5
 """How far a level is from what is healthy when it is kept longer than what happened."""

@@ -29,6 +29,7 @@ from agent.host.memory import Memory
 from agent.host.mounts import Filesystem
 from agent.host.nvml.facts import Gpus, NvmlEvent
 from agent.host.places import Place
+from agent.host.processes import Processes, Running
 from agent.host.reaching import Peer
 from agent.host.routes import Route
 from agent.host.stream import Stream
@@ -107,6 +108,7 @@ class Host:
         self._clock = clock
         self._guard = Guard()
         self._procfs, self._sysfs = root / "proc", root / "sys"
+        self._processes = Processes(self._procfs)
         # `net` is that of whoever reads it, and an agent in a container may have a network of its
         # own; process 1 below the host's root is in the host's
         self._network = self._procfs / ("net" if root == Path("/") else "1/net")
@@ -172,6 +174,11 @@ class Host:
             agent.host.guard.HungError: the kernel does not say.
         """
         return await self._ask("cgroups", lambda: jobs.pods(self._procfs, pids))
+
+    async def processes(self) -> Running:
+        """Read which processes run, and for how long some have slept where nothing ends them."""
+        uptime = await self.uptime()
+        return await self._ask("processes", lambda: self._processes.look(uptime))
 
     async def memory(self) -> Memory:
         """Read how memory fares."""

@@ -38,10 +38,10 @@ def probe(
         chosen = settings.load(os.environ, root=root)
         settings.check_root(chosen)
         with Console(stderr=True).status("asks every probe …"):
-            status = asyncio.run(probing.sweep_once(chosen))
-        found = verdicts.faults(status, rules, clocks.wall())
+            swept = asyncio.run(probing.sweep_once(chosen))
+        found = verdicts.faults(swept.status, rules, clocks.wall())
     if json:
-        sys.stdout.write(probing.as_json(status, found) + "\n")
+        sys.stdout.write(probing.as_json(swept, found) + "\n")
     else:
-        paper.put(probing.render(status, found), paper.console())
-    raise typer.Exit(probing.verdict(status, found))
+        paper.put(probing.render(swept, found), paper.console())
+    raise typer.Exit(probing.verdict(swept.status, found))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from agent import packing
 from nodehealth import history
-from nodehealth.health import Event, Level, NodeHealthStatus
+from nodehealth.health import MOST_LEVELS, Event, Level, NodeHealthStatus
 from nodehealth.signals import Knowledge
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -30,7 +30,7 @@ def read(status: NodeHealthStatus) -> NodeHealthStatus:
 ANY_LEVEL = st.builds(
     level,
     st.sampled_from([f"eth{n}" for n in range(6)]),
-    name=st.sampled_from(["net.drops", "net.errors"]),
+    name=st.sampled_from(["net.drops", "net.errors", "net.flaps"]),
     value=st.sampled_from([0.0, 1.0]),
     at=st.integers(0, 2),
 )
@@ -48,7 +48,44 @@ def test_what_is_the_same_of_many_is_said_once() -> None:
     one = NodeHealthStatus(levels=(level("eth00"),))
     many = NodeHealthStatus(levels=tuple(level(f"eth{n:02}") for n in range(32)))
 
-    assert packing.size(many) < packing.size(one) + 32 * len(',"eth00"') + len(',"moreSubjects":[]')
+    assert packing.size(many) < packing.size(one) + 32 * len(',"eth00",10') + len(',"among":[]')
+
+
+def test_what_is_the_same_of_many_signals_is_said_once() -> None:
+    gpus = [f"GPU-{n:036}" for n in range(8)]
+    one = NodeHealthStatus(levels=tuple(level(gpu, name="gpu.a") for gpu in gpus))
+    names = [f"gpu.{letter}" for letter in "abcdefgh"]
+    many = NodeHealthStatus(levels=tuple(level(gpu, name=name) for name in names for gpu in gpus))
+
+    assert read(many) == many
+    assert packing.size(many) < packing.size(one) + 7 * len(',"gpu.a"') + len(',"moreNames":[]')
+
+
+def test_a_subject_of_which_much_differs_is_named_once() -> None:
+    gpu = f"GPU-{7:036}"
+    others = [level(f"GPU-{n:036}", name=name) for name in ("gpu.a", "gpu.b") for n in range(7)]
+    status = NodeHealthStatus(
+        levels=(*others[:7], level(gpu, name="gpu.a", at=1), *others[7:], level(gpu, name="gpu.b"))
+    )
+
+    assert read(status) == status
+    assert sent(status).decode().count(gpu) == 1
+
+
+def test_a_report_that_names_what_is_not_there_or_far_too_much_is_read_all_the_same() -> None:
+    astray = Level(name="gpu.a", since=NOON, among=(0, 7))
+    flood = Level(
+        name="gpu.a",
+        since=NOON,
+        among=(0,) * 256,
+        more_names=tuple(f"gpu.{n}" for n in range(60)),
+    )
+
+    few = NodeHealthStatus(levels=(astray,), subjects=("GPU-1",))
+    many = NodeHealthStatus(levels=(flood,) * 256, subjects=("GPU-1",))
+
+    assert [each.subject for each in few.levels] == ["GPU-1"]
+    assert len(many.levels) == MOST_LEVELS
 
 
 def test_the_subject_may_be_the_node_itself() -> None:
