@@ -39,7 +39,7 @@ def fold(
     for each in singles:
         waiting.setdefault(each.same, []).append(each)
     counted = list[Occurrence]()
-    for told in sorted(news, key=lambda each: each.at):
+    for told in sorted(news, key=_numbered_first):
         new = told.count
         if told.same:
             kept, new = _met(waiting.get(told.same, []), told)
@@ -48,6 +48,11 @@ def fold(
             counted.append(told if new == told.count else replace(told, count=new))
     everything = sorted((each for kept in waiting.values() for each in kept), key=_second)
     return tuple(everything[-MOST:]), tuple(counted)
+
+
+def _numbered_first(told: Occurrence) -> tuple[bool, datetime]:
+    """Believe the log before what else tells the same: it says more."""
+    return not told.source, told.at
 
 
 def _met(kept: Sequence[Single], told: Occurrence) -> tuple[list[Single], int]:

@@ -155,7 +155,8 @@ def _jobs(past: Past) -> Jobs:
 
 
 def _memos(machine: Machine, jobs: Jobs) -> Iterable[Memo]:
-    yield Memo(subject=_UUIDS, fields=machine.uuids)
+    if machine.uuids:
+        yield Memo(subject=_UUIDS, fields=machine.uuids)
     for pci, known in jobs.known.items():
         yield Memo(subject=f"{_JOBS}{pci}", fields=dict.fromkeys(known, 1))
 

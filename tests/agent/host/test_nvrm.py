@@ -12,8 +12,8 @@ UUID = "GPU-0f5a1b2c-1111-2222-3333-444455556666"
 SAID = [
     (
         (
-            "NVRM: Xid (PCI:0000:61:00): 119, pid=1346198, name=nvidia-smi, Timeout waiting for RPC "
-            "from GSP! Expected function 103 (GSP_RM_ALLOC) (0x80 0x38)."
+            "NVRM: Xid (PCI:0000:61:00): 119, pid=1346198, name=nvidia-smi, Timeout waiting "
+            "for RPC from GSP! Expected function 103 (GSP_RM_ALLOC) (0x80 0x38)."
         ),
         Xid(pci="0000:61:00.0", code=119, pid=1346198, process="nvidia-smi"),
     ),
@@ -51,8 +51,8 @@ SAID = [
     ),
     (
         (
-            "NVRM: Xid (PCI:0018:01:00): 146, pid=3, name=a b, TLW_RX_PIPE1  Fatal   XC0 i0 Link -1 "
-            "(0x0000000b 0x00000004)"
+            "NVRM: Xid (PCI:0018:01:00): 146, pid=3, name=a b, TLW_RX_PIPE1  Fatal   XC0 i0 "
+            "Link -1 (0x0000000b 0x00000004)"
         ),
         Xid(
             pci="0018:01:00.0",
@@ -77,8 +77,8 @@ SAID = [
     ("NVRM: GPU at PCI:0000:9b:00.0 has fallen off the bus", OffBus(pci="0000:9b:00.0")),
     (
         (
-            "nvidia-nvswitch3: SXid (PCI:0000:05:00.0): 12028, Non-fatal, Link 32 egress non-posted "
-            "PRIV error (First)"
+            "nvidia-nvswitch3: SXid (PCI:0000:05:00.0): 12028, Non-fatal, Link 32 egress "
+            "non-posted PRIV error (First)"
         ),
         SXid(pci="0000:05:00.0", code=12028, is_fatal=False, link=32),
     ),
