@@ -204,14 +204,17 @@ async def test_a_persistence_mode_in_the_way_is_put_off_and_on_again() -> None:
 
 @played
 async def test_a_gpu_that_somebody_took_again_is_said_so() -> None:
-    here = machine(persistence_counts=True)
+    here, asked = machine(persistence_counts=True), list[str]()
 
-    async def smi(_words: Sequence[str], _patience: timedelta) -> Ended | Left:
+    async def smi(words: Sequence[str], _patience: timedelta) -> Ended | Left:
+        asked.append(words[0])
         here.holders.append(holder("nvidia1", name="plugin"))
         return Ended(code=255, output=IN_USE)
 
     with pytest.raises(FailedError, match=r"In use by another client; in use again: 812 plugin"):
         await reset.reset(order("GPU-1"), replace(here.bench(), smi=smi))
+
+    assert asked == ["--gpu-reset"]
 
 
 @played
