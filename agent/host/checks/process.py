@@ -5,6 +5,7 @@ in a thread that the agent can lose. What sleeps in the kernel after SIGKILL is 
 """
 
 import contextlib
+import math
 import os
 import resource
 import selectors
@@ -101,23 +102,20 @@ class _Heard:
 
     def __init__(self, program: Program) -> None:
         self.said, self.complained = bytearray(), bytearray()
-        self._program, self._written = program, 0
+        self.written = 0
+        self._program = program
         self._selector = selectors.DefaultSelector()
         for stream, kept in ((program.stdout, self.said), (program.stderr, self.complained)):
             if stream is not None:
                 os.set_blocking(stream.fileno(), False)
                 self._selector.register(stream, selectors.EVENT_READ, kept)
 
-    @property
-    def is_endless(self) -> bool:
-        return self._written > MOST_WRITTEN
-
-    def wait(self, seconds: float) -> bool:
-        """Listen until the program ended, or talks too much; say whether it ended."""
-        until = time.monotonic() + seconds
+    def wait(self, span: timedelta, most: float = math.inf) -> bool:
+        """Listen until the program ended, or wrote too much; say whether it ended."""
+        until = time.monotonic() + span.total_seconds()
         while not has_ended(self._program):
             left = until - time.monotonic()
-            if left <= 0 or self.is_endless:
+            if left <= 0 or self.written > most:
                 return False
             self._listen(min(left, _LOOK if self._selector.get_map() else _LOOK_SOON))
         self._listen(0)
@@ -134,7 +132,7 @@ class _Heard:
             told = os.read(key.fd, MOST_SAID * 4)
             if not told:
                 self._selector.unregister(key.fileobj)
-            self._written += len(told)
+            self.written += len(told)
             key.data.extend(told[: MOST_SAID - len(key.data)])
 
 
@@ -147,13 +145,13 @@ def has_ended(program: Program) -> bool:
 
 
 def _ended(program: Program, heard: _Heard, bounds: Bounds, kill: Kill) -> Ended:
-    in_time = heard.wait(bounds.timeout.total_seconds())
-    endless = heard.is_endless
+    in_time = heard.wait(bounds.timeout, most=MOST_WRITTEN)
+    endless = heard.written > MOST_WRITTEN
     if not in_time:
         _send(program, signal.SIGTERM, kill)
-        heard.wait(0 if endless else bounds.grace.total_seconds())
+        heard.wait(bounds.grace)
     _send(program, signal.SIGKILL, kill)  # and whatever it left behind in its group
-    if not heard.wait(_SLEEPS.total_seconds()):
+    if not heard.wait(_SLEEPS):
         return Ended(why="does not even die: it sleeps in the kernel", left=program)
     code = program.wait()
     why = ""

@@ -6,10 +6,12 @@ Sources are the clouds' own documents: the headers, the codes and the shapes of 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from aiohttp import web
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Handler = Callable[[Any], Awaitable[web.StreamResponse]]
+"""Takes a request; aiohttp's server says of which kind only at the end."""
 Document = tuple[int, str]
 
 
