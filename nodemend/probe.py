@@ -101,7 +101,8 @@ def _measured(value: float, unit: Unit) -> str:
 
 
 def _details(signal: Level | Event) -> str:
-    return " ".join(f"{name}={value}" for name, value in sorted(signal.fields.items()))
+    told = sorted((name, value) for name, value in signal.fields.items() if value != "")
+    return " ".join(f"{name}={value}" for name, value in told)
 
 
 def _remarks(status: NodeHealthStatus) -> Sequence[Text]:
