@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from pathlib import PurePosixPath
 from typing import Final
 
 from agent.host.checks.facts import Check, Result, Status
@@ -69,7 +68,7 @@ class Custom(Probe):
         if not 1 <= self.parallel <= _MOST_PARALLEL:
             raise ValueError(f"expected parallel from 1 to {_MOST_PARALLEL}, got {self.parallel}")
         for path in (self.directory, *(each.path for each in self.checks.values() if each.path)):
-            if not PurePosixPath(path).is_absolute():
+            if not path.startswith("/"):
                 raise ValueError(f"expected an absolute path, got {path!r}")
         for timeout in (self.timeout, *(each.timeout for each in self.checks.values())):
             if timeout is not None and not timedelta() < timeout <= _LONGEST_TIMEOUT:
