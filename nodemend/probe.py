@@ -166,10 +166,10 @@ def _measured(value: float, unit: Unit) -> str:
 
 
 def _details(signal: Level | Event) -> str:
-    shown = sorted(signal.fields.items())
+    told = sorted((name, value) for name, value in signal.fields.items() if value != "")
     if signal.name.startswith(_GPU) and isinstance(signal, Level):
-        shown = [(name, value) for name, value in shown if name not in _IN_TABLE and value != ""]
-    return " ".join(f"{name}={value}" for name, value in shown)
+        told = [(name, value) for name, value in told if name not in _IN_TABLE]
+    return " ".join(f"{name}={value}" for name, value in told)
 
 
 def _remarks(status: NodeHealthStatus) -> Sequence[Text]:

@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address
@@ -21,6 +21,12 @@ from agent.host import (
     services,
     writing,
 )
+from agent.host.checks import folder
+from agent.host.checks.facts import Check, Result
+from agent.host.checks.rounds import Manners, Rounds
+from agent.host.clouds import dmi
+from agent.host.clouds.facts import Bulletin, Provider
+from agent.host.clouds.reading import Clouds
 from agent.host.disks import Storage
 from agent.host.guard import Guard
 from agent.host.interfaces import Interface
@@ -42,6 +48,13 @@ PROC_PATIENCE: Final = timedelta(seconds=5)
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 MOUNTINFO: Final = Path("/proc/self/mountinfo")
 UPTIME: Final = Path("/proc/uptime")
+
+ENVIRONMENT: Final = {
+    "HOME": "/",
+    "LC_ALL": "C.UTF-8",
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+}
+"""All that a check finds in its environment, beside HOST_ROOT."""
 
 T = TypeVar("T")
 Statvfs: TypeAlias = Callable[[str], os.statvfs_result]
@@ -105,7 +118,7 @@ class Host:
         self.gpu_events = gpu_events or Stream[NvmlEvent]()
         self.kernel_log = kernel_log or KernelLog()
         self._clock = clock
-        self._guard = Guard()
+        self._guard, self._clouds, self._rounds = Guard(), Clouds(), Rounds()
         self._procfs, self._sysfs = root / "proc", root / "sys"
         self._processes = Processes(self._procfs)
         # `net` is that of whoever reads it, and an agent in a container may have a network of its
@@ -222,6 +235,35 @@ class Host:
     async def http2(self, socket: str, *, patience: timedelta) -> str:
         """Ping a service on a UNIX socket of the host; return nothing, or why it is not well."""
         return await services.http2(str(self.root / socket.lstrip("/")), patience=patience)
+
+    async def provider(self) -> Provider | None:
+        """Read from the firmware whose cloud the machine belongs to, if any."""
+        return await self._ask("firmware", lambda: dmi.provider(self._sysfs))
+
+    async def bulletin(self, provider: Provider, url: str, *, patience: timedelta) -> Bulletin:
+        """Read what a cloud announces of the machine; without a URL, where it always does."""
+        return await self._clouds.bulletin(provider, url, patience=patience)
+
+    async def checks(
+        self, directory: str, named: Sequence[Check], *, every: timedelta, limit: timedelta
+    ) -> tuple[Check, ...]:
+        """Find the checks of a folder of the agent's own filesystem, and look at some others."""
+
+        def look() -> tuple[Check, ...]:
+            there = folder.found(Path(directory), every=every, timeout=limit)
+            return (*there, *map(folder.judged, named))
+
+        return await self._ask("checks", look)
+
+    async def run(
+        self, checks: Sequence[Check], *, parallel: int, memory: int, patience: timedelta
+    ) -> Mapping[str, Result]:
+        """Run those checks that are due, and return what is known of each by its name."""
+        environment = {**ENVIRONMENT, "HOST_ROOT": str(self.root)}
+        manners = Manners(
+            parallel=parallel, memory=memory, environment=environment, patience=patience
+        )
+        return await self._rounds.look(checks, manners)
 
     async def storage(self, filesystems: Collection[Filesystem]) -> Storage | None:
         """Read which disks there are, and which of them carry some filesystems."""
