@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from nodehealth import history
 from nodehealth.health import Event, Fields, Level, NodeHealthStatus, ProbeReport
 from nodehealth.history import History
 
@@ -30,14 +31,14 @@ _Alike: TypeAlias = Sequence[Level]
 def packed(status: NodeHealthStatus) -> dict[str, object]:
     """Return a status with every key present: a merge patch keeps what it does not name."""
     alike = _alike(status.levels)
-    often = _often(alike)
-    events = tuple(_event(each) for each in status.events)
+    often = _often(alike, status.events)
     whole = {field.encode_name: getattr(status, field.name) for field in _FIELDS}
-    whole |= {"events": events, "probes": tuple(_probes(status.probes))}
-    readable = {**whole, **_tabled(alike, often)}
+    whole |= {"probes": tuple(_probes(status.probes))}
+    events = [_event(each, status) for each in status.events]
+    readable = {**whole, **_tabled(alike, events, often)}
     if _bytes(readable) <= LIMIT:
         return readable
-    return min(readable, {**whole, **_tabled(alike, often, is_dense=True)}, key=_bytes)
+    return min(readable, {**whole, **_tabled(alike, events, often, is_dense=True)}, key=_bytes)
 
 
 def size(status: NodeHealthStatus) -> int:
@@ -50,12 +51,17 @@ def _bytes(whole: dict[str, object]) -> int:
 
 
 def _tabled(
-    alike: Collection[_Alike], often: Collection[str], *, is_dense: bool = False
+    alike: Collection[_Alike],
+    events: Iterable[Event],
+    often: Collection[str],
+    *,
+    is_dense: bool = False,
 ) -> dict[str, object]:
-    """Return levels and the tables that they point to.
+    """Return levels and events, and the tables that they point to.
 
     Args:
         alike: The levels, what is said of few before what is said of many.
+        events: The events.
         often: Subjects of which more than one thing is said.
         is_dense: Whether even what is true of one of them alone points to it.
     """
@@ -65,6 +71,7 @@ def _tabled(
     alone = [tables.of_one(each) if is_dense else each for each in single]
     return {
         "levels": (*_joined(alone), *_joined(several)),
+        "events": tuple(map(tables.of_event, events) if is_dense else events),
         "subjects": tuple(tables.subjects),
         "fieldSets": tuple(map(dict, tables.sets)),
     }
@@ -100,7 +107,13 @@ class _Tables:
             return pointing
         return msgspec.structs.replace(pointing, fields={}, field_sets=(at,))
 
-    def _subject(self, level: Level) -> int:
+    def of_event(self, event: Event) -> Event:
+        """Return an event that points to its subject, if others do."""
+        if event.subject not in self._often:
+            return event
+        return msgspec.structs.replace(event, subject="", of=(self._subject(event),))
+
+    def _subject(self, level: Level | Event) -> int:
         return self.subjects.setdefault(level.subject, len(self.subjects))
 
 
@@ -160,9 +173,10 @@ def _probes(probes: Iterable[ProbeReport]) -> Iterable[ProbeReport]:
         yield msgspec.structs.replace(first, since=_second(first.since), more_names=names)
 
 
-def _often(alike: Iterable[_Alike]) -> frozenset[str]:
+def _often(alike: Iterable[_Alike], events: Iterable[Event]) -> frozenset[str]:
     """Return the subjects of more than one of what is said."""
     counted = Counter(level.subject for level in chain.from_iterable(alike))
+    counted.update(event.subject for event in events)
     return frozenset(subject for subject, count in counted.items() if subject and count > 1)
 
 
@@ -171,19 +185,16 @@ def _key(fields: Fields) -> tuple[tuple[str, int | str], ...]:
 
 
 def _level(level: Level) -> Level:
-    flips = _history(level.flips)
-    return msgspec.structs.replace(level, since=_second(level.since), flips=flips)
+    return msgspec.structs.replace(level, since=_second(level.since), flips=_history(level.flips))
 
 
-def _event(event: Event) -> Event:
-    return msgspec.structs.replace(event, history=_history(event.history))
+def _event(event: Event, status: NodeHealthStatus) -> Event:
+    boot_id = "" if event.boot_id == status.boot_id else event.boot_id
+    return msgspec.structs.replace(event, boot_id=boot_id, history=_history(event.history))
 
 
 def _history(past: History) -> History:
-    if past.until is None:
-        return _NO_PAST
-    last = tuple(_second(each) for each in past.last)
-    return msgspec.structs.replace(past, last=last, until=_second(past.until))
+    return _NO_PAST if past.until is None else history.packed(past)
 
 
 def _second(time: datetime) -> datetime:

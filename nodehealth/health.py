@@ -54,13 +54,15 @@ class Event(Struct, frozen=True, kw_only=True):
     """A thing that happened, counted per subject and fields."""
 
     name: Annotated[str, Meta(max_length=63)]
-    boot_id: Annotated[str, Meta(max_length=63)]
-    """The boot of the node in which it happened."""
+    boot_id: Annotated[str, Meta(max_length=63)] = ""
+    """The boot of the node in which it happened; not said on the wire where it is the report's."""
     subject: Annotated[str, Meta(max_length=253)] = ""
     fields: Fields = field(default_factory=dict)
     count: Annotated[int, Meta(ge=1)] = 1
     """How often in that boot, agent restarts included."""
     history: History = History()
+    of: Annotated[tuple[_Index, ...], Meta(max_length=1)] = ()
+    """On the wire only, in place of a subject: which of the status' subjects it is about."""
 
 
 class ProbeState(StrEnum):
@@ -114,6 +116,8 @@ class NodeHealthStatus(Struct, frozen=True, kw_only=True):
             for each in islice(_unpacked(self), 2 * MOST_LEVELS):
                 levels.setdefault((each.name, each.subject), each)
             structs.force_setattr(self, "levels", tuple(levels[key] for key in sorted(levels)))
+        if any(event.of or not event.boot_id for event in self.events):
+            structs.force_setattr(self, "events", tuple(_each_event(self)))
         if self.subjects or self.field_sets:
             structs.force_setattr(self, "subjects", ())
             structs.force_setattr(self, "field_sets", ())
@@ -148,6 +152,14 @@ def _subjects(level: Level, status: NodeHealthStatus) -> Iterator[tuple[str, Fie
     for subject, fields in zip((_nth(status.subjects, at) for at in level.of), sets, strict=False):
         if subject is not None and fields is not None:
             yield subject, fields
+
+
+def _each_event(status: NodeHealthStatus) -> Iterator[Event]:
+    for event in status.events:
+        subject = _nth(status.subjects, event.of[0]) if event.of else event.subject
+        if subject is not None:
+            boot_id = event.boot_id or status.boot_id
+            yield structs.replace(event, subject=subject, boot_id=boot_id, of=())
 
 
 def _each_probe(probes: Iterable[ProbeReport]) -> Iterator[ProbeReport]:
