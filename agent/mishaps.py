@@ -30,7 +30,7 @@ OF_APPLICATIONS: Final = frozenset(
     | {82, 83, 84, 85, 86, 88, 89, *range(96, 106), *range(126, 136), 139}
 )
 """XIDs that a bad program causes as well as a bad GPU, and that end it."""
-MOST_JOBS: Final = 64
+MOST_JOBS: Final = 256
 """How many jobs and processes are remembered of a GPU."""
 
 Heard: TypeAlias = tuple[Line, Said]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent import state
-from agent.readings import Counter, Occurrence, Reading, ReadingError
+from agent.readings import Counter, Gap, Memo, Occurrence, Reading, ReadingError
 from agent.state import State
 from nodehealth import history
 from nodehealth.catalogue import CATALOGUE
@@ -413,3 +413,43 @@ def test_a_level_that_another_probe_reports_is_refused() -> None:
 
     with pytest.raises(ReadingError, match="probe disk reports it already"):
         state.answered(known, "gpu", [free(0.5)], NOON)
+
+
+def test_what_a_probe_wants_to_remember_is_found_again_and_told_to_nobody() -> None:
+    memo = Memo(subject="uuids", fields={"0000:3b:00.0": "GPU-1"})
+    known = state.answered(fresh(), "gpu", [memo], NOON)
+
+    kept = msgspec.json.decode(msgspec.json.encode(known), type=State)
+    again = fresh(kept)
+
+    assert state.past(again, "gpu")["", "uuids"].fields == memo.fields
+    assert state.past(again, "disk") == {}
+    assert state.status(again, agent_version="1").levels == ()
+
+
+def test_a_memo_that_stays_the_same_is_no_reason_to_write_the_file_anew() -> None:
+    memo = Memo(subject="uuids", fields={"0000:3b:00.0": "GPU-1"})
+    known = state.answered(fresh(), "gpu", [memo], NOON)
+
+    again = state.answered(known, "gpu", [memo], NOON + timedelta(hours=1))
+
+    assert state.lasting(again) == state.lasting(known)
+
+
+def test_a_memo_is_forgotten_when_it_is_not_said_again_and_after_a_reboot() -> None:
+    known = state.answered(fresh(), "gpu", [Memo(subject="uuids", fields={})], NOON)
+
+    rebooted = state.begin(known, boot_id="b2", node_uid="u1", probes=["gpu"], now=NOON)
+
+    assert state.past(state.answered(known, "gpu", [], NOON), "gpu") == {}
+    assert state.past(rebooted, "gpu") == {}
+
+
+def test_what_could_not_be_watched_is_reported_and_what_was_seen_still_counts() -> None:
+    seen = Occurrence(name="gpu.xid", at=NOON, fields={"code": 79})
+
+    known = state.answered(fresh(), "gpu", [seen, Gap(why="the log is gone")], NOON)
+
+    report = known.reports["gpu"]
+    assert (report.state, report.message) == (ProbeState.FAILED, "the log is gone")
+    assert [each.count for each in known.events] == [1]

@@ -422,7 +422,7 @@ async def test_what_is_remembered_of_jobs_never_grows_without_bound(tmp_path: Pa
         machine.xid(f"31, pid={pid}, name=x, y")
 
     assert await failed(machine) == 500
-    assert max(len(each.fields) for each in machine.known.memos["xids"]) == 64
+    assert max(len(each.fields) for each in machine.known.memos["xids"]) == 256
 
 
 @played
