@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Final
 
@@ -12,7 +12,6 @@ from rich.table import Table
 from rich.text import Text
 
 from agent import main, state
-from agent.host.linux import Host
 from agent.host.nvml.facts import Gpus
 from agent.monitor import Monitor
 from agent.settings import Settings
@@ -28,6 +27,9 @@ _SPOKEN: Final = {
     Knowledge.UNKNOWN: Text("unknown", style="yellow"),
     Knowledge.NOT_APPLICABLE: Text("not applicable", style="dim"),
 }
+
+_GPUS_PATIENCE: Final = timedelta(seconds=45)
+"""How long it may take until each GPU was asked, or is known to hang."""
 
 
 _GPU: Final = "gpu."
@@ -59,11 +61,19 @@ async def sweep_once(settings: Settings, *, clock: Clock = clocks.wall) -> Sweep
     Raises:
         nodehealth.kit.settings.SettingsError: something that was set is wrong.
     """
-    host = Host(root=settings.root, boot_id=settings.boot_id)
+    nvml = main.watch(settings, clock=clock)
+    host = main.door(settings, nvml)
     begin = await main.begun(settings, host, settings.node_uid, clock)
-    known = await Monitor(settings.probes, host, begin=begin, clock=clock).sweep()
+    try:
+        if nvml is not None:
+            await nvml.sample(_GPUS_PATIENCE)
+        known = await Monitor(settings.probes, host, begin=begin, clock=clock).sweep()
+        found = host.gpus()
+    finally:
+        if nvml is not None:
+            await nvml.close()
     report = state.status(known, agent_version=settings.version)
-    return Sweep(status=msgspec.structs.replace(report, reported_at=clock()), gpus=host.gpus())
+    return Sweep(status=msgspec.structs.replace(report, reported_at=clock()), gpus=found)
 
 
 def verdict(status: NodeHealthStatus, faults: Sequence[str]) -> Verdict:
