@@ -1,6 +1,6 @@
 """What probes say of GPUs: each level of each card known, unknown, or not applicable."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Final, TypeAlias
 
 from agent.host.nvml import answers
@@ -119,10 +119,10 @@ def refusal(card: Card) -> int:
     return 0 if code == LOST else code
 
 
-def heard(gpus: Gpus) -> tuple[Card, ...]:
-    """Return the cards that NVML speaks of, or says that it cannot."""
-    refused = (each for each in gpus.cards if each.standing is Standing.UNASKED and refusal(each))
-    return (*spoken(gpus), *(refused if gpus.driver is Driver.UP else ()))
+def refused(gpus: Gpus, codes: Collection[int]) -> tuple[Card, ...]:
+    """Return the cards to which NVML does not let us speak, for one of some reasons."""
+    waiting = (each for each in gpus.cards if each.standing is Standing.UNASKED)
+    return tuple(each for each in waiting if gpus.driver is Driver.UP and refusal(each) in codes)
 
 
 def mute(

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
+from agent import cards
 from agent.host.nvml import answers
 from agent.host.nvml.facts import Card, Driver, Gpus, Standing
 from nodehealth.catalogue import CATALOGUE
@@ -102,6 +103,7 @@ def amiss(level: Level) -> str:
 
 def _gpu(index: int, card: Card, levels: Sequence[Level]) -> Gpu:
     said = card.answers
+    mig = _flag(_number(said, "nvmlDeviceGetMigMode", 0))
     states = answers.told(said, "nvmlDeviceGetNvLinkState")
     up = [_number(said, "nvmlDeviceGetNvLinkState", each) for each in states]
     return Gpu(
@@ -111,7 +113,7 @@ def _gpu(index: int, card: Card, levels: Sequence[Level]) -> Gpu:
         serial=card.serial,
         name=_text(said, "nvmlDeviceGetName"),
         standing=card.standing,
-        amiss=tuple(filter(None, map(amiss, levels))),
+        amiss=(*_refused(card), *filter(None, map(amiss, levels))),
         celsius=_number(said, "nvmlDeviceGetTemperatureV"),
         margin_celsius=_number(said, "nvmlDeviceGetMarginTemperature"),
         watts=_thousandth(_number(said, "nvmlDeviceGetPowerUsage")),
@@ -123,18 +125,24 @@ def _gpu(index: int, card: Card, levels: Sequence[Level]) -> Gpu:
         ecc_uncorrected=_number(said, answers.FIELDS, "4"),
         remap_pending=_number(said, "nvmlDeviceGetRemappedRows", 2),
         remap_failed=_number(said, "nvmlDeviceGetRemappedRows", 3),
-        nvlinks_up=up.count(1) if up else None,
-        nvlinks=len(up) or None,
+        nvlinks_up=up.count(1) if up and not mig else None,
+        nvlinks=len(up) if up and not mig else None,
         pcie_generation=_number(said, "nvmlDeviceGetCurrPcieLinkGeneration"),
         pcie_generation_most=_number(said, "nvmlDeviceGetMaxPcieLinkGeneration"),
         pcie_lanes=_number(said, "nvmlDeviceGetCurrPcieLinkWidth"),
         pcie_lanes_most=_number(said, "nvmlDeviceGetMaxPcieLinkWidth"),
         recovery_action=next(_actions(levels), None),
-        mig=_flag(_number(said, "nvmlDeviceGetMigMode", 0)),
+        mig=mig,
         fabric=_fabric(_number(said, "nvmlDeviceGetGpuFabricInfoV", "state")),
         vbios=_text(said, "nvmlDeviceGetVbiosVersion"),
         gsp=_text(said, "nvmlDeviceGetGspFirmwareVersion"),
     )
+
+
+def _refused(card: Card) -> Iterator[str]:
+    code = cards.refusal(card)
+    if code and card.standing is Standing.UNASKED:
+        yield f"the driver does not let us speak to it ({answers.words(code)})"
 
 
 def _actions(levels: Iterable[Level]) -> Iterator[str]:

@@ -67,7 +67,8 @@ def _heading(machine: Machine) -> Iterator[Text]:
     fabric = _of_all(each.fabric for each in machine.gpus)
     if fabric and (machine.switches or fabric != "none"):
         well = "" if fabric == "completed" else "yellow"
-        yield Text(f"NVLink fabric {fabric}, {machine.switches} NVSwitches", style=well)
+        switches = f", {machine.switches} NVSwitches" if machine.switches else ""
+        yield Text(f"NVLink fabric {fabric}{switches}", style=well)
 
 
 def _of_all(values: Iterator[str | None]) -> str:

@@ -69,11 +69,12 @@ async def sweep_once(settings: Settings, *, clock: Clock = clocks.wall) -> Sweep
         if nvml is not None:
             await nvml.sample(_GPUS_PATIENCE)
         known = await Monitor(settings.probes, host, begin=begin, clock=clock).sweep()
+        found = host.gpus()
     finally:
         if nvml is not None:
             await nvml.close()
     report = state.status(known, agent_version=settings.version)
-    return Sweep(status=msgspec.structs.replace(report, reported_at=clock()), gpus=host.gpus())
+    return Sweep(status=msgspec.structs.replace(report, reported_at=clock()), gpus=found)
 
 
 def verdict(status: NodeHealthStatus, faults: Sequence[str]) -> Verdict:

@@ -70,7 +70,8 @@ class GPUState(Probe):
 
 def _failing(gpus: Gpus, past: Past) -> Iterator[Reading]:
     """Count the looks in a row in which a GPU answered with errors."""
-    for card in cards.heard(gpus):
+    told = (*cards.spoken(gpus), *cards.refused(gpus, _FAILURES))
+    for card in told:
         before = past.get((FAILING, cards.subject(card)))
         looks = int(before.fields.get("looks", 0)) if before is not None else 0
         bad = (code for call, code in answers.codes(card.answers) if call in _FREQUENT)
@@ -81,18 +82,19 @@ def _failing(gpus: Gpus, past: Past) -> Iterator[Reading]:
             looks = min(looks + 1, _ENOUGH)
             fields = {"code": code, "looks": looks}
             yield cards.reading(FAILING, card, float(looks == _ENOUGH), fields)
-    yield from cards.mute([FAILING], gpus, past, cards.heard(gpus))
+    yield from cards.mute([FAILING], gpus, past, told)
 
 
 def _recovery(gpus: Gpus, past: Past) -> Iterator[Reading]:
-    for card in cards.heard(gpus):
+    told = (*cards.spoken(gpus), *cards.refused(gpus, {RESET_REQUIRED}))
+    for card in told:
         action = _action(card)
         if isinstance(action, Silence):
             yield cards.reading(RECOVERY, card, action)
         else:
             fields = {"action": _ACTIONS.get(action, f"action {action}")}
             yield cards.reading(RECOVERY, card, float(action), fields)
-    yield from cards.mute([RECOVERY], gpus, past, cards.heard(gpus))
+    yield from cards.mute([RECOVERY], gpus, past, told)
 
 
 def _action(card: Card) -> int | Silence:
@@ -100,10 +102,7 @@ def _action(card: Card) -> int | Silence:
     action = answers.field(card.answers, _ACTION)
     if isinstance(action, int) and action > 0:
         return action
-    if answers.any_code(card.answers, RESET_REQUIRED):
-        return 1
-    refused = cards.refusal(card)
-    return answers.unknown(answers.words(refused)) if refused else action
+    return 1 if answers.any_code(card.answers, RESET_REQUIRED) else action
 
 
 def _persistence(card: Card) -> Told:

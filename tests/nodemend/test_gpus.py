@@ -111,6 +111,25 @@ async def test_gpus_that_tell_nothing_are_shown_all_the_same(tmp_path: Path) -> 
     assert table(Sweep(status=status, gpus=bare), 80)[1] == "0 1b:00.0 - - - - - - - - ok"
 
 
+async def test_a_gpu_that_the_driver_keeps_from_us_is_shown_too(tmp_path: Path) -> None:
+    refused = {"nvmlDeviceGetHandleByPciBusId_v2": {"error": 6}}
+    nameless = replace(card(1, of=refused), uuid="", serial="", standing=Standing.UNASKED)
+    gpus = machine(card(0), nameless)
+    sweep = Sweep(status=await Sweeps(tmp_path, gpus).sweep(), gpus=gpus)
+
+    said = " ".join(drawn(sweep, 120))
+
+    assert "GPU 1 0000:1c:00.0: the driver does not let us speak to it (not found)" in said
+    assert ["gpu.count", "1", "expected=2"] in [line.split() for line in drawn(sweep, 120)]
+
+
+async def test_links_that_mig_makes_no_use_of_are_not_shown(tmp_path: Path) -> None:
+    gpus = machine(card(0, {"nvmlDeviceGetMigMode": [1, 1]}))
+    sweep = Sweep(status=await Sweeps(tmp_path, gpus).sweep(), gpus=gpus)
+
+    assert table(sweep, 80)[1] == "0 1b:00.0 34 +53 71/700 0 0/80 0/0 0/0 - 5x16 ok"
+
+
 def test_a_machine_without_gpus_shows_none() -> None:
     assert gpus.seen(Gpus(), []) is None
 

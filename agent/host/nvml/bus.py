@@ -100,8 +100,21 @@ def _has_fallen(device: Path) -> bool:
 
 
 def _lanes(device: Path) -> tuple[int, int] | None:
-    present, most = (_text(device / name) for name in ("current_link_width", "max_link_width"))
-    return (int(present), int(most)) if present.isdigit() and most.isdigit() else None
+    """Read how wide a link is, and how wide both of its ends are made for.
+
+    In a virtual machine the slot has no width of its own, and the card may have been plugged into a
+    narrower one than it is made for: there, what it has is as much as is known to be possible.
+    """
+    present, ours = _width(device / "current_link_width"), _width(device / "max_link_width")
+    slot = _width(device.resolve().parent / "max_link_width")
+    if present is None:
+        return None
+    return present, present if ours is None or slot is None else min(ours, slot)
+
+
+def _width(file: Path) -> int | None:
+    said = _text(file)
+    return int(said) if said.isdigit() else None
 
 
 def _names(folder: Path) -> list[str]:
