@@ -1,7 +1,7 @@
 """`nodemend probe`: one sweep of this machine, shown to a person or a script; no cluster needed."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Final
 
@@ -11,7 +11,6 @@ from rich.table import Table
 from rich.text import Text
 
 from agent import main, state
-from agent.host.linux import Host
 from agent.monitor import Monitor
 from agent.settings import Settings
 from nodehealth.catalogue import CATALOGUE
@@ -24,6 +23,9 @@ _SPOKEN: Final = {
     Knowledge.UNKNOWN: Text("unknown", style="yellow"),
     Knowledge.NOT_APPLICABLE: Text("not applicable", style="dim"),
 }
+
+_GPUS_PATIENCE: Final = timedelta(seconds=45)
+"""How long it may take until each GPU was asked, or is known to hang."""
 
 
 class Verdict(IntEnum):
@@ -40,9 +42,16 @@ async def sweep_once(settings: Settings, *, clock: Clock = clocks.wall) -> NodeH
     Raises:
         nodehealth.kit.settings.SettingsError: something that was set is wrong.
     """
-    host = Host(root=settings.root, boot_id=settings.boot_id)
+    nvml = main.watch(settings, clock=clock)
+    host = main.door(settings, nvml)
     begin = await main.begun(settings, host, settings.node_uid, clock)
-    known = await Monitor(settings.probes, host, begin=begin, clock=clock).sweep()
+    try:
+        if nvml is not None:
+            await nvml.sample(_GPUS_PATIENCE)
+        known = await Monitor(settings.probes, host, begin=begin, clock=clock).sweep()
+    finally:
+        if nvml is not None:
+            await nvml.close()
     report = state.status(known, agent_version=settings.version)
     return msgspec.structs.replace(report, reported_at=clock())
 

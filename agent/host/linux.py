@@ -69,6 +69,7 @@ class Host:
         connect: How another machine is reached.
         gpus: What is known of the GPUs at this moment.
         gpu_events: What NVML tells without being asked.
+        rest_gpu: Has a GPU not be asked for a while, by its PCI address: calls to it may hang.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Host:
         connect: Connect = reaching.connect,
         gpus: Callable[[], Gpus] = Gpus,
         gpu_events: Stream[NvmlEvent] | None = None,
+        rest_gpu: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.root = root
         self.hostname = socket.gethostname()
@@ -90,7 +92,7 @@ class Host:
         self._mountinfo = mountinfo
         self._uptime = uptime
         self._statvfs, self._write, self._connect = statvfs, write, connect
-        self.gpus = gpus
+        self.gpus, self.rest_gpu = gpus, rest_gpu
         self.gpu_events = gpu_events or Stream[NvmlEvent]()
         self._guard = Guard()
         self._procfs, self._sysfs = root / "proc", root / "sys"

@@ -17,12 +17,11 @@ from agent.host.nvml import tasks
 from agent.host.nvml.counts import Counts
 from agent.host.nvml.facts import Hang
 from agent.host.nvml.happenings import Answered, Asked, Died, Happening, Missed, Overrun, Told
-from agent.host.nvml.process import Line, Process, Worker
+from agent.host.nvml.process import Line, Process, Starter, Worker
 from agent.host.nvml.roll import Turn
 from agent.host.nvml.tasks import Task
 
 Now: TypeAlias = Callable[[], float]
-Start: TypeAlias = Callable[[str], asyncio.Future[Process]]
 
 SOFT: Final = 10.0
 """Seconds after which a batch is slow."""
@@ -33,7 +32,7 @@ SURE: Final = 1.0
 TERM: Final = 10.0
 """Seconds that a worker has to end by itself."""
 _PATIENCE: Final = timedelta(seconds=2)
-_FAREWELL: Final = 4.0
+_FAREWELL: Final = 3.0
 _BRIEF: Final = 0.05
 _CLOSING: Final = "close"
 """What a worker does that ends between two calls: the kernel closes what it had open."""
@@ -69,7 +68,7 @@ class Custody:
     """Holds the workers.
 
     Args:
-        start: How a worker is started.
+        starter: Starts workers; it is closed with us.
         now: The event loop's time.
         happened: Told of all that happens.
         wake: Called when a turn should be taken soon.
@@ -79,14 +78,14 @@ class Custody:
     def __init__(
         self,
         *,
-        start: Start,
+        starter: Starter,
         now: Now,
         happened: Callable[[Happening], None],
         wake: Callable[[], None],
         counts: Counts,
     ) -> None:
         self.lost: tuple[Lost, ...] = ()
-        self._start, self._now, self._happened, self._wake = start, now, happened, wake
+        self._starter, self._now, self._happened, self._wake = starter, now, happened, wake
         self._counts, self._guard, self._number = counts, Guard(), 0
         self._starting: asyncio.Future[Process] | None = None
         self._is_unwanted = False
@@ -123,7 +122,7 @@ class Custody:
     def begin(self, library: str) -> None:
         """Start a worker."""
         self._counts.starts += 1
-        self._starting = self._start(library)
+        self._starting = self._starter.start(library)
         self._starting.add_done_callback(lambda _: self._wake())
 
     def ask(self, what: str, *, turn: Turn | None = None, **more: object) -> None:
@@ -185,6 +184,7 @@ class Custody:
         ):
             worker.forget()
         self._ending, self.lost = [], ()
+        self._starter.close()
 
     def _admit(self) -> None:
         """Take in the worker that was started."""

@@ -108,13 +108,19 @@ class Starter:
 
     Starting a process waits for the kernel to read its program, which must not hold up the loop.
     And a worker is told when the thread dies that started it: one of a pool dies too soon.
+
+    Args:
+        environ: The environment of workers, if it is not our own.
+        oom: Has us killed before them when memory runs out; returns what they must set for that.
     """
 
-    def __init__(self, environ: Mapping[str, str] | None = None, oom: str = "") -> None:
+    def __init__(
+        self, environ: Mapping[str, str] | None = None, *, oom: Callable[[], str] = str
+    ) -> None:
         self._environ = {**(os.environ if environ is None else environ)}
         self._environ["PYTHONPATH"] = _joined(str(_HOME), self._environ.get("PYTHONPATH", ""))
-        self._oom = oom
-        self._wanted: queue.SimpleQueue[tuple[list[str], asyncio.Future[Process]] | None]
+        self._step_forward = oom
+        self._wanted: queue.SimpleQueue[tuple[str, asyncio.Future[Process]] | None]
         self._wanted = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
@@ -127,23 +133,21 @@ class Starter:
             )
             self._thread.start()
         started: asyncio.Future[Process] = loop.create_future()
-        self._wanted.put((self._command(library), started))
+        self._wanted.put((library, started))
         return started
 
     def close(self) -> None:
         """Start nothing more."""
         self._wanted.put(None)
 
-    def _command(self, library: str) -> list[str]:
-        command = [sys.executable, "-m", WORKER, "--parent", str(os.getpid())]
-        command += ["--library", library] if library else []
-        return command + (["--oom", self._oom] if self._oom else [])
-
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        oom: str | None = None
         while (wanted := self._wanted.get()) is not None:
-            command, started = wanted
+            library, started = wanted
+            if oom is None:
+                oom = self._step_forward()
             try:
-                process = self._open(command)
+                process = self._open(_command(library, oom))
             except OSError as error:
                 _tell(loop, started, None, error)
             else:
@@ -157,6 +161,12 @@ class Starter:
             env=self._environ,
             bufsize=0,
         )
+
+
+def _command(library: str, oom: str) -> list[str]:
+    command = [sys.executable, "-m", WORKER, "--parent", str(os.getpid())]
+    command += ["--library", library] if library else []
+    return command + (["--oom", oom] if oom else [])
 
 
 def _joined(first: str, others: str) -> str:

@@ -6,7 +6,7 @@ others; when that one hangs too, it is the driver. At most two workers are lost 
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -16,11 +16,11 @@ from agent.host.guard import Guard, HungError
 from agent.host.nvml import bus, life
 from agent.host.nvml.bus import Glance, Scan
 from agent.host.nvml.counts import Counts
-from agent.host.nvml.custody import Custody, Now, Start
+from agent.host.nvml.custody import Custody, Now
 from agent.host.nvml.facts import Driver, Gpus, Hang, NvmlEvent
 from agent.host.nvml.happenings import Answered, Died, Happening, Missed, Overrun, Told
 from agent.host.nvml.life import Life
-from agent.host.nvml.process import Line
+from agent.host.nvml.process import Line, Starter
 from agent.host.nvml.retries import Retries
 from agent.host.nvml.roll import Roll, Turn
 from agent.host.nvml.settings import Nvml
@@ -73,7 +73,7 @@ class Supervisor:
     Args:
         settings: How the driver is asked.
         root: Where the host's root directory is mounted.
-        start: How a worker is started.
+        starter: Starts workers.
         now: The event loop's time.
         clock: The time of day.
         events: Where goes what NVML tells without being asked.
@@ -85,21 +85,21 @@ class Supervisor:
         settings: Nvml,
         *,
         root: Path,
-        start: Start,
+        starter: Starter,
         now: Now,
         clock: Clock,
         events: Stream[NvmlEvent],
         counts: Counts,
     ) -> None:
         self._settings, self._root, self._now, self._clock = settings, root, now, clock
-        self._events, self._counts = events, counts
+        self.events, self.counts = events, counts
         self._guard, self._wake, self._retries = Guard(), asyncio.Event(), Retries()
         self._roll, self._life, self._seen, self._said = Roll(settings), Life(), _Seen(), _Said()
         self._worker_life: int | None = None
         """Which driver the worker has opened NVML of, or is about to."""
         self._is_open = False
         self.custody = Custody(
-            start=start, now=now, happened=self._happened, wake=self._wake.set, counts=counts
+            starter=starter, now=now, happened=self._happened, wake=self._wake.set, counts=counts
         )
 
     def gpus(self) -> Gpus:
@@ -120,6 +120,10 @@ class Supervisor:
             ),
         )
 
+    def missing(self) -> Mapping[str, Sequence[str]]:
+        """Say which ways of asking there are not with this driver, by GPU."""
+        return self._roll.unsupported(self._life.number)
+
     def rest(self, pci: str) -> None:
         """Ask a GPU nothing for a while: the driver said that calls to it may not return."""
         self._roll.rest(pci, self._now())
@@ -128,13 +132,16 @@ class Supervisor:
         """Watch until cancelled, and then let the worker end."""
         try:
             while True:
-                self._wake.clear()
-                await loops.survived(self.turn, name="nvml")
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(max(0.0, self._next_at() - self._now())):
-                        await self._wake.wait()
+                await self._step()
         finally:
             await self.close()
+
+    async def sample(self, patience: timedelta) -> None:
+        """Ask every GPU once, or find out that it cannot be asked; give up in the end."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience.total_seconds()):
+                while not self._has_sampled():
+                    await self._step()
 
     async def turn(self) -> None:
         """Do all that is due now."""
@@ -223,7 +230,7 @@ class Supervisor:
             return
         now, said = self._now(), self._said
         if not self._is_open:
-            self.custody.ask("init", unsupported=self._roll.unsupported(self._life.number))
+            self.custody.ask("init", unsupported=self.missing())
         elif said.count is not None and said.listed != said.count and self._is_bus_short():
             self.custody.ask("list")
         elif now - said.counted_at >= self._settings.interval.total_seconds():
@@ -277,6 +284,8 @@ class Supervisor:
             self._roll.slow(turn.pci, is_slow=is_slow)
             self._sampled(turn, line)
         self._ask()
+        if self.custody.is_idle:
+            self._wake.set()
 
     def _opened(self, line: Line) -> None:
         code = line.get("code", 0)
@@ -299,7 +308,7 @@ class Supervisor:
 
     def _sampled(self, turn: Turn, line: Line) -> None:
         if "seconds" in line:
-            self._counts.sampled(turn.tiers, line["seconds"], line.get("latency", 0))
+            self.counts.sampled(turn.tiers, line["seconds"], line.get("latency", 0))
 
     def _missed(self, pci: str, hang: Hang) -> None:
         now = self._now()
@@ -315,10 +324,10 @@ class Supervisor:
 
     def _told(self, line: Line) -> None:
         if "event" not in line:
-            self._counts.event_sets_lost += line.get("events") == "lost"
+            self.counts.event_sets_lost += line.get("events") == "lost"
             return
         kind, pci, data = line["event"], line["pci"], line["data"]
-        self._events.put(
+        self.events.put(
             NvmlEvent(kind=kind, pci=pci, uuid=line["uuid"], data=data, at=self._clock())
         )
         if kind == _XID and data in _RESTING_XIDS:
@@ -338,6 +347,19 @@ class Supervisor:
         if driver is Driver.UP and now - self._said.at > self._fresh:
             return Driver.UNKNOWN, 0, None
         return driver, code, None
+
+    async def _step(self) -> None:
+        self._wake.clear()
+        await loops.survived(self.turn, name="nvml")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, self._next_at() - self._now())):
+                await self._wake.wait()
+
+    def _has_sampled(self) -> bool:
+        """Say whether nothing more is to be learnt at this moment."""
+        if self._seen.glanced_at == float("-inf") or self.custody.is_busy:
+            return False
+        return self._is_open or not self._is_wanted() or bool(self._life.code or self._said.stuck)
 
     def _next_at(self) -> float:
         """Return when the next turn must be taken."""

@@ -220,7 +220,7 @@ async def standing(
     supervisor = Supervisor(
         settings or Nvml(),
         root=root,
-        start=starter.start,
+        starter=starter,
         now=time,
         clock=time.clock,
         events=events,
@@ -239,4 +239,3 @@ async def standing(
     finally:
         await asyncio.to_thread(driver.close)
         await supervisor.close()
-        starter.close()
