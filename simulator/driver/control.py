@@ -1,5 +1,6 @@
 """A driver that a test, a demo or a person can install, break, mend and take away."""
 
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -7,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from simulator.driver import build, kernellog, machine, nvidia_smi
+from simulator.driver import build, functions, kernellog, machine, nvidia_smi
 from simulator.driver.frozen import Frozen
 from simulator.driver.recording import FIELDS, PCI, UUID, Recording, plain, sysfs_address
 from simulator.driver.state import SYSTEM, Block, State, Store
@@ -80,8 +81,9 @@ class Driver:
 
     def environ(self) -> dict[str, str]:
         """Name what a process needs in its environment, from its start, to find this NVML."""
+        before = os.environ.get("LD_LIBRARY_PATH")
         return {
-            "LD_LIBRARY_PATH": str(self.folder),
+            "LD_LIBRARY_PATH": f"{self.folder}:{before}" if before else str(self.folder),
             "NODEMEND_FAKE_NVML": str(self.store.lines),
         }
 
@@ -101,14 +103,19 @@ class Driver:
         """Let a function give another value or an `error`; for None as GPU, one of the system."""
         with self._changed() as state:
             answers = state.system if gpu is None else state.gpus[gpu]
-            answers[function] = plain(value, function)
+            answers[functions.named(function)] = plain(value, function)
+
+    def part(self, gpu: int, function: str, part: int | str, value: object) -> None:
+        """Let one part of an answer be another: of one link, or one member of a structure."""
+        name = functions.named(function)
+        with self._changed() as state:
+            parts = dict(state.gpus[gpu].get(name) or {})
+            parts[str(part)] = plain(value, f"{name}.{part}")
+            state.gpus[gpu][name] = parts
 
     def field(self, gpu: int, field: int | str, value: object) -> None:
         """Let a field have another value or an `error`: 230, or "165/3" for link 3."""
-        with self.store.changed() as state:
-            fields = dict(state.gpus[gpu].get(FIELDS) or {})
-            fields[str(field)] = plain(value, f"{FIELDS}.{field}")
-            state.gpus[gpu][FIELDS] = fields
+        self.part(gpu, FIELDS, field, value)
 
     def xid(
         self, gpu: int, code: int, *, times: int = 1, log: kernellog.KernelLog | None = None
@@ -221,4 +228,4 @@ class Driver:
 
 
 def _where(gpu: int | None, function: str | None) -> str:
-    return f"{SYSTEM if gpu is None else gpu}/{function or '*'}"
+    return f"{SYSTEM if gpu is None else gpu}/{functions.named(function) if function else '*'}"

@@ -4,12 +4,12 @@ import ctypes
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pynvml
 import pytest
 
-from simulator.driver import build, recording
+from simulator.driver import build, functions, recording
 from simulator.driver.control import Driver, error
 from tests.simulator.driver.clients import Client
 
@@ -202,6 +202,13 @@ def test_the_other_end_of_a_link_is_told(client: Client) -> None:
     assert client.ask("nvmlDeviceGetNvLinkRemoteDeviceType", GPU, 4) == 2
 
 
+def test_one_link_can_go_down(driver: Driver, client: Client) -> None:
+    driver.part(3, "nvmlDeviceGetNvLinkState", 1, 0)
+    links = [client.ask("nvmlDeviceGetNvLinkState", GPU, link) for link in range(18)]
+
+    assert links == [1, 0, *[1] * 16]
+
+
 def test_counts_by_two_arguments_are_told(driver: Driver, client: Client) -> None:
     driver.set(3, "nvmlDeviceGetTotalEccErrors", {"0/0": 1, "0/1": 2, "1/0": 3, "1/1": 1 << 33})
     said = [client.ask("nvmlDeviceGetTotalEccErrors", GPU, *which) for which in ((0, 1), (1, 1))]
@@ -292,15 +299,31 @@ def test_structures_are_as_large_as_those_of_pynvml() -> None:
     }
 
 
+def test_what_the_library_has_is_known(library_folder: Path) -> None:
+    assert functions.known() == _exported(build.build(library_folder))
+
+
+def test_what_is_said_of_an_unknown_function_is_refused(driver: Driver) -> None:
+    with pytest.raises(LookupError, match="nvmlDeviceGetPwrUsage: the library has no such"):
+        driver.set(3, "nvmlDeviceGetPwrUsage", 1)
+    with pytest.raises(LookupError):
+        driver.block(3, "nvmlDeviceGetPwrUsage")
+
+
+def test_a_function_may_be_called_as_pynvml_calls_it() -> None:
+    names = ("nvmlInit", "nvmlInitWithFlags", "nvmlDeviceGetCount", "nvmlDeviceGetPciInfo")
+
+    assert [functions.named(name) for name in names] == [
+        *("nvmlInit_v2", "nvmlInit_v2", "nvmlDeviceGetCount_v2", "nvmlDeviceGetPciInfo_v3")
+    ]
+
+
 @pytest.mark.parametrize("name", recording.shipped())
-def test_a_shipped_recording_names_only_functions_that_there_are(
-    name: str, library_folder: Path
-) -> None:
-    exported = _exported(build.build(library_folder))
+def test_a_shipped_recording_names_only_functions_that_there_are(name: str) -> None:
     machine = recording.load(name)
     named = {function for gpu in machine.gpus for function in gpu} | {*machine.system}
 
-    assert named | {*machine.absent} <= exported
+    assert named | {*machine.absent} <= functions.known()
 
 
 @pytest.mark.parametrize("name", recording.shipped())
@@ -332,10 +355,7 @@ def test_an_old_driver_has_only_the_older_functions(
 
 
 def _exported(library: Path) -> set[str]:
-    listed: dict[str, Any] = {}
     symbols = subprocess.run(
         ["nm", "-D", "--defined-only", str(library)], capture_output=True, text=True, check=True
     ).stdout
-    for line in symbols.splitlines():
-        listed[line.split()[-1]] = line
-    return set(listed)
+    return {line.split()[-1] for line in symbols.splitlines()}
