@@ -9,16 +9,20 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from agent.host import commands, holders, power
 from agent.host.commands import Ended, Left
+from agent.host.guard import Guard, HungError
 from agent.host.holders import Holder
 from agent.host.nvml import bus, release
 from agent.host.nvml.settings import FOLDERS
+from nodehealth import quantities
 from nodemend.mending import places, reboot, reset, restart, sight
 from nodemend.mending.ending import FailedError, RefusedError
 from nodemend.mending.sight import Sight
+
+T = TypeVar("T")
 
 BOOT_ID: Final = "proc/sys/kernel/random/boot_id"
 MEMORY: Final = "run/nodemend/persistence-mode"
@@ -29,6 +33,8 @@ ANSWER: Final = timedelta(minutes=1)
 """How long the driver may take for one look: longer than a dead GSP takes for one call."""
 _GRACE: Final = timedelta(seconds=15)
 """How long a program is waited for after we were told to end; a Pod has 30 s to go."""
+_READING: Final = timedelta(seconds=20)
+"""How long the kernel may take to say what is on the bus, or who has what open."""
 _SYNCING: Final = timedelta(seconds=30)
 _ORDERING: Final = timedelta(seconds=60)
 
@@ -91,7 +97,7 @@ class Machine:
         )
 
     async def _look(self) -> Sight:
-        library, switches = await asyncio.to_thread(self._about)
+        library, switches = await _guarded("the bus", self._about)
         environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         ended = await commands.run([*_ONCE, library], environ=environ, patience=self.answer)
         if isinstance(ended, Left):
@@ -107,7 +113,7 @@ class Machine:
         return sight.read(told, switches=switches)
 
     async def _holders(self) -> tuple[Holder, ...]:
-        return await asyncio.to_thread(self._held)
+        return await _guarded("procfs", self._held)
 
     def _held(self) -> tuple[Holder, ...]:
         return holders.found(self.root / "proc", holders.devices(self.root))
@@ -135,6 +141,14 @@ class Machine:
             return tuple((self.root / MEMORY).read_text().split())
         except FileNotFoundError:
             return ()
+
+
+async def _guarded(what: str, work: Callable[[], T]) -> T:
+    """Read in a thread that may be lost: our own end must not wait for it."""
+    try:
+        return await Guard().call(f"read of {what}", work, patience=_READING)
+    except HungError as hung:
+        raise FailedError(f"{hung} within {quantities.spoken(_READING)}") from hung
 
 
 @asynccontextmanager

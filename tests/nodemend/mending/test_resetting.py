@@ -30,20 +30,12 @@ HOLD = (
 AGENT = """
 import asyncio, sys
 from pathlib import Path
-from agent.host.nvml.counts import Counts
+from agent import main as agent, settings
 from agent.host.nvml.facts import Driver
-from agent.host.nvml.process import Starter
-from agent.host.nvml.settings import Nvml
-from agent.host.nvml.supervisor import Supervisor
-from agent.host.stream import Stream
 from nodehealth.kit import clocks
 
 async def main():
-    now = asyncio.get_running_loop().time
-    supervisor = Supervisor(
-        Nvml(), root=Path(sys.argv[1]), start=Starter().start, now=now, clock=clocks.wall,
-        events=Stream(), counts=Counts(),
-    )
+    supervisor = agent.watch(settings.load({}, root=Path(sys.argv[1])), clock=clocks.wall)
     run = asyncio.ensure_future(supervisor.run())
     was = None
     while not run.done():
