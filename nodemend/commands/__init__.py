@@ -9,7 +9,7 @@ import typer
 ABOUT: Final[Mapping[str, str]] = {
     "demo": "Repair this very machine in a cluster on this laptop: needs nothing but Python.",
     "probe": "Ask every probe of this machine once and judge what it says; needs no cluster.",
-    "record-gpu": "Write down what this machine's NVIDIA GPUs say, without what tells whose they are.",
+    "record-gpu": "Write down what this machine's NVIDIA GPUs say, but not whose they are.",
     "status": "Show the fleet in one screen: what is sick, what is held back, what needs a person.",
     "why": "Say what is known of a node, which rules hold, and what happens next.",
     "repairs": "List the repairs that are open, and what each of them waits for.",
