@@ -91,7 +91,8 @@ def door(settings: Settings, nvml: Supervisor | None) -> Host:
         boot_id=settings.boot_id,
         gpus=nvml.gpus,
         gpu_events=nvml.events,
-        rest_gpu=nvml.rest,
+        gpus_changed=nvml.changed.rung,
+        rest=nvml.rest,
     )
 
 

@@ -20,6 +20,7 @@ from agent.host import (
     services,
     writing,
 )
+from agent.host.bell import Bell
 from agent.host.disks import Storage
 from agent.host.guard import Guard
 from agent.host.interfaces import Interface
@@ -69,7 +70,8 @@ class Host:
         connect: How another machine is reached.
         gpus: What is known of the GPUs at this moment.
         gpu_events: What NVML tells without being asked.
-        rest_gpu: Has a GPU not be asked for a while, by its PCI address: calls to it may hang.
+        gpus_changed: Returns when the driver or a GPU next stands otherwise than before.
+        rest: How a GPU at a PCI address is left alone for a while: calls to it may hang.
     """
 
     def __init__(
@@ -84,7 +86,8 @@ class Host:
         connect: Connect = reaching.connect,
         gpus: Callable[[], Gpus] = Gpus,
         gpu_events: Stream[NvmlEvent] | None = None,
-        rest_gpu: Callable[[str], None] = lambda _: None,
+        gpus_changed: Callable[[], Awaitable[None]] | None = None,
+        rest: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.root = root
         self.hostname = socket.gethostname()
@@ -92,7 +95,8 @@ class Host:
         self._mountinfo = mountinfo
         self._uptime = uptime
         self._statvfs, self._write, self._connect = statvfs, write, connect
-        self.gpus, self.rest_gpu = gpus, rest_gpu
+        self.gpus, self.rest = gpus, rest
+        self.gpus_changed = gpus_changed or Bell().rung
         self.gpu_events = gpu_events or Stream[NvmlEvent]()
         self._guard = Guard()
         self._procfs, self._sysfs = root / "proc", root / "sys"

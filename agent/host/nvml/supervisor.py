@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from agent.host.bell import Bell
 from agent.host.nvml import life, telling
 from agent.host.nvml.counts import Counts
 from agent.host.nvml.custody import Custody, Now
@@ -60,7 +61,8 @@ class Supervisor:
         counts: Counts,
     ) -> None:
         self._settings, self._now, self._clock = settings, now, clock
-        self.events, self.counts = events, counts
+        self.events, self.counts, self.changed = events, counts, Bell()
+        self._shown: object = None
         self._lookout, self._wake, self._retries = (
             Lookout(settings, root),
             asyncio.Event(),
@@ -99,6 +101,7 @@ class Supervisor:
     def rest(self, pci: str) -> None:
         """Ask a GPU nothing for a while: the driver said that calls to it may not return."""
         self._roll.rest(pci, self._now())
+        self._wake.set()
 
     async def run(self) -> None:
         """Watch until cancelled, and then let the worker end."""
@@ -129,6 +132,7 @@ class Supervisor:
             self._retries.began(self._now())
             self.custody.begin(self._lookout.glance.library)
         self._ask()
+        self._show()
 
     @property
     def is_at_work(self) -> bool:
@@ -293,6 +297,14 @@ class Supervisor:
         )
         if kind == _XID and data in _RESTING_XIDS:
             self.rest(pci)
+
+    def _show(self) -> None:
+        """Tell who waits for it that the driver or a GPU stands otherwise than before."""
+        gpus = self.gpus()
+        shown = (gpus.driver, gpus.code, [(each.pci, each.standing) for each in gpus.cards])
+        if shown != self._shown:
+            self._shown = shown
+            self.changed.ring()
 
     def _standing(self, now: float) -> tuple[Driver, int, Hang | None]:
         is_released = bool(self._life.module) and self._is_released() and self.custody.is_vacant

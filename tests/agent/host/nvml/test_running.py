@@ -99,3 +99,18 @@ async def test_a_worker_whose_call_does_not_return_is_killed_in_the_end(
         await nvml.close()
 
     assert not is_alive(task[0])
+
+
+async def test_whoever_waits_for_it_hears_when_a_gpu_stands_otherwise(
+    stand: Stand, nvml: Supervisor
+) -> None:
+    await nvml.sample(LONG)
+    waiting = [asyncio.create_task(nvml.changed.rung()) for _ in range(2)]
+    await asyncio.sleep(0)
+    await nvml.turn()
+    assert not any(each.done() for each in waiting)
+
+    nvml.rest(stand.pcis[0])
+    await nvml.turn()
+
+    await asyncio.wait_for(asyncio.gather(*waiting), PATIENCE)
