@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 LIBRARY: Final = "libnvidia-ml.so.1"
-_SOURCES: Final = Path(__file__).parent / "nvml"
+SOURCES: Final = Path(__file__).parent / "nvml"
 _FLAGS: Final = (
     *("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror"),
     *("-shared", "-fPIC", "-fvisibility=hidden", "-pthread", f"-Wl,-soname,{LIBRARY}"),
@@ -27,8 +27,8 @@ def build(folder: Path) -> Path:
     Raises:
         BuildError: There is no gcc, or it did not like the sources.
     """
-    sources = sorted(_SOURCES.glob("*.c"))
-    target = folder / _digest([*sources, *sorted(_SOURCES.glob("*.h"))]) / LIBRARY
+    sources = sorted(SOURCES.glob("*.c"))
+    target = folder / _digest([*sources, *sorted(SOURCES.glob("*.h"))]) / LIBRARY
     target.parent.mkdir(parents=True, exist_ok=True)
     with (target.parent / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -47,7 +47,7 @@ def _digest(files: list[Path]) -> str:
 def _compile(sources: list[Path], target: Path) -> None:
     compiler = shutil.which("gcc")
     if compiler is None:
-        raise BuildError(f"{target}: gcc makes it from {_SOURCES}, but there is no gcc here")
+        raise BuildError(f"{target}: gcc makes it from {SOURCES}, but there is no gcc here")
     unfinished = target.with_suffix(".new")
     made = subprocess.run(  # noqa: S603 - our own sources, by an absolute path
         [compiler, *_FLAGS, "-o", str(unfinished), *map(str, sources)],
@@ -56,5 +56,5 @@ def _compile(sources: list[Path], target: Path) -> None:
         check=False,
     )
     if made.returncode != 0:
-        raise BuildError(f"{target}: gcc refused the sources in {_SOURCES}:\n{made.stderr}")
+        raise BuildError(f"{target}: gcc refused the sources in {SOURCES}:\n{made.stderr}")
     unfinished.rename(target)

@@ -1,12 +1,14 @@
 """A driver that a test, a demo or a person can install, break, mend and take away."""
 
+import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from simulator.driver import build
+from simulator.driver import build, functions, kernellog, machine, nvidia_smi
 from simulator.driver.frozen import Frozen
 from simulator.driver.recording import FIELDS, PCI, UUID, Recording, plain, sysfs_address
 from simulator.driver.state import SYSTEM, Block, State, Store
@@ -30,6 +32,8 @@ class Driver:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.root = folder / "root"
+        """What stands for / of the machine, with its /sys and /dev."""
         self.store = Store(folder)
         self._frozen: Frozen | None = None
 
@@ -63,18 +67,23 @@ class Driver:
         library = build.build(cache or self.folder / "built")
         shutil.copyfile(library, self.folder / f"{build.LIBRARY}.new")
         (self.folder / f"{build.LIBRARY}.new").rename(self.folder / build.LIBRARY)
-        with self.store.changed(afresh=True) as state:
+        shutil.rmtree(self.root, ignore_errors=True)
+        nvidia_smi.place(self.folder)
+        with self._changed(afresh=True) as state:
             state.about = recording.about
             state.system = dict(recording.system)
             state.gpus = [dict(gpu) for gpu in recording.gpus]
+            state.recorded = [dict(gpu) for gpu in recording.gpus]
+            state.dev = str(self.root.resolve() / "dev")
             state.absent = list(recording.absent)
             state.library = state.module = str(recording.system.get(_VERSION, ""))
             state.loaded, state.loads = True, 1
 
     def environ(self) -> dict[str, str]:
         """Name what a process needs in its environment, from its start, to find this NVML."""
+        before = os.environ.get("LD_LIBRARY_PATH")
         return {
-            "LD_LIBRARY_PATH": str(self.folder),
+            "LD_LIBRARY_PATH": f"{self.folder}:{before}" if before else str(self.folder),
             "NODEMEND_FAKE_NVML": str(self.store.lines),
         }
 
@@ -92,20 +101,29 @@ class Driver:
 
     def set(self, gpu: int | None, function: str, value: object) -> None:
         """Let a function give another value or an `error`; for None as GPU, one of the system."""
-        with self.store.changed() as state:
+        with self._changed() as state:
             answers = state.system if gpu is None else state.gpus[gpu]
-            answers[function] = plain(value, function)
+            answers[functions.named(function)] = plain(value, function)
+
+    def part(self, gpu: int, function: str, part: int | str, value: object) -> None:
+        """Let one part of an answer be another: of one link, or one member of a structure."""
+        name = functions.named(function)
+        with self._changed() as state:
+            parts = dict(state.gpus[gpu].get(name) or {})
+            parts[str(part)] = plain(value, f"{name}.{part}")
+            state.gpus[gpu][name] = parts
 
     def field(self, gpu: int, field: int | str, value: object) -> None:
         """Let a field have another value or an `error`: 230, or "165/3" for link 3."""
-        with self.store.changed() as state:
-            fields = dict(state.gpus[gpu].get(FIELDS) or {})
-            fields[str(field)] = plain(value, f"{FIELDS}.{field}")
-            state.gpus[gpu][FIELDS] = fields
+        self.part(gpu, FIELDS, field, value)
 
-    def xid(self, gpu: int, code: int, *, times: int = 1) -> None:
-        """Tell of an XID, to all that wait for XIDs of this GPU."""
+    def xid(
+        self, gpu: int, code: int, *, times: int = 1, log: kernellog.KernelLog | None = None
+    ) -> None:
+        """Tell of an XID: to all that wait for XIDs of this GPU, and in the kernel's log."""
         self.event(gpu, XID, code, times=times)
+        if log is not None:
+            log.write(kernellog.kernel_lines(self.pci(gpu), code) * times)
 
     def event(
         self,
@@ -121,12 +139,12 @@ class Driver:
 
     def lose(self, gpu: int) -> None:
         """Let a GPU fall off the bus."""
-        with self.store.changed() as state:
+        with self._changed() as state:
             state.lost = sorted({*state.lost, gpu})
 
     def find(self, gpu: int) -> None:
         """Let it be back."""
-        with self.store.changed() as state:
+        with self._changed() as state:
             state.lost = [other for other in state.lost if other != gpu]
 
     def block(
@@ -164,6 +182,11 @@ class Driver:
             self._frozen.__exit__(None, None, None)
             self._frozen = None
 
+    @property
+    def asleep(self) -> int:
+        """Count the calls that sleep where no signal ends them."""
+        return 0 if self._frozen is None else self._frozen.readers
+
     def _freeze(self) -> Path:
         if self._frozen is None:
             self._frozen = Frozen().__enter__()
@@ -176,7 +199,7 @@ class Driver:
 
     def unload(self, *, code: int = 999) -> None:
         """Take the driver away: who had NVML open gets this code, who opens it gets 9."""
-        with self.store.changed() as state:
+        with self._changed() as state:
             state.loaded, state.gone, state.module = False, code, ""
 
     def load(self, version: str | None = None, *, library: str | None = None) -> None:
@@ -185,12 +208,24 @@ class Driver:
         Who has the library of the old version in memory gets 18 (mismatch) for opening NVML, and
         so do all where another version of the library is said to be there.
         """
-        with self.store.changed() as state:
+        with self._changed() as state:
             version = version or str(state.system.get(_VERSION, ""))
             state.system[_VERSION] = state.module = version
             state.library = library or version
             state.loaded, state.loads = True, state.loads + 1
 
+    def resets(self, outcome: str = "") -> None:
+        """Say what becomes of GPU resets: all goes well, or they `fail`, or `hang` for ever."""
+        with self.store.changed() as state:
+            state.reset = outcome
+
+    @contextmanager
+    def _changed(self, *, afresh: bool = False) -> Iterator[State]:
+        """Change the state, and let the rest of the machine follow."""
+        with self.store.changed(afresh=afresh) as state:
+            yield state
+            machine.show(self.root, state)
+
 
 def _where(gpu: int | None, function: str | None) -> str:
-    return f"{SYSTEM if gpu is None else gpu}/{function or '*'}"
+    return f"{SYSTEM if gpu is None else gpu}/{functions.named(function) if function else '*'}"

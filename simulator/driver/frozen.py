@@ -12,6 +12,7 @@ import errno
 import os
 import select
 import signal
+import stat
 import struct
 import subprocess
 import tempfile
@@ -21,6 +22,8 @@ from types import TracebackType
 from typing import Final, Self
 
 _DEVICE: Final = "/dev/fuse"
+_NUMBERS: Final = (10, 229)
+"""Major and minor."""
 _FILE: Final = "frozen"
 _ROOT_NODE: Final = 1
 _FILE_NODE: Final = 2
@@ -65,7 +68,7 @@ class Frozen:
 
     def __enter__(self) -> Self:
         try:
-            self._fuse = os.open(_DEVICE, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
+            self._fuse = _opened()
         except OSError as missing:
             raise FrozenError(f"{_DEVICE}: must be there to freeze a file; {missing}") from missing
         try:
@@ -187,6 +190,17 @@ _ANSWERS: Final = {
     _FLUSH: b"",
     _RELEASE: b"",
 }
+
+
+def _opened() -> int:
+    """Open the device; where nobody made its node, as in a container, do so for a moment."""
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK
+    if Path(_DEVICE).exists():
+        return os.open(_DEVICE, flags)
+    with tempfile.TemporaryDirectory(prefix="frozen-") as folder:
+        node = Path(folder) / "fuse"
+        os.mknod(node, stat.S_IFCHR | 0o600, os.makedev(*_NUMBERS))
+        return os.open(node, flags)
 
 
 def _mounted(fuse: int) -> int:

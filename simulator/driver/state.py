@@ -45,8 +45,14 @@ class State(msgspec.Struct, kw_only=True):
     """By GPU or `-`, and function or `*`: `0/nvmlDeviceGetPowerUsage`, `-/*`."""
     slow: dict[str, int] = {}
     """Milliseconds, likewise."""
+    dev: str = ""
+    """The folder that stands for /dev."""
+    recorded: list[dict[str, Any]] = []
+    """What the GPUs said when the machine was installed."""
     reset: str = ""
-    """What becomes of the next GPU reset: nothing, `fail` or `hang`."""
+    """What becomes of a GPU reset: nothing special, `fail` or `hang`."""
+    resets: dict[str, int] = {}
+    """How often each GPU was reset, by its UUID."""
 
 
 class Store:
@@ -102,6 +108,7 @@ def lines(state: State) -> Iterator[str]:
     yield f"- @gone v {state.gone}"
     yield f"- @library t {state.library}"
     yield f"- @module t {state.module}"
+    yield f"- @dev t {state.dev}"
     yield from (f"- @absent/{name} v 1" for name in state.absent)
     yield from (f"{gpu} @lost v 1" for gpu in state.lost)
     for where, block in state.blocks.items():

@@ -15,7 +15,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINE = 128 };
+enum {
+    LINE = 128, /* bytes, at most */
+    LOOK = 200, /* milliseconds between looks whether the set is still there */
+};
 
 struct event {
     device_t device;
@@ -25,6 +28,8 @@ struct event {
 
 struct event_set {
     struct event_set *next;
+    int users;                           /* who waits, and one more while it is not freed */
+    int is_freed;
     int file, watch;
     off_t read;                          /* how far */
     unsigned long long types[MAX_GPUS];  /* that are asked for */
@@ -40,43 +45,52 @@ static off_t written(const struct event_set *set)
     return fstat(set->file, &about) == 0 ? about.st_size : 0;
 }
 
-static void release(struct event_set *set)
-{
-    close(set->file);
-    close(set->watch);
-    free(set);
-}
-
-static int detach(const struct event_set *set)
-{
-    int found = 0;
-    pthread_mutex_lock(&lock);
-    for (struct event_set **at = &sets; *at != NULL && !found; at = found ? at : &(*at)->next)
-        if (*at == set) {
-            *at = set->next;
-            found = 1;
-        }
-    pthread_mutex_unlock(&lock);
-    return found;
-}
-
-static int is_known(const struct event_set *set)
+/* Use a set, if there is such a one; nobody can take it away before it is let go. */
+static int use(struct event_set *set)
 {
     pthread_mutex_lock(&lock);
     const struct event_set *at = sets;
     while (at != NULL && at != set)
         at = at->next;
+    if (at != NULL)
+        set->users++;
     pthread_mutex_unlock(&lock);
     return at != NULL;
 }
 
+static void let_go(struct event_set *set)
+{
+    pthread_mutex_lock(&lock);
+    int is_last = --set->users == 0;
+    pthread_mutex_unlock(&lock);
+    if (!is_last)
+        return;
+    close(set->file);
+    close(set->watch);
+    free(set);
+}
+
+static int forget(const struct event_set *set)
+{
+    pthread_mutex_lock(&lock);
+    struct event_set **at = &sets;
+    while (*at != NULL && *at != set)
+        at = &(*at)->next;
+    struct event_set *found = *at;
+    if (found != NULL) {
+        *at = found->next;
+        found->is_freed = 1;
+    }
+    pthread_mutex_unlock(&lock);
+    if (found != NULL)
+        let_go(found);
+    return found != NULL;
+}
+
 void forget_event_sets(void)
 {
-    while (sets != NULL) {
-        struct event_set *set = sets;
-        detach(set);
-        release(set);
-    }
+    while (sets != NULL)
+        forget(sets);
 }
 
 EXPORT int nvmlEventSetCreate(struct event_set **into)
@@ -92,6 +106,7 @@ EXPORT int nvmlEventSetCreate(struct event_set **into)
     set->file = open(path, O_RDONLY | O_CREAT | O_CLOEXEC, 0644);
     set->watch = state_watch();
     set->read = written(set);
+    set->users = 1;
     pthread_mutex_lock(&lock);
     set->next = sets;
     sets = set;
@@ -106,10 +121,7 @@ EXPORT int nvmlEventSetFree(struct event_set *set)
     if (call.code == UNINITIALIZED)
         return end(&call, UNINITIALIZED);
     call.code = SUCCESS; /* a set can be freed whatever became of the driver */
-    if (!detach(set))
-        return end(&call, INVALID_ARGUMENT);
-    release(set);
-    return end(&call, SUCCESS);
+    return end(&call, forget(set) ? SUCCESS : INVALID_ARGUMENT);
 }
 
 EXPORT int nvmlDeviceRegisterEvents(device_t device, unsigned long long types,
@@ -117,7 +129,7 @@ EXPORT int nvmlDeviceRegisterEvents(device_t device, unsigned long long types,
 {
     struct call call = begin(device, "nvmlDeviceRegisterEvents");
     unsigned long long supported = 0;
-    if (call.code == SUCCESS && !is_known(set))
+    if (call.code != SUCCESS || !use(set))
         return end(&call, INVALID_ARGUMENT);
     int code = read_numbers(&call, "nvmlDeviceGetSupportedEventTypes", 1, &supported);
     if (code == SUCCESS && (types & ~supported) != 0)
@@ -127,6 +139,7 @@ EXPORT int nvmlDeviceRegisterEvents(device_t device, unsigned long long types,
             set->since[call.slot] = written(set);
         set->types[call.slot] |= types;
     }
+    let_go(set);
     return end(&call, code);
 }
 
@@ -168,25 +181,31 @@ static long long milliseconds(void)
     return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
-/* Wait for one event; the events that there are come before the news that a GPU is lost. */
+/* Wait; the events that there are come before the news that a GPU is lost. */
+static int await(struct event_set *set, struct call *call, struct event *event, unsigned timeout)
+{
+    long long until = milliseconds() + timeout;
+    while (call->code == SUCCESS && !set->is_freed) {
+        if (next(set, event))
+            return SUCCESS;
+        if (asks_for_lost(set, call))
+            return GPU_IS_LOST;
+        long long left = until - milliseconds();
+        if (left <= 0)
+            return TIMEOUT;
+        watch_wait(set->watch, (int)(left > LOOK ? LOOK : left));
+        is_driver_gone(call);
+    }
+    return INVALID_ARGUMENT;
+}
+
 EXPORT int nvmlEventSetWait_v2(struct event_set *set, struct event *event, unsigned timeout)
 {
     struct call call = begin_system("nvmlEventSetWait_v2");
-    long long until = milliseconds() + timeout;
-    if (call.code == SUCCESS && (event == NULL || !is_known(set)))
+    if (call.code != SUCCESS || event == NULL || !use(set))
         return end(&call, INVALID_ARGUMENT);
-    if (call.code == SUCCESS && has(&call, call.name))
-        return end(&call, read_numbers(&call, call.name, 1, &event->data));
-    while (call.code == SUCCESS) {
-        if (next(set, event))
-            return end(&call, SUCCESS);
-        if (asks_for_lost(set, &call))
-            return end(&call, GPU_IS_LOST);
-        long long left = until - milliseconds();
-        if (left <= 0)
-            return end(&call, TIMEOUT);
-        watch_wait(set->watch, (int)(left > 3600000 ? 3600000 : left));
-        is_driver_gone(&call);
-    }
-    return end(&call, call.code);
+    int code = has(&call, call.name) ? read_numbers(&call, call.name, 1, &event->data)
+                                     : await(set, &call, event, timeout);
+    let_go(set);
+    return end(&call, code);
 }

@@ -85,7 +85,7 @@ int is_driver_gone(struct call *call);
 device_t device_of(int slot);
 int slot_of(device_t device);
 
-/* answers.c: what the recording says, in the shapes in which NVML hands it out. */
+/* reading.c: what the recording says. */
 
 struct pci_info {
     char busIdLegacy[16];
@@ -97,6 +97,8 @@ int read_numbers(const struct call *call, const char *key, int count, unsigned l
 int read_text(const struct call *call, const char *key, char *into, size_t size);
 unsigned long long member(const struct call *call, const char *name, const char *field);
 int has(const struct call *call, const char *key);
+int first(const struct call *call, const char *field);
+int versioned(const struct call *call, unsigned version, unsigned expected);
 int fill_pci(struct pci_info *info, const char *address);
 int parse_pci(const char *address, unsigned *domain, unsigned *bus, unsigned *device);
 

@@ -58,15 +58,22 @@ static void fill_value(struct field *field, const char *text)
     }
 }
 
-static void fill(const struct call *call, struct field *field)
+/* Find "id/scope", else "id": what is recorded without a scope is so for every link there is. */
+static const struct entry *look_up(const struct call *call, const struct field *field)
 {
     char key[KEY];
     snprintf(key, sizeof key, "%s/%u/%u", call->name, field->id, field->scope);
     const struct entry *found = state_find(call->state, call->slot, key);
-    if (found == NULL) {
-        snprintf(key, sizeof key, "%s/%u", call->name, field->id);
-        found = state_find(call->state, call->slot, key);
-    }
+    long long links = state_number(call->state, call->slot, "nvmlDeviceGetFieldValues/91", 0);
+    if (found != NULL || (field->scope > 0 && field->scope >= links))
+        return found;
+    snprintf(key, sizeof key, "%s/%u", call->name, field->id);
+    return state_find(call->state, call->slot, key);
+}
+
+static void fill(const struct call *call, struct field *field)
+{
+    const struct entry *found = look_up(call, field);
     field->value.large = 0;
     field->code = found == NULL ? NOT_SUPPORTED : found->kind == 'e' ? (unsigned)atoi(found->text)
                                                                      : SUCCESS;

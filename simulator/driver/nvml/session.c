@@ -16,9 +16,11 @@
 static struct device devices[MAX_GPUS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int references;
-static long long opened;          /* which load of the driver this process speaks to */
-static char present[MAX_GPUS];    /* the GPUs that there were when NVML was opened */
-static char library_version[80];  /* of this library, as it was when it was loaded */
+static long long opened;         /* which load of the driver this process speaks to */
+static char present[MAX_GPUS];   /* the GPUs that there were when NVML was opened */
+static int held[MAX_GPUS];       /* descriptors of their device nodes */
+static int control;              /* and of the driver's own */
+static char library_version[80]; /* of this library, as it was when it was loaded */
 
 /* What the real library answers from its own memory, so that no sick driver can hold it up. */
 static const char *const REMEMBERED[] = {
@@ -186,11 +188,38 @@ static int is_other_version(const struct state *state)
     return module != NULL && strcmp(module->text, library_version) != 0;
 }
 
-static void note_devices(const struct call *call)
+/* Hold a device open, as the real library does, so that all can see who uses which GPU. */
+static int hold(const struct call *call, const char *name, long long minor)
 {
-    for (int slot = 0; slot < MAX_GPUS; slot++)
+    char path[4096];
+    const struct entry *folder = state_find(call->state, SYSTEM, "@dev");
+    if (folder == NULL)
+        return -1;
+    snprintf(path, sizeof path, minor < 0 ? "%s/%s" : "%s/%s%lld", folder->text, name, minor);
+    return open(path, O_RDWR | O_CLOEXEC);
+}
+
+static void attach(const struct call *call)
+{
+    control = hold(call, "nvidiactl", -1);
+    for (int slot = 0; slot < MAX_GPUS; slot++) {
         present[slot] = state_find(call->state, slot, "nvmlDeviceGetUUID") != NULL &&
                         !is_lost(call, slot);
+        held[slot] = !present[slot] ? -1
+                                    : hold(call, "nvidia",
+                                           state_number(call->state, slot,
+                                                        "nvmlDeviceGetMinorNumber", slot));
+    }
+}
+
+static void let_go(void)
+{
+    forget_event_sets();
+    for (int slot = 0; slot < MAX_GPUS; slot++)
+        if (held[slot] >= 0)
+            close(held[slot]);
+    if (control >= 0)
+        close(control);
 }
 
 static int open_driver(struct call *call)
@@ -206,10 +235,11 @@ static int open_driver(struct call *call)
     if (is_other_version(call->state))
         return LIB_RM_VERSION_MISMATCH;
     pthread_mutex_lock(&lock);
-    if (references++ == 0) {
+    if (references == 0) {
         opened = loaded;
-        note_devices(call);
+        attach(call);
     }
+    references++;
     pthread_mutex_unlock(&lock);
     return SUCCESS;
 }
@@ -237,76 +267,7 @@ EXPORT int nvmlShutdown(void)
     be_blocked(&call);
     pthread_mutex_lock(&lock);
     if (references > 0 && --references == 0)
-        forget_event_sets();
+        let_go();
     pthread_mutex_unlock(&lock);
-    return end(&call, SUCCESS);
-}
-
-EXPORT int nvmlDeviceGetCount_v2(unsigned *count)
-{
-    struct call call = begin_system("nvmlDeviceGetCount_v2");
-    unsigned long long said = 0;
-    for (int slot = 0; slot < MAX_GPUS; slot++)
-        said += (unsigned)present[slot];
-    int code = has(&call, call.name) ? read_numbers(&call, call.name, 1, &said) : SUCCESS;
-    if (call.code == SUCCESS && code == SUCCESS)
-        *count = (unsigned)said;
-    return end(&call, code);
-}
-
-/* Hand out the handle of a GPU, which is one that exists, if it can be reached. */
-static int hand_out(struct call *call, int slot, device_t *device)
-{
-    if (call->code != SUCCESS || slot < 0)
-        return end(call, slot < 0 ? -slot : SUCCESS);
-    if (is_lost(call, slot))
-        return end(call, GPU_IS_LOST);
-    *device = device_of(slot);
-    return end(call, SUCCESS);
-}
-
-EXPORT int nvmlDeviceGetHandleByIndex_v2(unsigned index, device_t *device)
-{
-    struct call call = begin_system("nvmlDeviceGetHandleByIndex_v2");
-    for (int slot = 0; slot < MAX_GPUS; slot++)
-        if (present[slot] && index-- == 0)
-            return hand_out(&call, slot, device);
-    return hand_out(&call, -INVALID_ARGUMENT, device);
-}
-
-EXPORT int nvmlDeviceGetHandleByUUID(const char *uuid, device_t *device)
-{
-    struct call call = begin_system("nvmlDeviceGetHandleByUUID");
-    for (int slot = 0; uuid != NULL && slot < MAX_GPUS; slot++) {
-        const struct entry *own = state_find(call.state, slot, "nvmlDeviceGetUUID");
-        if (present[slot] && own != NULL && strcmp(own->text, uuid) == 0)
-            return hand_out(&call, slot, device);
-    }
-    return hand_out(&call, uuid == NULL ? -INVALID_ARGUMENT : -NOT_FOUND, device);
-}
-
-EXPORT int nvmlDeviceGetHandleByPciBusId_v2(const char *address, device_t *device)
-{
-    struct call call = begin_system("nvmlDeviceGetHandleByPciBusId_v2");
-    unsigned wanted[3], own[3];
-    if (address == NULL || !parse_pci(address, &wanted[0], &wanted[1], &wanted[2]))
-        return hand_out(&call, -INVALID_ARGUMENT, device);
-    for (int slot = 0; slot < MAX_GPUS; slot++) {
-        const struct entry *at = state_find(call.state, slot, "nvmlDeviceGetPciInfo_v3/busId");
-        if (present[slot] && at != NULL && parse_pci(at->text, &own[0], &own[1], &own[2]) &&
-            memcmp(wanted, own, sizeof own) == 0)
-            return hand_out(&call, slot, device);
-    }
-    return hand_out(&call, -NOT_FOUND, device);
-}
-
-EXPORT int nvmlDeviceGetIndex(device_t device, unsigned *index)
-{
-    struct call call = begin(device, "nvmlDeviceGetIndex");
-    unsigned before = 0;
-    for (int slot = 0; slot < call.slot && slot < MAX_GPUS; slot++)
-        before += (unsigned)present[slot];
-    if (call.code == SUCCESS)
-        *index = before;
     return end(&call, SUCCESS);
 }

@@ -6,23 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-/* An answer that is a mapping has no entry of its own; its code is that of one of its members. */
-static int first(const struct call *call, const char *field)
-{
-    char key[KEY];
-    unsigned long long unused;
-    snprintf(key, sizeof key, "%s/%s", call->name, field);
-    return read_numbers(call, key, 1, &unused);
-}
-
-static int versioned(const struct call *call, unsigned version, unsigned expected)
-{
-    if (call->code != SUCCESS)
-        return call->code;
-    return version == expected ? SUCCESS : ARGUMENT_VERSION_MISMATCH;
-}
 
 EXPORT int nvmlDeviceGetPciInfo_v3(device_t device, struct pci_info *info)
 {
@@ -172,47 +155,6 @@ EXPORT int nvmlDeviceGetMemoryInfo_v2(device_t device, struct memory_v2 *memory)
         memory->reserved = memory->total - memory->free - memory->used;
     }
     return end(&call, code);
-}
-
-struct fabric {
-    unsigned version;
-    unsigned char cluster[16];
-    unsigned status, clique, state, mask; /* to here in version 2 */
-    unsigned char summary;                /* and to here in version 3 */
-};
-
-static void fill_cluster(const struct call *call, unsigned char *cluster)
-{
-    const struct entry *uuid = state_find(call->state, call->slot,
-                                          "nvmlDeviceGetGpuFabricInfoV/clusterUuid");
-    const char *text = uuid == NULL ? "" : uuid->text;
-    memset(cluster, 0, 16);
-    for (int i = 0; i < 16 && *text != '\0'; text += 2) {
-        text += *text == '-';
-        unsigned byte;
-        if (sscanf(text, "%2x", &byte) != 1)
-            return;
-        cluster[i++] = (unsigned char)byte;
-    }
-}
-
-EXPORT int nvmlDeviceGetGpuFabricInfoV(device_t device, struct fabric *fabric)
-{
-    struct call call = begin(device, "nvmlDeviceGetGpuFabricInfoV");
-    int is_third = fabric->version == FABRIC_V3;
-    int code = versioned(&call, fabric->version, is_third ? FABRIC_V3 : FABRIC_V2);
-    if (code == SUCCESS)
-        code = first(&call, "state");
-    if (code != SUCCESS)
-        return end(&call, code);
-    fill_cluster(&call, fabric->cluster);
-    fabric->status = (unsigned)member(&call, call.name, "status");
-    fabric->clique = (unsigned)member(&call, call.name, "cliqueId");
-    fabric->state = (unsigned)member(&call, call.name, "state");
-    fabric->mask = (unsigned)member(&call, call.name, "healthMask");
-    if (is_third)
-        fabric->summary = (unsigned char)member(&call, call.name, "healthSummary");
-    return end(&call, SUCCESS);
 }
 
 struct sram {
