@@ -159,6 +159,7 @@ class Supervisor:
         before = self._life.number
         self._life = life.glanced(self._life, self._lookout.module, now)
         if self._life.number != before:
+            self._retries.reset()
             self._renewed()
 
     @property
@@ -169,7 +170,6 @@ class Supervisor:
     def _renewed(self) -> None:
         """Forget what was learnt of the driver that was there before."""
         self._roll.wake()
-        self._retries.reset()
         self._said = Said()
 
     def _is_released(self) -> bool:
