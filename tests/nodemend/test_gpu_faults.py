@@ -20,7 +20,7 @@ from nodemend import verdicts
 from remediator import files
 from remediator.rules import load
 from remediator.rules.rule import RuleSet
-from simulator.driver import control, kernellog, recording
+from simulator.driver import recording
 from tests.agent.host.nvml.stands import NOON, Changes, Stand, standing
 
 RULES: Final = Path(__file__).parents[2] / "rules"
@@ -63,9 +63,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
     "to be reset": Fault(breaks=tells(230, 1), rules={"gpu-needs-reset": RESET}),
     "to be drained and reset": Fault(breaks=tells(230, 4), rules={"gpu-needs-reset": RESET}),
     "to be rebooted": Fault(breaks=tells(230, 2), rules={"gpu-needs-reboot": REBOOT}),
-    "peer traffic to be drained": Fault(
-        breaks=tells(230, 3), rules={"gpu-recovery-by-hand": TOLD}
-    ),
+    "peer traffic to be drained": Fault(breaks=tells(230, 3), rules={"gpu-recovery-by-hand": TOLD}),
     "uncorrected error": Fault(breaks=tells(4, 1), rules={"gpu-memory-uncorrected": TOLD}),
     "remap pending": Fault(
         breaks=answers("nvmlDeviceGetRemappedRows", [0, 1, 1, 0]),
@@ -143,8 +141,6 @@ async def test_a_fault_of_the_driver_comes_to_the_rule_that_is_about_it(
         after = await watching.look(15)
 
     found = verdicts.suspected(after, shipped, NOON)
-    ladders = {
-        each: tuple(rung.action for rung in shipped.by_name[each].ladder) for each in found
-    }
+    ladders = {each: tuple(rung.action for rung in shipped.by_name[each].ladder) for each in found}
     assert not well
     assert ladders == dict(fault.rules)
