@@ -73,7 +73,7 @@ class Host:
         connect: How another machine is reached.
         gpus: What is known of the GPUs at this moment.
         gpu_events: What NVML tells without being asked.
-        rest: How a GPU at a PCI address is left alone for a while.
+        rest_gpu: Has a GPU not be asked for a while, by its PCI address: calls to it may hang.
         kernel_log: What the kernel says; nothing where it is not read.
         clock: What time it is.
     """
@@ -90,7 +90,7 @@ class Host:
         connect: Connect = reaching.connect,
         gpus: Callable[[], Gpus] = Gpus,
         gpu_events: Stream[NvmlEvent] | None = None,
-        rest: Callable[[str], None] = lambda _: None,
+        rest_gpu: Callable[[str], None] = lambda _: None,
         kernel_log: KernelLog | None = None,
         clock: Clock = clocks.wall,
     ) -> None:
@@ -102,7 +102,7 @@ class Host:
         self._statvfs, self._write, self._connect = statvfs, write, connect
         self.gpus = gpus
         self.gpu_events = gpu_events or Stream[NvmlEvent]()
-        self.rest = rest
+        self.rest_gpu = rest_gpu
         self.kernel_log = kernel_log or KernelLog()
         self._clock = clock
         self._guard = Guard()
