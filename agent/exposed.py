@@ -10,6 +10,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from agent.host.kmsg import KernelLog
+from agent.host.nvml.counts import Counts
 from agent.state import State
 from agent.tally import Obstacle, Tally
 from nodehealth.health import ProbeState
@@ -76,6 +77,8 @@ class Numbers(Collector):
         )
         if self._log is not None:
             yield from _of_log(self._log)
+        if self._tally.nvml is not None:
+            yield from _nvml(self._tally.nvml)
 
     def _states(self) -> Metric:
         about = "1 for the state that a probe is in, 0 for the others."
@@ -126,6 +129,25 @@ def _of_log(log: KernelLog) -> Iterator[Metric]:
     yield _counter("kmsg_lost", about, log.lost)
     yield _counter("kmsg_strange", "Lines in its place that are no records.", log.strange)
     yield _counter("kmsg_reopens", "How often it had to be opened again.", log.reopens)
+
+
+def _nvml(counts: Counts) -> Iterator[Metric]:
+    yield _counter("nvml_slow_batches", "Batches of NVML calls over 10 s.", counts.slow)
+    yield _counter("nvml_worker_starts", "Starts of the process that asks NVML.", counts.starts)
+    about = "Ends of that process that nobody wanted, by what became of it."
+    ends = CounterMetricFamily(f"{_PREFIX}_nvml_worker_failures", about, labels=["reason"])
+    for reason in ("abandoned", "killed", "died"):
+        ends.add_metric([reason], getattr(counts, reason))
+    yield ends
+    about = "How often NVML stopped telling events."
+    yield _counter("nvml_event_sets_lost", about, counts.event_sets_lost)
+    about = "How long a batch of calls to one GPU takes, by the dearest of them."
+    batches = SummaryMetricFamily(f"{_PREFIX}_nvml_batch_seconds", about, labels=["tier"])
+    for tier, seconds in sorted(counts.seconds.items()):
+        batches.add_metric([tier], count_value=counts.batches[tier], sum_value=seconds)
+    yield batches
+    about = "The longest that NVML took for one field in the last batch, as it says."
+    yield _gauge("nvml_field_latency_seconds", about, counts.latency / 1e6)
 
 
 def _counter(noun: str, about: str, value: float) -> Metric:

@@ -14,7 +14,14 @@ from agent.probe import Past
 from agent.readings import Answer, Aside, Counter, Gap, Memo, Occurrence, Reading, ReadingError
 from agent.twins import Single
 from nodehealth.catalogue import CATALOGUE
-from nodehealth.health import MOST_LEVELS, Event, Level, NodeHealthStatus, ProbeReport, ProbeState
+from nodehealth.health import (
+    MOST_LEVELS,
+    Event,
+    Level,
+    NodeHealthStatus,
+    ProbeReport,
+    ProbeState,
+)
 from nodehealth.kube.objects import Struct
 from nodehealth.signals import Kind, Knowledge, Signal
 

@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address
@@ -21,6 +21,12 @@ from agent.host import (
     services,
     writing,
 )
+from agent.host.checks import folder
+from agent.host.checks.facts import Check, Result
+from agent.host.checks.rounds import Manners, Rounds
+from agent.host.clouds import dmi
+from agent.host.clouds.facts import Bulletin, Provider
+from agent.host.clouds.reading import Clouds
 from agent.host.disks import Storage
 from agent.host.guard import Guard
 from agent.host.interfaces import Interface
@@ -29,6 +35,7 @@ from agent.host.memory import Memory
 from agent.host.mounts import Filesystem
 from agent.host.nvml.facts import Gpus, NvmlEvent
 from agent.host.places import Place
+from agent.host.processes import Processes, Running
 from agent.host.reaching import Peer
 from agent.host.routes import Route
 from agent.host.stream import Stream
@@ -41,6 +48,13 @@ PROC_PATIENCE: Final = timedelta(seconds=5)
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 MOUNTINFO: Final = Path("/proc/self/mountinfo")
 UPTIME: Final = Path("/proc/uptime")
+
+ENVIRONMENT: Final = {
+    "HOME": "/",
+    "LC_ALL": "C.UTF-8",
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+}
+"""All that a check finds in its environment, beside HOST_ROOT."""
 
 T = TypeVar("T")
 Statvfs: TypeAlias = Callable[[str], os.statvfs_result]
@@ -100,13 +114,13 @@ class Host:
         self._mountinfo = mountinfo
         self._uptime = uptime
         self._statvfs, self._write, self._connect = statvfs, write, connect
-        self.gpus = gpus
+        self.gpus, self.rest_gpu = gpus, rest_gpu
         self.gpu_events = gpu_events or Stream[NvmlEvent]()
-        self.rest_gpu = rest_gpu
         self.kernel_log = kernel_log or KernelLog()
         self._clock = clock
-        self._guard = Guard()
+        self._guard, self._clouds, self._rounds = Guard(), Clouds(), Rounds()
         self._procfs, self._sysfs = root / "proc", root / "sys"
+        self._processes = Processes(self._procfs)
         # `net` is that of whoever reads it, and an agent in a container may have a network of its
         # own; process 1 below the host's root is in the host's
         self._network = self._procfs / ("net" if root == Path("/") else "1/net")
@@ -173,6 +187,11 @@ class Host:
         """
         return await self._ask("cgroups", lambda: jobs.pods(self._procfs, pids))
 
+    async def processes(self) -> Running:
+        """Read which processes run, and for how long some have slept where nothing ends them."""
+        uptime = await self.uptime()
+        return await self._ask("processes", lambda: self._processes.look(uptime))
+
     async def memory(self) -> Memory:
         """Read how memory fares."""
         return await self._ask("memory", lambda: memory.read(self._procfs))
@@ -216,6 +235,35 @@ class Host:
     async def http2(self, socket: str, *, patience: timedelta) -> str:
         """Ping a service on a UNIX socket of the host; return nothing, or why it is not well."""
         return await services.http2(str(self.root / socket.lstrip("/")), patience=patience)
+
+    async def provider(self) -> Provider | None:
+        """Read from the firmware whose cloud the machine belongs to, if any."""
+        return await self._ask("firmware", lambda: dmi.provider(self._sysfs))
+
+    async def bulletin(self, provider: Provider, url: str, *, patience: timedelta) -> Bulletin:
+        """Read what a cloud announces of the machine; without a URL, where it always does."""
+        return await self._clouds.bulletin(provider, url, patience=patience)
+
+    async def checks(
+        self, directory: str, named: Sequence[Check], *, every: timedelta, limit: timedelta
+    ) -> tuple[Check, ...]:
+        """Find the checks of a folder of the agent's own filesystem, and look at some others."""
+
+        def look() -> tuple[Check, ...]:
+            there = folder.found(Path(directory), every=every, timeout=limit)
+            return (*there, *map(folder.judged, named))
+
+        return await self._ask("checks", look)
+
+    async def run(
+        self, checks: Sequence[Check], *, parallel: int, memory: int, patience: timedelta
+    ) -> Mapping[str, Result]:
+        """Run those checks that are due, and return what is known of each by its name."""
+        environment = {**ENVIRONMENT, "HOST_ROOT": str(self.root)}
+        manners = Manners(
+            parallel=parallel, memory=memory, environment=environment, patience=patience
+        )
+        return await self._rounds.look(checks, manners)
 
     async def storage(self, filesystems: Collection[Filesystem]) -> Storage | None:
         """Read which disks there are, and which of them carry some filesystems."""

@@ -354,10 +354,7 @@ def test_a_state_survives_its_file() -> None:
         ([Reading(name=SPACE, value=1, fields={"device": 3})], "device: expected string, got 3"),
         ([Reading(name=SPACE, value=1, subject="/" * 254)], "at most 253 characters, got 254"),
         ([free(1), free(0.5)], "disk: expected one reading a level"),
-        (
-            [free(1, str(n)) for n in range(1025)],
-            "expected at most 1024 levels on a node, got 1025",
-        ),
+        ([free(1, str(n)) for n in range(1025)], "at most 1024 levels on a node, got 1025"),
     ],
 )
 def test_what_the_catalogue_does_not_know_is_refused(
