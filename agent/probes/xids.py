@@ -14,7 +14,7 @@ from agent.host.nvrm import Named, Said, SXid, Xid
 from agent.host.records import NVIDIA, Line
 from agent.mishaps import Heard, Jobs, Machine
 from agent.probe import Past, Probe
-from agent.readings import Answer, Gap, Memo, Occurrence
+from agent.readings import Answer, Aside, Gap, Memo, Occurrence
 
 _UUIDS: Final = "uuids"
 _JOBS: Final = "jobs "
@@ -40,7 +40,7 @@ class Xids(Probe):
         """Return when either has told something."""
         await stream.any_filled(host.kernel_log.stream(NVIDIA), host.gpu_events)
 
-    async def check(self, host: Host, past: Past) -> Sequence[Answer]:
+    async def check(self, host: Host, past: Past) -> Sequence[Answer | Aside]:
         """Say what happened, each once, and what cannot be watched."""
         gpus, heard = host.gpus(), _heard(host.kernel_log.stream(NVIDIA).take())
         events = host.gpu_events.take()

@@ -59,7 +59,7 @@ def tells(number: int | str, value: object) -> Break:
 
 
 FAULTS: Final[Mapping[str, Fault]] = {
-    "lost": Fault(breaks=lambda driver: driver.lose(0), rules={"gpu-lost": REBOOT}),
+    "lost": Fault(breaks=lambda driver: driver.lose(0), rules={"gpu-lost": REBOOT, "gpus-unusable": REBOOT}),
     "to be reset": Fault(breaks=tells(230, 1), rules={"gpu-needs-reset": RESET}),
     "to be drained and reset": Fault(breaks=tells(230, 4), rules={"gpu-needs-reset": RESET}),
     "to be rebooted": Fault(breaks=tells(230, 2), rules={"gpu-needs-reboot": REBOOT}),
