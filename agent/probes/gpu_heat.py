@@ -11,7 +11,7 @@ from agent.cards import Told
 from agent.host.linux import Host
 from agent.host.nvml import answers
 from agent.host.nvml.answers import ABSENT, Silence
-from agent.host.nvml.facts import Card, Gpus
+from agent.host.nvml.facts import LOST, RESET_REQUIRED, Card, Gpus
 from agent.probe import Past, Probe
 from agent.readings import Answer, Reading
 from nodehealth.health import Level
@@ -136,8 +136,14 @@ def _power(gpus: Gpus, past: Past) -> Iterator[Reading]:
         power = answers.number(card.answers, "nvmlDeviceGetPowerUsage")
         if isinstance(power, int):
             yield cards.reading(POWER, card, 0.0)
-        elif cards.was_known(past.get((POWER, cards.subject(card)))):
+        elif _is_missed(card, past.get((POWER, cards.subject(card)))):
             yield cards.reading(POWER, card, 1.0)
         else:
             yield cards.reading(POWER, card, power)
     yield from cards.mute([POWER], gpus, past)
+
+
+def _is_missed(card: Card, before: Level | None) -> bool:
+    """Say whether a GPU told its power before, and nothing worse keeps it from telling it now."""
+    refused = dict(answers.codes(card.answers)).get("nvmlDeviceGetPowerUsage", 0)
+    return cards.was_known(before) and refused not in {LOST, RESET_REQUIRED}

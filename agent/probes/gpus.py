@@ -48,6 +48,8 @@ class GPUs(Probe):
             return 0.0 if is_missed else ABSENT
         if not expected:
             return ABSENT
+        if any(each.standing is Standing.RESTING for each in gpus.cards):
+            return answers.unknown("a GPU is left alone for a while")
         if cards.are_all_asked(gpus):
             return float(sum(each.standing is Standing.ANSWERS for each in gpus.cards))
         return cards.unasked(gpus) or answers.unknown("not every GPU was asked yet")
