@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Summa
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from agent.host.kmsg import KernelLog
 from agent.host.nvml.counts import Counts
 from agent.state import State
 from agent.tally import Obstacle, Tally
@@ -23,7 +24,12 @@ Known = Callable[[], State]
 
 @contextlib.asynccontextmanager
 async def exposed(
-    listen: str, *, tally: Tally, known: Known, pulse: Pulse
+    listen: str,
+    *,
+    tally: Tally,
+    known: Known,
+    pulse: Pulse,
+    kernel_log: KernelLog | None = None,
 ) -> AsyncIterator[web.Address]:
     """Answer `/metrics`, `/healthz` and `/readyz` within the context.
 
@@ -34,7 +40,7 @@ async def exposed(
         nodehealth.kit.settings.SettingsError: the address is none, or cannot be listened on.
     """
     registry = CollectorRegistry()
-    registry.register(Numbers(tally, known))
+    registry.register(Numbers(tally, known, kernel_log))
     async with web.serve(
         web.address(listen),
         registry=registry,
@@ -55,8 +61,8 @@ def unready(known: State) -> str:
 class Numbers(Collector):
     """The agent's metrics, read from what it counts anyway."""
 
-    def __init__(self, tally: Tally, known: Known) -> None:
-        self._tally, self._known = tally, known
+    def __init__(self, tally: Tally, known: Known, kernel_log: KernelLog | None = None) -> None:
+        self._tally, self._known, self._log = tally, known, kernel_log
 
     def collect(self) -> Iterator[Metric]:
         """Give every metric as it is now; the probes and states are those that the agent has."""
@@ -69,6 +75,8 @@ class Numbers(Collector):
         yield _counter(
             "state_save_failures", "Writes of the state file that failed.", self._tally.saves_failed
         )
+        if self._log is not None:
+            yield from _of_log(self._log)
         if self._tally.nvml is not None:
             yield from _nvml(self._tally.nvml)
 
@@ -113,6 +121,14 @@ class Numbers(Collector):
         for part, count in self._tally.left_out.items():
             family.add_metric([part], count)
         return family
+
+
+def _of_log(log: KernelLog) -> Iterator[Metric]:
+    yield _counter("kmsg_records", "Records of the kernel's log that were read.", log.lines)
+    about = "Records of the kernel's log that were overwritten before they were read."
+    yield _counter("kmsg_lost", about, log.lost)
+    yield _counter("kmsg_strange", "Lines in its place that are no records.", log.strange)
+    yield _counter("kmsg_reopens", "How often it had to be opened again.", log.reopens)
 
 
 def _nvml(counts: Counts) -> Iterator[Metric]:

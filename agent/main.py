@@ -12,10 +12,11 @@ from typing import Final
 
 from agent import identity, state
 from agent.host.guard import HungError
+from agent.host.kmsg import KernelLog
 from agent.host.linux import Host
 from agent.host.nvml import oom
 from agent.host.nvml.counts import Counts
-from agent.host.nvml.facts import NvmlEvent
+from agent.host.nvml.facts import Gpus, NvmlEvent
 from agent.host.nvml.process import Starter
 from agent.host.nvml.supervisor import Supervisor
 from agent.host.stream import Stream
@@ -84,15 +85,14 @@ def watch(settings: Settings, *, clock: Clock, oom: Callable[[], str] = str) -> 
 
 def door(settings: Settings, nvml: Supervisor | None) -> Host:
     """Return the door to the machine, through which its GPUs are seen as well."""
-    if nvml is None:
-        return Host(root=settings.root, boot_id=settings.boot_id)
     return Host(
         root=settings.root,
         boot_id=settings.boot_id,
-        gpus=nvml.gpus,
-        gpu_events=nvml.events,
-        gpus_changed=nvml.changed.rung,
-        rest=nvml.rest,
+        kernel_log=KernelLog(settings.kmsg),
+        gpus=nvml.gpus if nvml else Gpus,
+        gpu_events=nvml.events if nvml else None,
+        gpus_changed=nvml.changed.rung if nvml else None,
+        rest=nvml.rest if nvml else lambda _: None,
     )
 
 
@@ -120,8 +120,8 @@ async def run(
 
     begin = await begun(settings, host, claim.uid, clock, kept=await keeper.load())
     monitor = Monitor(settings.probes, host, begin=begin, clock=clock, listener=listen, tally=tally)
-    async with _exposed(settings.listen, tally, monitor), asyncio.TaskGroup() as tasks:
-        watching = tasks.create_task(monitor.run(random), name="probes")
+    async with _exposed(settings.listen, tally, monitor, host), asyncio.TaskGroup() as tasks:
+        watching = tasks.create_task(_watched(monitor, host, random), name="probes")
         keeping = tasks.create_task(keeper.run(), name="keeper")
         publishing = tasks.create_task(publisher.run(), name="publisher")
         asking = [tasks.create_task(nvml.run(), name="nvml")] if nvml else []
@@ -137,8 +137,15 @@ async def run(
             each.cancel()
 
 
+async def _watched(monitor: Monitor, host: Host, random: Random) -> None:
+    """Ask the probes, and listen to what tells without being asked."""
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(host.kernel_log.run(random), name="kernel log")
+        tasks.create_task(monitor.run(random), name="probes")
+
+
 @contextlib.asynccontextmanager
-async def _exposed(listen: str, tally: Tally, monitor: Monitor) -> AsyncIterator[None]:
+async def _exposed(listen: str, tally: Tally, monitor: Monitor, host: Host) -> AsyncIterator[None]:
     """Answer those who watch the agent, if it is to listen at all."""
     if not listen:
         yield
@@ -147,7 +154,13 @@ async def _exposed(listen: str, tally: Tally, monitor: Monitor) -> AsyncIterator
     pulse = Pulse()
     beating = asyncio.create_task(pulse.run(), name="pulse")
     try:
-        async with exposed(listen, tally=tally, known=lambda: monitor.state, pulse=pulse):
+        async with exposed(
+            listen,
+            tally=tally,
+            known=lambda: monitor.state,
+            pulse=pulse,
+            kernel_log=host.kernel_log,
+        ):
             yield
     finally:
         beating.cancel()

@@ -9,6 +9,7 @@ from typing import Final
 
 import yaml
 
+from agent.host.kmsg import KMSG
 from agent.host.linux import BOOT_ID
 from agent.host.nvml.settings import Nvml
 from agent.probe import Probe
@@ -32,6 +33,8 @@ class Settings:
     """Where the host's root directory is mounted."""
     boot_id: Path = BOOT_ID
     """The file that tells one boot from the next."""
+    kmsg: Path = KMSG
+    """The kernel's log, or a FIFO or a file in its place."""
     state_file: Path = STATE_FILE
     """What must survive a restart; a host path in a cluster."""
     listen: str = ""
@@ -52,13 +55,14 @@ def load(
     node_uid: str = "",
     root: Path | None = None,
     boot_id: Path | None = None,
+    kmsg: Path | None = None,
     state_file: Path | None = None,
     listen: str = "",
 ) -> Settings:
     """Put together what was given, the environment, the file and the defaults, in this order.
 
-    The environment's words are NODE_NAME, NODE_UID, HOST_ROOT, BOOT_ID_FILE, STATE_FILE, LISTEN and
-    NVML_LIBRARIES, folders with colons between them.
+    The environment's words are NODE_NAME, NODE_UID, HOST_ROOT, BOOT_ID_FILE, KMSG_PATH, STATE_FILE,
+    LISTEN and NVML_LIBRARIES, folders with colons between them.
 
     Raises:
         nodehealth.kit.settings.SettingsError: the file cannot be read, or says what no agent
@@ -71,6 +75,7 @@ def load(
         node_uid=node_uid or environ.get("NODE_UID", ""),
         root=root or Path(environ.get("HOST_ROOT", "/")),
         boot_id=boot_id or Path(environ.get("BOOT_ID_FILE", BOOT_ID)),
+        kmsg=kmsg or Path(environ.get("KMSG_PATH", KMSG)),
         state_file=state_file or Path(environ.get("STATE_FILE", STATE_FILE)),
         listen=listen or environ.get("LISTEN", ""),
         probes=_probes(_named(said, file), f"{file}.probes" if file else "probes"),

@@ -73,6 +73,38 @@ class Target(Struct, frozen=True, kw_only=True):
     """Whose node it is, as the policy's label says."""
 
 
+class PartKind(StrEnum):
+    """What a part is that may be exchanged by itself."""
+
+    GPU = "gpu"
+    HOST = "host"
+
+
+class Part(Struct, frozen=True, kw_only=True):
+    """A part that a fault is blamed on, by a name that stays with it wherever it is plugged in."""
+
+    kind: PartKind
+    id: Name
+    """The UUID of the GPU, or the one that the host's firmware has for it."""
+
+
+class Failure(Struct, frozen=True, kw_only=True):
+    """An earlier repair that a part was blamed for."""
+
+    node: Name
+    repair: Name
+    at: datetime
+    """When it ended."""
+
+
+class Condemned(Struct, frozen=True, kw_only=True):
+    """A part that failed again although it had been repaired: no remedy is tried any more."""
+
+    part: Part
+    failures: Annotated[tuple[Failure, ...], Meta(max_length=16)]
+    """The earlier ones, oldest first."""
+
+
 class NodeRepairSpec(Struct, frozen=True, kw_only=True):
     """What is to be done and why; nothing of it changes once the repair has begun."""
 
@@ -87,6 +119,10 @@ class NodeRepairSpec(Struct, frozen=True, kw_only=True):
     """How long the fault's signals must be known and good before the node takes work again."""
     evidence: Annotated[tuple[Text, ...], Meta(max_length=16)] = ()
     """The facts that confirmed the fault, as sentences."""
+    parts: Annotated[tuple[Part, ...], Meta(max_length=32)] = ()
+    """What is blamed: the GPUs that the evidence names, and the host."""
+    condemned: Condemned | None = None
+    """Why the ladder is not tried: the node takes no work, and a person is called."""
 
 
 class Intent(Struct, frozen=True, kw_only=True):

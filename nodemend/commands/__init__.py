@@ -17,6 +17,7 @@ ABOUT: Final[Mapping[str, str]] = {
     "rules": "Check and test the rules and the policy that SREs edit.",
     "agent": "Observe this machine and report what is seen as its Node's NodeHealth.",
     "remediator": "Judge what the agents report and repair sick nodes, as far as the policy goes.",
+    "node": "Mend this very machine, as repair Pods do: reset GPUs, reboot, restart a service.",
 }
 """What `nodemend --help` says of each command, in the order in which it says it.
 

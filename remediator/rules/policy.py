@@ -1,12 +1,13 @@
 """The policy, ready to decide by: pools, limits, manners."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
 from nodehealth.kube.objects import Node
-from nodehealth.repair import Mode
+from nodehealth.repair import Mode, PartKind
 from remediator.rules.alerting import Alerting
 
 CLUSTER: Final = "cluster"
@@ -88,6 +89,24 @@ class DrainManners:
     """How far apart the owner must have said twice that the machine is off."""
 
 
+LONGEST_MEMORY: Final = timedelta(days=90)
+"""The longest that repairs are remembered: each of them is an object in the cluster."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condemning:
+    """After how many failures a part is condemned that had been repaired in between."""
+
+    gpus: int = 2
+    hosts: int = 3
+    within: timedelta = timedelta(days=30)
+    """How far back repairs count."""
+
+    def most(self, kind: PartKind) -> float:
+        """Return how many failures condemn a part of this kind."""
+        return (self.gpus if kind is PartKind.GPU else self.hosts) or math.inf
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """How far nodemend may go, and at what pace."""
@@ -101,6 +120,7 @@ class Policy:
     """Who owns the machines; nobody when it is empty."""
     provider_settings: Mapping[str, object] = field(default_factory=dict)
     alerts: Alerting = field(default_factory=Alerting)
+    condemned: Condemning = field(default_factory=Condemning)
 
     def pool_of(self, node: Node) -> str:
         """Name the first pool whose labels the node carries."""

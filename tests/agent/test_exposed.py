@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry
 
 from agent import exposed, state
 from agent.exposed import Numbers
+from agent.host.kmsg import KernelLog
 from agent.host.nvml.counts import Counts
 from agent.state import State
 from agent.tally import Obstacle, Tally
@@ -54,6 +55,19 @@ def test_looks_and_how_long_they_take_are_counted_by_probe() -> None:
     assert number(tally, "probe_looks_total", probe="memory", state="Overdue") == 1
     assert number(tally, "probe_duration_seconds_sum", probe="memory") == 20.25
     assert number(tally, "probe_duration_seconds_count", probe="memory") == 2
+
+
+def test_the_kernels_log_is_counted_where_it_is_read() -> None:
+    log, registry = KernelLog(), CollectorRegistry()
+    log.lines, log.lost, log.strange, log.reopens = 9, 4, 2, 1
+    registry.register(Numbers(Tally(), begun, log))
+
+    found = {
+        each: registry.get_sample_value(f"nodemend_agent_kmsg_{each}_total")
+        for each in ("records", "lost", "strange", "reopens")
+    }
+    assert found == {"records": 9, "lost": 4, "strange": 2, "reopens": 1}
+    assert number(Tally(), "kmsg_records_total") is None
 
 
 def test_reports_are_counted_with_their_size_and_what_they_lack() -> None:

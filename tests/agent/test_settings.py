@@ -34,6 +34,12 @@ def test_a_flag_wins_over_the_environment() -> None:
     assert (found.root, found.state_file) == (Path("/host"), Path("/s"))
 
 
+def test_another_path_may_stand_for_the_kernels_log() -> None:
+    assert settings.load({}).kmsg == Path("/dev/kmsg")
+    assert settings.load({"KMSG_PATH": "/fifo"}).kmsg == Path("/fifo")
+    assert settings.load({"KMSG_PATH": "/fifo"}, kmsg=Path("/k")).kmsg == Path("/k")
+
+
 def test_the_file_sets_a_probe(tmp_path: Path) -> None:
     path = written(tmp_path, "probes: {filesystems: {interval: 10s, mounts: [/, /data]}}")
 

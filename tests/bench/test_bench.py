@@ -13,6 +13,7 @@ from bench.benchmarks.judge import Judge
 from bench.benchmarks.nvml import Nvml
 from bench.benchmarks.report import Report
 from bench.benchmarks.thread import Thread
+from bench.benchmarks.xid import Xid
 from bench.exercise import Plan
 from bench.tracks import Commit
 
@@ -24,6 +25,7 @@ TINY: Final[Mapping[str, Benchmark]] = {
     "nvml": Nvml(rounds=1),
     "report": Report(rounds=1, changes=1),
     "thread": Thread(sizes=(4,), samples=2, pace=20, idle=0.1),
+    "xid": Xid(rounds=1, xids=1),
 }
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from agent.host.nvml import release
 from agent.host.nvml.facts import Bus
 
 _NVIDIA: Final = "0x10de"
@@ -16,7 +17,6 @@ _PASSED_ON: Final = "vfio-pci"
 _NODE: Final = re.compile(r"nvidia\d+")
 _GONE: Final = b"\xff" * 4
 _LIBRARY: Final = "libnvidia-ml.so.1"
-_RELEASE: Final = "run/nodemend/release-nvml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ def glance(root: Path, folders: tuple[str, ...]) -> Glance:
     return Glance(
         module=_text(root / "sys/module/nvidia/version"),
         library=library,
-        released_at=_written_at(root / _RELEASE),
+        released_at=_written_at(root / release.RELEASE),
     )
 
 
@@ -100,8 +100,21 @@ def _has_fallen(device: Path) -> bool:
 
 
 def _lanes(device: Path) -> tuple[int, int] | None:
-    present, most = (_text(device / name) for name in ("current_link_width", "max_link_width"))
-    return (int(present), int(most)) if present.isdigit() and most.isdigit() else None
+    """Read how wide a link is, and how wide both of its ends are made for.
+
+    In a virtual machine the slot has no width of its own, and the card may have been plugged into a
+    narrower one than it is made for: there, what it has is as much as is known to be possible.
+    """
+    present, ours = _width(device / "current_link_width"), _width(device / "max_link_width")
+    slot = _width(device.resolve().parent / "max_link_width")
+    if present is None:
+        return None
+    return present, present if ours is None or slot is None else min(ours, slot)
+
+
+def _width(file: Path) -> int | None:
+    said = _text(file)
+    return int(said) if said.isdigit() else None
 
 
 def _names(folder: Path) -> list[str]:

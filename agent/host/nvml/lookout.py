@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import Final
 
 from agent.host.guard import Guard, HungError
-from agent.host.nvml import bus
+from agent.host.nvml import bus, release
 from agent.host.nvml.bus import Glance, Scan
 from agent.host.nvml.settings import Nvml
 
-RELEASE: Final = timedelta(minutes=10)
-"""For how long NVML stays closed at somebody's wish."""
 _GLANCE: Final = 5.0
 _SCAN: Final = 15.0
 _PATIENCE: Final = timedelta(seconds=2)
@@ -45,7 +43,7 @@ class Lookout:
     def is_released(self, now: datetime) -> bool:
         """Say whether somebody wants NVML closed, and wanted so a short while ago."""
         wished = self.glance.released_at
-        return wished is not None and abs(now.timestamp() - wished) < RELEASE.total_seconds()
+        return wished is not None and abs(now.timestamp() - wished) < release.EXPIRY.total_seconds()
 
     def next_at(self, *, is_alert: bool) -> float:
         """Return when it is time to look again: where a driver is, it may go away."""

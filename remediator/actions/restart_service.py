@@ -1,0 +1,40 @@
+"""Restart-service: have a program on the node restart one of its services."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from nodehealth.repair import NodeRepair
+from remediator.actions import Action, Failed, Progress, Tools
+
+
+class Service(StrEnum):
+    """What may be restarted: services whose restart leaves running containers alone."""
+
+    KUBELET = "kubelet"
+    CONTAINERD = "containerd"
+    CRIO = "crio"
+    DOCKER = "docker"
+    NVIDIA_FABRICMANAGER = "nvidia-fabricmanager"
+    NVIDIA_PERSISTENCED = "nvidia-persistenced"
+    NVIDIA_IMEX = "nvidia-imex"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestartService(Action):
+    """Restarts one service of the node's operating system."""
+
+    service: Service
+    """Which one."""
+    patience: timedelta = timedelta(minutes=5)
+    """How long it may take until the service runs again."""
+
+    @property
+    def longest(self) -> timedelta:
+        """Return the patience."""
+        return self.patience
+
+    async def run(self, repair: NodeRepair, since: datetime, tools: Tools) -> Progress:
+        """Say that nobody can be sent to a node yet."""
+        del repair, since, tools
+        return Failed(message="nobody can be sent to a node yet")
