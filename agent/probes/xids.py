@@ -48,7 +48,7 @@ class Xids(Probe):
         heard = _settled(heard, host, gpus, machine)
         events = _alone(events, host)
         for pci in _hanging(heard, events, host):
-            host.rest_gpu(pci)
+            host.rest(pci)
         jobs, failed = await _failed(heard, host, machine, _jobs(past))
         happened = (each for line, said in heard for each in mishaps.logged(line, said, machine))
         known = (each for event in events for each in mishaps.told(event, machine))

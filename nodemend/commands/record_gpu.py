@@ -40,7 +40,7 @@ def record_gpu(
         str, typer.Option(help="The folder of the host in which libnvidia-ml.so.1 lies.")
     ] = "",
 ) -> None:
-    """Write down what this machine's NVIDIA GPUs say, without what tells whose they are.
+    """Write down what this machine's NVIDIA GPUs say, but not whose they are.
 
     Only what reads is called. UUIDs and serials are replaced, each by the same one throughout.
     """

@@ -185,7 +185,7 @@ def test_a_check_of_ones_own_makes_the_probe_say_unhealthy_too(tmp_path: Path) -
     answer = nodemend("probe", "--config", str(settings), "--rules", str(tmp_path / "rules"))
 
     assert answer.returncode == 1
-    assert "message=md0 is degraded status=critical" in answer.stdout
+    assert "message=md0 is degraded status=critical" in " ".join(answer.stdout.split())
     assert "custom-check-critical: custom.check of raid is 2" in answer.stdout
 
 
