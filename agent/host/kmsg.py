@@ -24,8 +24,8 @@ from nodehealth.kit.clocks import Clock
 logger = logging.getLogger(__name__)
 
 KMSG: Final = Path("/dev/kmsg")
-TURN: Final = 256
-"""How many reads are made before the rest of the agent gets its turn."""
+TURN: Final = 512
+"""How many records are read before the rest of the agent gets its turn."""
 _SIZE: Final = 8192
 """Bytes of a read: a record of any kernel fits; one that does not makes it larger."""
 _LARGEST: Final = 1 << 20
@@ -141,7 +141,10 @@ class KernelLog:
 
     def _drained(self, door: Door) -> bool:
         """Read as much as one turn may; say whether nothing is left for now."""
+        begun = self.lines
         for _ in range(TURN):
+            if self.lines - begun >= TURN:
+                return False
             try:
                 chunk = door.read(self._size)
             except BlockingIOError:

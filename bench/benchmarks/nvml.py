@@ -1,14 +1,15 @@
 """How long each call of NVML takes on this machine, through the worker that the agent uses.
 
-On a machine without a driver, name the folder of one in NVML_LIBRARIES. Only what reads is called.
+A machine without a driver has a stand-in measured, which says what our own part of it costs. Only
+what reads is called.
 """
 
 import asyncio
-import json
 import os
 import statistics
-import sys
+import time
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -18,9 +19,14 @@ from agent.host.nvml import bus, calls
 from agent.host.nvml.process import Line, Starter, Worker
 from agent.host.nvml.settings import FOLDERS
 from bench.benchmark import Benchmark, Site
-from bench.figures import Figures, short
+from bench.figures import Figures, ratio, short
+from bench.server import MeasurementError
+from simulator.driver import recording
+from simulator.driver.build import LIBRARY, BuildError
+from simulator.driver.control import Driver
 
 _PATIENCE: Final = timedelta(seconds=60)
+_STAND_IN: Final = "h100x8"
 
 
 class _Talk:
@@ -59,8 +65,9 @@ class Nvml(Benchmark):
     async def measure(self, site: Site) -> Figures:
         """Return microseconds by call, and what the worker takes."""
         site.tell(f"nvml: every call to every GPU, {self.rounds} times")
-        starter, talk = Starter(), _Talk()
-        process = await starter.start(await asyncio.to_thread(_library))
+        library, environ = await asyncio.to_thread(_found, site.folder)
+        starter, talk = Starter(environ), _Talk()
+        process = await starter.start(library)
         worker = talk.worker = Worker(process, talk.hear, talk.hush)
         try:
             return await self._measured(talk, worker)
@@ -73,21 +80,32 @@ class Nvml(Benchmark):
     async def _measured(self, talk: _Talk, worker: Worker) -> Figures:
         opened = await talk.ask("init", unsupported={})
         if opened.get("code"):
-            return {"nvml_error": opened["code"]}
+            raise MeasurementError(f"nvml: expected to be opened, got error {opened['code']}")
         pcis = (await talk.ask("list"))["gpus"]
         took: dict[str, list[int]] = defaultdict(list)
         sweeps: dict[str, list[float]] = defaultdict(list)
+        trips = [await _trip(talk) for _ in range(self.rounds)]
         for _ in range(self.rounds):
-            for tiers in ((calls.VITALS,), (calls.LINKED,), (calls.SLOW,), (calls.ONCE,)):
-                sweeps[tiers[0]].append(await _sweep(talk, pcis, tiers, took))
+            for tier in calls.TIERS:
+                sweeps[tier].append(await _sweep(talk, pcis, (tier,), took))
+        vitals = statistics.median(sweeps[calls.VITALS])
         return {
             "gpus": len(pcis),
             "driver": str(opened["system"].get("nvmlSystemGetDriverVersion")),
             "init_ms": short(opened["seconds"] * 1000),
             "calls_us": {name: _spread(values) for name, values in sorted(took.items())},
             "sweep_ms": {tier: _spread(each) for tier, each in sweeps.items()},
+            "trip_ms": _spread(trips),
+            "vitals_to_trips": ratio(vitals, len(pcis) * statistics.median(trips)),
             "worker_rss_mib": short(await asyncio.to_thread(_rss, worker.pid)),
         }
+
+
+async def _trip(talk: _Talk) -> float:
+    """Return the milliseconds until the worker has answered the cheapest question."""
+    began = time.perf_counter()
+    await talk.ask("count")
+    return (time.perf_counter() - began) * 1000
 
 
 async def _sweep(
@@ -112,24 +130,21 @@ def _spread(values: list[int] | list[float]) -> Figures:
     }
 
 
-def _library() -> str:
+def _found(folder: Path) -> tuple[str, Mapping[str, str]]:
+    """Return the library to measure and the environment it needs: the machine's, or a stand-in."""
     named = tuple(filter(None, os.environ.get("NVML_LIBRARIES", "").split(":")))
-    return bus.glance(Path("/"), named or FOLDERS).library
+    seen = bus.glance(Path("/"), named or FOLDERS)
+    if seen.library and (seen.module or named):
+        return seen.library, os.environ
+    driver = Driver(folder / "driver")
+    try:
+        driver.install(recording.load(_STAND_IN))
+    except BuildError as missing:
+        raise MeasurementError(f"nvml: no driver here, and no stand-in: {missing}") from missing
+    return str(driver.folder / LIBRARY), {**os.environ, **driver.environ()}
 
 
 def _rss(pid: int) -> float:
     status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     kib = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))
     return int(kib) / 1024
-
-
-def main() -> None:
-    """Print the figures by themselves: `python -m bench.benchmarks.nvml`."""
-    from bench.benchmark import Scale  # noqa: PLC0415 - only for this
-
-    site = Site(scale=Scale(), folder=Path())
-    sys.stdout.write(json.dumps(asyncio.run(Nvml().measure(site)), indent=2) + "\n")
-
-
-if __name__ == "__main__":
-    main()

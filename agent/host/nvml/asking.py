@@ -1,5 +1,6 @@
 """Asks one GPU all that is due, remembers what there is not, and stops where it must."""
 
+import functools
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
@@ -80,7 +81,7 @@ class Gpu:
         for name, way in call.ways:
             if name in self.unsupported:
                 continue
-            answer = self.make(name, lambda way=way: way(self._nv, self.handle, links))  # type: ignore[misc]
+            answer = self.make(name, functools.partial(way, self._nv, self.handle, links))
             if name not in self.unsupported:
                 return answer
         return answer

@@ -5,16 +5,16 @@ from datetime import timedelta
 from typing import Final
 
 FOLDERS: Final = (
-    "/run/nvidia/driver/usr/lib/x86_64-linux-gnu",
-    "/run/nvidia/driver/usr/lib64",
-    "/run/nvidia/driver/usr/lib/aarch64-linux-gnu",
-    "/home/kubernetes/bin/nvidia/lib64",
-    "/usr/local/nvidia/lib64",
-    "/usr/lib/x86_64-linux-gnu",
-    "/usr/lib/aarch64-linux-gnu",
-    "/usr/lib64",
+    "run/nvidia/driver/usr/lib/x86_64-linux-gnu",
+    "run/nvidia/driver/usr/lib64",
+    "run/nvidia/driver/usr/lib/aarch64-linux-gnu",
+    "home/kubernetes/bin/nvidia/lib64",
+    "usr/local/nvidia/lib64",
+    "usr/lib/x86_64-linux-gnu",
+    "usr/lib/aarch64-linux-gnu",
+    "usr/lib64",
 )
-"""Where drivers put libnvidia-ml.so.1: those in containers and of clouds first."""
+"""Where drivers put libnvidia-ml.so.1, below the host's root: in containers and clouds first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
