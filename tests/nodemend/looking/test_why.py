@@ -232,8 +232,10 @@ def test_a_condemned_part_is_said_before_its_repair_is_opened() -> None:
     answer = why.explain(seen, book(HURT), "n1")
 
     assert answer.next == (
-        "A repair for hurt is opened at the leader's next look: "
-        f"cordon, then a person, for {DOOM}.",
+        (
+            "A repair for hurt is opened at the leader's next look: "
+            f"cordon, then a person, for {DOOM}."
+        ),
     )
 
 
