@@ -1,5 +1,6 @@
 """What a synthetic agent says of its node: pure, from the symptoms and from what it said before."""
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +19,8 @@ _HEALTHY: Final = (
     Reading(name="disk.free_inodes_ratio", subject="/", value=0.9),
 )
 _PROBES: Final = ("filesystems",)
+_GPU: Final = "GPU-"
+"""What the UUIDs of GPUs begin with."""
 _FIELDS: Final = msgspec.structs.fields(NodeHealthStatus)
 
 _EventKey: TypeAlias = tuple[str, str, tuple[tuple[str, int | str], ...]]
@@ -61,7 +64,7 @@ def following(
     levels = tuple(_level(known.get(key), each, now) for key, each in sorted(shown.items()))
     events = {_event_key(each): each for each in before.events}
     for each in happened:
-        _count(events, each, before.boot_id, now)
+        _count(events, _named(each, before.node_uid), before.boot_id, now)
     return msgspec.structs.replace(
         before, levels=levels, events=tuple(events.values()), reported_at=now
     )
@@ -91,6 +94,13 @@ def _healthy(level: Level) -> Reading:
     """Return what a level shows when nothing is wrong."""
     value = next(each.value for each in _HEALTHY if each.name == level.name)
     return Reading(name=level.name, subject=level.subject, value=value)
+
+
+def _named(happened: Occurrence, machine: str) -> Occurrence:
+    """Give a GPU a UUID of its own: no two machines have the same card."""
+    if not happened.subject.startswith(_GPU):
+        return happened
+    return dataclasses.replace(happened, subject=f"{happened.subject}-{machine}")
 
 
 def _event_key(event: Event | Occurrence) -> _EventKey:
