@@ -34,6 +34,23 @@ POLICY_CONFIG_MAP: Final = "nodemend-policy"
 """What the cluster's remediator judges by; their keys are names of files."""
 NAMESPACE: Final = "nodemend"
 
+REPAIR_NAMESPACE: Final = "nodemend-repair"
+"""Where repair Pods are, and nothing else."""
+REPAIR_NAME: Final = "nodemend-repair"
+"""What NAME_LABEL says on repair Pods, and the name of the ConfigMap that names their image."""
+REPAIR_IMAGE: Final = "image"
+"""The key of that ConfigMap."""
+REPAIR_LABEL: Final = f"{GROUP}/repair-uid"
+"""On a repair Pod: the UID of the NodeRepair whose errand it runs."""
+REPAIR_SCHEDULER: Final = "nodemend"
+"""The scheduler that a repair Pod asks for: there is none, so that only we bind it to its node."""
+
+GPU_CLIENTS_LABEL: Final = f"{GROUP}/gpu-clients"
+PAUSED: Final = "paused"
+"""By this label of a Node, with this value, DaemonSets that hold GPUs give way to a reset."""
+GPU_CLIENTS_ANNOTATION: Final = f"{GROUP}/gpu-clients-were"
+"""What the labels were by which such DaemonSets were moved off a Node, and what we made of them."""
+
 AGENT_MANAGER: Final = "nodemend-agent"
 REMEDIATOR_MANAGER: Final = "nodemend-remediator"
 

@@ -87,6 +87,8 @@ class NodeRepairSpec(Struct, frozen=True, kw_only=True):
     """How long the fault's signals must be known and good before the node takes work again."""
     evidence: Annotated[tuple[Text, ...], Meta(max_length=16)] = ()
     """The facts that confirmed the fault, as sentences."""
+    parts: Annotated[tuple[Name, ...], Meta(max_length=64)] = ()
+    """What failed, as its signals name it: the UUIDs of GPUs, for one."""
 
 
 class Intent(Struct, frozen=True, kw_only=True):
@@ -97,6 +99,10 @@ class Intent(Struct, frozen=True, kw_only=True):
     """The idempotency key handed to whoever does the deed; another one for each attempt."""
     issued_at: datetime
     attempt: Annotated[int, Meta(ge=1)] = 1
+    pod: Name = ""
+    """The UID of the repair Pod that may be bound to the node for it, if a Pod does the deed."""
+    boot_id: Name = ""
+    """The boot for which the Pod was made."""
 
 
 class Closing(Struct, frozen=True, kw_only=True):

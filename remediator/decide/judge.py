@@ -35,6 +35,8 @@ class Mark:
     confirmed: datetime | None = None
     """When it first held; kept until it was false for as long as the rule says."""
     evidence: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+    """The subjects on which it was found."""
     boot: str = ""
     """The boot of the node in which it was found."""
     held_in: str = ""
@@ -111,13 +113,15 @@ def _mark(rule: Rule, look: Look, before: Mark | None) -> Mark:
     ]
     truth = max(truths) if rule.combine is Combine.ANY else min(truths)
     since = before.since if before and before.truth is truth else look.now
+    answered = [(name, one) for each in found for name, one in each.items()]
     boot, holds = look.facts.node.status.node_info.boot_id, truth is Truth.HOLDS
     mark = Mark(
         truth=truth,
         since=since,
         spells=spells,
         confirmed=(before.confirmed if before else None) or (look.now if holds else None),
-        evidence=tuple(one.evidence for each in found for one in each.values() if one.evidence),
+        evidence=tuple(one.evidence for _, one in answered if one.evidence),
+        parts=tuple(dict.fromkeys(name for name, one in answered if name and one.evidence)),
         boot=boot,
         held_in=boot if holds else before.held_in if before else "",
     )

@@ -57,6 +57,7 @@ def begin(
         ladder=worst.ladder,
         verify_seconds=round(worst.verify.total_seconds()),
         evidence=tuple(text[:1024] for text in judgement.marks[worst.name].evidence[:16]),
+        parts=tuple(part[:253] for part in judgement.marks[worst.name].parts[:64]),
     )
     return NodeRepair(metadata=Metadata(name=name), spec=spec)
 

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 from nodehealth import quantities
 from nodehealth.kit.settings import SettingsError
-from remediator.rules import routing
+from remediator.rules import language, routing
 from remediator.rules.documents import Document, Page
 from remediator.rules.language import Limits, Pace, PolicyFile, Rates
 from remediator.rules.policy import (
@@ -15,6 +15,7 @@ from remediator.rules.policy import (
     FULL_WITHIN,
     POOL_LIMIT,
     DrainManners,
+    GpuClients,
     Limit,
     Policy,
     Pool,
@@ -63,12 +64,21 @@ def policy(
             overdue=page.duration("$.spec.drain.overdue", drain.overdue),
             twice=page.duration("$.spec.drain.twice", drain.twice),
         ),
+        gpu_clients=_gpu_clients(spec.gpu_clients, page),
         provider=provider,
         provider_settings=settings,
         alerts=routing.alerting(spec.alerts, page, check_receiver),
     )
     page.done()
     return made
+
+
+def _gpu_clients(written: language.GpuClients, page: Page) -> GpuClients:
+    if not written.labels:
+        page.wrong("$.spec.gpuClients.labels", "expected at least one label, got none")
+    pairs = (each.partition("/") for each in written.daemon_sets)
+    daemon_sets = frozenset((namespace, name) for namespace, _, name in pairs)
+    return GpuClients(daemon_sets=daemon_sets, labels=written.labels)
 
 
 def _provider(
