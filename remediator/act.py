@@ -264,7 +264,7 @@ class Act:
         started = structs.replace(
             base, rung=rung, rung_since=self.clock(), empty_passes=0, intent=None
         )
-        await record.enter(action.phase, "", message, base=started)
+        await record.enter(action.phase, "", message, base=started, logged=True)
 
     async def _climb(self, scene: Scene) -> Again:
         record, status = scene.record, scene.record.repair.status

@@ -1,6 +1,6 @@
 """What a synthetic agent says of its node: pure, from the symptoms and from what it said before."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
@@ -17,6 +17,8 @@ _HEALTHY: Final = (
     Reading(name="disk.free_ratio", subject="/", value=0.6),
     Reading(name="disk.free_inodes_ratio", subject="/", value=0.9),
 )
+_NOTHING_WRONG: Final = 0.0
+"""What every other level shows on a machine that is well."""
 _PROBES: Final = ("filesystems",)
 _FIELDS: Final = msgspec.structs.fields(NodeHealthStatus)
 
@@ -31,6 +33,7 @@ class Boot:
     boot_id: str
     refresh: timedelta
     booted_at: datetime
+    gpus: int = 0
 
 
 def first(boot: Boot, symptoms: Symptoms) -> NodeHealthStatus:
@@ -44,6 +47,7 @@ def first(boot: Boot, symptoms: Symptoms) -> NodeHealthStatus:
         probes=tuple(
             ProbeReport(name=name, state=ProbeState.OK, since=boot.booted_at) for name in _PROBES
         ),
+        levels=tuple(_level(None, each, boot.booted_at) for each in _healthy_gpus(boot.gpus)),
     )
     return following(begun, symptoms, (), boot.booted_at)
 
@@ -87,9 +91,15 @@ def _level(before: Level | None, reading: Reading, now: datetime) -> Level:
     )
 
 
+def _healthy_gpus(count: int) -> Iterator[Reading]:
+    """Yield what the GPUs of a machine show when nothing is wrong with them."""
+    for gpu in range(count):
+        yield Reading(name="gpu.recovery_action", subject=f"GPU-{gpu}", value=_NOTHING_WRONG)
+
+
 def _healthy(level: Level) -> Reading:
     """Return what a level shows when nothing is wrong."""
-    value = next(each.value for each in _HEALTHY if each.name == level.name)
+    value = next((each.value for each in _HEALTHY if each.name == level.name), _NOTHING_WRONG)
     return Reading(name=level.name, subject=level.subject, value=value)
 
 

@@ -26,6 +26,9 @@ from remediator.providers import Provider
 from remediator.rules.policy import DrainManners, GpuClients
 
 _ERRAND_AGAIN: Final = timedelta(seconds=3)
+_ERRAND_LONG: Final = timedelta(minutes=1)
+_ERRAND_AGAIN_LATER: Final = timedelta(seconds=10)
+"""How often to look at an errand once it has taken long: a machine that boots takes minutes."""
 _CLAIM_GOOD_FOR: Final = timedelta(seconds=20)
 """How old a claim may be when the order goes out; somebody else may claim the next attempt."""
 
@@ -178,7 +181,9 @@ async def send(
         raise
     match step:
         case Wait():
-            return Going(message=step.message, again=_ERRAND_AGAIN)
+            is_young = tools.clock() < since + _ERRAND_LONG
+            again = _ERRAND_AGAIN if is_young else _ERRAND_AGAIN_LATER
+            return Going(message=step.message, again=again)
         case Succeed():
             return Done(message=step.message)
         case GiveUp():
