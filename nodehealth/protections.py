@@ -44,7 +44,7 @@ class Protection:
     namespace: str = ""
     """The only namespace whose objects are looked at; empty means all."""
     params: str = ""
-    """A ConfigMap in that namespace that demands know as `params`; without it all is refused."""
+    """A PodTemplate in that namespace that demands know as `params`; without it all is refused."""
     who: str = ""
     """The only user whose requests are looked at; empty means everybody's."""
     demands: tuple[Demand, ...]
@@ -81,9 +81,9 @@ _REPAIR_PODS: Final = (
         expression=_made(
             f"{_SPEC}.containers.size() == 1",
             f"(!has({_SPEC}.initContainers) || {_SPEC}.initContainers.size() == 0)",
-            f"{_ONLY}.image == params.data.{keys.REPAIR_IMAGE}",
+            f"{_ONLY}.image == params.template.spec.containers[0].image",
         ),
-        message="a repair Pod has one container, of the image that the ConfigMap "
+        message="a repair Pod has one container, of the image that the PodTemplate "
         f"{keys.REPAIR_NAMESPACE}/{keys.REPAIR_NAME} names",
     ),
     Demand(
@@ -219,7 +219,7 @@ def policy(protection: Protection) -> dict[str, Any]:
         expression = f'request.userInfo.username == "{protection.who}"'
         spec["matchConditions"] = [{"name": "who", "expression": expression}]
     if protection.params:
-        spec["paramKind"] = {"apiVersion": "v1", "kind": "ConfigMap"}
+        spec["paramKind"] = {"apiVersion": "v1", "kind": "PodTemplate"}
     return _object("ValidatingAdmissionPolicy", protection.name, spec)
 
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -12,7 +12,7 @@ from nodehealth.errand import CONTAINER, HOST_MOUNT, HOST_ROOT, command
 from nodehealth.kit.clocks import Clock
 from nodehealth.kube import errors
 from nodehealth.kube.client import Client
-from nodehealth.kube.objects import Node, Object, Resource
+from nodehealth.kube.objects import Node, Object, Resource, Struct
 from nodehealth.repair import NODE_REPAIRS, Intent, NodeRepair
 from remediator.decide import errands, repairpods
 from remediator.decide.errands import (
@@ -37,19 +37,37 @@ _DIGEST_LENGTH: Final = 32
 _GRACE_SECONDS: Final = 10
 
 
-class RepairImage(Object, frozen=True, kw_only=True):
-    """The ConfigMap that names the image of repair Pods; the admission policy reads it too."""
+class ImageOf(Struct, frozen=True, kw_only=True):
+    """The image of a container."""
 
-    data: Mapping[str, str] = {}
+    image: str = ""
 
 
-IMAGES: Final = Resource(
+class ContainersOf(Struct, frozen=True, kw_only=True):
+    """The containers of a Pod."""
+
+    containers: tuple[ImageOf, ...] = ()
+
+
+class TemplateOf(Struct, frozen=True, kw_only=True):
+    """What a Pod is made of."""
+
+    spec: ContainersOf = ContainersOf()
+
+
+class PodTemplate(Object, frozen=True, kw_only=True):
+    """What names the image of repair Pods; the admission policy reads it too."""
+
+    template: TemplateOf = TemplateOf()
+
+
+POD_TEMPLATES: Final = Resource(
     group="",
     version="v1",
-    plural="configmaps",
-    kind="ConfigMap",
+    plural="podtemplates",
+    kind="PodTemplate",
     namespaced=True,
-    type=RepairImage,
+    type=PodTemplate,
 )
 
 
@@ -261,8 +279,8 @@ async def _image(client: Client) -> str:
     Raises:
         nodehealth.kube.errors.GoneError: nothing says which.
     """
+    found = await client.get(POD_TEMPLATES, keys.REPAIR_NAME, namespace=keys.REPAIR_NAMESPACE)
+    for container in found.template.spec.containers:
+        return container.image
     where = f"{keys.REPAIR_NAMESPACE}/{keys.REPAIR_NAME}"
-    found = await client.get(IMAGES, keys.REPAIR_NAME, namespace=keys.REPAIR_NAMESPACE)
-    if not found.data.get(keys.REPAIR_IMAGE):
-        raise errors.GoneError(f"ConfigMap {where}: expected {keys.REPAIR_IMAGE}, got nothing")
-    return found.data[keys.REPAIR_IMAGE]
+    raise errors.GoneError(f"PodTemplate {where}: expected a container's image, got no container")

@@ -105,8 +105,14 @@ class Cluster:
         for protection in protections.PROTECTIONS:
             self._admin.create(policies.RESOURCE, protections.policy(protection))
             self._admin.create(policies.BINDINGS, protections.binding(protection))
-        image = {"data": {keys.REPAIR_IMAGE: REPAIR_IMAGE}, "metadata": {"name": keys.REPAIR_NAME}}
-        self._admin.create("configmaps", image, namespace=keys.REPAIR_NAMESPACE)
+        self._admin.create(
+            "podtemplates",
+            {
+                "metadata": {"name": keys.REPAIR_NAME},
+                "template": {"spec": {"containers": [{"name": "errand", "image": REPAIR_IMAGE}]}},
+            },
+            namespace=keys.REPAIR_NAMESPACE,
+        )
         for right in self._rights:
             self._admin.create(f"{right['kind'].lower()}s.{rights.GROUP}", right)
         for namespace in sorted({each.namespace for each in self._plan.workloads}):

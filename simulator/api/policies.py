@@ -2,7 +2,7 @@
 
 Only what is written out whole is carried out: no variables, no selectors of objects, and no
 deletions; a policy with one of them is refused, so that nobody relies on it. A namespace is
-selected by its name alone, and parameters are a ConfigMap that the binding names.
+selected by its name alone, and parameters are one object that the binding names.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,6 +12,7 @@ from typing import Final
 from nodehealth import cel
 from simulator.api import admitted, names, status, wire
 from simulator.api.calls import Call
+from simulator.api.kinds import Kind
 from simulator.api.status import Cause, StatusError
 from simulator.api.store import Change
 from simulator.api.strategy import Strategy
@@ -69,8 +70,8 @@ class _Policy:
     rules: tuple[JsonObject, ...]
     namespace: str
     """The only one whose objects are looked at; empty for all."""
-    params: tuple[str, str] | None
-    """Namespace and name of the ConfigMap that is the parameters."""
+    params: tuple[Kind, str, str] | None
+    """Kind, namespace and name of what is the parameters."""
     conditions: tuple[cel.Program, ...]
     checks: tuple[_Check, ...]
     fails_open: bool
@@ -122,7 +123,7 @@ class Policies:
     def _params(self, policy: _Policy, call: Call) -> JsonObject:
         if policy.params is None:
             return {}
-        found = self._world.find(self._world.kinds.named("configmaps"), *policy.params)
+        found = self._world.find(*policy.params)
         if found is None:
             said = "failed to configure binding: no params found for policy binding with `Deny` "
             raise _denial(policy, call, call.name, said + "parameterNotFoundAction", "Invalid")
@@ -135,7 +136,13 @@ class Policies:
             policy = self._world.find(self._world.kinds.named(RESOURCE), "", name)
             actions = wire.section(binding, "spec").get("validationActions", ())
             if policy is not None and "Deny" in actions:
-                yield _compiled(policy, binding)
+                yield _compiled(policy, binding, self._params_of(policy, binding))
+
+    def _params_of(self, policy: JsonObject, binding: JsonObject) -> tuple[Kind, str, str] | None:
+        wanted = wire.section(policy, "spec", "paramKind")
+        named = wire.section(binding, "spec", "paramRef")
+        kind = self._world.kinds.of(wanted.get("apiVersion", ""), wanted.get("kind", ""))
+        return None if kind is None else (kind, named.get("namespace", ""), named.get("name", ""))
 
 
 class PolicyStrategy(Strategy):
@@ -173,11 +180,11 @@ def _names(spec: JsonObject) -> Mapping[str, cel.Type]:
     return {**_NAMES, **known, "object": seen, "oldObject": seen}
 
 
-def _compiled(policy: JsonObject, binding: JsonObject) -> _Policy:
+def _compiled(
+    policy: JsonObject, binding: JsonObject, params: tuple[Kind, str, str] | None
+) -> _Policy:
     spec = policy["spec"]
     names_, selector = _names(spec), ("matchConstraints", "namespaceSelector", "matchLabels")
-    reference = wire.section(binding, "spec", "paramRef")
-    params = (reference.get("namespace", ""), reference["name"]) if reference else None
     return _Policy(
         name=policy["metadata"]["name"],
         binding=wire.text(binding, "metadata", "name"),

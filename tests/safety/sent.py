@@ -37,6 +37,11 @@ def rules(*ladder: str) -> RuleSet:
     return compiling.rule_set([compiling.rule(document, remedy)], [str(ladder)])
 
 
+def beside(others: RuleSet, *ladder: str) -> RuleSet:
+    """Return other rules with this one added to them."""
+    return compiling.rule_set((*others.rules, *rules(*ladder).rules), [str(ladder)])
+
+
 def case(
     *ladder: str, faults: list[dict[str, object]], plugins: bool = True, stubborn: bool = False
 ) -> Case:
@@ -71,3 +76,8 @@ def stuck(node: str, at: str = "2s", **more: object) -> dict[str, object]:
 def trouble(node: str, program: str, does: str) -> dict[str, object]:
     """Have a program come to nothing on a node."""
     return {"errand-trouble": {"at": "1s", "node": node, "program": program, "does": does}}
+
+
+def never_boots(node: str) -> dict[str, object]:
+    """Have a machine stay down once it goes down."""
+    return {"never-boots": {"at": "1s", "node": node}}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -225,13 +226,12 @@ def play(
 ) -> Ending:
     """Play the story to its end in virtual time; the first replica is the one that crashes."""
     mistakes, told = Mistakes(), case or Case()
+    begun = partial(told.plan, seed) if told.plan else partial(plan, seed, sick, dead=dead)
 
     async def story() -> Ending:
         late = ExitStack()
-        clock = virtualtime.clock()
-        limits = Limits(cluster=limit, pools={"w": limit})
-        made = told.plan(seed) if told.plan is not None else plan(seed, sick, dead=dead)
-        async with Cluster(made, clock=clock, limits=limits) as cluster:
+        clock, limits = virtualtime.clock(), Limits(cluster=limit, pools={"w": limit})
+        async with Cluster(begun(), clock=clock, limits=limits) as cluster:
             pace = Pace()
             cluster.api.on_commit(pace.saw)
             late.enter_context(cluster.api.faults.late(LateWatch(lag=lag)))
