@@ -52,7 +52,7 @@ def refusals(
 
 
 @functools.cache
-def compiled(expression: str) -> Any:
+def compiled(expression: str) -> Any:  # noqa: ANN401 - the package has no types
     return ENV.compile(expression)
 
 
@@ -231,10 +231,9 @@ def test_nobody_else_makes_repair_pods() -> None:
         changed("volumes", to=[{"name": "host", "hostPath": {"path": "/etc"}}]),
         changed(*ONLY, "volumeMounts", to=[{"name": "host", "mountPath": "/venv"}]),
     ],
-    ids=lambda made: str(sum(map(ord, str(made)))),
 )
 def test_a_repair_pod_with_one_thing_different_is_refused(made: dict[str, Any]) -> None:
-    assert len(refusals(PODS, REMEDIATOR, object=made)) == 1
+    assert refusals(PODS, REMEDIATOR, object=made) != []
 
 
 def test_no_pod_is_let_in_whose_image_nothing_names() -> None:

@@ -161,7 +161,10 @@ def test_the_digest_changes_with_a_rule(tmp_path: Path) -> None:
         (
             "replace]",
             "repalce]",
-            "rule.yaml:11: spec.ladder[1]: no action named 'repalce'; known are drain, reboot, replace, reset-gpu, restart-service",
+            (
+                "rule.yaml:11: spec.ladder[1]: no action named 'repalce'; known are drain, reboot, "
+                "replace, reset-gpu, restart-service"
+            ),
         ),
         (
             "deadline: 5m",
