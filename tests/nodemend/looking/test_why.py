@@ -216,7 +216,7 @@ HURT = rule(question("code == 95", signal="gpu.xid"), name="hurt")
 BEFORE = repair("n7", created=at(-7200))
 FAILED_BEFORE = structs.replace(
     BEFORE,
-    spec=structs.replace(BEFORE.spec, parts=(Part(kind=PartKind.GPU, id="GPU-1"),)),
+    spec=structs.replace(BEFORE.spec, parts=("GPU-1",)),
     status=NodeRepairStatus(
         phase=Phase.RECOVERED,
         disruption_epoch=1,
