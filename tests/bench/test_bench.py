@@ -12,6 +12,7 @@ from bench.benchmarks.emulator import Emulator
 from bench.benchmarks.judge import Judge
 from bench.benchmarks.report import Report
 from bench.benchmarks.thread import Thread
+from bench.benchmarks.xid import Xid
 from bench.exercise import Plan
 from bench.tracks import Commit
 
@@ -22,6 +23,7 @@ TINY: Final[Mapping[str, Benchmark]] = {
     "judge": Judge(rules=(1,), seconds=0.0001),
     "report": Report(rounds=1, changes=1),
     "thread": Thread(sizes=(4,), samples=2, pace=20, idle=0.1),
+    "xid": Xid(rounds=1, xids=1),
 }
 
 
