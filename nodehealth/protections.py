@@ -11,8 +11,9 @@ from typing import Any, Final
 import yaml
 
 from nodehealth import keys
+from nodehealth.errand import BOOT_ID, ENTRY, HOST_MOUNT, HOST_ROOT, Program
 from nodehealth.health import NODE_HEALTHS
-from nodehealth.kube.objects import Resource
+from nodehealth.kube.objects import PODS, Resource
 from nodehealth.ledger import REPAIR_LEDGERS
 
 API_VERSION: Final = "admissionregistration.k8s.io/v1"
@@ -37,11 +38,104 @@ class Protection:
     resource: Resource[Any]
     parts: tuple[str, ...]
     """The object itself is the empty string; else a subresource."""
+    also: tuple[str, ...] = ()
+    """Other resources of the same group."""
     operations: tuple[str, ...]
+    namespace: str = ""
+    """The only namespace whose objects are looked at; empty means all."""
+    params: str = ""
+    """A PodTemplate in that namespace that demands know as `params`; without it all is refused."""
     who: str = ""
     """The only user whose requests are looked at; empty means everybody's."""
     demands: tuple[Demand, ...]
 
+
+_REMEDIATOR: Final = f'request.userInfo.username == "{keys.REMEDIATOR_USER}"'
+_SPEC: Final = "object.spec"
+_ONLY: Final = f"{_SPEC}.containers[0]"
+_AFFINITY: Final = f"{_SPEC}.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution"
+_TERM: Final = f"{_AFFINITY}.nodeSelectorTerms[0]"
+_NO_HOOKS: Final = ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe")
+_LONGEST_ERRAND: Final = 3600
+
+
+def _made(*terms: str) -> str:
+    """Say what must be true of a Pod when it is made; nothing of it may be changed later."""
+    return f'request.operation != "CREATE" || ({" && ".join(terms)})'
+
+
+def _listed(words: tuple[str, ...]) -> str:
+    return ", ".join(f'"{each}"' for each in words)
+
+
+_REPAIR_PODS: Final = (
+    Demand(
+        expression=_made(_REMEDIATOR),
+        message="only the remediator makes repair Pods",
+    ),
+    Demand(
+        expression=f'request.operation == "CREATE" || {_SPEC} == oldObject.spec',
+        message="nothing of a repair Pod is ever changed",
+    ),
+    Demand(
+        expression=_made(
+            f"{_SPEC}.containers.size() == 1",
+            f"(!has({_SPEC}.initContainers) || {_SPEC}.initContainers.size() == 0)",
+            f"{_ONLY}.image == params.template.spec.containers[0].image",
+        ),
+        message="a repair Pod has one container, of the image that the PodTemplate "
+        f"{keys.REPAIR_NAMESPACE}/{keys.REPAIR_NAME} names",
+    ),
+    Demand(
+        expression=_made(
+            f"{_ONLY}.command.size() >= {len(ENTRY) + 3}",
+            *(f'{_ONLY}.command[{n}] == "{word}"' for n, word in enumerate(ENTRY)),
+            f"{_ONLY}.command[{len(ENTRY)}] in [{_listed(tuple(Program))}]",
+            f'{_ONLY}.command[{len(ENTRY) + 1}] == "{BOOT_ID}"',
+            f'{_ONLY}.command[{len(ENTRY) + 2}] != ""',
+            f"!has({_ONLY}.args)",
+        ),
+        message=f"a repair Pod runs `{' '.join(ENTRY)}` with one of its programs, for one boot",
+    ),
+    Demand(
+        expression=_made(
+            f"(!has({_ONLY}.env) || "
+            f'{_ONLY}.env.all(e, e.name == "{HOST_ROOT}" && e.value == "{HOST_MOUNT}"))',
+            *(f"!has({_ONLY}.{each})" for each in ("envFrom", "workingDir", *_NO_HOOKS)),
+        ),
+        message="a repair Pod runs nothing beside its program, and tells it nothing else",
+    ),
+    Demand(
+        expression=_made(
+            f"!has({_SPEC}.nodeName)",
+            f'{_SPEC}.schedulerName == "{keys.REPAIR_SCHEDULER}"',
+            f"{_AFFINITY}.nodeSelectorTerms.size() == 1",
+            f"!has({_TERM}.matchExpressions)",
+            f"{_TERM}.matchFields.size() == 1",
+            f'{_TERM}.matchFields[0].key == "metadata.name"',
+            f'{_TERM}.matchFields[0].operator == "In"',
+            f"{_TERM}.matchFields[0].values.size() == 1",
+        ),
+        message="a repair Pod is for one node, and no scheduler sends it there",
+    ),
+    Demand(
+        expression=_made(
+            f'{_SPEC}.restartPolicy == "Never"',
+            f"{_SPEC}.activeDeadlineSeconds <= {_LONGEST_ERRAND}",
+        ),
+        message="a repair Pod runs once, and not for ever",
+    ),
+    Demand(
+        expression=_made(
+            f"{_SPEC}.automountServiceAccountToken == false",
+            f"(!has({_SPEC}.volumes) || "
+            f'{_SPEC}.volumes.all(v, has(v.hostPath) && v.hostPath.path == "/"))',
+            f"(!has({_ONLY}.volumeMounts) || "
+            f'{_ONLY}.volumeMounts.all(m, m.mountPath == "{HOST_MOUNT}"))',
+        ),
+        message="a repair Pod has no token and no volume but its node's root directory",
+    ),
+)
 
 PROTECTIONS: Final = (
     Protection(
@@ -78,24 +172,44 @@ PROTECTIONS: Final = (
             ),
         ),
     ),
+    Protection(
+        name=f"repair-pods-by-the-remediator.{keys.GROUP}",
+        resource=PODS,
+        parts=("",),
+        operations=("CREATE", "UPDATE"),
+        namespace=keys.REPAIR_NAMESPACE,
+        params=keys.REPAIR_NAME,
+        demands=_REPAIR_PODS,
+    ),
+    Protection(
+        name=f"repair-pods-left-alone.{keys.GROUP}",
+        resource=PODS,
+        parts=(
+            "binding",
+            "exec",
+            "attach",
+            "portforward",
+            "proxy",
+            "ephemeralcontainers",
+        ),
+        also=("bindings",),
+        operations=("CREATE", "UPDATE", "CONNECT"),
+        namespace=keys.REPAIR_NAMESPACE,
+        demands=(
+            Demand(
+                expression=f'{_REMEDIATOR} && request.operation == "CREATE"',
+                message="only the remediator sends repair Pods to nodes, and nobody enters one",
+            ),
+        ),
+    ),
 )
 
 
 def policy(protection: Protection) -> dict[str, Any]:
     """Return the ValidatingAdmissionPolicy of a protection."""
-    plural = protection.resource.plural
     spec: dict[str, Any] = {
         "failurePolicy": "Fail",
-        "matchConstraints": {
-            "resourceRules": [
-                {
-                    "apiGroups": [protection.resource.group],
-                    "apiVersions": ["*"],
-                    "operations": list(protection.operations),
-                    "resources": [f"{plural}/{part}".rstrip("/") for part in protection.parts],
-                }
-            ]
-        },
+        "matchConstraints": _constraints(protection),
         "validations": [
             {"expression": each.expression, "message": each.message, "reason": "Forbidden"}
             for each in protection.demands
@@ -104,13 +218,42 @@ def policy(protection: Protection) -> dict[str, Any]:
     if protection.who:
         expression = f'request.userInfo.username == "{protection.who}"'
         spec["matchConditions"] = [{"name": "who", "expression": expression}]
+    if protection.params:
+        spec["paramKind"] = {"apiVersion": "v1", "kind": "PodTemplate"}
     return _object("ValidatingAdmissionPolicy", protection.name, spec)
 
 
 def binding(protection: Protection) -> dict[str, Any]:
     """Return what puts the policy of a protection into force."""
-    spec = {"policyName": protection.name, "validationActions": ["Deny"]}
+    spec: dict[str, Any] = {"policyName": protection.name, "validationActions": ["Deny"]}
+    if protection.params:
+        spec["paramRef"] = {
+            "name": protection.params,
+            "namespace": protection.namespace,
+            "parameterNotFoundAction": "Deny",
+        }
     return _object("ValidatingAdmissionPolicyBinding", protection.name, spec)
+
+
+def _constraints(protection: Protection) -> dict[str, Any]:
+    """Return which requests are looked at: a namespace is known by the label that all have.
+
+    A condition in CEL would not do: where `params` are missing, everything is refused before any
+    condition is asked.
+    """
+    plural = protection.resource.plural
+    parts = [f"{plural}/{part}".rstrip("/") for part in protection.parts]
+    rule = {
+        "apiGroups": [protection.resource.group],
+        "apiVersions": ["*"],
+        "operations": list(protection.operations),
+        "resources": [*parts, *protection.also],
+    }
+    constraints: dict[str, Any] = {"resourceRules": [rule]}
+    if protection.namespace:
+        labels = {keys.NAMESPACE_LABEL: protection.namespace}
+        constraints["namespaceSelector"] = {"matchLabels": labels}
+    return constraints
 
 
 def _object(kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:

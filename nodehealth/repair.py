@@ -71,6 +71,8 @@ class Target(Struct, frozen=True, kw_only=True):
     gpus: Annotated[int, Meta(ge=0)] = 0
     team: Annotated[str, Meta(max_length=63)] = ""
     """Whose node it is, as the policy's label says."""
+    host: Name = ""
+    """What the firmware of the machine calls it; nothing where another node says the same."""
 
 
 class PartKind(StrEnum):
@@ -85,7 +87,7 @@ class Part(Struct, frozen=True, kw_only=True):
 
     kind: PartKind
     id: Name
-    """The UUID of the GPU, or the one that the host's firmware has for it."""
+    """The UUID of the GPU, or what the firmware of the host calls it."""
 
 
 class Failure(Struct, frozen=True, kw_only=True):
@@ -119,8 +121,8 @@ class NodeRepairSpec(Struct, frozen=True, kw_only=True):
     """How long the fault's signals must be known and good before the node takes work again."""
     evidence: Annotated[tuple[Text, ...], Meta(max_length=16)] = ()
     """The facts that confirmed the fault, as sentences."""
-    parts: Annotated[tuple[Part, ...], Meta(max_length=32)] = ()
-    """What is blamed: the GPUs that the evidence names, and the host."""
+    parts: Annotated[tuple[Name, ...], Meta(max_length=64)] = ()
+    """What failed, as its signals name it: the UUIDs of GPUs, for one."""
     condemned: Condemned | None = None
     """Why the ladder is not tried: the node takes no work, and a person is called."""
 
@@ -133,6 +135,10 @@ class Intent(Struct, frozen=True, kw_only=True):
     """The idempotency key handed to whoever does the deed; another one for each attempt."""
     issued_at: datetime
     attempt: Annotated[int, Meta(ge=1)] = 1
+    pod: Name = ""
+    """The UID of the repair Pod that may be bound to the node for it, if a Pod does the deed."""
+    boot_id: Name = ""
+    """The boot for which the Pod was made."""
 
 
 class Closing(Struct, frozen=True, kw_only=True):

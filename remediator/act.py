@@ -12,11 +12,20 @@ from nodehealth.kit.clocks import Clock
 from nodehealth.kube import errors
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import NODES, Node
-from nodehealth.repair import NODE_REPAIRS, Closing, Fencing, NodeRepair, NodeRepairStatus, Phase
+from nodehealth.repair import (
+    NODE_REPAIRS,
+    Closing,
+    Fencing,
+    Intent,
+    NodeRepair,
+    NodeRepairStatus,
+    Phase,
+)
+from remediator import errands as sending
 from remediator import fencing
 from remediator.actions import Action, Done, Failed, Going, Stranded, SupersededError, Tools
 from remediator.admission import Admission
-from remediator.decide import ladder, limits, marks, plan, rungs
+from remediator.decide import errands, ladder, limits, marks, plan, rungs
 from remediator.decide.ladder import Held
 from remediator.decide.limits import Refused, Why
 from remediator.decide.moves import (
@@ -255,7 +264,7 @@ class Act:
         started = structs.replace(
             base, rung=rung, rung_since=self.clock(), empty_passes=0, intent=None
         )
-        await record.enter(action.phase, "", message, base=started)
+        await record.enter(action.phase, "", message, base=started, logged=True)
 
     async def _climb(self, scene: Scene) -> Again:
         record, status = scene.record, scene.record.repair.status
@@ -290,7 +299,14 @@ class Act:
 
     async def _inquire(self, scene: Scene) -> Again:
         """Go on by ourselves when the owner was only late; a person was called already."""
-        provider, target = scene.around.provider, scene.view.repair.spec.target
+        repair = scene.view.repair
+        intent = errands.claimed(repair)
+        if intent is not None and await self._settled(scene, intent):
+            await scene.record.note(structs.replace(repair.status, intent=None))
+            return _AT_ONCE
+        if scene.view.node is not None:
+            return _INQUIRE_AGAIN
+        provider, target = scene.around.provider, repair.spec.target
         try:
             state = await provider.state(target, self.client) if provider is not None else None
         except ProviderError as unclear:
@@ -300,6 +316,10 @@ class Act:
             return _INQUIRE_AGAIN
         await self._settle(Mended(message="the machine was replaced after all"), scene)
         return _AT_ONCE
+
+    async def _settled(self, scene: Scene, intent: Intent) -> bool:
+        repair, node = scene.view.repair, scene.view.node
+        return await sending.is_settled(self.client, repair, intent, node, self.clock())
 
     def _rest_left(self, repair: NodeRepair) -> timedelta:
         """Return how long the action of the present rung still wants to be left alone."""
@@ -327,6 +347,7 @@ class Act:
             node=scene.view.node,
             provider=scene.around.provider,
             manners=scene.around.policy.drain,
+            gpu_clients=scene.around.policy.gpu_clients,
             pacing=self.pacing,
             guard=guard,
             record=scene.record.note,

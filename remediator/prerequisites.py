@@ -67,6 +67,7 @@ class PolicySpec(Struct, frozen=True, kw_only=True):
     """What decides whether a policy protects what it should."""
 
     failure_policy: str = ""
+    param_kind: Mapping[str, object] | None = None
     match_constraints: MatchConstraints = MatchConstraints()
     match_conditions: tuple[Expression, ...] = ()
     validations: tuple[Expression, ...] = ()
@@ -82,6 +83,7 @@ class BindingSpec(Struct, frozen=True, kw_only=True):
     """Which policy holds, and what becomes of those who break it."""
 
     policy_name: str = ""
+    param_ref: Mapping[str, object] | None = None
     validation_actions: tuple[str, ...] = ()
     match_resources: Mapping[str, object] | None = None
 

@@ -7,6 +7,7 @@ from nodehealth.kube import errors
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import NODES, Node
 from nodehealth.repair import NODE_REPAIRS
+from remediator import errands
 from remediator.admission import Admission
 from remediator.decide import ladder, marks, plan
 
@@ -37,6 +38,11 @@ class Reap:
         epochs = marks.held_epochs(node, ledger, name)
         if name in ledger.status.slots and (node is None or not ladder.is_ready(node)):
             logger.warning("%s holds a slot without a repair, and keeps it until it is back", name)
+            return
+        if epochs and not await errands.clear(self.client, name):
+            logger.warning(
+                "%s is held by no repair; waits for what was sent to it to be gone", name
+            )
             return
         if epochs:
             logger.warning("%s is held by no repair; gives it back (%s)", name, sorted(epochs))

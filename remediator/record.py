@@ -23,14 +23,23 @@ _MESSAGE_LENGTH: Final = 1024
 
 
 def entered(
-    status: NodeRepairStatus, phase: Phase, reason: str, message: str, now: datetime
+    status: NodeRepairStatus,
+    phase: Phase,
+    reason: str,
+    message: str,
+    now: datetime,
+    *,
+    logged: bool = False,
 ) -> NodeRepairStatus:
-    """Return the status with a phase, its reason and its message, noted in timeline and log."""
+    """Return the status with a phase, its reason and its message, noted in timeline and log.
+
+    What is said anew within a phase is only noted in the log where that is asked for.
+    """
     text = message[:_MESSAGE_LENGTH]
     timeline, log = status.timeline, status.log
     if phase is not status.phase or not timeline:
         timeline = (*timeline, PhaseTime(phase=phase, at=now))[-_TIMELINE_LENGTH:]
-    if (phase, reason) != (status.phase, status.reason) or not log:
+    if logged or (phase, reason) != (status.phase, status.reason) or not log:
         line = f"{phase}{f' ({reason})' if reason else ''}: {message}"[:_MESSAGE_LENGTH]
         log = (*log, Decision(at=now, text=line))[-LOG_LENGTH:]
     return structs.replace(
@@ -74,11 +83,17 @@ class Record:
         return self.repair
 
     async def enter(
-        self, phase: Phase, reason: str, message: str, *, base: NodeRepairStatus | None = None
+        self,
+        phase: Phase,
+        reason: str,
+        message: str,
+        *,
+        base: NodeRepairStatus | None = None,
+        logged: bool = False,
     ) -> None:
         """Write a phase, its reason and its message, over the present status or a changed one."""
-        before = self.repair.status
-        await self.note(entered(base or before, phase, reason, message, self._clock()))
+        before, now = self.repair.status, self._clock()
+        await self.note(entered(base or before, phase, reason, message, now, logged=logged))
         after = self.repair.status
         if (before.phase, before.reason) != (after.phase, after.reason):
             await self._tell(self.repair)

@@ -144,6 +144,7 @@ class Agents:
             boot_id=hardware.boot_id,
             refresh=self._timings.refresh,
             booted_at=self._now(),
+            gpus=hardware.pool.gpus,
         )
         status = reports.first(boot, self._ailments.symptoms(pod.node))
         return Agent(pod=pod, hardware=hardware, node_uid=node_uid, status=status)

@@ -17,6 +17,11 @@ RUNS_FOR: Final = "simulator.nodemend.dev/runs-for"
 """A pod's annotation: after how many seconds its containers end by themselves, with success."""
 
 
+HOLDS_GPUS: Final = "simulator.nodemend.dev/holds-gpus"
+"""A pod's annotation: it has all GPUs of its node open, although it asked for none."""
+DEFAULT_SCHEDULER: Final = "default-scheduler"
+
+
 class _Resources(Struct, frozen=True, kw_only=True):
     requests: Mapping[str, str] = {}
 
@@ -30,6 +35,7 @@ class _PodSpec(Struct, frozen=True, kw_only=True):
     node_selector: Mapping[str, str] = {}
     tolerations: tuple[Toleration, ...] = ()
     containers: tuple[_Container, ...] = ()
+    scheduler_name: str = DEFAULT_SCHEDULER
 
 
 class _Pod(Object, frozen=True, kw_only=True):
@@ -55,6 +61,8 @@ class PodFacts:
     gpus: int
     stops_after: float
     runs_for: float
+    holds_gpus: bool = False
+    scheduler: str = DEFAULT_SCHEDULER
 
     @property
     def leaving(self) -> bool:
@@ -187,6 +195,8 @@ def _pod(entry: Entry) -> PodFacts:
         ),
         stops_after=float(annotations.get(STOPS_AFTER, _STOPS_AFTER)),
         runs_for=float(annotations.get(RUNS_FOR, 0.0)),
+        holds_gpus=HOLDS_GPUS in annotations,
+        scheduler=pod.spec.scheduler_name,
     )
 
 

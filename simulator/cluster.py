@@ -33,6 +33,7 @@ from simulator.api.wire import JsonObject
 from simulator.census import Census
 from simulator.containers import Containers
 from simulator.crew import Spawn, crew
+from simulator.errands import Errands
 from simulator.founding import Founding
 from simulator.hooks import Hooks, NoHooks
 from simulator.kubelets import Kubelets
@@ -49,6 +50,7 @@ REMEDIATOR: Final = User(
     name=keys.REMEDIATOR_USER,
     groups=("system:serviceaccounts", "system:authenticated"),
 )
+REPAIR_IMAGE: Final = "registry.example/nodemend:sim"
 _CRDS: Final = "customresourcedefinitions.apiextensions.k8s.io"
 
 
@@ -103,6 +105,14 @@ class Cluster:
         for protection in protections.PROTECTIONS:
             self._admin.create(policies.RESOURCE, protections.policy(protection))
             self._admin.create(policies.BINDINGS, protections.binding(protection))
+        self._admin.create(
+            "podtemplates",
+            {
+                "metadata": {"name": keys.REPAIR_NAME},
+                "template": {"spec": {"containers": [{"name": "errand", "image": REPAIR_IMAGE}]}},
+            },
+            namespace=keys.REPAIR_NAMESPACE,
+        )
         for right in self._rights:
             self._admin.create(f"{right['kind'].lower()}s.{rights.GROUP}", right)
         for namespace in sorted({each.namespace for each in self._plan.workloads}):
@@ -210,6 +220,15 @@ class Cluster:
         Lifecycle(store, self.census, self._agenda, timings)
         Scheduler(store, self.census, self._agenda, timings)
         Containers(store, self.census, self._agenda, kubelets, timings)
+        Errands(
+            records_=store,
+            census=self.census,
+            agenda=self._agenda,
+            ailments=self.ailments,
+            kubelets=kubelets,
+            timings=timings,
+            reboot=machine_set.reboot,
+        )
 
     def _befall(self, injection: Injection) -> None:
         for node in self._drawn(injection):

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from nodehealth import keys
 from simulator import records
 from simulator.agenda import Agenda, Dirty
 from simulator.api import wire
@@ -53,6 +54,8 @@ class Containers:
         pod = self._census.pods.get(key)
         if pod is None or not self._kubelets.alive(pod.node):
             return
+        if is_errand(pod) and not pod.leaving:
+            return
         if pod.grace is not None:
             pause = timedelta(seconds=min(pod.grace, pod.stops_after))
             self._agenda.after(pause, lambda: self._end(pod))
@@ -91,6 +94,11 @@ class Containers:
 
     def _change(self, pod: PodFacts, change: records.Change) -> None:
         self._records.change(records.PODS, pod.name, change, namespace=pod.namespace, uid=pod.uid)
+
+
+def is_errand(pod: PodFacts) -> bool:
+    """Tell whether a pod is a repair Pod, whose program is more to us than that it runs."""
+    return pod.namespace == keys.REPAIR_NAMESPACE
 
 
 def run(pod: JsonObject, since: str) -> None:

@@ -17,6 +17,17 @@ class Survives(StrEnum):
     """The fault does not lie in the machine: its successor has it too."""
 
 
+class Trouble(StrEnum):
+    """How a program that is sent to a sick machine comes to nothing."""
+
+    REFUSE = "refuse"
+    FAIL = "fail"
+    HANG = "hang"
+    """It never ends by itself."""
+    NO_IMAGE = "no-image"
+    """It is never started, for its image cannot be had."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """A level that a sick machine shows instead of the healthy one."""
@@ -48,6 +59,10 @@ class Symptoms:
     """The machine is off, although nobody switched it off."""
     never_replaced: bool = False
     """Once it is deleted, no successor comes up."""
+    never_boots: bool = False
+    """Once it goes down to boot anew, it stays down."""
+    troubles: tuple[tuple[str, Trouble], ...] = ()
+    """What becomes of programs sent to it, by their names; the empty name is all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +70,8 @@ class Fault(abc.ABC):
     """One way for a machine to be sick; its fields are what may be said about it."""
 
     survives: Survives = Survives.NOTHING
+    mended_by: tuple[str, ...] = ()
+    """The programs that mend it when they are sent to the node, such as `reset-gpu`."""
 
     @abc.abstractmethod
     def symptoms(self) -> Symptoms:
@@ -72,4 +89,6 @@ def merged(many: Iterable[Symptoms]) -> Symptoms:
         agent_silent=any(one.agent_silent for one in all_of_them),
         powerless=any(one.powerless for one in all_of_them),
         never_replaced=any(one.never_replaced for one in all_of_them),
+        never_boots=any(one.never_boots for one in all_of_them),
+        troubles=tuple(each for one in all_of_them for each in one.troubles),
     )

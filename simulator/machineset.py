@@ -95,6 +95,14 @@ class MachineSet:
             booted_at=self._now(),
         )
 
+    def reboot(self, name: str) -> None:
+        """Bring a machine down from within, and up again after a while."""
+        machine = self._records.get(records.MACHINES, name)
+        if machine is not None and wire.text(machine, "status", "phase") == Phase.RUNNING:
+            uid = machine["metadata"]["uid"]
+            self._power_off(name, uid, Phase.OFF)
+            self._switch(name, uid, self._timings.reboot)
+
     def _saw(self, change: Change) -> None:
         if change.resource == records.MACHINES:
             self._names.mark(change.new.key)
@@ -197,6 +205,8 @@ class MachineSet:
         machine = self._records.get(records.MACHINES, name) or {}
         wanted_off = wire.text(machine, "spec", "power") == Power.OFF
         if not wanted_off and self._stands(name, uid, Phase.OFF):
+            if self._ailments.symptoms(name).never_boots:
+                return
             self._ailments.rebooted(name)
             self._power_on(name, uid)
         elif wanted_off and self._stands(name, uid, Phase.RUNNING):

@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from nodehealth import keys
 from nodehealth.fence import Hold
 from simulator.promises import Broken, Violation
+from simulator.sent import SentWatch
 from simulator.witnessed import (
     Asked,
     LedgerChanged,
@@ -87,6 +89,7 @@ class Observer:
         self._deleted: set[str] = set()
         """The UIDs of the machines that we deleted."""
         self._epoch = 0
+        self._sent = SentWatch(tell=self._break)
 
     def see(self, seen: Seen) -> None:
         """Take in one fact, in the order in which they happened."""
@@ -125,6 +128,7 @@ class Observer:
         self._nodes[seen.name] = node
         self._note_cordon(before, node)
         self._note_service(before, node)
+        self._sent.see_node(node, seen.at)
         if node.hold is Hold.DISRUPTED:
             self._begin(seen.name, seen.at)
         elif self._is_back(node):
@@ -164,6 +168,8 @@ class Observer:
         return not node.marked and usable and (node.ready or node.hold is Hold.RELEASED)
 
     def _see_pod(self, seen: PodBound) -> None:
+        if seen.node and seen.sent is not None:
+            self._sent.see_pod(seen, seen.sent)
         if seen.node:
             self._pods[seen.key] = seen.node
             return
@@ -175,6 +181,7 @@ class Observer:
             self._last_pod = seen.key
 
     def _see_machine(self, seen: MachineChanged) -> None:
+        self._sent.see_machine(seen)
         if seen.uid:
             machine = _Machine(seen.uid, seen.reboot, seen.off, seen.switched_off)
             self._machines[seen.name] = machine
@@ -184,6 +191,7 @@ class Observer:
             message = f"from {self._epoch} to {seen.epoch}"
             self._break(Broken.EPOCH_FELL, seen.at, (), message)
         self._epoch = max(self._epoch, seen.epoch)
+        self._sent.slots = dict(seen.slots)
 
     def _see_request(self, seen: Asked) -> None:
         if not seen.ours:
@@ -193,6 +201,8 @@ class Observer:
         match seen.resource, seen.subresource, seen.verb:
             case "pods", "eviction", "create":
                 self._evicted(seen)
+            case "pods", "", "delete" if seen.namespace == keys.REPAIR_NAMESPACE:
+                return
             case "pods", "", "delete" | "deletecollection":
                 node = self._pods.get(f"{seen.namespace}/{seen.name}", "")
                 self._break(Broken.DELETED_POD, seen.at, (node,), f"pod {_name(seen)}")

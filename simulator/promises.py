@@ -17,6 +17,10 @@ class Broken(StrEnum):
     LET_GO_ON = "a pod was let go of as out of service while its machine was on"
     UNCORDONED_FOREIGN = "a Node was uncordoned that somebody else had cordoned"
     EPOCH_FELL = "the ledger's epoch fell"
+    SENT_TWICE = "a second Pod was started for one step of a repair"
+    SENT_UNHELD = "a program was sent to a node for which its repair holds no slot"
+    BOOTED_TWICE = "a machine was booted anew twice by one program"
+    LEFT_MOVED_OFF = "those who hold GPUs are kept off a node that no repair holds"
     UNTESTED = "a Node was written without a test of what it was"
 
 

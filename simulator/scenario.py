@@ -85,6 +85,10 @@ class Workload:
     runs_for: timedelta = timedelta(0)
     """After how long the pods of a Job end by themselves; never if zero."""
     budget: Budget | None = None
+    holds_gpus: bool = False
+    """Whether the pods have all GPUs of their nodes open, as device plugins and exporters do."""
+    gives_way: bool = False
+    """Whether a DaemonSet leaves Nodes whose label says that those who hold GPUs are paused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from simulator import lifecycle, records
 from simulator.agenda import Agenda, Dirty
 from simulator.api import wire
 from simulator.api.wire import JsonObject
-from simulator.census import Census, NodeFacts, PodFacts
+from simulator.census import DEFAULT_SCHEDULER, Census, NodeFacts, PodFacts
 from simulator.records import Records
 from simulator.timings import Timings
 
@@ -79,6 +79,8 @@ class Scheduler:
             self._saw_pod(None, pod)
 
     def _saw_pod(self, old: PodFacts | None, new: PodFacts | None) -> None:
+        if new is not None and new.scheduler != DEFAULT_SCHEDULER:
+            return  # somebody else places it
         if new is not None and not new.node and new.active:
             if old is None:
                 self._waiting[new.key] = None

@@ -34,6 +34,8 @@ class Timings:
     """From a machine's deletion to its being gone."""
     provision: timedelta = 30 * _SECOND
     """From a machine's being ordered to its kubelet's start."""
+    errand: timedelta = 2 * _SECOND
+    """From the start of a program that was sent to a node to what it does there."""
     reboot: timedelta = 90 * _SECOND
     """From a reboot's start to the kubelet's start."""
     power: timedelta = 5 * _SECOND

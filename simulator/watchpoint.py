@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from nodehealth import keys
-from nodehealth.kube.objects import Node
+from nodehealth.kube.objects import Node, Pod
 from nodehealth.ledger import RepairLedger
 from simulator import records
 from simulator.api.audit import AuditEntry
@@ -21,11 +21,13 @@ from simulator.witnessed import (
     NodeSeen,
     PodBound,
     Seen,
+    Sent,
 )
 
 _JSON_PATCH: Final = "application/json-patch+json"
 _CHANGES: Final = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 _nodes = msgspec.json.Decoder(Node)
+_pods = msgspec.json.Decoder(Pod)
 _ledgers = msgspec.json.Decoder(RepairLedger)
 _machines = msgspec.json.Decoder(Machine)
 
@@ -64,7 +66,8 @@ def _fact(change: Change) -> Seen | None:
             return NodeChanged(at=change.at, name=name, node=node)
         case records.PODS:
             node_name = "" if entry is None else entry.fields["spec.nodeName"]
-            return PodBound(at=change.at, key=change.new.key, node=node_name)
+            sent = None if entry is None else _sent(entry)
+            return PodBound(at=change.at, key=change.new.key, node=node_name, sent=sent)
         case records.MACHINES:
             if entry is None:
                 return MachineChanged(at=change.at, name=name)
@@ -76,11 +79,26 @@ def _fact(change: Change) -> Seen | None:
                 reboot=machine.metadata.annotations.get(REBOOT_ANNOTATION, ""),
                 off=machine.status.power is Power.OFF,
                 switched_off=machine.spec.power is Power.OFF,
+                boot_id=machine.status.boot_id,
             )
         case records.LEDGERS if entry is not None:
-            epoch = _ledgers.decode(entry.body).status.epoch
-            return LedgerChanged(at=change.at, epoch=epoch)
+            status = _ledgers.decode(entry.body).status
+            slots = {name: slot.repair for name, slot in status.slots.items()}
+            return LedgerChanged(at=change.at, epoch=status.epoch, slots=slots)
     return None
+
+
+def _sent(entry: Entry) -> Sent | None:
+    if entry.fields["metadata.namespace"] != keys.REPAIR_NAMESPACE:
+        return None
+    pod = _pods.decode(entry.body)
+    owners = pod.metadata.owner_references
+    return Sent(
+        uid=pod.metadata.uid,
+        program=pod.metadata.name.rpartition("-")[0],
+        repair=next((each.name for each in owners), ""),
+        runs=pod.status.phase == "Running",
+    )
 
 
 def _node(entry: Entry) -> NodeSeen:
@@ -97,7 +115,13 @@ def _node(entry: Entry) -> NodeSeen:
         slot=node.metadata.annotations.get(keys.FENCE_ANNOTATION, ""),
         tainted=any(taint.key == keys.REPAIR_TAINT for taint in node.spec.taints),
         out_of_service=any(taint.key == keys.OUT_OF_SERVICE_TAINT for taint in node.spec.taints),
+        moved_off=_is_moved_off(node),
     )
+
+
+def _is_moved_off(node: Node) -> bool:
+    paused = node.metadata.labels.get(keys.GPU_CLIENTS_LABEL) == keys.PAUSED
+    return paused or keys.GPU_CLIENTS_ANNOTATION in node.metadata.annotations
 
 
 def _request(entry: AuditEntry, user: str) -> Asked:

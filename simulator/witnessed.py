@@ -1,6 +1,7 @@
 """What an observer of the API server can see: the facts of commits and requests, nothing more."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
@@ -23,6 +24,8 @@ class NodeSeen:
     """Whether it carries our taint."""
     out_of_service: bool = False
     """Whether somebody vouches that its machine is off."""
+    moved_off: bool = False
+    """Whether those who hold its GPUs are kept off it by us."""
 
     @property
     def hold(self) -> Hold | None:
@@ -46,12 +49,25 @@ class NodeChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What a repair Pod is for."""
+
+    uid: str
+    program: str
+    repair: str
+    """The name of the NodeRepair."""
+    runs: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PodBound:
     """A pod is on a node, or is gone (no node)."""
 
     at: datetime
     key: str
     node: str
+    sent: Sent | None = None
+    """What it is for, if it is a repair Pod."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +83,7 @@ class MachineChanged:
     """Whether it has no power."""
     switched_off: bool = False
     """Whether somebody wants it off."""
+    boot_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +92,8 @@ class LedgerChanged:
 
     at: datetime
     epoch: int
+    slots: Mapping[str, str] = field(default_factory=dict)
+    """By node, the repair that may disrupt it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from simulator import records, scheduler, templates
 from simulator.agenda import Agenda, Dirty
 from simulator.api import wire
 from simulator.api.wire import JsonObject
-from simulator.census import RUNS_FOR, STOPS_AFTER, Census, NodeFacts, PodFacts
+from simulator.census import HOLDS_GPUS, RUNS_FOR, STOPS_AFTER, Census, NodeFacts, PodFacts
 from simulator.records import Records
 from simulator.scenario import Budget, Workload, WorkloadKind
 from simulator.timings import Timings
@@ -101,9 +101,7 @@ class Workloads:
             self._owners.mark(pod.owner)
 
     def _saw_node(self, old: NodeFacts | None, new: NodeFacts | None) -> None:
-        before = None if old is None else (old.uid, old.taints, old.unschedulable, old.ready)
-        after = None if new is None else (new.uid, new.taints, new.unschedulable, new.ready)
-        if before != after:
+        if _seen(old) != _seen(new):
             for owner in self.owners.values():
                 if owner.workload.kind is WorkloadKind.DAEMON_SET:
                     self._owners.mark(owner.uid)
@@ -140,6 +138,10 @@ class Workloads:
         for name in self.nodes_of(owner):
             if name not in pinned:
                 self._make(owner, self.fresh_name(owner), node=name)
+        for pod in pods:
+            node = self._census.nodes.get(pod.node)
+            if node is not None and not pod.leaving and _gives_way(owner, node):
+                self._records.remove(records.PODS, pod.name, namespace=pod.namespace, uid=pod.uid)
 
     def nodes_of(self, owner: Owner) -> list[str]:
         """Return the nodes on which a DaemonSet wants a pod now."""
@@ -181,6 +183,8 @@ def template_of(workload: Workload, account: str = "default") -> JsonObject:
     annotations = {STOPS_AFTER: str(workload.stops_after.total_seconds())}
     if workload.runs_for:
         annotations[RUNS_FOR] = str(workload.runs_for.total_seconds())
+    if workload.holds_gpus:
+        annotations[HOLDS_GPUS] = "true"
     return templates.pod_template(
         labels={APP: workload.name},
         annotations=annotations,
@@ -209,7 +213,21 @@ def wanted_node(pod: PodFacts, records_: Records) -> str:
 
 
 def _belongs(owner: Owner, node: NodeFacts) -> bool:
-    return owner.workload.pool in {"", node.pool} and node.ready == "True"
+    wanted = owner.workload.pool in {"", node.pool} and node.ready == "True"
+    return wanted and not _gives_way(owner, node)
+
+
+def _gives_way(owner: Owner, node: NodeFacts) -> bool:
+    paused = node.labels.get(keys.GPU_CLIENTS_LABEL) == keys.PAUSED
+    return owner.workload.gives_way and paused
+
+
+def _seen(node: NodeFacts | None) -> tuple[object, ...]:
+    """Return what a DaemonSet looks at of a Node."""
+    if node is None:
+        return ()
+    paused = node.labels.get(keys.GPU_CLIENTS_LABEL)
+    return node.uid, node.taints, node.unschedulable, node.ready, paused
 
 
 def _object(

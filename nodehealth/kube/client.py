@@ -292,6 +292,16 @@ class Client:
         limit = max(self._exchange.deadline, EVICTION_DEADLINE)
         await self._exchange.once(request, deadline=limit)
 
+    async def bind(self, name: str, *, namespace: str, uid: str, node: str) -> None:
+        """Give a pod to a node, as schedulers do.
+
+        Raises:
+            nodehealth.kube.errors.ConflictError: it is on a node already, is being deleted, or is
+                another one.
+        """
+        request = requests.binding(namespace, name, uid, node, manager=self.manager)
+        await self._exchange.once(request)
+
     def _reading(self, path: str, **parameters: str) -> Request:
         return requests.reading(path, requests.query(**parameters), manager=self.manager)
 

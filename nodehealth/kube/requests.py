@@ -68,6 +68,17 @@ def evicting(
     return dataclasses.replace(request, query=parameters)
 
 
+def binding(namespace: str, name: str, uid: str, node: str, *, manager: str) -> Request:
+    """Give a pod to a node, if it is still the one that is meant and on no node yet."""
+    body = {
+        "apiVersion": "v1",
+        "kind": "Binding",
+        "metadata": {"name": name, "namespace": namespace, "uid": uid},
+        "target": {"apiVersion": "v1", "kind": "Node", "name": node},
+    }
+    return writing("POST", PODS.path(namespace, name, "binding"), body, manager=manager)
+
+
 def complete(resource: Resource[T], body: T | Mapping[str, object]) -> object:
     """Add the kind to an object, which the server insists on for custom resources."""
     if isinstance(body, Object):

@@ -8,7 +8,7 @@ after a crash too, so doing it twice must be as good as doing it once.
 import abc
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import ClassVar, Final, TypeAlias
 
@@ -18,11 +18,17 @@ from nodehealth.kit.clocks import Clock
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import Node
 from nodehealth.repair import Intent, NodeRepair, NodeRepairStatus, Phase
+from remediator.decide.errands import Errand, GiveUp, Succeed, Wait
 from remediator.decide.ladder import VERIFY_PATIENCE
+from remediator.errands import Sender
 from remediator.pacing import Pacing
 from remediator.providers import Provider
-from remediator.rules.policy import DrainManners
+from remediator.rules.policy import DrainManners, GpuClients
 
+_ERRAND_AGAIN: Final = timedelta(seconds=3)
+_ERRAND_LONG: Final = timedelta(minutes=1)
+_ERRAND_AGAIN_LATER: Final = timedelta(seconds=10)
+"""How often to look at an errand once it has taken long: a machine that boots takes minutes."""
 _CLAIM_GOOD_FOR: Final = timedelta(seconds=20)
 """How old a claim may be when the order goes out; somebody else may claim the next attempt."""
 
@@ -78,6 +84,7 @@ class Tools:
     """Checks that this repair may disrupt its node at this moment; awaited right before a deed."""
     record: Callable[[NodeRepairStatus], Awaitable[NodeRepair]]
     """Writes the repair's status, and returns the repair as written; fails if somebody else did."""
+    gpu_clients: GpuClients = field(default_factory=GpuClients)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,17 +110,26 @@ class Action(abc.ABC):
         """
 
 
-async def claim(repair: NodeRepair, action: str, tools: Tools) -> str:
+async def claim(
+    repair: NodeRepair, action: str, tools: Tools, *, pod: str = "", boot_id: str = ""
+) -> str:
     """Claim an order to the machine's owner, and return its key; the order follows at once.
 
     The claim is written down first: of two replicas only one gets so far. A claim that grew old
     before its order went out is void, because somebody else may have claimed the next attempt.
 
+    Args:
+        repair: Who claims.
+        action: What is ordered.
+        tools: What it is claimed with.
+        pod: The UID of the repair Pod that may do it, if a Pod does.
+        boot_id: The boot for which that was made.
+
     Raises:
         nodehealth.kube.errors.ConflictError: somebody else wrote meanwhile.
         SupersededError: the order is not ours to give.
     """
-    intent = _intent(repair, action, tools.clock())
+    intent = structs.replace(_intent(repair, action, tools.clock()), pod=pod, boot_id=boot_id)
     await tools.record(structs.replace(repair.status, intent=intent))
     await tools.guard()
     if tools.clock() > intent.issued_at + _CLAIM_GOOD_FOR:
@@ -132,6 +148,46 @@ async def unclaim(repair: NodeRepair, tools: Tools) -> None:
     """
     if repair.status.intent is None:
         await tools.record(repair.status)
+
+
+async def send(
+    errand: Errand, repair: NodeRepair, since: datetime, patience: timedelta, tools: Tools
+) -> Progress:
+    """Send a program to the repair's node, or see how far it is.
+
+    Raises:
+        nodehealth.kube.errors.KubeError: the API server failed us; it is done again later.
+        SupersededError: it is not ours to send.
+    """
+
+    async def claimed(pod: str, boot_id: str) -> None:
+        await claim(repair, errand.program, tools, pod=pod, boot_id=boot_id)
+
+    async def withdraw() -> None:
+        await tools.record(structs.replace(repair.status, intent=None))
+
+    sender = Sender(
+        client=tools.client,
+        clock=tools.clock,
+        node=tools.node,
+        guard=tools.guard,
+        claim=claimed,
+        withdraw=withdraw,
+    )
+    try:
+        step = await sender.advance(errand, repair, since, patience)
+    except SupersededError:
+        await sender.take_back(errand, repair)
+        raise
+    match step:
+        case Wait():
+            is_young = tools.clock() < since + _ERRAND_LONG
+            again = _ERRAND_AGAIN if is_young else _ERRAND_AGAIN_LATER
+            return Going(message=step.message, again=again)
+        case Succeed():
+            return Done(message=step.message)
+        case GiveUp():
+            return Failed(message=step.message)
 
 
 def _intent(repair: NodeRepair, action: str, now: datetime) -> Intent:

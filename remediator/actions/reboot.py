@@ -2,9 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
+from nodehealth.errand import Program
 from nodehealth.repair import NodeRepair
-from remediator.actions import Action, Failed, Progress, Tools
+from remediator.actions import Action, Progress, Tools, send
+from remediator.decide.errands import Errand
+
+_LASTS: Final = timedelta(minutes=5)
+"""How long the program may take to bring the machine down."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +26,6 @@ class Reboot(Action):
         return self.patience
 
     async def run(self, repair: NodeRepair, since: datetime, tools: Tools) -> Progress:
-        """Say that nobody can be sent to a node yet."""
-        del repair, since, tools
-        return Failed(message="nobody can be sent to a node yet")
+        """Send for it, or look whether the machine is back."""
+        errand = Errand(program=Program.REBOOT, lasts=_LASTS)
+        return await send(errand, repair, since, self.patience, tools)

@@ -3,9 +3,15 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
+from nodehealth.errand import Program
 from nodehealth.repair import NodeRepair
-from remediator.actions import Action, Failed, Progress, Tools
+from remediator.actions import Action, Progress, Tools, send
+from remediator.decide.errands import Errand
+
+_LASTS: Final = timedelta(minutes=2)
+"""How long the program may take, and look whether the service stays up."""
 
 
 class Service(StrEnum):
@@ -35,6 +41,6 @@ class RestartService(Action):
         return self.patience
 
     async def run(self, repair: NodeRepair, since: datetime, tools: Tools) -> Progress:
-        """Say that nobody can be sent to a node yet."""
-        del repair, since, tools
-        return Failed(message="nobody can be sent to a node yet")
+        """Send for it, or hear what came of it."""
+        errand = Errand(program=Program.RESTART_SERVICE, lasts=_LASTS, service=self.service)
+        return await send(errand, repair, since, self.patience, tools)

@@ -10,8 +10,6 @@ from remediator.decide.answers import Answer, Answers, Look, Truth
 from remediator.decide.facts import LOOK_AGAIN, Facts
 from remediator.rules.rule import Combine, Question, Rule
 
-_OF_GPUS: Final = "gpu."
-"""What the names of the signals of GPUs begin with."""
 _WELL: Final = Answer(truth=Truth.FALSE)
 
 
@@ -37,8 +35,8 @@ class Mark:
     confirmed: datetime | None = None
     """When it first held; kept until it was false for as long as the rule says."""
     evidence: tuple[str, ...] = ()
-    gpus: tuple[str, ...] = ()
-    """What of GPUs the evidence is about."""
+    parts: tuple[str, ...] = ()
+    """The subjects on which it was found."""
     boot: str = ""
     """The boot of the node in which it was found."""
     held_in: str = ""
@@ -115,26 +113,20 @@ def _mark(rule: Rule, look: Look, before: Mark | None) -> Mark:
     ]
     truth = max(truths) if rule.combine is Combine.ANY else min(truths)
     since = before.since if before and before.truth is truth else look.now
+    answered = [(name, one) for each in found for name, one in each.items()]
     boot, holds = look.facts.node.status.node_info.boot_id, truth is Truth.HOLDS
     mark = Mark(
         truth=truth,
         since=since,
         spells=spells,
         confirmed=(before.confirmed if before else None) or (look.now if holds else None),
-        evidence=tuple(one.evidence for each in found for one in each.values() if one.evidence),
-        gpus=tuple(_subjects(asked)),
+        evidence=tuple(one.evidence for _, one in answered if one.evidence),
+        parts=tuple(dict.fromkeys(name for name, one in answered if name and one.evidence)),
         boot=boot,
         held_in=boot if holds else before.held_in if before else "",
     )
     is_past = mark.confirmed is not None and mark.is_over(rule, look.now)
     return replace(mark, confirmed=None) if is_past else mark
-
-
-def _subjects(asked: Iterable[tuple[Question, Answers, object]]) -> Iterator[str]:
-    """Yield the subjects of what is known to be bad of GPUs."""
-    for question, found, _ in asked:
-        if question.signal.name.startswith(_OF_GPUS):
-            yield from (subject for subject, one in found.items() if one.evidence)
 
 
 def _spells(

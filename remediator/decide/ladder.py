@@ -155,7 +155,8 @@ def _hopeless(view: View) -> Move:
     if slot is None or slot.repair != repair.metadata.name:
         return _taken_away(view) or _uncordoned(view) or _as_it_is(view)
     if _is_ordered(repair) and not _is_back(repair, node):
-        return Inquire() if node is None else _as_it_is(view)
+        asks = node is None or _is_sent(repair)
+        return Inquire() if asks else _as_it_is(view)
     return _uncordoned(view) or _retake(view) or Trade()
 
 
@@ -179,13 +180,20 @@ def _is_ordered(repair: NodeRepair) -> bool:
     return intent is not None and not (off and intent.action == fencing.ORDER)
 
 
+def _is_sent(repair: NodeRepair) -> bool:
+    """Say whether a Pod on the node was to carry the order out."""
+    return repair.status.intent is not None and repair.status.intent.pod != ""
+
+
 def _is_back(repair: NodeRepair, node: Node | None) -> bool:
     """Say whether what was ordered is over: another machine is there, or another boot of it."""
     intent, target = repair.status.intent, repair.spec.target
     if node is None or not is_ready(node):
         return False
-    booted = node.status.node_info.boot_id != target.boot_id
-    off_and_on = booted and intent is not None and intent.action == fencing.ORDER
+    began = (intent.boot_id if intent is not None else "") or target.boot_id
+    booted = node.status.node_info.boot_id != began
+    asked = intent is not None and (intent.action == fencing.ORDER or intent.pod != "")
+    off_and_on = booted and asked
     return node.metadata.uid != target.node_uid or off_and_on
 
 

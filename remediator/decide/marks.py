@@ -13,6 +13,7 @@ from nodehealth.kube import patches
 from nodehealth.kube.objects import Node, Taint
 from nodehealth.kube.patches import Operation
 from nodehealth.ledger import RepairLedger
+from remediator.decide import labels
 
 _ORDER: Final = (Hold.DISRUPTED, Hold.CORDONED, Hold.RELEASED)
 """How the hold of one epoch goes on: a disruption may be traded for a cordon, and ends released."""
@@ -106,7 +107,7 @@ def hold(node: Node, fence: Fence, repair: str) -> list[Operation]:
     if not node.spec.unschedulable:
         changes.append(patches.add("/spec/unschedulable", value=True))
     if fence.hold is Hold.CORDONED:
-        changes += _without(node, _is_our_service_mark)
+        changes += [*_without(node, _is_our_service_mark), *labels.put_back(node)]
     if _taint_index(node) is None:
         mark = {"key": keys.REPAIR_TAINT, "value": _value(repair), "effect": "NoSchedule"}
         changes.append(_append_taint(node, mark))
@@ -114,15 +115,28 @@ def hold(node: Node, fence: Fence, repair: str) -> list[Operation]:
 
 
 def release(node: Node, epoch: int) -> list[Operation]:
-    """Give a Node back: our taint goes, the fence says so, and a cordon goes if it was ours."""
+    """Give a Node back: our taint goes, the fence says so, and a cordon goes if it was ours.
+
+    The test of its version lets nothing that we put on it meanwhile stay behind.
+    """
     fence = Fence(epoch=epoch, hold=Hold.RELEASED)
     changes = _annotate(node, {keys.FENCE_ANNOTATION: str(fence)})
-    changes += _without(node, _is_our_mark)
+    changes += [*_without(node, _is_our_mark), *labels.put_back(node)]
     if pre_cordoned(node):
         changes.append(patches.remove(_PRE_CORDONED))
     elif node.spec.unschedulable:
         changes.append(patches.remove("/spec/unschedulable"))
-    return [*_tests(node), *changes]
+    return [*_unchanged(node), *changes]
+
+
+def move_off(node: Node, wanted: Mapping[str, str]) -> list[Operation]:
+    """Label a Node that is as it was read, so that those who hold its GPUs give way."""
+    return [*_unchanged(node), *labels.put_on(node, wanted)]
+
+
+def let_back(node: Node) -> list[Operation]:
+    """Give a Node that is as it was read the labels back by which they return."""
+    return [*_unchanged(node), *labels.put_back(node)]
 
 
 def _tests(node: Node) -> list[Operation]:

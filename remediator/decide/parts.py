@@ -17,21 +17,16 @@ WAY_OUT: Final = (
 """What a person can do about a condemned part."""
 _GPU: Final = "GPU-"
 """What the UUID of a GPU begins with; a PCI address is no name that stays with the card."""
-_MOST_GPUS: Final = 16
+_MOST_KEPT: Final = 16
 _MOST_TOLD: Final = 5
 _SPOKEN: Final[Mapping[PartKind, str]] = {PartKind.GPU: "GPU", PartKind.HOST: "host"}
 
 
-def named(node: Node, subjects: Iterable[str]) -> tuple[Part, ...]:
-    """Name the parts that a fault of a node is blamed on: the GPUs of its evidence, and the host.
-
-    Args:
-        node: The node with the fault.
-        subjects: What the evidence is about.
-    """
-    gpus = sorted({each for each in subjects if each.startswith(_GPU)})[:_MOST_GPUS]
-    host = node.status.node_info.system_uuid
-    parts = [Part(kind=PartKind.GPU, id=each) for each in gpus]
+def blamed(repair: NodeRepair) -> tuple[Part, ...]:
+    """Name the parts that a repair is blamed on: the GPUs of its evidence, and the host."""
+    spec = repair.spec
+    parts = [Part(kind=PartKind.GPU, id=each) for each in spec.parts if each.startswith(_GPU)]
+    host = spec.target.host
     return (*parts, Part(kind=PartKind.HOST, id=host)) if host else tuple(parts)
 
 
@@ -58,10 +53,11 @@ def weighed(
         now: The present time.
         has_twin: Whether another node says that it is the same host: then that name tells nothing.
     """
-    spec = repair.spec
-    parts = tuple(each for each in spec.parts if not has_twin or each.kind is not PartKind.HOST)
-    condemned = _condemned(parts, past, manners, now)
-    return structs.replace(repair, spec=structs.replace(spec, parts=parts, condemned=condemned))
+    if has_twin:
+        target = structs.replace(repair.spec.target, host="")
+        repair = structs.replace(repair, spec=structs.replace(repair.spec, target=target))
+    found = _condemned(blamed(repair), past, manners, now)
+    return structs.replace(repair, spec=structs.replace(repair.spec, condemned=found))
 
 
 def bears_witness(repair: NodeRepair, manners: Condemning, now: datetime) -> bool:
@@ -89,13 +85,13 @@ def _condemned(
 ) -> Condemned | None:
     failures: dict[Part, list[Failure]] = {each: [] for each in parts}
     for repair in past:
-        blamed = [each for each in repair.spec.parts if each in failures]
-        if blamed and bears_witness(repair, manners, now):
-            for part in blamed:
+        again = [each for each in blamed(repair) if each in failures]
+        if again and bears_witness(repair, manners, now):
+            for part in again:
                 failures[part].append(_failure(repair, now))
     for part, found in failures.items():
         if len(found) + 1 >= manners.most(part.kind):
-            told = sorted(found, key=lambda each: each.at)[-_MOST_GPUS:]
+            told = sorted(found, key=lambda each: each.at)[-_MOST_KEPT:]
             return Condemned(part=part, failures=tuple(told))
     return None
 

@@ -60,7 +60,7 @@ def begin(
         ladder=worst.ladder,
         verify_seconds=round(worst.verify.total_seconds()),
         evidence=tuple(text[:1024] for text in mark.evidence[:16]),
-        parts=parts.named(node, mark.gpus),
+        parts=tuple(part[:253] for part in mark.parts[:64]),
     )
     return NodeRepair(metadata=Metadata(name=name), spec=spec)
 
@@ -150,6 +150,7 @@ def target(node: Node, policy: Policy) -> Target:
         instance_type=labels.get(INSTANCE_TYPE_LABEL, ""),
         gpus=parts.gpus(node),
         team=labels.get(policy.alerts.team, ""),
+        host=node.status.node_info.system_uuid,
     )
 
 

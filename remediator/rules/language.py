@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from nodehealth.keys import GPU_CLIENTS_LABEL, PAUSED
 from nodehealth.repair import Mode, Severity
 from remediator.rules.alerting import Urgency
 
@@ -16,6 +17,11 @@ class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 Rungs: TypeAlias = tuple[str | Mapping[str, Mapping[str, str | int] | None], ...]
 """Remedies in the order in which they are tried: a name, or a name with its settings."""
+
+
+DaemonSetName: TypeAlias = Annotated[
+    str, Meta(pattern="^[a-z0-9]([a-z0-9-]*[a-z0-9])?/[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")
+]
 
 
 class Excuse(Strict, frozen=True, kw_only=True):
@@ -148,6 +154,15 @@ class DrainManners(Strict, frozen=True, kw_only=True):
     """How far apart a machine's owner must have said twice that it is off."""
 
 
+class GpuClients(Strict, frozen=True, kw_only=True):
+    """Who holds GPUs on a node and is never drained: device plugins, exporters, monitors."""
+
+    daemon_sets: tuple[DaemonSetName, ...] = ()
+    """Each as `namespace/name`; a reset waits until none of their pods is on the node."""
+    labels: Mapping[str, str] = msgspec.field(default_factory=lambda: {GPU_CLIENTS_LABEL: PAUSED})
+    """The labels of a Node at which they give way; what they were before is put back."""
+
+
 class Condemning(Strict, frozen=True, kw_only=True):
     """After how many failures, with repairs in between, a part gets no more of them."""
 
@@ -190,6 +205,7 @@ class PolicySpec(Strict, frozen=True, kw_only=True):
     rate: Rates = Rates()
     """How fast things may begin in the whole cluster."""
     drain: DrainManners = DrainManners()
+    gpu_clients: GpuClients = GpuClients()
     provider: str | Mapping[str, Mapping[str, Any]] = ""
     """Who owns the machines, by name or with settings; without one, nothing can be replaced."""
     alerts: Alerts = Alerts()

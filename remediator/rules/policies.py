@@ -17,6 +17,7 @@ from remediator.rules.policy import (
     POOL_LIMIT,
     Condemning,
     DrainManners,
+    GpuClients,
     Limit,
     Policy,
     Pool,
@@ -65,6 +66,7 @@ def policy(
             overdue=page.duration("$.spec.drain.overdue", drain.overdue),
             twice=page.duration("$.spec.drain.twice", drain.twice),
         ),
+        gpu_clients=_gpu_clients(spec.gpu_clients, page),
         provider=provider,
         provider_settings=settings,
         alerts=routing.alerting(spec.alerts, page, check_receiver),
@@ -72,6 +74,14 @@ def policy(
     )
     page.done()
     return made
+
+
+def _gpu_clients(written: language.GpuClients, page: Page) -> GpuClients:
+    if not written.labels:
+        page.wrong("$.spec.gpuClients.labels", "expected at least one label, got none")
+    pairs = (each.partition("/") for each in written.daemon_sets)
+    daemon_sets = frozenset((namespace, name) for namespace, _, name in pairs)
+    return GpuClients(daemon_sets=daemon_sets, labels=written.labels)
 
 
 def _provider(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
+from nodehealth.keys import GPU_CLIENTS_LABEL, PAUSED
 from nodehealth.kube.objects import Node
 from nodehealth.repair import Mode, PartKind
 from remediator.rules.alerting import Alerting
@@ -108,6 +109,16 @@ class Condemning:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GpuClients:
+    """Who holds GPUs on a node and is never drained, and how they are moved off for a reset."""
+
+    daemon_sets: frozenset[tuple[str, str]] = frozenset()
+    """Their namespaces and names."""
+    labels: Mapping[str, str] = field(default_factory=lambda: {GPU_CLIENTS_LABEL: PAUSED})
+    """The labels of a Node at which they give way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """How far nodemend may go, and at what pace."""
 
@@ -116,6 +127,7 @@ class Policy:
     limit: Limit = CLUSTER_LIMIT
     """The limit of the whole cluster."""
     drain: DrainManners = field(default_factory=DrainManners)
+    gpu_clients: GpuClients = field(default_factory=GpuClients)
     provider: str = ""
     """Who owns the machines; nobody when it is empty."""
     provider_settings: Mapping[str, object] = field(default_factory=dict)

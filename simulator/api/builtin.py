@@ -95,6 +95,7 @@ _CORE: Final = (
     ),
     _core("events", "Event", "ev", creates_on_update=True, selectable=_EVENT_FIELDS),
     _core("configmaps", "ConfigMap", "cm"),
+    _core("podtemplates", "PodTemplate", generation=Generation.SPEC),
     _core("resourcequotas", "ResourceQuota", "quota", subresources=_STATUS),
     _core("secrets", "Secret", selectable={"type": ("type",)}),
     _core("services", "Service", "svc", categories=("all",), subresources=_STATUS),

@@ -121,10 +121,17 @@ class Handlers:
         return Outcome(code=201, pieces=(done,))
 
     def _bind(self, call: Call, request: Request) -> Outcome:
-        node = wire.text(bodies.read(request), "target", "name")
+        body = bodies.read(request)
+        node, uid = wire.text(body, "target", "name"), wire.text(body, "metadata", "uid")
         since = wire.timestamp(call.at)
 
         def bound(pod: JsonObject) -> JsonObject:
+            if uid not in {"", pod["metadata"]["uid"]}:
+                why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: "
+                raise status.conflict("pods", call.name, why + pod["metadata"]["uid"])
+            if pod["metadata"].get("deletionTimestamp"):
+                why = f"pod {call.name} is being deleted, cannot be assigned to a host"
+                raise status.conflict("pods/binding", call.name, why)
             if wire.text(pod, "spec", "nodeName"):
                 why = f'pod {call.name} is already assigned to node "{pod["spec"]["nodeName"]}"'
                 raise status.conflict("pods/binding", call.name, why)

@@ -1,7 +1,8 @@
 """ValidatingAdmissionPolicies: what every write must fulfil, said in CEL.
 
-Only what is written out whole is carried out: no parameters, no variables, no selectors, and no
-deletions; a policy with one of them is refused, so that nobody relies on it.
+Only what is written out whole is carried out: no variables, no selectors of objects, and no
+deletions; a policy with one of them is refused, so that nobody relies on it. A namespace is
+selected by its name alone, and parameters are one object that the binding names.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,8 +10,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from nodehealth import cel
-from simulator.api import names, status, wire
+from simulator.api import admitted, names, status, wire
 from simulator.api.calls import Call
+from simulator.api.kinds import Kind
 from simulator.api.status import Cause, StatusError
 from simulator.api.store import Change
 from simulator.api.strategy import Strategy
@@ -19,6 +21,7 @@ from simulator.api.world import World
 
 RESOURCE: Final = "validatingadmissionpolicies.admissionregistration.k8s.io"
 BINDINGS: Final = "validatingadmissionpolicybindings.admissionregistration.k8s.io"
+_NAMESPACE_NAME: Final = "kubernetes.io/metadata.name"
 _CODES: Final = {"Unauthorized": 401, "Forbidden": 403, "Invalid": 422}
 _USER: Final = cel.Record(
     {
@@ -43,13 +46,12 @@ _NAMES: Final[Mapping[str, cel.Type]] = {
     "oldObject": cel.DYN,
 }
 _LEFT_OUT: Final = (
-    ("paramKind",),
     ("variables",),
     ("auditAnnotations",),
-    ("matchConstraints", "namespaceSelector"),
+    ("matchConstraints", "namespaceSelector", "matchExpressions"),
     ("matchConstraints", "objectSelector"),
     ("matchConstraints", "excludeResourceRules"),
-    ("paramRef",),
+    ("paramRef", "selector"),
     ("matchResources",),
 )
 
@@ -66,11 +68,17 @@ class _Policy:
     name: str
     binding: str
     rules: tuple[JsonObject, ...]
+    namespace: str
+    """The only one whose objects are looked at; empty for all."""
+    params: tuple[Kind, str, str] | None
+    """Kind, namespace and name of what is the parameters."""
     conditions: tuple[cel.Program, ...]
     checks: tuple[_Check, ...]
     fails_open: bool
 
     def matches(self, call: Call) -> bool:
+        if self.namespace not in {"", call.namespace}:
+            return False
         part = f"/{call.subresource}" if call.subresource else ""
         resource = f"{call.kind.plural}{part}"
         operation = "CREATE" if call.verb == "create" else "UPDATE"
@@ -108,7 +116,18 @@ class Policies:
             self._bound = tuple(self._known())
         for policy in self._bound:
             if policy.matches(call):
-                _apply(policy, call, new, old)
+                _apply(
+                    policy, call, {**self._params(policy, call), "object": new, "oldObject": old}
+                )
+
+    def _params(self, policy: _Policy, call: Call) -> JsonObject:
+        if policy.params is None:
+            return {}
+        found = self._world.find(*policy.params)
+        if found is None:
+            said = "failed to configure binding: no params found for policy binding with `Deny` "
+            raise _denial(policy, call, call.name, said + "parameterNotFoundAction", "Invalid")
+        return {"params": found}
 
     def _known(self) -> Iterator[_Policy]:
         bindings = self._world.store.shelf(self._world.kinds.named(BINDINGS)).entries.values()
@@ -117,7 +136,13 @@ class Policies:
             policy = self._world.find(self._world.kinds.named(RESOURCE), "", name)
             actions = wire.section(binding, "spec").get("validationActions", ())
             if policy is not None and "Deny" in actions:
-                yield _compiled(policy, wire.text(binding, "metadata", "name"))
+                yield _compiled(policy, binding, self._params_of(policy, binding))
+
+    def _params_of(self, policy: JsonObject, binding: JsonObject) -> tuple[Kind, str, str] | None:
+        wanted = wire.section(policy, "spec", "paramKind")
+        named = wire.section(binding, "spec", "paramRef")
+        kind = self._world.kinds.of(wanted.get("apiVersion", ""), wanted.get("kind", ""))
+        return None if kind is None else (kind, named.get("namespace", ""), named.get("name", ""))
 
 
 class PolicyStrategy(Strategy):
@@ -135,7 +160,7 @@ class PolicyStrategy(Strategy):
                 yield names.bad_value(".".join(("spec", *path)), "", rule)
         for place, expression in _expressions(spec):
             try:
-                cel.compile(expression, _NAMES)
+                cel.compile(expression, _names(spec))
             except cel.ExpressionError as problem:
                 yield names.bad_value(place, expression, str(problem))
 
@@ -146,32 +171,46 @@ def _expressions(spec: JsonObject) -> Iterator[tuple[str, str]]:
             yield f"spec.{field}[{index}].expression", str(each.get("expression", ""))
 
 
-def _compiled(policy: JsonObject, binding: str) -> _Policy:
+def _names(spec: JsonObject) -> Mapping[str, cel.Type]:
+    """Return what expressions may name: the server knows the fields of the kind they are about."""
+    rules = wire.items(spec, "matchConstraints", "resourceRules")
+    about = {each for rule in rules for each in rule.get("resources", ())}
+    seen = admitted.FIELDS.get(about.pop(), cel.DYN) if len(about) == 1 else cel.DYN
+    known = {"params": cel.DYN} if spec.get("paramKind") else {}
+    return {**_NAMES, **known, "object": seen, "oldObject": seen}
+
+
+def _compiled(
+    policy: JsonObject, binding: JsonObject, params: tuple[Kind, str, str] | None
+) -> _Policy:
     spec = policy["spec"]
+    names_, selector = _names(spec), ("matchConstraints", "namespaceSelector", "matchLabels")
     return _Policy(
         name=policy["metadata"]["name"],
-        binding=binding,
+        binding=wire.text(binding, "metadata", "name"),
         rules=tuple(wire.items(spec, "matchConstraints", "resourceRules")),
+        namespace=wire.section(spec, *selector).get(_NAMESPACE_NAME, ""),
+        params=params,
         conditions=tuple(
-            cel.compile(each["expression"], _NAMES) for each in wire.items(spec, "matchConditions")
+            cel.compile(each["expression"], names_) for each in wire.items(spec, "matchConditions")
         ),
-        checks=tuple(map(_check, wire.items(spec, "validations"))),
+        checks=tuple(_check(each, names_) for each in wire.items(spec, "validations")),
         fails_open=spec.get("failurePolicy") == "Ignore",
     )
 
 
-def _check(validation: JsonObject) -> _Check:
+def _check(validation: JsonObject, names_: Mapping[str, cel.Type]) -> _Check:
     text = validation["expression"]
     return _Check(
-        holds=cel.compile(text, _NAMES),
+        holds=cel.compile(text, names_),
         message=str(validation.get("message") or f"failed expression: {text}"),
         reason=str(validation.get("reason") or "Invalid"),
     )
 
 
-def _apply(policy: _Policy, call: Call, new: JsonObject, old: JsonObject | None) -> None:
-    values = {"request": _request(call), "object": new, "oldObject": old}
-    name = call.name or wire.text(new, "metadata", "name")
+def _apply(policy: _Policy, call: Call, states: JsonObject) -> None:
+    values = {"request": _request(call), **states}
+    name = call.name or wire.text(states["object"], "metadata", "name")
     try:
         if not all(condition(values) for condition in policy.conditions):
             return

@@ -14,6 +14,7 @@ _NAMESPACES: Final = (
     "kube-public",
     "kube-node-lease",
     keys.NAMESPACE,
+    keys.REPAIR_NAMESPACE,
 )
 _CLASSES: Final = {
     "system-node-critical": 2_000_001_000,

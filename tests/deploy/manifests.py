@@ -6,6 +6,8 @@ from typing import Any, Final
 
 import yaml
 
+from nodehealth import keys
+
 ROOT: Final = Path(__file__).parents[2]
 DEPLOY: Final = ROOT / "deploy"
 PROGRAMS: Final = ("daemonset", "remediator")
@@ -36,9 +38,13 @@ def objects(folder: Path) -> list[dict[str, Any]]:
     ]
 
 
-def named(folder: Path, kind: str) -> dict[str, Any]:
-    """Return the one object of a kind."""
-    (found,) = (each for each in objects(folder) if each["kind"] == kind)
+def named(folder: Path, kind: str, namespace: str = keys.NAMESPACE) -> dict[str, Any]:
+    """Return the one object of a kind in a namespace."""
+    (found,) = (
+        each
+        for each in objects(folder)
+        if (each["kind"], each["metadata"].get("namespace")) == (kind, namespace)
+    )
     return found
 
 

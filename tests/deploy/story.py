@@ -27,13 +27,14 @@ from simulator import virtualtime
 from simulator.api.audit import AuditEntry
 from simulator.cluster import REMEDIATOR_TOKEN, Cluster
 from tests.deploy.manifests import DEPLOY, PROGRAMS, objects
-from tests.safety import stage
+from tests.safety import sent, stage
 
 RBAC: Final = "rbac.authorization.k8s.io/v1"
 KINDS: Final = frozenset({"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"})
 USERS: Final = frozenset({keys.AGENT_USER, keys.REMEDIATOR_USER})
 MACHINES: Final = "machines.simulator.nodemend.dev"
 LOG: Final = files.sink("stdout", {})
+RULES: Final = sent.beside(stage.RULES, "drain", "reboot", "replace")
 _TRIES: Final = 400
 
 
@@ -86,9 +87,7 @@ class Scene:
         """Let a replica run for a while, its election included."""
         receiver = Receiver(name="log", sink="stdout", settings={})
         policy = replace(stage.policy(), alerts=Alerting(receivers=(receiver,)))
-        files = Loaded(
-            rules=stage.RULES, policy=policy, provider=stage.PROVIDER, sinks={"log": LOG}
-        )
+        files = Loaded(rules=RULES, policy=policy, provider=stage.PROVIDER, sinks={"log": LOG})
         client = self.cluster.client(keys.REMEDIATOR_MANAGER, token=REMEDIATOR_TOKEN)
         stop = asyncio.Event()
         work = main.run(
@@ -154,6 +153,7 @@ class Scene:
 async def staged() -> AsyncIterator[Scene]:
     """Stage the cluster of the safety stories with the rights of the manifests, no more."""
     rights, plan = [*shipped(), *owners()], stage.plan(1, stage.SICK, dead=False)
+    plan = replace(plan, pools=tuple(replace(each, gpus=1) for each in plan.pools))
     async with Cluster(plan, clock=virtualtime.clock(), rights=rights) as cluster:
         scene = Scene(cluster=cluster, client=cluster.client("test"))
         cluster.api.on_request(scene.hear)
@@ -172,7 +172,19 @@ async def everything(scene: Scene) -> None:
         opened = {"spec": {"disruption": "Open"}}
         await scene.client.merge_patch(REPAIR_LEDGERS, keys.LEDGER_NAME, opened)
         await scene.repaired(*stage.SICK, "w-4")
+        await _sent(scene)
     await _report(scene)
+
+
+async def _sent(scene: Scene) -> None:
+    """Let a machine be rebooted, and a program be taken back that nothing starts."""
+    scene.cluster.inject("w-1", {"gpu-stuck": {}})
+    await scene.repaired("w-1")
+    await asyncio.sleep(600)
+    scene.cluster.inject("w-2", {"errand-trouble": {"does": "no-image"}})
+    scene.cluster.inject("w-2", {"gpu-stuck": {}})
+    await asyncio.sleep(60)
+    await scene.repaired("w-2")
 
 
 async def _report(scene: Scene) -> None:

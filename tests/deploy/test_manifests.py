@@ -1,5 +1,6 @@
 """The manifests are complete and fit together."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -7,11 +8,16 @@ import pytest
 from agent import settings
 from agent.probes.runtime import Runtime
 from nodehealth import keys
+from nodehealth.errand import Program
+from remediator import errands
+from remediator.decide.errands import Errand
 from remediator.rules import load
+from tests.builders import repair
 from tests.deploy.manifests import DEPLOY, PROGRAMS, ROOT, configmaps, kustomization, named, objects
 from tests.deploy.manifests import templates as pods
 
 RULES = ROOT / "rules"
+REBOOT = Errand(program=Program.REBOOT, lasts=timedelta(minutes=5))
 
 
 @pytest.mark.parametrize("folder", ["crds", "admission"])
@@ -97,6 +103,7 @@ def test_whatever_lies_in_a_namespace_says_in_which(program: str) -> None:
         "Deployment",
         "PodDisruptionBudget",
         "ResourceQuota",
+        "PodTemplate",
     }
 
     for each in objects(DEPLOY / program):
@@ -109,6 +116,32 @@ def test_a_quota_lets_pods_of_a_critical_class_run_at_all(program: str) -> None:
     scopes = named(DEPLOY / program, "ResourceQuota")["spec"]["scopeSelector"]["matchExpressions"]
 
     assert pod["priorityClassName"] in scopes[0]["values"]
+
+
+def test_a_quota_lets_repair_pods_run_too() -> None:
+    quota = named(DEPLOY / "remediator", "ResourceQuota", keys.REPAIR_NAMESPACE)
+
+    pod = errands.body(REBOOT, repair("n1"), "boot-1", "image")["spec"]
+    scopes = quota["spec"]["scopeSelector"]["matchExpressions"]
+    assert pod["priorityClassName"] in scopes[0]["values"]
+
+
+def test_only_the_namespaces_whose_pods_need_it_take_privileged_pods() -> None:
+    spaces = [each for each in objects(DEPLOY / "remediator") if each["kind"] == "Namespace"]
+
+    assert {each["metadata"]["name"] for each in spaces} == {
+        keys.NAMESPACE,
+        keys.REPAIR_NAMESPACE,
+    }
+
+
+def test_repair_pods_have_the_image_of_the_remediator() -> None:
+    (pod,) = pods(DEPLOY / "remediator")
+    template = named(DEPLOY / "remediator", "PodTemplate", keys.REPAIR_NAMESPACE)
+    (container,) = template["template"]["spec"]["containers"]
+
+    assert template["metadata"]["name"] == keys.REPAIR_NAME
+    assert container["image"] == pod["containers"][0]["image"]
 
 
 def test_agents_run_on_linux_machines_alone() -> None:

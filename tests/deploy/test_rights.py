@@ -107,11 +107,20 @@ def test_no_right_is_a_wildcard() -> None:
     assert [str(right) for right in granted() if "*" in f"{right.verb}{right.resource}"] == []
 
 
-def test_no_program_may_delete_pods_or_read_secrets() -> None:
-    found = {(right.verb, right.resource) for right in granted()}
+def test_no_program_may_delete_other_pods_than_its_own_or_read_secrets() -> None:
+    found = [(right.verb, right.resource, right.namespace) for right in granted()]
 
-    assert ("delete", "pods") not in found
-    assert "secrets" not in {resource for _, resource in found}
+    assert {where for verb, what, where in found if (verb, what) == ("delete", "pods")} == {
+        keys.REPAIR_NAMESPACE
+    }
+    assert "secrets" not in {resource for _, resource, _ in found}
+
+
+def test_pods_are_made_and_sent_to_nodes_in_one_namespace_alone() -> None:
+    made = [right for right in granted() if right.verb == "create"]
+    found = {each.namespace for each in made if each.resource in {"pods", "pods/binding"}}
+
+    assert found == {keys.REPAIR_NAMESPACE}
 
 
 @virtualtime.played

@@ -42,7 +42,7 @@ async def test_each_brings_the_admission_policies_along(
 ) -> None:
     await install(kubectl, part)
 
-    assert len(station.direct.listed(POLICIES)) == 2
+    assert len(station.direct.listed(POLICIES)) == 4
 
 
 async def test_installing_again_changes_nothing(kubectl: Kubectl, station: Station) -> None:

@@ -13,8 +13,6 @@ from nodehealth.repair import (
     Mode,
     NodeRepair,
     NodeRepairStatus,
-    Part,
-    PartKind,
     Phase,
     PhaseTime,
 )
@@ -30,14 +28,17 @@ POOLS = (Pool(name="all", labels={}, limit=ALL),)
 POLICY = Policy(mode=Mode.ENFORCE, limit=ALL, pools=POOLS)
 FILES = Loaded(rules=RULES, policy=POLICY, provider=None)
 WATCHED = Loaded(rules=RULES, policy=Policy(mode=Mode.OBSERVE, limit=ALL), provider=None)
-GPU = Part(kind=PartKind.GPU, id="GPU-1")
-HOST = Part(kind=PartKind.HOST, id="4c4c4544")
+HOST = "4c4c4544"
+GPU = ("GPU-1",)
 
 
-async def remembered(here: Fleet, name: str, *on: Part, ago: timedelta) -> None:
+async def remembered(
+    here: Fleet, name: str, *, gpus: tuple[str, ...] = (), host: str = "", ago: timedelta
+) -> None:
     """Write a repair of a node that was carried out, and blamed on parts, some time ago."""
     made = repair(name)
-    spec = structs.replace(made.spec, parts=on)
+    target = structs.replace(made.spec.target, host=host)
+    spec = structs.replace(made.spec, parts=gpus, target=target)
     created = await here.client.create(NODE_REPAIRS, structs.replace(made, spec=spec))
     times = (PhaseTime(phase=Phase.RECOVERED, at=virtualtime.clock()() - ago),)
     status = NodeRepairStatus(phase=Phase.RECOVERED, disruption_epoch=3, timeline=times)
@@ -63,19 +64,19 @@ async def opened(here: Fleet, name: str = "n1") -> NodeRepair:
 async def test_a_repair_remembers_the_parts_that_it_is_blamed_on() -> None:
     here = await fleet()
     async with leading(here, WATCHED):
-        await hurt(here, node(host="4c4c4544"))
+        await hurt(here, node(host=HOST))
         first = await opened(here)
 
-        assert first.spec.parts == (GPU, HOST)
+        assert (first.spec.parts, first.spec.target.host) == (GPU, HOST)
         assert first.spec.condemned is None
 
 
 @virtualtime.played
 async def test_a_gpu_that_fails_again_in_another_node_takes_no_work_and_no_remedy() -> None:
     here = await fleet()
-    await remembered(here, "n7", GPU, ago=timedelta(days=20))
+    await remembered(here, "n7", gpus=GPU, ago=timedelta(days=20))
     async with leading(here, FILES):
-        await hurt(here, node(host="4c4c4544"))
+        await hurt(here, node(host=HOST))
         second = await opened(here)
         seen = await here.client.get(NODES, "n1")
 
@@ -92,8 +93,8 @@ async def test_what_is_remembered_of_a_node_that_is_gone_outlasts_what_is_only_l
     None
 ):
     here = await fleet()
-    await remembered(here, "n7", GPU, ago=timedelta(days=20))
-    await remembered(here, "n8", GPU, ago=timedelta(days=40))
+    await remembered(here, "n7", gpus=GPU, ago=timedelta(days=20))
+    await remembered(here, "n8", gpus=GPU, ago=timedelta(days=40))
     async with leading(here, FILES):
         await asyncio.sleep(60)
 
@@ -103,7 +104,7 @@ async def test_what_is_remembered_of_a_node_that_is_gone_outlasts_what_is_only_l
 @virtualtime.played
 async def test_a_node_that_a_person_uncordons_is_left_alone_with_its_condemned_part() -> None:
     here = await fleet()
-    await remembered(here, "n7", GPU, ago=timedelta(days=2))
+    await remembered(here, "n7", gpus=GPU, ago=timedelta(days=2))
     async with leading(here, FILES):
         await hurt(here, node())
         await opened(here)
@@ -119,7 +120,7 @@ async def test_a_node_that_a_person_uncordons_is_left_alone_with_its_condemned_p
 @virtualtime.played
 async def test_deleting_all_of_its_repairs_has_it_repaired_once_more() -> None:
     here = await fleet()
-    await remembered(here, "n7", GPU, ago=timedelta(days=2))
+    await remembered(here, "n7", gpus=GPU, ago=timedelta(days=2))
     async with leading(here, FILES):
         await hurt(here, node())
         condemned = await opened(here)
@@ -135,20 +136,20 @@ async def test_deleting_all_of_its_repairs_has_it_repaired_once_more() -> None:
 async def test_hosts_of_one_batch_that_share_a_name_are_not_blamed_for_each_other() -> None:
     here = await fleet()
     for name in ("n7", "n8", "n9"):
-        await remembered(here, name, HOST, ago=timedelta(days=2))
+        await remembered(here, name, host=HOST, ago=timedelta(days=2))
     async with leading(here, FILES):
-        await here.node(node("twin", host="4c4c4544"))
-        await hurt(here, node(host="4c4c4544"))
+        await here.node(node("twin", host=HOST))
+        await hurt(here, node(host=HOST))
         found = await opened(here)
 
-        assert found.spec.parts == (GPU,)
+        assert (found.spec.parts, found.spec.target.host) == (GPU, "")
         assert found.spec.condemned is None
 
 
 @virtualtime.played
 async def test_observing_says_what_would_be_done_and_does_nothing() -> None:
     here = await fleet()
-    await remembered(here, "n7", GPU, ago=timedelta(days=2))
+    await remembered(here, "n7", gpus=GPU, ago=timedelta(days=2))
     async with leading(here, WATCHED):
         await hurt(here, node())
         found = await opened(here)

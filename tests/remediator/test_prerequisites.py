@@ -20,7 +20,7 @@ from simulator.api.local import LocalTransport
 from simulator.api.server import ApiServer
 
 CRDS = f"{CUSTOM_KINDS.plural}.{CUSTOM_KINDS.group}"
-HEALTH, LEDGER = (each.name for each in PROTECTIONS)
+HEALTH, LEDGER, PODS, _ = (each.name for each in PROTECTIONS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +90,7 @@ async def test_nothing_is_known_before_somebody_looked() -> None:
         (CRDS, "nodehealths.nodemend.dev", "CustomResourceDefinition"),
         (policies.RESOURCE, HEALTH, "ValidatingAdmissionPolicy"),
         (policies.BINDINGS, LEDGER, "ValidatingAdmissionPolicyBinding"),
+        (policies.RESOURCE, PODS, "ValidatingAdmissionPolicy"),
     ],
 )
 @virtualtime.played
@@ -123,8 +124,28 @@ async def test_what_is_missing_is_named_and_keeps_us_at_observing(
         ),
         (policies.BINDINGS, HEALTH, {"spec": {"validationActions": ["Warn"]}}, "expected it to"),
         (policies.BINDINGS, HEALTH, {"spec": {"policyName": "another"}}, "expected it to"),
+        (
+            policies.BINDINGS,
+            PODS,
+            {"spec": {"paramRef": {"parameterNotFoundAction": "Allow"}}},
+            "expected it to",
+        ),
+        (
+            policies.RESOURCE,
+            PODS,
+            {"spec": {"matchConstraints": {"namespaceSelector": {"matchLabels": {"a": "b"}}}}},
+            "something else",
+        ),
     ],
-    ids=["older schema", "fails open", "weaker", "only warns", "bound to another"],
+    ids=[
+        "older schema",
+        "fails open",
+        "weaker",
+        "only warns",
+        "bound to another",
+        "lets everything in without parameters",
+        "looks elsewhere",
+    ],
 )
 @virtualtime.played
 async def test_what_is_not_as_it_should_be_is_as_good_as_missing(

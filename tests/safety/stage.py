@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -18,7 +20,7 @@ from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair, Phase
 from remediator import replica
 from remediator.files import Loaded, owner, remedy
 from remediator.rules import load
-from remediator.rules.policy import DrainManners, Limit, Policy, Pool, Rate
+from remediator.rules.policy import DrainManners, GpuClients, Limit, Policy, Pool, Rate
 from remediator.rules.rule import RuleSet
 from simulator import scenario, virtualtime
 from simulator.api.faults import LateWatch
@@ -80,6 +82,16 @@ def plan(seed: int, sick: tuple[str, ...] = SICK, *, dead: bool = False) -> scen
     }
     document = {"apiVersion": scenario.API_VERSION, "kind": scenario.KIND, "spec": spec}
     return scenario.read(document, "safety")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """What is told: the rules that hold, what befalls whom, and who holds GPUs."""
+
+    rules: RuleSet = RULES
+    plan: Callable[[int], scenario.Scenario] | None = None
+    """By the seed; without one, full disks."""
+    gpu_clients: GpuClients = field(default_factory=GpuClients)
 
 
 def policy(disrupted: int = 1) -> Policy:
@@ -144,6 +156,7 @@ class Life:
     luck: Luck
     crash: Crash | None
     people: People | None
+    case: Case
     writes: int = 0
 
     async def run(self) -> None:
@@ -180,8 +193,10 @@ class Life:
         )
         remediator = replica.Replica(
             Loaded(
-                rules=RULES,
-                policy=replace(paced(self.limit), alerts=ALERTING),
+                rules=self.case.rules,
+                policy=replace(
+                    paced(self.limit), alerts=ALERTING, gpu_clients=self.case.gpu_clients
+                ),
                 provider=PROVIDER,
                 sinks={HOOK.name: WEBHOOK} if self.people else {},
             ),
@@ -207,15 +222,16 @@ def play(
     sick: tuple[str, ...] = SICK,
     dead: bool = False,
     people: People | None = None,
+    case: Case | None = None,
 ) -> Ending:
     """Play the story to its end in virtual time; the first replica is the one that crashes."""
-    mistakes = Mistakes()
+    mistakes, told = Mistakes(), case or Case()
+    begun = partial(told.plan, seed) if told.plan else partial(plan, seed, sick, dead=dead)
 
     async def story() -> Ending:
         late = ExitStack()
-        clock = virtualtime.clock()
-        limits = Limits(cluster=limit, pools={"w": limit})
-        async with Cluster(plan(seed, sick, dead=dead), clock=clock, limits=limits) as cluster:
+        clock, limits = virtualtime.clock(), Limits(cluster=limit, pools={"w": limit})
+        async with Cluster(begun(), clock=clock, limits=limits) as cluster:
             pace = Pace()
             cluster.api.on_commit(pace.saw)
             late.enter_context(cluster.api.faults.late(LateWatch(lag=lag)))
@@ -228,6 +244,7 @@ def play(
                     luck=luck or Luck(),
                     crash=crash if n == 0 else None,
                     people=people,
+                    case=told,
                 )
                 for n in range(replicas)
             ]

@@ -14,11 +14,15 @@ OURS = frozenset({keys.REPAIR_TAINT, keys.OUT_OF_SERVICE_TAINT})
 
 
 def assert_all_is_well(ending: Ending, sick: tuple[str, ...] = SICK) -> None:
+    assert sorted(repair.spec.target.node for repair in ending.repairs) == list(sick)
+    assert_nothing_is_left(ending)
+
+
+def assert_nothing_is_left(ending: Ending) -> None:
     assert ending.mistakes == ()
     assert ending.violations == ()
     assert ending.hurried == ()
     assert ending.phases() == {Phase.RECOVERED}
-    assert sorted(repair.spec.target.node for repair in ending.repairs) == list(sick)
     assert not any(node.spec.unschedulable for node in ending.nodes)
     assert not any(taint.key in OURS for node in ending.nodes for taint in node.spec.taints)
     assert ending.ledger.status.cordons == {}

@@ -216,7 +216,7 @@ HURT = rule(question("code == 95", signal="gpu.xid"), name="hurt")
 BEFORE = repair("n7", created=at(-7200))
 FAILED_BEFORE = structs.replace(
     BEFORE,
-    spec=structs.replace(BEFORE.spec, parts=(Part(kind=PartKind.GPU, id="GPU-1"),)),
+    spec=structs.replace(BEFORE.spec, parts=("GPU-1",)),
     status=NodeRepairStatus(
         phase=Phase.RECOVERED,
         disruption_epoch=1,
@@ -232,7 +232,10 @@ def test_a_condemned_part_is_said_before_its_repair_is_opened() -> None:
     answer = why.explain(seen, book(HURT), "n1")
 
     assert answer.next == (
-        f"A repair for hurt is opened at the leader's next look: cordon, then a person, for {DOOM}.",
+        (
+            "A repair for hurt is opened at the leader's next look: "
+            f"cordon, then a person, for {DOOM}."
+        ),
     )
 
 

@@ -481,12 +481,3 @@ def test_what_newer_facts_say_for_the_first_time_has_to_last_too() -> None:
 
     assert mark.truth is Truth.HOLDS
     assert again(asked, replace(later, node=other), mark, at(600)).truth is Truth.SUSPECTED
-
-
-def test_the_gpus_that_are_known_to_be_bad_are_named_and_no_other_subjects() -> None:
-    asked = rule(question(), question("code == 95", signal="gpu.xid"))
-    other = structs.replace(xid(13), subject="GPU-2")
-
-    found = judge([asked], facts(health(FULL, xid(95), other)), Judgement(), NOON)
-
-    assert found.marks["disk-full"].gpus == ("GPU-1",)

@@ -82,6 +82,31 @@ def test_a_release_undoes_our_cordon() -> None:
     }
 
 
+def test_a_release_is_bound_to_the_version_that_was_read_so_that_nothing_of_ours_stays() -> None:
+    assert pins(marks.release(held(DISRUPTED), 8))[VERSION_PATH] == "7"
+
+
+def test_whoever_was_moved_off_comes_back_with_every_way_in_which_a_repair_ends() -> None:
+    note = {keys.GPU_CLIENTS_ANNOTATION: '{"a/b":{"became":"paused"}}'}
+    moved = held(DISRUPTED)
+    meta = structs.replace(
+        moved.metadata, annotations={**moved.metadata.annotations, **note}, labels={"a/b": "paused"}
+    )
+    moved = structs.replace(moved, metadata=meta)
+    released, traded = marks.release(moved, 8), marks.hold(moved, CORDONED, "r1")
+
+    for patch in (released, traded, marks.let_back(moved)):
+        assert changed(patch)["/metadata/labels/a~1b"] == "remove"
+        assert changed(patch)["/metadata/annotations/nodemend.dev~1gpu-clients-were"] == "remove"
+
+
+def test_moving_off_is_bound_to_the_version_that_was_read() -> None:
+    patch = marks.move_off(held(DISRUPTED), {"a/b": "paused"})
+
+    assert pins(patch) == {"/metadata/uid": "uid-n1", VERSION_PATH: "7"}
+    assert changed(patch)["/metadata/labels"] == "add"
+
+
 def test_a_release_leaves_a_foreign_cordon() -> None:
     patch = marks.release(held(pre_cordoned=True), 7)
 

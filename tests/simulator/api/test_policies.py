@@ -117,7 +117,7 @@ def test_a_policy_that_is_taken_away_holds_no_longer(direct: Direct) -> None:
         policy("object.metadata.name =="),
         policy("no.such.thing"),
         policy("true", variables=[{"name": "x", "expression": "1"}]),
-        policy("true", paramKind={"apiVersion": "v1", "kind": "ConfigMap"}),
+        policy("params.data.x == object.metadata.name"),
     ],
     ids=["syntax", "names", "variables", "parameters"],
 )
@@ -126,3 +126,42 @@ def test_what_would_not_be_carried_out_is_not_taken(direct: Direct, spec: JsonOb
         direct.create(policies.RESOURCE, spec)
 
     assert refused.value.code == 422
+
+
+PARAMETERS = {"apiVersion": "v1", "kind": "ConfigMap"}
+
+
+def with_parameters(direct: Direct, expression: str) -> None:
+    direct.create(policies.RESOURCE, policy(expression, paramKind=PARAMETERS))
+    reference = {"name": "p", "namespace": "kube-system", "parameterNotFoundAction": "Deny"}
+    spec = {"policyName": "p", "validationActions": ["Deny"], "paramRef": reference}
+    direct.create(policies.BINDINGS, {"metadata": {"name": "b"}, "spec": spec})
+
+
+def test_parameters_are_the_configmap_that_the_binding_names(direct: Direct) -> None:
+    named = {"metadata": {"name": "p"}, "data": {"name": "good"}}
+    direct.create(MAPS, named, namespace="kube-system")
+    with_parameters(direct, "object.metadata.name == params.data.name")
+
+    write(direct, "good")
+    with pytest.raises(StatusError, match="not so"):
+        write(direct, "bad")
+
+
+def test_without_its_parameters_a_policy_denies_all_that_it_matches(direct: Direct) -> None:
+    with_parameters(direct, "true")
+
+    with pytest.raises(StatusError, match="no params found"):
+        write(direct)
+
+
+def test_a_policy_of_one_namespace_looks_at_no_other(direct: Direct) -> None:
+    made = policy("false")
+    labels = {"kubernetes.io/metadata.name": "kube-system"}
+    made["spec"]["matchConstraints"]["namespaceSelector"] = {"matchLabels": labels}
+    direct.create(policies.RESOURCE, made)
+    bind(direct)
+
+    write(direct)
+    with pytest.raises(StatusError, match="not so"):
+        direct.create(MAPS, {"metadata": {"name": "m"}}, namespace="kube-system")

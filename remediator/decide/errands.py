@@ -1,0 +1,282 @@
+"""How an errand goes: its Pod is made, claimed, started and heard out, and never twice.
+
+A repair Pod asks for a scheduler that does not exist, so a request that makes it can arrive as late
+as it likes: nothing comes of it. Only the Pod whose UID is written down in the repair is ever bound
+to its node, and a Pod that was deleted cannot be bound. So the deed is done at most once for each
+rung, and whoever goes on has made sure of its Pod first.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, TypeAlias
+
+from nodehealth import quantities
+from nodehealth.errand import Program
+from nodehealth.kube.objects import Node
+from nodehealth.outcome import Result
+from nodehealth.repair import Intent, NodeRepair
+from remediator.decide import fencing, ladder, repairpods
+from remediator.decide.repairpods import RepairPod
+
+START_PATIENCE: Final = timedelta(minutes=3)
+"""How long a node may take to start what is sent to it: an image may have to come first."""
+BOOT_SHOWS: Final = timedelta(minutes=8)
+"""How long after its claim a reboot that was ordered may still leave a node Ready: to start the
+program, and for the program to bring the machine down."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errand:
+    """What is to be done on a node."""
+
+    program: Program
+    lasts: timedelta
+    """How long the program may run."""
+    gpus: tuple[str, ...] = ()
+    service: str = ""
+    after: timedelta = timedelta()
+    """How long what has to happen before it may take."""
+
+    @property
+    def reboots(self) -> bool:
+        """Say whether it is done only when the machine booted anew, whatever the program says."""
+        return self.program is Program.REBOOT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What the next step is decided by; all of it fresh."""
+
+    errand: Errand
+    repair: NodeRepair
+    node: Node | None
+    pod: RepairPod | None
+    """The Pod that has the errand's name."""
+    pod_boot: str
+    """The boot for which that Pod was made."""
+    since: datetime
+    """When the rung began."""
+    patience: timedelta
+    """How long the rung may take."""
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Make:
+    """Make the Pod, which nobody starts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """Write down that this Pod may be started, and start it."""
+
+    pod: RepairPod
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Bind the Pod that is claimed to its node."""
+
+    pod: RepairPod
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remove:
+    """Delete a Pod, so that it never runs, or runs no longer."""
+
+    pod: RepairPod
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Look again soon."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Succeed:
+    """The errand is done."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveUp:
+    """The errand came to nothing."""
+
+    message: str
+
+
+Step: TypeAlias = Make | Claim | Start | Remove | Wait | Succeed | GiveUp
+
+
+def claimed(repair: NodeRepair) -> Intent | None:
+    """Return the claim of the repair Pod that is, or was, under way."""
+    intent = repair.status.intent
+    return intent if intent is not None and intent.pod else None
+
+
+def next_step(look: Look) -> Step:
+    """Decide what comes next."""
+    node, target, intent = look.node, look.repair.spec.target, claimed(look.repair)
+    if node is not None and node.metadata.uid != target.node_uid:
+        return _over(look, "the node is another machine now")
+    if intent is None:
+        return _begin(look)
+    if node is not None and _boot(node) != intent.boot_id:
+        return _booted(look, node)
+    pod = look.pod
+    if pod is None or pod.metadata.uid != intent.pod:
+        return _vanished(look, intent)
+    return _bound(look, intent, pod) if repairpods.is_bound(pod) else _unbound(look, intent, pod)
+
+
+def is_settled(intent: Intent, pod: RepairPod | None, node: Node | None, now: datetime) -> bool:
+    """Say whether nothing can come of a claimed errand any more.
+
+    A reboot that was tried may still happen: only one that was refused cannot, or one that would
+    have shown by now.
+
+    Args:
+        intent: The claim.
+        pod: The Pod of its name.
+        node: The Node as it is.
+        now: The present time.
+    """
+    if pod is not None and pod.metadata.uid == intent.pod:
+        outcome = repairpods.heard(pod)
+        if outcome is not None and outcome.result is Result.REFUSED:
+            return True
+        if not repairpods.is_finished(pod):
+            return False
+    if intent.action != Program.REBOOT:
+        return True
+    is_up = node is not None and ladder.is_ready(node) and _boot(node) == intent.boot_id
+    return is_up and now >= intent.issued_at + BOOT_SHOWS
+
+
+def _begin(look: Look) -> Step:
+    """Nothing is claimed: see to it that there is a Pod for the present boot, and claim it."""
+    node = look.node
+    if node is not None and _has_booted(look, node):
+        return _over(look, "the machine booted anew since the fault was found")
+    if _is_late(look) or look.now >= look.since + look.errand.after + START_PATIENCE:
+        return _nobody_sent(look)
+    if node is None or fencing.is_silent(node):
+        return Wait(message="the kubelet is silent, so nothing can be started on the node")
+    return Make() if look.pod is None else _found(look, node, look.pod)
+
+
+def _found(look: Look, node: Node, pod: RepairPod) -> Step:
+    if pod.metadata.deletion_timestamp is not None:
+        return Wait(message="waits for an earlier Pod to be gone")
+    if repairpods.is_bound(pod):
+        return GiveUp(message=f"somebody else started {pod.metadata.name}, which nobody claimed")
+    if look.pod_boot != _boot(node):
+        return Remove(pod=pod, message="the machine booted anew; makes another Pod")
+    return Claim(pod=pod)
+
+
+def _nobody_sent(look: Look) -> Step:
+    if look.pod is not None and not repairpods.is_bound(look.pod):
+        return Remove(pod=look.pod, message=look.repair.status.message)
+    return GiveUp(message=f"nobody could be sent to the node: {look.repair.status.message}")
+
+
+def _has_booted(look: Look, node: Node) -> bool:
+    """Say whether the machine booted since its repair began, and not because a rung had it boot."""
+    began, status = look.repair.spec.target.boot_id, look.repair.status
+    before = look.repair.spec.ladder[: status.rung]
+    ours = any(each.action == Program.REBOOT for each in before)
+    return bool(began) and not ours and _boot(node) != began
+
+
+def _booted(look: Look, node: Node) -> Step:
+    if ladder.is_ready(node):
+        return _over(look, "the machine booted anew, and its node is Ready")
+    if _is_late(look):
+        return GiveUp(message=f"the machine booted anew, and was not Ready within {_spent(look)}")
+    return Wait(message="the machine booted anew; waits for its node to be Ready")
+
+
+def _over(look: Look, message: str) -> Step:
+    """Have nothing left behind that was meant for a boot that is over, and that would refuse."""
+    pod = look.pod
+    if pod is None or repairpods.is_finished(pod) or _is_late(look):
+        return Succeed(message=message)
+    if pod.metadata.deletion_timestamp is not None:
+        return Wait(message=f"{message}; waits for the Pod of the last boot to be gone")
+    return Remove(pod=pod, message=message)
+
+
+def _vanished(look: Look, intent: Intent) -> Step:
+    if look.errand.reboots:
+        return _unless_it_boots(look, intent, "its Pod is gone")
+    return GiveUp(message=f"its Pod is gone; what was known last: {look.repair.status.message}")
+
+
+def _unbound(look: Look, intent: Intent, pod: RepairPod) -> Step:
+    if pod.metadata.deletion_timestamp is not None:
+        return Wait(message="waits for its Pod to be gone")
+    if look.now >= intent.issued_at + START_PATIENCE or _is_late(look):
+        return Remove(pod=pod, message=look.repair.status.message)
+    if fencing.is_silent(look.node):
+        return Wait(message="the kubelet is silent, so nothing can be started on the node")
+    return Start(pod=pod)
+
+
+def _bound(look: Look, intent: Intent, pod: RepairPod) -> Step:
+    if repairpods.is_finished(pod):
+        return _ended(look, intent, pod)
+    if _is_late(look):
+        late = f"it was not done within {_spent(look)}: {repairpods.standing(pod)}"
+        leaves = pod.metadata.deletion_timestamp is not None
+        return GiveUp(message=late) if leaves else Remove(pod=pod, message=late)
+    leaving = pod.metadata.deletion_timestamp is not None
+    if not repairpods.has_started(pod) and look.now >= intent.issued_at + START_PATIENCE:
+        return _unstarted(look, pod, leaving=leaving)
+    gone = "waits for its Pod to be gone" if leaving else repairpods.standing(pod)
+    return Wait(message=f"{look.errand.program}: {gone}")
+
+
+def _unstarted(look: Look, pod: RepairPod, *, leaving: bool) -> Step:
+    """Take back what a node does not start; one that goes down has no time to say that it did."""
+    if not leaving:
+        return Remove(pod=pod, message=f"the node did not start it: {repairpods.standing(pod)}")
+    if fencing.is_silent(look.node) and not look.errand.reboots:
+        return GiveUp(message="the kubelet fell silent before it said that it started it")
+    return Wait(message=look.repair.status.message)
+
+
+def _ended(look: Look, intent: Intent, pod: RepairPod) -> Step:
+    outcome = repairpods.heard(pod)
+    if outcome is None:
+        why = repairpods.why(pod)
+        return _unless_it_boots(look, intent, why) if look.errand.reboots else GiveUp(message=why)
+    said = outcome.message or outcome.result
+    if outcome.result is not Result.DONE:
+        return GiveUp(message=f"{look.errand.program} {outcome.result.lower()}: {said}")
+    return _unless_it_boots(look, intent, said) if look.errand.reboots else Succeed(message=said)
+
+
+def _unless_it_boots(look: Look, intent: Intent, why: str) -> Step:
+    """Wait for a boot that may be under way; one that was ordered shows before long."""
+    until = intent.issued_at + BOOT_SHOWS
+    is_up = look.node is not None and ladder.is_ready(look.node)
+    if _is_late(look) or (is_up and look.now >= until):
+        return GiveUp(message=f"the machine did not boot anew: {why}")
+    return Wait(message=f"waits to see whether the machine boots anew: {why}")
+
+
+def _boot(node: Node) -> str:
+    return node.status.node_info.boot_id
+
+
+def _is_late(look: Look) -> bool:
+    return look.now >= look.since + look.patience
+
+
+def _spent(look: Look) -> str:
+    return quantities.spoken(look.patience)
