@@ -264,9 +264,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
         breaks=part("nvmlDeviceGetNvLinkState", "3", 0), rules={"gpu-nvlinks-down": RESET}
     ),
     "another NVLink peer": Fault(
-        breaks=says(
-            "nvmlDeviceGetNvLinkRemotePciInfo_v2", dict.fromkeys(map(str, range(18)), PEER)
-        ),
+        breaks=says(PEERS, dict.fromkeys(map(str, range(18)), "00000000:07:00.0")),
         rules={"gpu-nvlink-peers-changed": TOLD},
     ),
     "NVLink CRC": Fault(breaks=grows(38, 200), rules={"gpu-nvlink-errors": TOLD}),
@@ -381,6 +379,7 @@ async def test_a_gpu_that_hangs_needs_a_boot_and_the_others_do_not(
     async with watching(tmp_path, cache, "h100x8", 2) as watch:
         await watch.look()
         await blocked(watch.stand, 0)
+        watch.stand.time.seconds += LATER
         await watch.stand.overruns(0)
         status = await watch.look(SLOW)
         found = verdicts.suspected(status, shipped, NOON)
