@@ -91,7 +91,8 @@ def door(settings: Settings, nvml: Supervisor | None) -> Host:
         kernel_log=KernelLog(settings.kmsg),
         gpus=nvml.gpus if nvml else Gpus,
         gpu_events=nvml.events if nvml else None,
-        rest_gpu=nvml.rest if nvml else lambda _: None,
+        gpus_changed=nvml.changed.rung if nvml else None,
+        rest=nvml.rest if nvml else lambda _: None,
     )
 
 

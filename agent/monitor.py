@@ -12,7 +12,7 @@ from agent import state
 from agent.host.guard import HungError
 from agent.host.linux import Host
 from agent.probe import Probe
-from agent.readings import Answer, ReadingError
+from agent.readings import Answer, Aside, ReadingError
 from agent.state import State
 from agent.tally import Tally
 from nodehealth import quantities
@@ -23,7 +23,7 @@ from nodehealth.kit.clocks import Clock
 logger = logging.getLogger(__name__)
 
 Listener: TypeAlias = Callable[[State], None]
-_Asked: TypeAlias = asyncio.Future[Sequence[Answer]]
+_Asked: TypeAlias = asyncio.Future[Sequence[Answer | Aside]]
 LEAST: Final = timedelta(milliseconds=250)
 """Between two looks of a probe that is stirred again and again: a storm is told in batches."""
 _FAREWELL: Final = timedelta(seconds=1)
@@ -101,7 +101,7 @@ class Monitor:
         else:
             self._learn(name, asked.result())
 
-    def _learn(self, name: str, answers: Sequence[Answer]) -> None:
+    def _learn(self, name: str, answers: Sequence[Answer | Aside]) -> None:
         try:
             after = state.answered(self.state, name, answers, self._clock())
         except ReadingError as nonsense:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TypeAlias
 
 from agent.host.linux import Host
-from agent.readings import Answer
+from agent.readings import Answer, Aside
 from nodehealth.health import Level
 
 Past: TypeAlias = Mapping[tuple[str, str], Level]
@@ -26,7 +26,7 @@ class Probe(abc.ABC):
     """How long it may take; whatever it has not said by then is unknown."""
 
     @abc.abstractmethod
-    async def check(self, host: Host, past: Past) -> Sequence[Answer]:
+    async def check(self, host: Host, past: Past) -> Sequence[Answer | Aside]:
         """Say all that is the case now: a level that is not said any more is gone.
 
         What is the case may depend on what was: a disk is missing only if it was there. What cannot

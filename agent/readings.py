@@ -89,12 +89,12 @@ class Gap:
     """In words that stay the same while it is so."""
 
 
-Answer: TypeAlias = Reading | Occurrence | Counter | Memo | Gap
+Answer: TypeAlias = Reading | Occurrence | Counter
+Aside: TypeAlias = Memo | Gap
+"""What a probe says beside its answers."""
 
 
-def checked(
-    answer: Reading | Occurrence | Counter, catalogue: Mapping[str, Signal] = CATALOGUE
-) -> Signal:
+def checked(answer: Answer, catalogue: Mapping[str, Signal] = CATALOGUE) -> Signal:
     """Return the catalogue's entry for an answer.
 
     Raises:
@@ -119,7 +119,7 @@ def checked(
     return signal
 
 
-def _check_fields(answer: Reading | Occurrence | Counter, signal: Signal) -> None:
+def _check_fields(answer: Answer, signal: Signal) -> None:
     for name, value in answer.fields.items():
         kind = signal.fields.get(name)
         if kind is None:

@@ -11,7 +11,7 @@ from agent import counters, events, levels, readings, twins
 from agent.counters import Sample
 from agent.events import Cursor
 from agent.probe import Past
-from agent.readings import Answer, Counter, Gap, Memo, Occurrence, Reading, ReadingError
+from agent.readings import Answer, Aside, Counter, Gap, Memo, Occurrence, Reading, ReadingError
 from agent.twins import Single
 from nodehealth.catalogue import CATALOGUE
 from nodehealth.health import (
@@ -87,7 +87,7 @@ def past(state: State, probe: str) -> Past:
 def answered(
     state: State,
     probe: str,
-    answers: Sequence[Answer],
+    answers: Sequence[Answer | Aside],
     now: datetime,
     catalogue: Mapping[str, Signal] = CATALOGUE,
 ) -> State:
@@ -222,7 +222,7 @@ def _uncounted(now: datetime) -> ProbeReport:
 
 
 def _remembered(
-    before: Iterable[Level], answers: Sequence[Answer], now: datetime
+    before: Iterable[Level], answers: Sequence[Answer | Aside], now: datetime
 ) -> tuple[Level, ...]:
     known = {each.subject: each for each in before}
     memos = [each for each in answers if isinstance(each, Memo)]
@@ -238,7 +238,7 @@ def _verdict(
     state: State,
     probe: str,
     told: Sequence[Reading],
-    answers: Sequence[Answer],
+    answers: Sequence[Answer | Aside],
     now: datetime,
 ) -> ProbeReport:
     """Call a probe that could not read or watch all of its own failed, and say what and why."""

@@ -21,6 +21,7 @@ from agent.host import (
     services,
     writing,
 )
+from agent.host.bell import Bell
 from agent.host.checks import folder
 from agent.host.checks.facts import Check, Result
 from agent.host.checks.rounds import Manners, Rounds
@@ -88,7 +89,8 @@ class Host:
         connect: How another machine is reached.
         gpus: What is known of the GPUs at this moment.
         gpu_events: What NVML tells without being asked.
-        rest_gpu: Has a GPU not be asked for a while, by its PCI address: calls to it may hang.
+        gpus_changed: Returns when the driver or a GPU next stands otherwise than before.
+        rest: How a GPU at a PCI address is left alone for a while: calls to it may hang.
         kernel_log: What the kernel says; nothing where it is not read.
         clock: What time it is.
     """
@@ -105,7 +107,8 @@ class Host:
         connect: Connect = reaching.connect,
         gpus: Callable[[], Gpus] = Gpus,
         gpu_events: Stream[NvmlEvent] | None = None,
-        rest_gpu: Callable[[str], None] = lambda _: None,
+        gpus_changed: Callable[[], Awaitable[None]] | None = None,
+        rest: Callable[[str], None] = lambda _: None,
         kernel_log: KernelLog | None = None,
         clock: Clock = clocks.wall,
     ) -> None:
@@ -115,7 +118,8 @@ class Host:
         self._mountinfo = mountinfo
         self._uptime = uptime
         self._statvfs, self._write, self._connect = statvfs, write, connect
-        self.gpus, self.rest_gpu = gpus, rest_gpu
+        self.gpus, self.rest = gpus, rest
+        self.gpus_changed = gpus_changed or Bell().rung
         self.gpu_events = gpu_events or Stream[NvmlEvent]()
         self.kernel_log = kernel_log or KernelLog()
         self._clock = clock

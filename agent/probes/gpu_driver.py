@@ -26,6 +26,10 @@ _UNPROVEN: Final = "a call does not return, though it does not sleep in the kern
 class GPUDriver(Probe):
     """Watches the driver as far as one can while it does not answer."""
 
+    async def stirred(self, host: Host) -> None:
+        """Be asked as soon as the driver or a GPU stands otherwise than before."""
+        await host.gpus_changed()
+
     async def check(self, host: Host, past: Past) -> Sequence[Answer]:
         """Say how the driver stands, and which GPUs it does not come back from."""
         gpus = host.gpus()

@@ -26,6 +26,10 @@ class GPUs(Probe):
     expected: int = 0
     """How many there are to be; by default the most that were on the bus in this boot."""
 
+    async def stirred(self, host: Host) -> None:
+        """Be asked as soon as the driver or a GPU stands otherwise than before."""
+        await host.gpus_changed()
+
     async def check(self, host: Host, past: Past) -> Sequence[Answer]:
         """Say how many there are, and which of those that were in this boot are gone."""
         gpus = host.gpus()

@@ -14,7 +14,7 @@ from agent.host.nvrm import Named, Said, SXid, Xid
 from agent.host.records import NVIDIA, Line
 from agent.mishaps import Heard, Jobs, Machine
 from agent.probe import Past, Probe
-from agent.readings import Answer, Gap, Memo, Occurrence
+from agent.readings import Answer, Aside, Gap, Memo, Occurrence
 
 _UUIDS: Final = "uuids"
 _JOBS: Final = "jobs "
@@ -40,7 +40,7 @@ class Xids(Probe):
         """Return when either has told something."""
         await stream.any_filled(host.kernel_log.stream(NVIDIA), host.gpu_events)
 
-    async def check(self, host: Host, past: Past) -> Sequence[Answer]:
+    async def check(self, host: Host, past: Past) -> Sequence[Answer | Aside]:
         """Say what happened, each once, and what cannot be watched."""
         gpus, heard = host.gpus(), _heard(host.kernel_log.stream(NVIDIA).take())
         events = host.gpu_events.take()
@@ -48,7 +48,7 @@ class Xids(Probe):
         heard = _settled(heard, host, gpus, machine)
         events = _alone(events, host)
         for pci in _hanging(heard, events, host):
-            host.rest_gpu(pci)
+            host.rest(pci)
         jobs, failed = await _failed(heard, host, machine, _jobs(past))
         happened = (each for line, said in heard for each in mishaps.logged(line, said, machine))
         known = (each for event in events for each in mishaps.told(event, machine))

@@ -51,7 +51,8 @@ class Xid(Benchmark):
             client = Client(emulated.transport, manager="bench")
             nodes = (await client.listing(NODES)).items
             other, ours = [(each.metadata.name, each.metadata.uid) for each in nodes]
-            failing = _Failing(ring=ring, server=emulated, luck=Random(1))  # noqa: S311
+            luck = Random(1)  # noqa: S311 - chance, not secrecy
+            failing = _Failing(ring=ring, server=emulated, luck=luck)
             found = list[float]()
             for number in range(self.rounds):
                 command = _agent(site.folder, ring.path, *ours, number)

@@ -10,7 +10,7 @@ from agent import state
 from agent.host.linux import Host
 from agent.host.nvml.facts import Answers, Bus, Card, Driver, Gpus, Hang, Standing
 from agent.probe import Probe
-from agent.readings import Answer
+from agent.readings import Answer, Aside
 from agent.state import State
 from nodehealth.health import Level
 from nodehealth.signals import Knowledge
@@ -159,7 +159,7 @@ class Watch:
         self.known = state.answered(self.known, "gpu", await self.answers(after), NOON)
         return self.of()
 
-    async def answers(self, after: float = 60) -> list[Answer]:
+    async def answers(self, after: float = 60) -> list[Answer | Aside]:
         """Ask the probe."""
         self.uptime += after
         self.tree.up(self.uptime)

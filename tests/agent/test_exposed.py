@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry
 from agent import exposed, state
 from agent.exposed import Numbers
 from agent.host.kmsg import KernelLog
+from agent.host.nvml.counts import Counts
 from agent.state import State
 from agent.tally import Obstacle, Tally
 from nodehealth.health import ProbeState
@@ -110,3 +111,19 @@ def test_an_agent_is_ready_though_a_probe_hangs() -> None:
     known = state.unanswered(asked("memory"), "network", ProbeState.OVERDUE, "late", NOON)
 
     assert exposed.unready(known) == ""
+
+
+def test_what_becomes_of_the_nvml_worker_is_counted_where_there_may_be_one() -> None:
+    counts = Counts()
+    counts.starts, counts.abandoned, counts.slow = 3, 2, 5
+    counts.sampled(("vitals", "links"), 0.5, 1500)
+    counts.sampled(("vitals",), 0.25, 2000)
+    tally = Tally(nvml=counts)
+
+    assert number(tally, "nvml_worker_starts_total") == 3
+    assert number(tally, "nvml_slow_batches_total") == 5
+    failures = "nvml_worker_failures_total"
+    assert [number(tally, failures, reason=each) for each in ("abandoned", "killed")] == [2, 0]
+    assert number(tally, "nvml_batch_seconds_sum", tier="links") == 0.5
+    assert number(tally, "nvml_field_latency_seconds") == 0.002
+    assert number(Tally(), "nvml_worker_starts_total") is None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from agent.host.nvml import release
 from agent.host.nvml.facts import Bus
 
 _NVIDIA: Final = "0x10de"
@@ -16,7 +17,6 @@ _PASSED_ON: Final = "vfio-pci"
 _NODE: Final = re.compile(r"nvidia\d+")
 _GONE: Final = b"\xff" * 4
 _LIBRARY: Final = "libnvidia-ml.so.1"
-_RELEASE: Final = "run/nodemend/release-nvml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ def glance(root: Path, folders: tuple[str, ...]) -> Glance:
     return Glance(
         module=_text(root / "sys/module/nvidia/version"),
         library=library,
-        released_at=_written_at(root / _RELEASE),
+        released_at=_written_at(root / release.RELEASE),
     )
 
 

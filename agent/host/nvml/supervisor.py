@@ -7,64 +7,33 @@ others; when that one hangs too, it is the driver. At most two workers are lost 
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from agent.host.guard import Guard, HungError
-from agent.host.nvml import bus, life
-from agent.host.nvml.bus import Glance, Scan
+from agent.host.bell import Bell
+from agent.host.nvml import life, telling
 from agent.host.nvml.counts import Counts
 from agent.host.nvml.custody import Custody, Now
 from agent.host.nvml.facts import Driver, Gpus, Hang, NvmlEvent
 from agent.host.nvml.happenings import Answered, Died, Happening, Missed, Overrun, Told
 from agent.host.nvml.life import Life
+from agent.host.nvml.lookout import Lookout
 from agent.host.nvml.process import Line, Starter
 from agent.host.nvml.retries import Retries
 from agent.host.nvml.roll import Roll, Turn
 from agent.host.nvml.settings import Nvml
+from agent.host.nvml.telling import MOST_LOST, Said
 from agent.host.stream import Stream
 from nodehealth.kit import loops
 from nodehealth.kit.clocks import Clock
 
-RELEASE: Final = timedelta(minutes=10)
-"""For how long NVML stays closed at somebody's wish."""
-MOST_LOST: Final = 2
-_GLANCE: Final = 5.0
-_SCAN: Final = 15.0
-_PATIENCE: Final = timedelta(seconds=2)
 _FRESH: Final = 60.0
 """Seconds for which an answer is fresh: as long as it takes to lose a worker and start another."""
 _RESTING_XIDS: Final = frozenset({79, 119, 120})
 """The GPU fell off the bus, or its firmware does not answer."""
 _XID: Final = 0x8
 _UNKNOWN_ERROR: Final = 999
-
-
-@dataclass(slots=True, kw_only=True)
-class _Seen:
-    """What was seen of the machine without NVML, and when."""
-
-    glance: Glance = field(default_factory=Glance)
-    scan: Scan = field(default_factory=Scan)
-    glanced_at: float = float("-inf")
-    scanned_at: float = float("-inf")
-
-
-@dataclass(slots=True, kw_only=True)
-class _Said:
-    """What NVML said of itself."""
-
-    system: Mapping[str, Any] = field(default_factory=dict)
-    count: int | None = None
-    counted_at: float = float("-inf")
-    listed: int = 0
-    """For which number of GPUs they were listed."""
-    at: float = float("-inf")
-    """When it answered last, whatever it was asked."""
-    stuck: Hang | None = None
-    """A call that did not return, though nothing proves that it is the kernel's doing."""
 
 
 class Supervisor:
@@ -91,10 +60,15 @@ class Supervisor:
         events: Stream[NvmlEvent],
         counts: Counts,
     ) -> None:
-        self._settings, self._root, self._now, self._clock = settings, root, now, clock
-        self.events, self.counts = events, counts
-        self._guard, self._wake, self._retries = Guard(), asyncio.Event(), Retries()
-        self._roll, self._life, self._seen, self._said = Roll(settings), Life(), _Seen(), _Said()
+        self._settings, self._now, self._clock = settings, now, clock
+        self.events, self.counts, self.changed = events, counts, Bell()
+        self._shown: object = None
+        self._lookout, self._wake, self._retries = (
+            Lookout(settings, root),
+            asyncio.Event(),
+            Retries(),
+        )
+        self._roll, self._life, self._said = Roll(settings), Life(), Said()
         self._worker_life: int | None = None
         """Which driver the worker has opened NVML of, or is about to."""
         self._is_open = False
@@ -109,7 +83,7 @@ class Supervisor:
         is_up = driver is Driver.UP
         hung = {each.pci: each.hang for each in self.custody.lost if each.pci}
         return Gpus(
-            bus=self._seen.scan.bus,
+            bus=self._lookout.scan.bus,
             driver=driver,
             code=code,
             hang=hang,
@@ -127,12 +101,14 @@ class Supervisor:
     def rest(self, pci: str) -> None:
         """Ask a GPU nothing for a while: the driver said that calls to it may not return."""
         self._roll.rest(pci, self._now())
+        self._wake.set()
 
     async def run(self) -> None:
         """Watch until cancelled, and then let the worker end."""
         try:
             while True:
-                await self._step()
+                await self._turn()
+                await self._pause()
         finally:
             await self.close()
 
@@ -140,8 +116,10 @@ class Supervisor:
         """Ask every GPU once, or find out that it cannot be asked; give up in the end."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience.total_seconds()):
+                await self._turn()
                 while not self._has_sampled():
-                    await self._step()
+                    await self._pause()
+                    await self._turn()
 
     async def turn(self) -> None:
         """Do all that is due now."""
@@ -152,8 +130,9 @@ class Supervisor:
         if self._may_begin():
             self._worker_life, self._is_open = self._life.number, False
             self._retries.began(self._now())
-            self.custody.begin(self._seen.glance.library)
+            self.custody.begin(self._lookout.glance.library)
         self._ask()
+        self._show()
 
     @property
     def is_at_work(self) -> bool:
@@ -171,44 +150,30 @@ class Supervisor:
 
     async def _look(self) -> None:
         """See what the kernel shows of driver and bus."""
-        now, seen = self._now(), self._seen
-        if now - seen.glanced_at < (_GLANCE if self._life.number else _SCAN):
+        now = self._now()
+        if now < self._lookout.next_at(is_alert=self._is_alert):
             return
-        seen.glanced_at = now
-        folders = self._settings.libraries
-        with contextlib.suppress(HungError):
-            seen.glance = await self._guard.call(
-                "look for a driver", lambda: bus.glance(self._root, folders), patience=_PATIENCE
-            )
-            if now - seen.scanned_at >= _SCAN:
-                seen.scanned_at = now
-                seen.scan = await self._guard.call(
-                    "scan of the bus", lambda: bus.scan(self._root), patience=_PATIENCE
-                )
-                self._roll.know(seen.scan.bus.gpus, seen.scan.passed_on)
+        await self._lookout.look(now)
+        scan = self._lookout.scan
+        self._roll.know(scan.bus.gpus, scan.passed_on)
         before = self._life.number
-        self._life = life.glanced(self._life, self._module(), now)
+        self._life = life.glanced(self._life, self._lookout.module, now)
         if self._life.number != before:
+            self._retries.reset()
             self._renewed()
 
-    def _module(self) -> str:
-        """Return which driver there is, as far as anything but NVML tells."""
-        glance = self._seen.glance
-        hidden = "?" if self._settings.is_explicit and glance.library else ""
-        return glance.module or hidden
+    @property
+    def _is_alert(self) -> bool:
+        """Say whether a driver was ever seen, so that it may go away."""
+        return self._life.number > 0
 
     def _renewed(self) -> None:
         """Forget what was learnt of the driver that was there before."""
         self._roll.wake()
-        self._retries.reset()
-        self._said = _Said()
+        self._said = Said()
 
     def _is_released(self) -> bool:
-        """Say whether somebody wants NVML closed, and wanted so a short while ago."""
-        wished = self._seen.glance.released_at
-        return wished is not None and abs(self._clock().timestamp() - wished) < (
-            RELEASE.total_seconds()
-        )
+        return self._lookout.is_released(self._clock())
 
     def _is_wanted(self) -> bool:
         return bool(self._life.module) and not self._is_released()
@@ -247,7 +212,7 @@ class Supervisor:
 
     def _is_bus_short(self) -> bool:
         """Say whether NVML has GPUs that are not to be seen on the bus."""
-        return len(self._seen.scan.bus.gpus) < (self._said.count or 0)
+        return len(self._lookout.scan.bus.gpus) < (self._said.count or 0)
 
     def _skipped(self) -> frozenset[str]:
         return frozenset(each.pci for each in self.custody.lost)
@@ -278,7 +243,7 @@ class Supervisor:
             self._said.count = line.get("count")
         elif what == "list":
             self._said.listed = self._said.count or 0
-            self._roll.know(line.get("gpus", ()), self._seen.scan.passed_on)
+            self._roll.know(line.get("gpus", ()), self._lookout.scan.passed_on)
         elif turn is not None:
             self._roll.answered(turn, line, now, self._life.number)
             self._roll.slow(turn.pci, is_slow=is_slow)
@@ -302,7 +267,7 @@ class Supervisor:
         if self._life.number != before:
             self._renewed()
         self._retries.refused(self._now())
-        self._seen.glanced_at = float("-inf")
+        self._lookout.hasten()
         self._dismiss()
         self._wake.set()
 
@@ -333,37 +298,42 @@ class Supervisor:
         if kind == _XID and data in _RESTING_XIDS:
             self.rest(pci)
 
-    def _standing(self, now: float) -> tuple[Driver, int, Hang | None]:
-        """Say how the driver stands, with its code or its call that does not return."""
-        lost = self.custody.lost
-        if self._life.module and self._is_released() and self.custody.is_vacant:
-            return Driver.RELEASED, 0, None
-        wholly = [each.hang for each in lost if not each.pci or len(lost) >= MOST_LOST]
-        if wholly and (len(lost) >= MOST_LOST or not self._is_open):
-            return Driver.HUNG, 0, wholly[-1]
-        driver, code = life.standing(self._life, now)
-        if self._said.stuck is not None and now - self._said.at > self._fresh:
-            return Driver.UNKNOWN, 0, self._said.stuck
-        if driver is Driver.UP and now - self._said.at > self._fresh:
-            return Driver.UNKNOWN, 0, None
-        return driver, code, None
+    def _show(self) -> None:
+        """Tell who waits for it that the driver or a GPU stands otherwise than before."""
+        gpus = self.gpus()
+        shown = (gpus.driver, gpus.code, [(each.pci, each.standing) for each in gpus.cards])
+        if shown != self._shown:
+            self._shown = shown
+            self.changed.ring()
 
-    async def _step(self) -> None:
+    def _standing(self, now: float) -> tuple[Driver, int, Hang | None]:
+        is_released = bool(self._life.module) and self._is_released() and self.custody.is_vacant
+        if is_released:
+            return Driver.RELEASED, 0, None
+        hung = telling.hung(self.custody.lost, is_answered=self._is_open)
+        if hung is not None:
+            return Driver.HUNG, 0, hung
+        return telling.standing(self._life, self._said, now, fresh=self._fresh)
+
+    async def _turn(self) -> None:
         self._wake.clear()
         await loops.survived(self.turn, name="nvml")
+
+    async def _pause(self) -> None:
+        """Wait until something is due, or happens."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, self._next_at() - self._now())):
                 await self._wake.wait()
 
     def _has_sampled(self) -> bool:
         """Say whether nothing more is to be learnt at this moment."""
-        if self._seen.glanced_at == float("-inf") or self.custody.is_busy:
+        if not self._lookout.has_looked or self.custody.is_busy:
             return False
         return self._is_open or not self._is_wanted() or bool(self._life.code or self._said.stuck)
 
     def _next_at(self) -> float:
         """Return when the next turn must be taken."""
-        glance = self._seen.glanced_at + (_GLANCE if self._life.number else _SCAN)
+        glance = self._lookout.next_at(is_alert=self._is_alert)
         due = float("inf")
         if self.custody.is_idle:
             due = min(self._roll.next_at(self._skipped()), glance)

@@ -1,5 +1,6 @@
 """What the NVML worker reads of a stand-in driver, as the probes understand it."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,8 @@ def values(status: NodeHealthStatus, subject: str) -> dict[str, float | None]:
 async def test_every_recorded_machine_is_well_through_the_worker(
     tmp_path: Path, cache: Path, name: str
 ) -> None:
-    async with standing(tmp_path / "host", cache, name=name) as stand:
+    recorded = await asyncio.to_thread(recording.load, name)
+    async with standing(tmp_path / "host", cache, recorded=recorded) as stand:
         await stand.until(lambda: set(stand.standings()) == {Standing.ANSWERS})
         await stand.settled()
         sweeps = Sweeps(tmp_path, stand.gpus)

@@ -58,7 +58,7 @@ class Machine:
         self.host = Host(
             root=self.root,
             gpus=lambda: self.gpus,
-            rest_gpu=self.rested.append,
+            rest=self.rested.append,
             kernel_log=self.log,
             clock=self.now,
         )

@@ -1,6 +1,7 @@
 """A machine with a stand-in driver, real worker processes, and a clock that a test moves."""
 
 import asyncio
+import dataclasses
 import functools
 import os
 import shutil
@@ -199,23 +200,19 @@ async def standing(
     *,
     gpus: int = 8,
     settings: Nvml | None = None,
-    name: str = "h100x8",
+    recorded: Recording | None = None,
 ) -> AsyncIterator[Stand]:
     """Give a machine with so many GPUs, whose driver is loaded; nobody has looked at it yet."""
-    recorded = await asyncio.to_thread(recording.load, name)
-    recorded = Recording(
-        about=recorded.about,
-        system=recorded.system,
-        gpus=recorded.gpus[:gpus],
-        absent=recorded.absent,
-    )
+    if recorded is None:
+        recorded = await asyncio.to_thread(recording.load, "h100x8")
+    played = dataclasses.replace(recorded, gpus=recorded.gpus[:gpus])
     driver = Driver(root / "usr/lib64")
     try:
-        await asyncio.to_thread(driver.install, recorded, cache=cache)
+        await asyncio.to_thread(driver.install, played, cache=cache)
     except BuildError as missing:
         lacking(str(missing))
     time, counts, events = Time(), Counts(), Stream[NvmlEvent]()
-    pcis = machine(root, recorded)
+    pcis = machine(root, played)
     starter = Starter(environ={**os.environ, **driver.environ()})
     supervisor = Supervisor(
         settings or Nvml(),
