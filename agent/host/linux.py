@@ -34,6 +34,7 @@ from agent.host.interfaces import Interface
 from agent.host.kmsg import KernelLog
 from agent.host.memory import Memory
 from agent.host.mounts import Filesystem
+from agent.host.nvml import resets
 from agent.host.nvml.facts import Gpus, NvmlEvent
 from agent.host.places import Place
 from agent.host.processes import Processes, Running
@@ -190,6 +191,10 @@ class Host:
             agent.host.guard.HungError: the kernel does not say.
         """
         return await self._ask("cgroups", lambda: jobs.pods(self._procfs, pids))
+
+    async def gpu_resets(self) -> Mapping[str, datetime]:
+        """Read which GPUs were reset in this boot, and when, by their UUIDs."""
+        return await self._ask("GPU resets", lambda: resets.noted(self.root))
 
     async def processes(self) -> Running:
         """Read which processes run, and for how long some have slept where nothing ends them."""

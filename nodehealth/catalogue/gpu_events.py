@@ -56,8 +56,9 @@ SIGNALS: Final = (
         kind=Kind.EVENT,
         about="A GPU was reset or initialised anew: what it reported before is made good.",
         subject="GPU UUID",
-        source="a reset of our own that was verified; field 230 that went back from reset to "
-        "nothing; the driver that was unloaded and loaded anew",
+        source="a reset of our own that was verified, as /run/nodemend/gpu-resets says; field 230 "
+        "that went back from reset to nothing; the driver that was unloaded and loaded anew, seen "
+        "by an agent that looks every 30 s",
     ),
     Signal(
         name="gpu.jobs_failed",

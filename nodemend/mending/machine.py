@@ -15,7 +15,7 @@ from agent.host import commands, holders, power
 from agent.host.commands import Ended, Left
 from agent.host.guard import Guard, HungError
 from agent.host.holders import Holder
-from agent.host.nvml import bus, release
+from agent.host.nvml import bus, release, resets
 from agent.host.nvml.settings import FOLDERS
 from nodehealth import quantities
 from nodemend.mending import places, reboot, reset, restart, sight
@@ -69,6 +69,7 @@ class Machine:
             smi=lambda words, patience: self._run(self.nvidia_smi, words, patience),
             remember=lambda uuids: asyncio.to_thread(self._remember, uuids),
             remembered=lambda: asyncio.to_thread(self._remembered),
+            note=lambda uuids: asyncio.to_thread(resets.note, self.root, uuids),
             say=self.say,
         )
 

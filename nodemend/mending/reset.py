@@ -63,6 +63,8 @@ class Bench:
     """Note GPUs whose persistence mode is off because of us: a crash must not lose that."""
     remembered: Callable[[], Awaitable[tuple[str, ...]]]
     """Return those."""
+    note: Callable[[Sequence[str]], Awaitable[None]]
+    """Leave word for the agent of GPUs that were reset and are well."""
     say: Callable[[str], None]
     """Tell people what is going on."""
 
@@ -96,6 +98,7 @@ async def reset(order: Order, bench: Bench) -> str:
         await _let_go(order, gpus, bench)
         await _reset(order, gpus, bench)
         await _verify(gpus, bench)
+        await bench.note([each.uuid for each in gpus])
     return f"reset {_names(gpus)}{_besides(order, gpus)}; all of them answer{_instances(gpus)}"
 
 

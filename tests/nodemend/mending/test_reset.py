@@ -37,6 +37,7 @@ class Machine:
     """Seconds after its reset until the driver has nothing against a GPU."""
     resets: list[tuple[str, ...]] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
+    noted: list[tuple[str, ...]] = field(default_factory=list)
     was_released_at_reset: bool = False
 
     def bench(self) -> Bench:
@@ -48,8 +49,12 @@ class Machine:
             smi=self.smi,
             remember=self.remember,
             remembered=self.remembered,
+            note=self.note,
             say=self.said.append,
         )
+
+    async def note(self, uuids: Sequence[str]) -> None:
+        self.noted.append(tuple(uuids))
 
     async def look(self) -> Sight:
         return Sight(gpus=tuple(self.gpus.values()), by_uuid=self.gpus)
@@ -124,7 +129,7 @@ async def test_a_gpu_is_reset_with_its_peer_while_nvml_is_released() -> None:
 
     said = await reset.reset(order("GPU-1"), here.bench())
 
-    assert here.resets == [("GPU-0", "GPU-1")]
+    assert here.resets == here.noted == [("GPU-0", "GPU-1")]
     assert here.was_released_at_reset
     assert not here.released
     assert said == (
