@@ -59,7 +59,7 @@ def growth(was: Sample, now: Counter) -> int:
 
 
 def _rate(was: Sample, now: Counter) -> Reading:
-    rate = growth(was, now) / (now.uptime - was.uptime)
+    rate = growth(was, now) * now.scale / (now.uptime - was.uptime)
     return Reading(name=now.name, subject=now.subject, fields=now.fields, value=rate)
 
 

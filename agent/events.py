@@ -32,29 +32,31 @@ class Cursor(Struct, frozen=True, kw_only=True):
 Cursors: TypeAlias = Mapping[str, Cursor]
 
 
+def unread(
+    cursors: Cursors, news: Iterable[Occurrence], *, boot_id: str
+) -> tuple[tuple[Occurrence, ...], Cursors]:
+    """Return what lies beyond the cursors, and where they stand behind it."""
+    rising = sorted(news, key=lambda occurrence: occurrence.position)
+    beyond = tuple(each for each in rising if not _is_read(cursors.get(each.source), each, boot_id))
+    read = {
+        each.source: Cursor(boot_id=boot_id, position=each.position)
+        for each in beyond
+        if each.source
+    }
+    return beyond, {**cursors, **read}
+
+
 def fold(
-    events: tuple[Event, ...],
-    cursors: Cursors,
-    news: Iterable[Occurrence],
-    *,
-    boot_id: str,
-    now: datetime,
-) -> tuple[tuple[Event, ...], int, Cursors]:
-    """Count what lies beyond the cursors, say how many events were too many, and move the cursors.
+    events: tuple[Event, ...], news: Iterable[Occurrence], *, boot_id: str, now: datetime
+) -> tuple[tuple[Event, ...], int]:
+    """Count what happened, and say how many events were too many.
 
     What belongs to another boot is gone; when there are still too many, those that are quiet
     longest go.
     """
-    rising = sorted(news, key=lambda occurrence: occurrence.position)
-    unread = [each for each in rising if not _is_read(cursors.get(each.source), each, boot_id)]
-    read = {
-        each.source: Cursor(boot_id=boot_id, position=each.position)
-        for each in unread
-        if each.source
-    }
     ours = (each for each in events if each.boot_id == boot_id)
-    counted = [_aged(each, now) for each in _count(ours, unread, boot_id)]
-    return _kept(counted), max(0, len(counted) - MOST), {**cursors, **read}
+    counted = [_aged(each, now) for each in _count(ours, news, boot_id)]
+    return _kept(counted), max(0, len(counted) - MOST)
 
 
 def _count(events: Iterable[Event], unread: Iterable[Occurrence], boot_id: str) -> Iterable[Event]:

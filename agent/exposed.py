@@ -9,6 +9,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Summa
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from agent.host.kmsg import KernelLog
+from agent.host.nvml.counts import Counts
 from agent.state import State
 from agent.tally import Obstacle, Tally
 from nodehealth.health import ProbeState
@@ -22,7 +24,12 @@ Known = Callable[[], State]
 
 @contextlib.asynccontextmanager
 async def exposed(
-    listen: str, *, tally: Tally, known: Known, pulse: Pulse
+    listen: str,
+    *,
+    tally: Tally,
+    known: Known,
+    pulse: Pulse,
+    kernel_log: KernelLog | None = None,
 ) -> AsyncIterator[web.Address]:
     """Answer `/metrics`, `/healthz` and `/readyz` within the context.
 
@@ -33,7 +40,7 @@ async def exposed(
         nodehealth.kit.settings.SettingsError: the address is none, or cannot be listened on.
     """
     registry = CollectorRegistry()
-    registry.register(Numbers(tally, known))
+    registry.register(Numbers(tally, known, kernel_log))
     async with web.serve(
         web.address(listen),
         registry=registry,
@@ -54,8 +61,8 @@ def unready(known: State) -> str:
 class Numbers(Collector):
     """The agent's metrics, read from what it counts anyway."""
 
-    def __init__(self, tally: Tally, known: Known) -> None:
-        self._tally, self._known = tally, known
+    def __init__(self, tally: Tally, known: Known, kernel_log: KernelLog | None = None) -> None:
+        self._tally, self._known, self._log = tally, known, kernel_log
 
     def collect(self) -> Iterator[Metric]:
         """Give every metric as it is now; the probes and states are those that the agent has."""
@@ -68,6 +75,10 @@ class Numbers(Collector):
         yield _counter(
             "state_save_failures", "Writes of the state file that failed.", self._tally.saves_failed
         )
+        if self._log is not None:
+            yield from _of_log(self._log)
+        if self._tally.nvml is not None:
+            yield from _nvml(self._tally.nvml)
 
     def _states(self) -> Metric:
         about = "1 for the state that a probe is in, 0 for the others."
@@ -110,6 +121,33 @@ class Numbers(Collector):
         for part, count in self._tally.left_out.items():
             family.add_metric([part], count)
         return family
+
+
+def _of_log(log: KernelLog) -> Iterator[Metric]:
+    yield _counter("kmsg_records", "Records of the kernel's log that were read.", log.lines)
+    about = "Records of the kernel's log that were overwritten before they were read."
+    yield _counter("kmsg_lost", about, log.lost)
+    yield _counter("kmsg_strange", "Lines in its place that are no records.", log.strange)
+    yield _counter("kmsg_reopens", "How often it had to be opened again.", log.reopens)
+
+
+def _nvml(counts: Counts) -> Iterator[Metric]:
+    yield _counter("nvml_slow_batches", "Batches of NVML calls over 10 s.", counts.slow)
+    yield _counter("nvml_worker_starts", "Starts of the process that asks NVML.", counts.starts)
+    about = "Ends of that process that nobody wanted, by what became of it."
+    ends = CounterMetricFamily(f"{_PREFIX}_nvml_worker_failures", about, labels=["reason"])
+    for reason in ("abandoned", "killed", "died"):
+        ends.add_metric([reason], getattr(counts, reason))
+    yield ends
+    about = "How often NVML stopped telling events."
+    yield _counter("nvml_event_sets_lost", about, counts.event_sets_lost)
+    about = "How long a batch of calls to one GPU takes, by the dearest of them."
+    batches = SummaryMetricFamily(f"{_PREFIX}_nvml_batch_seconds", about, labels=["tier"])
+    for tier, seconds in sorted(counts.seconds.items()):
+        batches.add_metric([tier], count_value=counts.batches[tier], sum_value=seconds)
+    yield batches
+    about = "The longest that NVML took for one field in the last batch, as it says."
+    yield _gauge("nvml_field_latency_seconds", about, counts.latency / 1e6)
 
 
 def _counter(noun: str, about: str, value: float) -> Metric:

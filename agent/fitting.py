@@ -2,12 +2,13 @@
 
 Detail goes first: the counts of long ago, then when levels flipped. Then whole levels go, those
 that do not apply first and then those that are nearest to what they are on a healthy node; then
-events, those that are quiet longest first; and what is bad goes last. While only flips are left
+events, those that are quiet longest first, of all of them before that but their last times; and
+what is bad goes last. While only flips are left
 out, nothing is missing that a verdict needs; beyond that, a failed probe named `report` says so.
 """
 
 import bisect
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
@@ -23,11 +24,14 @@ from nodehealth.signals import Knowledge, Signal, Unit
 
 LEFT_OUT: Final = ("flips", "counts", "levels", "events")
 """What a report may lack, in the order in which it goes."""
-LIMIT: Final = 7 * 1024
-"""Bytes of a status, so that the object with its metadata and managed fields stays below 8 KiB."""
+LIMIT: Final = packing.LIMIT
 PROBE: Final = "report"
 _FAR: Final = 0.5
 """How far a level is from what is healthy when it is kept longer than what happened."""
+
+
+_NEAR: Final = 0.4
+"""How far a level is when it is kept longer than when something happened before the last time."""
 
 
 class _Part(IntEnum):
@@ -36,6 +40,8 @@ class _Part(IntEnum):
     """The counts of an event per hour and five minutes; its last times stay."""
     LEVEL = 2
     EVENT = 3
+    TIMES = 4
+    """The last times of an event but for the very last."""
 
 
 _Sacrifice: TypeAlias = tuple[_Part, int]
@@ -94,9 +100,9 @@ def _facts(status: NodeHealthStatus, catalogue: Mapping[str, Signal]) -> list[_S
         (_distance(level, catalogue), level.since.timestamp(), (_Part.LEVEL, at))
         for at, level in enumerate(status.levels)
     ]
-    ranked += [
-        (_FAR, _last(event.history), (_Part.EVENT, at)) for at, event in enumerate(status.events)
-    ]
+    for at, event in enumerate(status.events):
+        ranked.append((_NEAR, _last(event.history), (_Part.TIMES, at)))
+        ranked.append((_FAR, _last(event.history), (_Part.EVENT, at)))
     return [part for _, _, part in sorted(ranked)]
 
 
@@ -124,7 +130,7 @@ def _without(
             if (_Part.LEVEL, at) not in gone
         ),
         events=tuple(
-            _summed(event) if (_Part.BUCKETS, at) in gone else event
+            _summed(event, at, gone)
             for at, event in enumerate(status.events)
             if (_Part.EVENT, at) not in gone
         ),
@@ -146,7 +152,7 @@ def _confession(sacrifices: list[_Sacrifice], now: datetime) -> ProbeReport:
 
 def _counted(sacrifices: list[_Sacrifice]) -> Mapping[str, int]:
     parts = [part for part, _ in sacrifices]
-    return {word: parts.count(part) for word, part in zip(LEFT_OUT, _Part, strict=True)}
+    return {word: parts.count(part) for word, part in zip(LEFT_OUT, _Part, strict=False)}
 
 
 def _last(past: History) -> float:
@@ -157,6 +163,10 @@ def _forgetting(level: Level) -> Level:
     return msgspec.structs.replace(level, flips=History())
 
 
-def _summed(event: Event) -> Event:
-    past = msgspec.structs.replace(event.history, five_minutes=(), hours=())
-    return msgspec.structs.replace(event, history=past)
+def _summed(event: Event, at: int, gone: Collection[_Sacrifice]) -> Event:
+    past = event.history
+    if (_Part.BUCKETS, at) in gone:
+        past = msgspec.structs.replace(past, five_minutes=(), hours=())
+    if (_Part.TIMES, at) in gone:
+        past = msgspec.structs.replace(past, last=past.last[-1:])
+    return event if past is event.history else msgspec.structs.replace(event, history=past)

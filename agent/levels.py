@@ -11,7 +11,7 @@ import msgspec
 
 from agent.readings import Reading
 from nodehealth import history
-from nodehealth.health import Level
+from nodehealth.health import Fields, Level
 from nodehealth.history import History
 from nodehealth.signals import Grid, Knowledge
 
@@ -27,7 +27,7 @@ def fold(before: Level | None, reading: Reading, grid: Grid, now: datetime) -> L
         value=value,
         knowledge=reading.knowledge,
         since=before.since if before is not None and stays else now,
-        fields=reading.fields or (before.fields if before else {}),
+        fields=_fields(before, reading),
         flips=_flips(before, value, now),
     )
 
@@ -35,6 +35,12 @@ def fold(before: Level | None, reading: Reading, grid: Grid, now: datetime) -> L
 def unknown(level: Level) -> Level:
     """Return the level when nobody can read it any more."""
     return msgspec.structs.replace(level, knowledge=Knowledge.UNKNOWN)
+
+
+def _fields(before: Level | None, reading: Reading) -> Fields:
+    """Return what is said with a value; what was said with the last one, while there is none."""
+    is_told = reading.knowledge is Knowledge.KNOWN or bool(reading.fields)
+    return reading.fields if is_told or before is None else before.fields
 
 
 def _value(was: float | None, reading: Reading, grid: Grid) -> float | None:

@@ -12,7 +12,14 @@ from typing import Final
 
 from agent import identity, state
 from agent.host.guard import HungError
+from agent.host.kmsg import KernelLog
 from agent.host.linux import Host
+from agent.host.nvml import oom
+from agent.host.nvml.counts import Counts
+from agent.host.nvml.facts import Gpus, NvmlEvent
+from agent.host.nvml.process import Starter
+from agent.host.nvml.supervisor import Supervisor
+from agent.host.stream import Stream
 from agent.identity import Claim
 from agent.keeping import Keeper
 from agent.monitor import Monitor
@@ -46,18 +53,47 @@ async def serve(
     stop = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
-    host = Host(root=settings.root, boot_id=settings.boot_id)
+    nvml = watch(settings, clock=clocks.wall, oom=oom.step_forward)
     claim = await asyncio.to_thread(_claim, settings, config, context)
     async with connect.connect(config, context=context, manager=keys.AGENT_MANAGER) as client:
         await run(
             settings,
             client=client,
-            host=host,
+            host=door(settings, nvml),
             claim=claim,
             clock=clocks.wall,
             random=Random(),  # noqa: S311 - jitter is no secret
             stop=stop,
+            nvml=nvml,
         )
+
+
+def watch(settings: Settings, *, clock: Clock, oom: Callable[[], str] = str) -> Supervisor | None:
+    """Return who is to watch the GPUs, from within the event loop, unless that is put off."""
+    if settings.nvml is None:
+        return None
+    return Supervisor(
+        settings.nvml,
+        root=settings.root,
+        starter=Starter(oom=oom),
+        now=asyncio.get_running_loop().time,
+        clock=clock,
+        events=Stream[NvmlEvent](),
+        counts=Counts(),
+    )
+
+
+def door(settings: Settings, nvml: Supervisor | None) -> Host:
+    """Return the door to the machine, through which its GPUs are seen as well."""
+    return Host(
+        root=settings.root,
+        boot_id=settings.boot_id,
+        kernel_log=KernelLog(settings.kmsg),
+        gpus=nvml.gpus if nvml else Gpus,
+        gpu_events=nvml.events if nvml else None,
+        gpus_changed=nvml.changed.rung if nvml else None,
+        rest=nvml.rest if nvml else lambda _: None,
+    )
 
 
 async def run(
@@ -70,9 +106,10 @@ async def run(
     random: Random,
     stop: asyncio.Event,
     last_writes: timedelta = LAST_WRITES,
+    nvml: Supervisor | None = None,
 ) -> None:
     """Probe and report for one Node until told to stop."""
-    tally = Tally()
+    tally = Tally(nvml=nvml.counts if nvml else None)
     keeper = Keeper(settings.state_file, tally=tally)
     report = Report(client, node=claim.name, node_uid=claim.uid)
     publisher = Publisher(report.send, clock=clock, random=random, tally=tally)
@@ -83,23 +120,32 @@ async def run(
 
     begin = await begun(settings, host, claim.uid, clock, kept=await keeper.load())
     monitor = Monitor(settings.probes, host, begin=begin, clock=clock, listener=listen, tally=tally)
-    async with _exposed(settings.listen, tally, monitor), asyncio.TaskGroup() as tasks:
-        watching = tasks.create_task(monitor.run(random), name="probes")
+    async with _exposed(settings.listen, tally, monitor, host), asyncio.TaskGroup() as tasks:
+        watching = tasks.create_task(_watched(monitor, host, random), name="probes")
         keeping = tasks.create_task(keeper.run(), name="keeper")
         publishing = tasks.create_task(publisher.run(), name="publisher")
+        asking = [tasks.create_task(nvml.run(), name="nvml")] if nvml else []
         await stop.wait()
-        watching.cancel()
+        for each in (watching, *asking):
+            each.cancel()
         await asyncio.wait({watching})
         keeper.stop()
         publisher.stop()
-        last = {keeping, publishing}
+        last = {keeping, publishing, *asking}
         _, late = await asyncio.wait(last, timeout=last_writes.total_seconds())
         for each in late:
             each.cancel()
 
 
+async def _watched(monitor: Monitor, host: Host, random: Random) -> None:
+    """Ask the probes, and listen to what tells without being asked."""
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(host.kernel_log.run(random), name="kernel log")
+        tasks.create_task(monitor.run(random), name="probes")
+
+
 @contextlib.asynccontextmanager
-async def _exposed(listen: str, tally: Tally, monitor: Monitor) -> AsyncIterator[None]:
+async def _exposed(listen: str, tally: Tally, monitor: Monitor, host: Host) -> AsyncIterator[None]:
     """Answer those who watch the agent, if it is to listen at all."""
     if not listen:
         yield
@@ -108,7 +154,13 @@ async def _exposed(listen: str, tally: Tally, monitor: Monitor) -> AsyncIterator
     pulse = Pulse()
     beating = asyncio.create_task(pulse.run(), name="pulse")
     try:
-        async with exposed(listen, tally=tally, known=lambda: monitor.state, pulse=pulse):
+        async with exposed(
+            listen,
+            tally=tally,
+            known=lambda: monitor.state,
+            pulse=pulse,
+            kernel_log=host.kernel_log,
+        ):
             yield
     finally:
         beating.cancel()

@@ -12,7 +12,7 @@ from agent import state
 from agent.host.guard import HungError
 from agent.host.linux import Host
 from agent.probe import Probe
-from agent.readings import Answer, ReadingError
+from agent.readings import Answer, Aside, ReadingError
 from agent.state import State
 from agent.tally import Tally
 from nodehealth import quantities
@@ -23,7 +23,9 @@ from nodehealth.kit.clocks import Clock
 logger = logging.getLogger(__name__)
 
 Listener: TypeAlias = Callable[[State], None]
-_Asked: TypeAlias = asyncio.Future[Sequence[Answer]]
+_Asked: TypeAlias = asyncio.Future[Sequence[Answer | Aside]]
+LEAST: Final = timedelta(milliseconds=250)
+"""Between two looks of a probe that is stirred again and again: a storm is told in batches."""
 _FAREWELL: Final = timedelta(seconds=1)
 """How long a check that is cancelled may take to end; until it has, no other one is begun."""
 
@@ -50,7 +52,7 @@ class Monitor:
         self._asked: dict[str, _Asked] = {}
 
     async def run(self, random: Random) -> None:
-        """Ask every probe at its own interval until cancelled."""
+        """Ask every probe at its own interval, or when it is stirred, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             for name, probe in self._probes.items():
                 asking = loops.every(
@@ -59,6 +61,8 @@ class Monitor:
                     name=f"probe {name}",
                     random=random,
                     deadline=probe.deadline + 2 * _FAREWELL,
+                    sooner=functools.partial(probe.stirred, self._host),
+                    least=LEAST,
                 )
                 tasks.create_task(asking, name=f"probe {name}")
 
@@ -97,7 +101,7 @@ class Monitor:
         else:
             self._learn(name, asked.result())
 
-    def _learn(self, name: str, answers: Sequence[Answer]) -> None:
+    def _learn(self, name: str, answers: Sequence[Answer | Aside]) -> None:
         try:
             after = state.answered(self.state, name, answers, self._clock())
         except ReadingError as nonsense:

@@ -1,17 +1,19 @@
 """What a probe is: one question to the machine, asked again and again."""
 
 import abc
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeAlias
 
 from agent.host.linux import Host
-from agent.readings import Answer
+from agent.readings import Answer, Aside
 from nodehealth.health import Level
 
 Past: TypeAlias = Mapping[tuple[str, str], Level]
-"""What a probe said last of each name and subject, in this boot, restarts of the agent included."""
+"""What a probe said last of each name and subject, in this boot, restarts of the agent included;
+and what it wanted to be remembered, under no name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,9 +26,17 @@ class Probe(abc.ABC):
     """How long it may take; whatever it has not said by then is unknown."""
 
     @abc.abstractmethod
-    async def check(self, host: Host, past: Past) -> Sequence[Answer]:
+    async def check(self, host: Host, past: Past) -> Sequence[Answer | Aside]:
         """Say all that is the case now: a level that is not said any more is gone.
 
         What is the case may depend on what was: a disk is missing only if it was there. What cannot
         be read is said to be unknown; an exception makes all of it unknown.
         """
+
+    async def stirred(self, host: Host) -> None:
+        """Return when it should be asked before its interval is over; by default never.
+
+        Whatever stirred it must be gone once it was asked, or it is asked again and again.
+        """
+        del host
+        await asyncio.Event().wait()

@@ -11,6 +11,8 @@ from nodehealth.health import Fields
 from nodehealth.signals import Author, FieldType, Kind, Knowledge, Signal, Unit
 
 LONGEST_SUBJECT: Final = 253
+_GROWING: Final = frozenset({Unit.PER_SECOND, Unit.RATIO})
+"""What growth by time is a level of."""
 _PYTHON_TYPES: Final = {FieldType.INT: int, FieldType.STRING: str}
 
 
@@ -44,24 +46,52 @@ class Occurrence:
     subject: str = ""
     fields: Fields = field(default_factory=dict)
     count: int = 1
+    same: str = ""
+    """What tells it from others where it is told in two ways, and is to be counted once."""
+    via: str = ""
+    """Which of the two ways this is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counter:
     """A number that the kernel only ever adds to; what counts is by how much it grew.
 
-    The catalogue says as what: as an event that happened so often, or as a rate per second.
+    The catalogue says as what: as an event that happened so often, as a rate per second, or as the
+    share of the time that it counts.
     """
 
     name: str
     total: int
     uptime: float
     """When it was read, in seconds since the machine started: a clock that nobody sets."""
+    scale: float = 1.0
+    """What one of it is in the level's unit: 1e-9 for a ratio whose counter counts nanoseconds."""
     subject: str = ""
     fields: Fields = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memo:
+    """What a probe wants to find again in its past, and nobody else hears of.
+
+    It stands there under no name, until the next look says what is to be remembered then.
+    """
+
+    subject: str
+    fields: Fields
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """What a probe could not watch: nobody knows what happened there."""
+
+    why: str
+    """In words that stay the same while it is so."""
+
+
 Answer: TypeAlias = Reading | Occurrence | Counter
+Aside: TypeAlias = Memo | Gap
+"""What a probe says beside its answers."""
 
 
 def checked(answer: Answer, catalogue: Mapping[str, Signal] = CATALOGUE) -> Signal:
@@ -121,7 +151,11 @@ def _check_occurrence(occurrence: Occurrence, signal: Signal) -> None:
 
 
 def _check_counter(counter: Counter, signal: Signal) -> None:
-    if signal.kind is Kind.LEVEL and signal.unit is not Unit.PER_SECOND:
+    if signal.kind is Kind.LEVEL and signal.unit not in _GROWING:
         raise ReadingError(f"{counter.name}: expected a reading of a level, got a counter")
     if counter.total < 0:
         raise ReadingError(f"{counter.name}: expected a total >= 0, got {counter.total}")
+    is_event = signal.kind is Kind.EVENT
+    if not 0 < counter.scale < math.inf or (is_event and counter.scale != 1):
+        expected = "a scale of 1 for an event" if is_event else "a finite scale > 0"
+        raise ReadingError(f"{counter.name}: expected {expected}, got {counter.scale}")

@@ -1,5 +1,6 @@
 """What an operator may set, from flags, the environment and a YAML file; flags win."""
 
+import dataclasses
 import importlib.metadata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,9 +9,12 @@ from typing import Final
 
 import yaml
 
+from agent.host.kmsg import KMSG
 from agent.host.linux import BOOT_ID
+from agent.host.nvml.settings import Nvml
 from agent.probe import Probe
 from nodehealth.kit import discovery
+from nodehealth.kit import settings as written
 from nodehealth.kit.settings import SettingsError
 
 PROBES: Final = "agent.probes"
@@ -29,12 +33,16 @@ class Settings:
     """Where the host's root directory is mounted."""
     boot_id: Path = BOOT_ID
     """The file that tells one boot from the next."""
+    kmsg: Path = KMSG
+    """The kernel's log, or a FIFO or a file in its place."""
     state_file: Path = STATE_FILE
     """What must survive a restart; a host path in a cluster."""
     listen: str = ""
     """Where metrics and health are told, such as `:9100`; empty means nowhere."""
     probes: Mapping[str, Probe] = field(default_factory=dict)
     """By name; all that exist unless the file says `off`."""
+    nvml: Nvml | None = field(default_factory=Nvml)
+    """How NVIDIA's driver is asked; nothing where the file says `off`."""
     version: str = ""
     """What the agent calls its own version."""
 
@@ -47,25 +55,31 @@ def load(
     node_uid: str = "",
     root: Path | None = None,
     boot_id: Path | None = None,
+    kmsg: Path | None = None,
     state_file: Path | None = None,
     listen: str = "",
 ) -> Settings:
     """Put together what was given, the environment, the file and the defaults, in this order.
 
-    The environment's words are NODE_NAME, NODE_UID, HOST_ROOT, BOOT_ID_FILE, STATE_FILE and LISTEN.
+    The environment's words are NODE_NAME, NODE_UID, HOST_ROOT, BOOT_ID_FILE, KMSG_PATH, STATE_FILE,
+    LISTEN and NVML_LIBRARIES, folders with colons between them.
 
     Raises:
         nodehealth.kit.settings.SettingsError: the file cannot be read, or says what no agent
             understands.
     """
+    said = _read(file) if file else {}
+    libraries = tuple(filter(None, environ.get("NVML_LIBRARIES", "").split(":")))
     return Settings(
         node=node or environ.get("NODE_NAME", ""),
         node_uid=node_uid or environ.get("NODE_UID", ""),
         root=root or Path(environ.get("HOST_ROOT", "/")),
         boot_id=boot_id or Path(environ.get("BOOT_ID_FILE", BOOT_ID)),
+        kmsg=kmsg or Path(environ.get("KMSG_PATH", KMSG)),
         state_file=state_file or Path(environ.get("STATE_FILE", STATE_FILE)),
         listen=listen or environ.get("LISTEN", ""),
-        probes=_probes(_read(file) if file else {}, f"{file}.probes" if file else "probes"),
+        probes=_probes(_named(said, file), f"{file}.probes" if file else "probes"),
+        nvml=_nvml(said.get("nvml"), libraries, f"{file}.nvml"),
         version=_installed(),
     )
 
@@ -89,7 +103,7 @@ def _installed() -> str:
 
 
 def _read(file: Path) -> Mapping[str, object]:
-    """Return what a file says of each probe."""
+    """Return what a file says."""
     try:
         said = yaml.load(file.read_bytes(), Loader=yaml.CSafeLoader)
     except OSError as error:
@@ -98,13 +112,27 @@ def _read(file: Path) -> Mapping[str, object]:
         raise SettingsError(f"{file}: expected YAML: {error}") from error
     if not isinstance(said, dict | None):
         raise SettingsError(f"{file}: expected settings by name, got {said!r}")
-    unknown = sorted(map(str, set(said or {}) - {"probes"}))
+    unknown = sorted(map(str, set(said or {}) - {"probes", "nvml"}))
     if unknown:
-        raise SettingsError(f"{file}.{unknown[0]}: unknown setting; known is probes")
-    probes = (said or {}).get("probes")
+        raise SettingsError(f"{file}.{unknown[0]}: unknown setting; known are probes and nvml")
+    return said or {}
+
+
+def _named(said: Mapping[str, object], file: Path | None) -> Mapping[str, object]:
+    """Return what a file says of each probe."""
+    probes = said.get("probes")
     if not isinstance(probes, dict | None):
         raise SettingsError(f"{file}.probes: expected probes by name, got {probes!r}")
     return probes or {}
+
+
+def _nvml(said: object, libraries: tuple[str, ...], path: str) -> Nvml | None:
+    """Return how NVML is asked, unless it is put off."""
+    if said is False:  # YAML's `off`
+        return None
+    chosen = written.read(Nvml, said, path)
+    named = isinstance(said, dict) and "libraries" in said
+    return dataclasses.replace(chosen, libraries=libraries) if libraries and not named else chosen
 
 
 def _probes(given: Mapping[str, object], path: str) -> Mapping[str, Probe]:

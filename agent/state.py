@@ -7,19 +7,26 @@ from typing import Final
 
 import msgspec
 
-from agent import counters, events, levels, readings
+from agent import counters, events, levels, readings, twins
 from agent.counters import Sample
 from agent.events import Cursor
 from agent.probe import Past
-from agent.readings import Answer, Counter, Occurrence, Reading, ReadingError
+from agent.readings import Answer, Aside, Counter, Gap, Memo, Occurrence, Reading, ReadingError
+from agent.twins import Single
 from nodehealth.catalogue import CATALOGUE
-from nodehealth.health import Event, Level, NodeHealthStatus, ProbeReport, ProbeState
+from nodehealth.health import (
+    MOST_LEVELS,
+    Event,
+    Level,
+    NodeHealthStatus,
+    ProbeReport,
+    ProbeState,
+)
 from nodehealth.kube.objects import Struct
 from nodehealth.signals import Kind, Knowledge, Signal
 
 VERSION: Final = 1
 """The version of the file that keeps a State across restarts."""
-MOST_LEVELS: Final = 256
 _LONGEST_MESSAGE: Final = 256
 
 
@@ -37,6 +44,10 @@ class State(Struct, frozen=True, kw_only=True):
     """By source: what lies behind is counted already."""
     counters: Mapping[str, tuple[Sample, ...]] = {}
     """By probe, as they stood when it answered last."""
+    singles: tuple[Single, ...] = ()
+    """What was told in one of two ways so far, and will be told in the other one too."""
+    memos: Mapping[str, tuple[Level, ...]] = {}
+    """By probe what it wants to find again; told to nobody."""
     reports: Mapping[str, ProbeReport] = {}
     """By probe."""
     version: int = VERSION
@@ -59,21 +70,24 @@ def begin(
         fresh,
         levels={name: _unknown(kept.levels[name]) for name in names if name in kept.levels},
         counters={name: kept.counters[name] for name in names if name in kept.counters},
+        memos={name: kept.memos[name] for name in names if name in kept.memos},
         events=kept.events,
+        singles=kept.singles,
         uncounted=kept.uncounted,
         cursors=kept.cursors,
     )
 
 
 def past(state: State, probe: str) -> Past:
-    """Return what a probe said last in this boot."""
-    return {(each.name, each.subject): each for each in state.levels.get(probe, ())}
+    """Return what a probe said last in this boot, and what it wanted to be remembered."""
+    said = (*state.levels.get(probe, ()), *state.memos.get(probe, ()))
+    return {(each.name, each.subject): each for each in said}
 
 
 def answered(
     state: State,
     probe: str,
-    answers: Sequence[Answer],
+    answers: Sequence[Answer | Aside],
     now: datetime,
     catalogue: Mapping[str, Signal] = CATALOGUE,
 ) -> State:
@@ -82,28 +96,48 @@ def answered(
     Raises:
         ReadingError: an answer is not in the catalogue, or is given twice.
     """
-    signals = {answer.name: readings.checked(answer, catalogue) for answer in answers}
-    counted = [each for each in answers if isinstance(each, Counter)]
+    stated = [each for each in answers if isinstance(each, Reading | Occurrence | Counter)]
+    signals = {each.name: readings.checked(each, catalogue) for each in stated}
+    counted = [each for each in stated if isinstance(each, Counter)]
     derived = counters.fold(state.counters.get(probe, ()), counted, signals, now)
-    told = [each for each in (*answers, *derived) if isinstance(each, Reading)]
-    news = [each for each in (*answers, *derived) if isinstance(each, Occurrence)]
+    told = [each for each in (*stated, *derived) if isinstance(each, Reading)]
+    news = [each for each in (*stated, *derived) if isinstance(each, Occurrence)]
+    known = msgspec.structs.replace(
+        state,
+        levels={**state.levels, probe: _read(state, probe, told, signals, now)},
+        counters={**state.counters, probe: counters.samples(counted)},
+        memos={**state.memos, probe: _remembered(state.memos.get(probe, ()), answers, now)},
+        reports={**state.reports, probe: _verdict(state, probe, told, answers, now)},
+    )
+    return _happened(known, news, now)
+
+
+def _read(
+    state: State,
+    probe: str,
+    told: Sequence[Reading],
+    signals: Mapping[str, Signal],
+    now: datetime,
+) -> tuple[Level, ...]:
     before = past(state, probe)
     _check_owners(state, probe, told)
-    now_known = tuple(
+    return tuple(
         levels.fold(before.get((each.name, each.subject)), each, signals[each.name].grid, now)
         for each in told
     )
-    happened, dropped, cursors = events.fold(
-        state.events, state.cursors, news, boot_id=state.boot_id, now=now
-    )
+
+
+def _happened(state: State, news: Sequence[Occurrence], now: datetime) -> State:
+    """Count what was not read before, and what of it was not told in another way."""
+    unread, cursors = events.unread(state.cursors, news, boot_id=state.boot_id)
+    singles, single = twins.fold(state.singles, unread)
+    happened, dropped = events.fold(state.events, single, boot_id=state.boot_id, now=now)
     return msgspec.structs.replace(
         state,
-        levels={**state.levels, probe: now_known},
         events=happened,
+        singles=singles,
         uncounted=state.uncounted or (_uncounted(now) if dropped else None),
         cursors=cursors,
-        counters={**state.counters, probe: counters.samples(counted)},
-        reports={**state.reports, probe: _verdict(state.reports.get(probe), probe, told, now)},
     )
 
 
@@ -187,14 +221,34 @@ def _uncounted(now: datetime) -> ProbeReport:
     return _report(None, events.PROBE, ProbeState.FAILED, message, now)
 
 
+def _remembered(
+    before: Iterable[Level], answers: Sequence[Answer | Aside], now: datetime
+) -> tuple[Level, ...]:
+    known = {each.subject: each for each in before}
+    memos = [each for each in answers if isinstance(each, Memo)]
+    return tuple(
+        known[each.subject]
+        if each.subject in known and known[each.subject].fields == each.fields
+        else Level(name="", subject=each.subject, fields=each.fields, since=now)
+        for each in memos
+    )
+
+
 def _verdict(
-    before: ProbeReport | None, probe: str, told: Sequence[Reading], now: datetime
+    state: State,
+    probe: str,
+    told: Sequence[Reading],
+    answers: Sequence[Answer | Aside],
+    now: datetime,
 ) -> ProbeReport:
-    """Call a probe that could not read all of its levels failed, and say which and why."""
-    unread = [each for each in told if each.knowledge is Knowledge.UNKNOWN]
-    reasons = dict.fromkeys(f"{each.subject or each.name}: {each.why}" for each in unread)
-    how = ProbeState.FAILED if unread else ProbeState.OK
-    return _report(before, probe, how, "; ".join(reasons), now)
+    """Call a probe that could not read or watch all of its own failed, and say what and why."""
+    unread = (each for each in told if each.knowledge is Knowledge.UNKNOWN)
+    gaps = (each.why for each in answers if isinstance(each, Gap))
+    reasons = dict.fromkeys(
+        (*(f"{each.subject or each.name}: {each.why}" for each in unread), *gaps)
+    )
+    how = ProbeState.FAILED if reasons else ProbeState.OK
+    return _report(state.reports.get(probe), probe, how, "; ".join(reasons), now)
 
 
 def _report(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
+from agent.host.nvml.counts import Counts
 from nodehealth.health import ProbeState
 
 
@@ -26,9 +27,14 @@ class Obstacle(StrEnum):
 
 
 class Tally:
-    """Numbers that only the agent adds to."""
+    """Numbers that only the agent adds to.
 
-    def __init__(self) -> None:
+    Args:
+        nvml: What became of the NVML worker, where there may be one.
+    """
+
+    def __init__(self, *, nvml: Counts | None = None) -> None:
+        self.nvml = nvml
         self.looks = Counter[tuple[str, ProbeState]]()
         """How often each probe fared so."""
         self.seconds: dict[str, float] = {}

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
-from msgspec import Meta
+from msgspec import Meta, structs
 
 from nodehealth.kube.objects import Struct
 
@@ -11,6 +11,8 @@ LAST: Final = 16
 FIVE_MINUTES: Final = timedelta(minutes=5)
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
+_SECOND: Final = timedelta(seconds=1)
+_MOST_AGO: Final = 10 * 366 * 24 * 3600
 _WHOLE: Final = ((FIVE_MINUTES, 11 * FIVE_MINUTES), (HOUR, 23 * HOUR))
 """The buckets that a time may be made of, and the longest one that is remembered whole."""
 
@@ -26,6 +28,33 @@ class History(Struct, frozen=True, kw_only=True):
     """Counts of the last 12 spans of five minutes, oldest first; the newest holds `until`."""
     hours: Annotated[tuple[int, ...], Meta(max_length=24)] = ()
     """Counts of the last 24 spans of one hour, oldest first; the newest holds `until`."""
+    ago: Annotated[tuple[Annotated[int, Meta(ge=0, le=_MOST_AGO)], ...], Meta(max_length=LAST)] = ()
+    """On the wire only, in place of `last`: how many seconds before `until` each of them was; the
+    counts begin with the first that is not zero then."""
+
+    def __post_init__(self) -> None:
+        """Give each time as it is: nobody else sees them packed."""
+        if self.ago and self.until is not None:
+            last = tuple(self.until - timedelta(seconds=each) for each in self.ago)
+            structs.force_setattr(self, "last", last)
+            structs.force_setattr(self, "five_minutes", _padded(self.five_minutes, 12))
+            structs.force_setattr(self, "hours", _padded(self.hours, 24))
+        if self.ago:
+            structs.force_setattr(self, "ago", ())
+
+
+def packed(history: History) -> History:
+    """Return a history as it travels, in whole seconds."""
+    if history.until is None:
+        return history
+    until = history.until.replace(microsecond=0)
+    ago = tuple((until - each.replace(microsecond=0)) // _SECOND for each in history.last)
+    if not all(0 <= each <= _MOST_AGO for each in ago):
+        last = tuple(each.replace(microsecond=0) for each in history.last)
+        return structs.replace(history, last=last, until=until)
+    thin = History(until=until, five_minutes=_cut(history.five_minutes), hours=_cut(history.hours))
+    structs.force_setattr(thin, "ago", ago)  # it would unpack itself at once
+    return thin
 
 
 def record(history: History, at: datetime, count: int = 1) -> History:
@@ -71,6 +100,16 @@ def refusal(within: timedelta, count: int) -> str:
         f"more than {LAST} times are only counted in whole buckets: expected 5m, 10m and so on up "
         "to 55m, or 1h, 2h and so on up to 23h"
     )
+
+
+def _padded(row: tuple[int, ...], length: int) -> tuple[int, ...]:
+    return (0,) * (length - len(row)) + row if row else row
+
+
+def _cut(row: tuple[int, ...]) -> tuple[int, ...]:
+    """Leave out the zeros of long ago; one that is all zeros stays."""
+    first = next((at for at, count in enumerate(row) if count), 0)
+    return row[first:]
 
 
 def _shifted(

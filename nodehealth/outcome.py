@@ -1,4 +1,4 @@
-"""How a program that was sent to a node to mend it ended, in the words of its termination message."""
+"""How a program that was sent to a node to mend it ended: the words of its termination message."""
 
 from enum import StrEnum
 from typing import Annotated, Final

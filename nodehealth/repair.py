@@ -71,6 +71,40 @@ class Target(Struct, frozen=True, kw_only=True):
     gpus: Annotated[int, Meta(ge=0)] = 0
     team: Annotated[str, Meta(max_length=63)] = ""
     """Whose node it is, as the policy's label says."""
+    host: Name = ""
+    """What the firmware of the machine calls it; nothing where another node says the same."""
+
+
+class PartKind(StrEnum):
+    """What a part is that may be exchanged by itself."""
+
+    GPU = "gpu"
+    HOST = "host"
+
+
+class Part(Struct, frozen=True, kw_only=True):
+    """A part that a fault is blamed on, by a name that stays with it wherever it is plugged in."""
+
+    kind: PartKind
+    id: Name
+    """The UUID of the GPU, or what the firmware of the host calls it."""
+
+
+class Failure(Struct, frozen=True, kw_only=True):
+    """An earlier repair that a part was blamed for."""
+
+    node: Name
+    repair: Name
+    at: datetime
+    """When it ended."""
+
+
+class Condemned(Struct, frozen=True, kw_only=True):
+    """A part that failed again although it had been repaired: no remedy is tried any more."""
+
+    part: Part
+    failures: Annotated[tuple[Failure, ...], Meta(max_length=16)]
+    """The earlier ones, oldest first."""
 
 
 class NodeRepairSpec(Struct, frozen=True, kw_only=True):
@@ -89,6 +123,8 @@ class NodeRepairSpec(Struct, frozen=True, kw_only=True):
     """The facts that confirmed the fault, as sentences."""
     parts: Annotated[tuple[Name, ...], Meta(max_length=64)] = ()
     """What failed, as its signals name it: the UUIDs of GPUs, for one."""
+    condemned: Condemned | None = None
+    """Why the ladder is not tried: the node takes no work, and a person is called."""
 
 
 class Intent(Struct, frozen=True, kw_only=True):

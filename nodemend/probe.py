@@ -1,7 +1,8 @@
 """`nodemend probe`: one sweep of this machine, shown to a person or a script; no cluster needed."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Final
 
@@ -11,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agent import main, state
-from agent.host.linux import Host
+from agent.host.nvml.facts import Gpus
 from agent.monitor import Monitor
 from agent.settings import Settings
 from nodehealth.catalogue import CATALOGUE
@@ -19,11 +20,21 @@ from nodehealth.health import Event, Level, NodeHealthStatus, ProbeState
 from nodehealth.kit import clocks
 from nodehealth.kit.clocks import Clock
 from nodehealth.signals import Knowledge, Unit
+from nodemend import gpus
+from nodemend.gputable import GpuTable
 
 _SPOKEN: Final = {
     Knowledge.UNKNOWN: Text("unknown", style="yellow"),
     Knowledge.NOT_APPLICABLE: Text("not applicable", style="dim"),
 }
+
+_GPUS_PATIENCE: Final = timedelta(seconds=45)
+"""How long it may take until each GPU was asked, or is known to hang."""
+
+
+_GPU: Final = "gpu."
+_IN_TABLE: Final = frozenset({"pci", "serial"})
+"""What the table of GPUs says of each of them."""
 
 
 class Verdict(IntEnum):
@@ -34,17 +45,36 @@ class Verdict(IntEnum):
     UNKNOWN = 2
 
 
-async def sweep_once(settings: Settings, *, clock: Clock = clocks.wall) -> NodeHealthStatus:
-    """Ask every probe once and return what an agent would report.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """What one look at this machine found."""
+
+    status: NodeHealthStatus
+    """What an agent would report."""
+    gpus: Gpus = field(default_factory=Gpus)
+    """What was known of the GPUs."""
+
+
+async def sweep_once(settings: Settings, *, clock: Clock = clocks.wall) -> Sweep:
+    """Ask every probe once.
 
     Raises:
         nodehealth.kit.settings.SettingsError: something that was set is wrong.
     """
-    host = Host(root=settings.root, boot_id=settings.boot_id)
+    nvml = main.watch(settings, clock=clock)
+    host = main.door(settings, nvml)
+    await host.kernel_log.once()
     begin = await main.begun(settings, host, settings.node_uid, clock)
-    known = await Monitor(settings.probes, host, begin=begin, clock=clock).sweep()
+    try:
+        if nvml is not None:
+            await nvml.sample(_GPUS_PATIENCE)
+        known = await Monitor(settings.probes, host, begin=begin, clock=clock).sweep()
+        found = host.gpus()
+    finally:
+        if nvml is not None:
+            await nvml.close()
     report = state.status(known, agent_version=settings.version)
-    return msgspec.structs.replace(report, reported_at=clock())
+    return Sweep(status=msgspec.structs.replace(report, reported_at=clock()), gpus=found)
 
 
 def verdict(status: NodeHealthStatus, faults: Sequence[str]) -> Verdict:
@@ -56,24 +86,60 @@ def verdict(status: NodeHealthStatus, faults: Sequence[str]) -> Verdict:
     return Verdict.HEALTHY if well and known else Verdict.UNKNOWN
 
 
-def as_json(status: NodeHealthStatus, faults: Sequence[str]) -> str:
+def as_json(swept: Sweep, faults: Sequence[str]) -> str:
     """Write the sweep for a script."""
     report = {
-        "health": verdict(status, faults).name.lower(),
+        "health": verdict(swept.status, faults).name.lower(),
         "faults": list(faults),
-        "status": status,
+        "gpus": gpus.seen(swept.gpus, swept.status.levels),
+        "status": swept.status,
     }
     return msgspec.json.format(msgspec.json.encode(report), indent=2).decode()
 
 
-def render(status: NodeHealthStatus, faults: Sequence[str]) -> RenderableType:
+def render(swept: Sweep, faults: Sequence[str]) -> RenderableType:
     """Draw the sweep for a person: what is known, which probes are not well, what is wrong."""
+    status = swept.status
+    machine = gpus.seen(swept.gpus, status.levels)
     table = Table("SIGNAL", "SUBJECT", "VALUE", "DETAILS", box=None, pad_edge=False)
-    for level in status.levels:
-        table.add_row(level.name, level.subject, _value(level), _details(level))
+    for row in _rows(status.levels, swept.gpus):
+        table.add_row(*row)
     for event in status.events:
         table.add_row(event.name, event.subject, f"{event.count} times", _details(event))
-    return Group(table, Text(), *_remarks(status), *_conclusion(status, faults))
+    drawn = (GpuTable(machine), Text()) if machine is not None else ()
+    return Group(table, Text(), *drawn, *_remarks(status), *_conclusion(status, faults))
+
+
+def _rows(levels: Iterable[Level], there: Gpus) -> Iterator[tuple[RenderableType, ...]]:
+    """Give a row for each level; of GPUs, one for what is the same of several or is not known."""
+    names = {each.uuid or each.pci: f"GPU {index}" for index, each in enumerate(there.cards)}
+    alike: dict[object, list[Level]] = {}
+    for level in levels:
+        is_of_gpu = level.subject in names
+        key = (
+            level.name,
+            level.knowledge,
+            level.value,
+            _details(level),
+            is_of_gpu or level.subject,
+        )
+        alike.setdefault(key, []).append(level)
+    unread: dict[tuple[str, Knowledge], list[str]] = {}
+    for group in alike.values():
+        first, about = group[0], _together([each.subject for each in group], names)
+        if first.knowledge is Knowledge.KNOWN or first.subject not in names:
+            yield first.name, about, _value(first), _details(first)
+        else:
+            unread.setdefault((about, first.knowledge), []).append(first.name)
+    for (about, knowledge), said in unread.items():
+        what = said[0] if len(said) == 1 else f"{len(said)} other signals"
+        yield what, about, _SPOKEN[knowledge], ""
+
+
+def _together(subjects: Sequence[str], names: Mapping[str, str]) -> str:
+    if len(subjects) == 1:
+        return names.get(subjects[0], subjects[0])
+    return f"{len(subjects)} GPUs"
 
 
 def _value(level: Level) -> RenderableType:
@@ -101,7 +167,10 @@ def _measured(value: float, unit: Unit) -> str:
 
 
 def _details(signal: Level | Event) -> str:
-    return " ".join(f"{name}={value}" for name, value in sorted(signal.fields.items()))
+    told = sorted((name, value) for name, value in signal.fields.items() if value != "")
+    if signal.name.startswith(_GPU) and isinstance(signal, Level):
+        told = [(name, value) for name, value in told if name not in _IN_TABLE]
+    return " ".join(f"{name}={value}" for name, value in told)
 
 
 def _remarks(status: NodeHealthStatus) -> Sequence[Text]:

@@ -37,6 +37,7 @@ class Fleet:
         self._members: dict[str, set[str]] = {CLUSTER: set()}
         self._out: dict[str, set[str]] = {CLUSTER: set()}
         self._foreign: dict[str, dict[str, str]] = {CLUSTER: {}}
+        self._hosts: dict[str, set[str]] = {}
 
     def use(self, policy: Policy) -> None:
         """Put every node into the pool that another policy has for it."""
@@ -53,6 +54,7 @@ class Fleet:
             self._nodes.pop(name, None)
             return
         self._nodes[name] = node
+        self._hosts.setdefault(node.status.node_info.system_uuid, set()).add(name)
         pool = self._policy.pool_of(node)
         self._pool[name] = pool
         who = maintenance.actor(node)
@@ -131,6 +133,11 @@ class Fleet:
         """Say whether a node's fence or the ledger says that we hold it."""
         return bool(marks.held_epochs(self._nodes.get(name), self._ledger, name))
 
+    def has_twin(self, name: str) -> bool:
+        """Say whether another node says that it is on the same host, as boards of one batch may."""
+        node = self._nodes.get(name)
+        return node is not None and len(self._hosts[node.status.node_info.system_uuid]) > 1
+
     def is_known(self, name: str) -> bool:
         """Say whether anything is left of a node: itself, a repair of it, or a hold on it."""
         return name in self._nodes or name in self._by_node or self.is_held(name)
@@ -187,10 +194,18 @@ class Fleet:
             self._agents.pop(pod.spec.node_name, None)
 
     def _forget(self, name: str) -> None:
+        if name in self._nodes:
+            self._forget_host(name, self._nodes[name].status.node_info.system_uuid)
         for scope in (self._pool.pop(name, CLUSTER), CLUSTER):
             self._members[scope].discard(name)
             self._out.get(scope, set()).discard(name)
             self._foreign.get(scope, {}).pop(name, None)
+
+    def _forget_host(self, name: str, host: str) -> None:
+        names = self._hosts.get(host, set())
+        names.discard(name)
+        if not names:
+            self._hosts.pop(host, None)
 
 
 def _our_time(at: datetime, now: datetime, served: datetime | None) -> datetime:

@@ -18,7 +18,7 @@ from nodehealth.kube import errors
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import Node
 from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair
-from remediator.decide import plan
+from remediator.decide import parts, plan
 from remediator.decide.answers import Truth
 from remediator.decide.facts import Facts
 from remediator.decide.faults import Fault, told
@@ -323,13 +323,17 @@ class Reconciler:
         repair = plan.begin(facts.node, known.judgement, past, self._rules, self._policy)
         if repair is None:
             return None
+        remembered, now = self._fleet.repairs(), self._clock()
+        repair = parts.weighed(
+            repair, remembered, self._policy.condemned, now, has_twin=self._fleet.has_twin(node)
+        )
         try:
             made = await self._client.create(NODE_REPAIRS, repair)
         except errors.ConflictError:
             logger.info("%s exists already; the cache will show it", repair.metadata.name)
             return None
         logger.info("%s: %s holds: %s", node, repair.spec.rule, "; ".join(repair.spec.evidence))
-        for each in plan.outdated(past):
+        for each in plan.outdated(past, self._policy, now):
             await self._forget(each)
         return made
 
@@ -338,7 +342,12 @@ class Reconciler:
         if self._fleet.facts(node) is not None:
             return None
         past, now = self._fleet.repairs_of(node), self._clock()
-        ended = [(plan.kept_until(each, now), each) for each in past if not plan.is_open(each)]
+        crowded = len(self._fleet.repairs()) > plan.CROWD
+        ended = [
+            (plan.kept_until(each, self._policy, now, crowded=crowded), each)
+            for each in past
+            if not plan.is_open(each)
+        ]
         for until, each in ended:
             if until <= now:
                 await self._forget(each)

@@ -85,7 +85,9 @@ class Founding:
         node = templates.node(hardware.pool, hardware.node, hardware.zone, provider_id=owner)
         del node["spec"]["taints"]
         node["status"]["conditions"] = templates.conditions(templates.ready(yes=True), now, now)
-        node["status"]["nodeInfo"] = templates.node_info(hardware.node, hardware.boot_id)
+        node["status"]["nodeInfo"] = templates.node_info(
+            hardware.node, hardware.machine_uid, hardware.boot_id
+        )
         return node
 
     def _placed(

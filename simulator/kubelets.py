@@ -81,7 +81,7 @@ class Kubelets:
             group.pop(node, None)
 
     def _register(self, hardware: Hardware) -> JsonObject:
-        info = templates.node_info(hardware.node, hardware.boot_id)
+        info = templates.node_info(hardware.node, hardware.machine_uid, hardware.boot_id)
 
         def rebooted(node: JsonObject) -> None:
             wire.made(node, "status")["nodeInfo"] = info

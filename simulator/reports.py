@@ -1,5 +1,6 @@
 """What a synthetic agent says of its node: pure, from the symptoms and from what it said before."""
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,6 +21,8 @@ _HEALTHY: Final = (
 _NOTHING_WRONG: Final = 0.0
 """What every other level shows on a machine that is well."""
 _PROBES: Final = ("filesystems",)
+_GPU: Final = "GPU-"
+"""What the UUIDs of GPUs begin with."""
 _FIELDS: Final = msgspec.structs.fields(NodeHealthStatus)
 
 _EventKey: TypeAlias = tuple[str, str, tuple[tuple[str, int | str], ...]]
@@ -47,7 +50,7 @@ def first(boot: Boot, symptoms: Symptoms) -> NodeHealthStatus:
         probes=tuple(
             ProbeReport(name=name, state=ProbeState.OK, since=boot.booted_at) for name in _PROBES
         ),
-        levels=tuple(_level(None, each, boot.booted_at) for each in _healthy_gpus(boot.gpus)),
+        levels=tuple(_level(None, each, boot.booted_at) for each in _healthy_gpus(boot)),
     )
     return following(begun, symptoms, (), boot.booted_at)
 
@@ -61,11 +64,16 @@ def following(
     """Return the next report: what the machine shows now, and what has happened since."""
     known = {(level.name, level.subject): level for level in before.levels}
     healed = (_healthy(level) for level in before.levels)
-    shown = {(each.name, each.subject): each for each in (*healed, *_HEALTHY, *symptoms.readings)}
+    sick = (
+        dataclasses.replace(each, subject=_named(each.subject, before.node_uid))
+        for each in symptoms.readings
+    )
+    shown = {(each.name, each.subject): each for each in (*healed, *_HEALTHY, *sick)}
     levels = tuple(_level(known.get(key), each, now) for key, each in sorted(shown.items()))
     events = {_event_key(each): each for each in before.events}
     for each in happened:
-        _count(events, each, before.boot_id, now)
+        own = dataclasses.replace(each, subject=_named(each.subject, before.node_uid))
+        _count(events, own, before.boot_id, now)
     return msgspec.structs.replace(
         before, levels=levels, events=tuple(events.values()), reported_at=now
     )
@@ -91,16 +99,22 @@ def _level(before: Level | None, reading: Reading, now: datetime) -> Level:
     )
 
 
-def _healthy_gpus(count: int) -> Iterator[Reading]:
+def _healthy_gpus(boot: Boot) -> Iterator[Reading]:
     """Yield what the GPUs of a machine show when nothing is wrong with them."""
-    for gpu in range(count):
-        yield Reading(name="gpu.recovery_action", subject=f"GPU-{gpu}", value=_NOTHING_WRONG)
+    for gpu in range(boot.gpus):
+        subject = _named(f"{_GPU}{gpu}", boot.node_uid)
+        yield Reading(name="gpu.recovery_action", subject=subject, value=_NOTHING_WRONG)
 
 
 def _healthy(level: Level) -> Reading:
     """Return what a level shows when nothing is wrong."""
     value = next((each.value for each in _HEALTHY if each.name == level.name), _NOTHING_WRONG)
     return Reading(name=level.name, subject=level.subject, value=value)
+
+
+def _named(subject: str, machine: str) -> str:
+    """Give a GPU a UUID of its own: no two machines have the same card."""
+    return f"{subject}-{machine}" if subject.startswith(_GPU) else subject
 
 
 def _event_key(event: Event | Occurrence) -> _EventKey:

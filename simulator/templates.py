@@ -76,7 +76,7 @@ def ready(*, yes: bool) -> JsonObject:
     }
 
 
-def node_info(name: str, boot_id: str) -> JsonObject:
+def node_info(name: str, machine: str, boot_id: str) -> JsonObject:
     """Return what a kubelet says of its machine."""
     return {
         "architecture": "amd64",
@@ -88,7 +88,7 @@ def node_info(name: str, boot_id: str) -> JsonObject:
         "machineID": name,
         "operatingSystem": "linux",
         "osImage": "Simulated Linux",
-        "systemUUID": name,
+        "systemUUID": machine,
     }
 
 

@@ -64,6 +64,7 @@ def node(
     taints: tuple[str, ...] = (),
     labels: Mapping[str, str] | None = None,
     gpus: str = "8",
+    host: str = "",
     version: str = "7",
 ) -> Node:
     """Make a Node; its UID is `uid-<name>` unless another is given."""
@@ -86,7 +87,7 @@ def node(
         status=NodeStatus(
             conditions=(Condition(type="Ready", status="True" if ready else "Unknown"),),
             capacity={keys.GPU_RESOURCE: gpus},
-            node_info=NodeInfo(boot_id="boot-1"),
+            node_info=NodeInfo(boot_id="boot-1", system_uuid=host),
         ),
     )
 

@@ -2,9 +2,9 @@
 
 import os
 import socket
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path, PurePosixPath
 from typing import Final, TypeAlias, TypeVar
@@ -12,6 +12,7 @@ from typing import Final, TypeAlias, TypeVar
 from agent.host import (
     disks,
     interfaces,
+    jobs,
     memory,
     mounts,
     places,
@@ -20,23 +21,42 @@ from agent.host import (
     services,
     writing,
 )
+from agent.host.bell import Bell
+from agent.host.checks import folder
+from agent.host.checks.facts import Check, Result
+from agent.host.checks.rounds import Manners, Rounds
+from agent.host.clouds import dmi
+from agent.host.clouds.facts import Bulletin, Provider
+from agent.host.clouds.reading import Clouds
 from agent.host.disks import Storage
 from agent.host.guard import Guard
 from agent.host.interfaces import Interface
+from agent.host.kmsg import KernelLog
 from agent.host.memory import Memory
 from agent.host.mounts import Filesystem
+from agent.host.nvml import resets
 from agent.host.nvml.facts import Gpus, NvmlEvent
 from agent.host.places import Place
+from agent.host.processes import Processes, Running
 from agent.host.reaching import Peer
 from agent.host.routes import Route
 from agent.host.stream import Stream
 from agent.host.writing import NotTriedError
+from nodehealth.kit import clocks
+from nodehealth.kit.clocks import Clock
 
 PROC_PATIENCE: Final = timedelta(seconds=5)
 """How long the kernel may take to answer from procfs or sysfs."""
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 MOUNTINFO: Final = Path("/proc/self/mountinfo")
 UPTIME: Final = Path("/proc/uptime")
+
+ENVIRONMENT: Final = {
+    "HOME": "/",
+    "LC_ALL": "C.UTF-8",
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+}
+"""All that a check finds in its environment, beside HOST_ROOT."""
 
 T = TypeVar("T")
 Statvfs: TypeAlias = Callable[[str], os.statvfs_result]
@@ -69,6 +89,10 @@ class Host:
         connect: How another machine is reached.
         gpus: What is known of the GPUs at this moment.
         gpu_events: What NVML tells without being asked.
+        gpus_changed: Returns when the driver or a GPU next stands otherwise than before.
+        rest: How a GPU at a PCI address is left alone for a while: calls to it may hang.
+        kernel_log: What the kernel says; nothing where it is not read.
+        clock: What time it is.
     """
 
     def __init__(
@@ -83,6 +107,10 @@ class Host:
         connect: Connect = reaching.connect,
         gpus: Callable[[], Gpus] = Gpus,
         gpu_events: Stream[NvmlEvent] | None = None,
+        gpus_changed: Callable[[], Awaitable[None]] | None = None,
+        rest: Callable[[str], None] = lambda _: None,
+        kernel_log: KernelLog | None = None,
+        clock: Clock = clocks.wall,
     ) -> None:
         self.root = root
         self.hostname = socket.gethostname()
@@ -90,13 +118,21 @@ class Host:
         self._mountinfo = mountinfo
         self._uptime = uptime
         self._statvfs, self._write, self._connect = statvfs, write, connect
-        self.gpus = gpus
+        self.gpus, self.rest = gpus, rest
+        self.gpus_changed = gpus_changed or Bell().rung
         self.gpu_events = gpu_events or Stream[NvmlEvent]()
-        self._guard = Guard()
+        self.kernel_log = kernel_log or KernelLog()
+        self._clock = clock
+        self._guard, self._clouds, self._rounds = Guard(), Clouds(), Rounds()
         self._procfs, self._sysfs = root / "proc", root / "sys"
+        self._processes = Processes(self._procfs)
         # `net` is that of whoever reads it, and an agent in a container may have a network of its
         # own; process 1 below the host's root is in the host's
         self._network = self._procfs / ("net" if root == Path("/") else "1/net")
+
+    def now(self) -> datetime:
+        """Return what time it is."""
+        return self._clock()
 
     async def boot_id(self) -> str:
         """Read which boot this is."""
@@ -148,6 +184,23 @@ class Host:
         """Read for how many seconds the machine has been up, suspended or not."""
         return float((await self._read(self._uptime)).split()[0])
 
+    async def pods(self, pids: Collection[int]) -> Mapping[int, str]:
+        """Find the UIDs of the pods that processes belong to, as far as they are there and in one.
+
+        Raises:
+            agent.host.guard.HungError: the kernel does not say.
+        """
+        return await self._ask("cgroups", lambda: jobs.pods(self._procfs, pids))
+
+    async def gpu_resets(self) -> Mapping[str, datetime]:
+        """Read which GPUs were reset in this boot, and when, by their UUIDs."""
+        return await self._ask("GPU resets", lambda: resets.noted(self.root))
+
+    async def processes(self) -> Running:
+        """Read which processes run, and for how long some have slept where nothing ends them."""
+        uptime = await self.uptime()
+        return await self._ask("processes", lambda: self._processes.look(uptime))
+
     async def memory(self) -> Memory:
         """Read how memory fares."""
         return await self._ask("memory", lambda: memory.read(self._procfs))
@@ -191,6 +244,35 @@ class Host:
     async def http2(self, socket: str, *, patience: timedelta) -> str:
         """Ping a service on a UNIX socket of the host; return nothing, or why it is not well."""
         return await services.http2(str(self.root / socket.lstrip("/")), patience=patience)
+
+    async def provider(self) -> Provider | None:
+        """Read from the firmware whose cloud the machine belongs to, if any."""
+        return await self._ask("firmware", lambda: dmi.provider(self._sysfs))
+
+    async def bulletin(self, provider: Provider, url: str, *, patience: timedelta) -> Bulletin:
+        """Read what a cloud announces of the machine; without a URL, where it always does."""
+        return await self._clouds.bulletin(provider, url, patience=patience)
+
+    async def checks(
+        self, directory: str, named: Sequence[Check], *, every: timedelta, limit: timedelta
+    ) -> tuple[Check, ...]:
+        """Find the checks of a folder of the agent's own filesystem, and look at some others."""
+
+        def look() -> tuple[Check, ...]:
+            there = folder.found(Path(directory), every=every, timeout=limit)
+            return (*there, *map(folder.judged, named))
+
+        return await self._ask("checks", look)
+
+    async def run(
+        self, checks: Sequence[Check], *, parallel: int, memory: int, patience: timedelta
+    ) -> Mapping[str, Result]:
+        """Run those checks that are due, and return what is known of each by its name."""
+        environment = {**ENVIRONMENT, "HOST_ROOT": str(self.root)}
+        manners = Manners(
+            parallel=parallel, memory=memory, environment=environment, patience=patience
+        )
+        return await self._rounds.look(checks, manners)
 
     async def storage(self, filesystems: Collection[Filesystem]) -> Storage | None:
         """Read which disks there are, and which of them carry some filesystems."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -35,6 +35,22 @@ class Stream(Generic[T]):
         self._filled.clear()
         return taken
 
+    def put_back(self, items: Sequence[T]) -> None:
+        """Give back what is to be looked at again with what comes next; it wakes nobody."""
+        room = (self._kept.maxlen or 0) - len(self._kept)
+        self.lost += max(0, len(items) - room)
+        self._kept.extendleft(list(items)[::-1][:room])
+
     async def filled(self) -> None:
         """Return as soon as there is something to take."""
         await self._filled.wait()
+
+
+async def any_filled(*streams: Stream[Any]) -> None:
+    """Return as soon as one of some streams has something to take."""
+    waiting = {asyncio.ensure_future(each.filled()) for each in streams}
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waiting:
+            each.cancel()

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from nodehealth.catalogue import gpu, machine, node
+from nodehealth.catalogue import cloud, custom, gpu, machine, node
 from nodehealth.signals import Signal
 
 CATALOGUE: Final[Mapping[str, Signal]] = MappingProxyType(
-    {each.name: each for each in (*machine.SIGNALS, *gpu.SIGNALS, *node.SIGNALS)}
+    {each.name: each for module in (machine, gpu, cloud, custom, node) for each in module.SIGNALS}
 )

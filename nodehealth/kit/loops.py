@@ -41,6 +41,8 @@ async def every(
     random: Random,
     jitter: float = 0.1,
     deadline: timedelta | None = None,
+    sooner: Callable[[], Awaitable[object]] | None = None,
+    least: timedelta = timedelta(),
 ) -> NoReturn:
     """Do the work at once and then in every interval, until cancelled.
 
@@ -55,6 +57,8 @@ async def every(
         random: Where the jitter comes from.
         jitter: The share of the interval by which it varies.
         deadline: After how long the work is cancelled; the interval if None.
+        sooner: Returns when the work is worth doing before the interval is over.
+        least: The least time from the end of the work to its next start where it is done sooner.
     """
     loop = asyncio.get_running_loop()
     limit = deadline or interval
@@ -64,9 +68,29 @@ async def every(
         if await survived(work, name=name, deadline=limit):
             pauses = _pauses(interval, random)
             rest = jittered(interval, jitter, random).total_seconds() - (loop.time() - started)
-            await asyncio.sleep(max(0.0, rest))
+            await _rested(max(0.0, rest), sooner, least.total_seconds(), name)
         else:
             await asyncio.sleep(next(pauses).total_seconds())
+
+
+async def _rested(
+    seconds: float,
+    sooner: Callable[[], Awaitable[object]] | None,
+    least: float,
+    name: str,
+) -> None:
+    """Wait for some seconds, or until there is a reason to do the work sooner."""
+    await asyncio.sleep(min(least, seconds) if sooner else seconds)
+    if sooner is None or least >= seconds:
+        return
+    limit = asyncio.timeout(seconds - least)
+    try:
+        async with limit:
+            if await survived(sooner, name=f"waking of {name}"):
+                return
+            await asyncio.sleep(seconds)  # it cannot tell: the interval must do
+    except TimeoutError:
+        return
 
 
 async def survived(

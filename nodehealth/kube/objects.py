@@ -21,7 +21,9 @@ def micro_time(at: datetime) -> str:
 def wire_name(name: str) -> str:
     """Spell a field as Kubernetes does: `provider_id` is `providerID`, `node_uid` is `nodeUID`."""
     first, *rest = name.split("_")
-    return first + "".join(word.upper() if word in {"id", "uid"} else word.title() for word in rest)
+    return first + "".join(
+        word.upper() if word in {"id", "uid", "uuid"} else word.title() for word in rest
+    )
 
 
 class Struct(msgspec.Struct, frozen=True, kw_only=True, rename=wire_name, omit_defaults=True):
@@ -107,6 +109,8 @@ class NodeInfo(Struct, frozen=True, kw_only=True):
 
     boot_id: str = ""
     machine_id: str = ""
+    system_uuid: str = ""
+    """What the firmware of the host calls it: the same under every name that a node may get."""
     kubelet_version: str = ""
 
 

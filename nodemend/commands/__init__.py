@@ -9,6 +9,7 @@ import typer
 ABOUT: Final[Mapping[str, str]] = {
     "demo": "Repair this very machine in a cluster on this laptop: needs nothing but Python.",
     "probe": "Ask every probe of this machine once and judge what it says; needs no cluster.",
+    "record-gpu": "Write down what this machine's NVIDIA GPUs say, but not whose they are.",
     "status": "Show the fleet in one screen: what is sick, what is held back, what needs a person.",
     "why": "Say what is known of a node, which rules hold, and what happens next.",
     "repairs": "List the repairs that are open, and what each of them waits for.",
@@ -16,6 +17,7 @@ ABOUT: Final[Mapping[str, str]] = {
     "rules": "Check and test the rules and the policy that SREs edit.",
     "agent": "Observe this machine and report what is seen as its Node's NodeHealth.",
     "remediator": "Judge what the agents report and repair sick nodes, as far as the policy goes.",
+    "node": "Mend this very machine, as repair Pods do: reset GPUs, reboot, restart a service.",
 }
 """What `nodemend --help` says of each command, in the order in which it says it.
 
@@ -25,7 +27,7 @@ An agent must not carry a simulator, and a person must not wait for both to be t
 
 def add(root: typer.Typer, name: str) -> None:
     """Put a command under the command line, with all that it needs."""
-    import_module(f"{__name__}.{name}").add(root)
+    import_module(f"{__name__}.{name.replace('-', '_')}").add(root)
 
 
 def announce(root: typer.Typer, name: str) -> None:

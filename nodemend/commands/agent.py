@@ -29,6 +29,9 @@ def agent(
     node_uid: Annotated[str, typer.Option(help="The Node's UID; else the token says it.")] = "",
     root: Annotated[Path | None, typer.Option(help="The host's root directory.")] = None,
     boot_id: Annotated[Path | None, typer.Option(help="The file with the boot id.")] = None,
+    kmsg: Annotated[
+        Path | None, typer.Option(help="The kernel's log, or a FIFO in its place.")
+    ] = None,
     state_file: Annotated[Path | None, typer.Option(help="What survives a restart.")] = None,
     listen: Annotated[
         str, typer.Option(help="Where to tell /metrics and /healthz, such as :9464; else nowhere.")
@@ -46,6 +49,7 @@ def agent(
             node_uid=node_uid,
             root=root,
             boot_id=boot_id,
+            kmsg=kmsg,
             state_file=state_file,
             listen=listen,
         )

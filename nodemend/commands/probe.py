@@ -28,6 +28,7 @@ def probe(
     root: Annotated[
         Path | None, typer.Option(help="Where the host's root directory is mounted.")
     ] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML with the probes' settings.")] = None,
     rules: Annotated[Path, typer.Option(help="The rules to judge by.")] = shipped.RULES,
 ) -> None:
     """Ask every probe of this machine once and judge what it says; needs no cluster.
@@ -35,13 +36,13 @@ def probe(
     Exits with 0 when the machine is healthy, 1 when a rule holds, 2 when too little is known.
     """
     with complaints.said(ProblemsError):
-        chosen = settings.load(os.environ, root=root)
+        chosen = settings.load(os.environ, file=config, root=root)
         settings.check_root(chosen)
         with Console(stderr=True).status("asks every probe …"):
-            status = asyncio.run(probing.sweep_once(chosen))
-        found = verdicts.faults(status, rules, clocks.wall())
+            swept = asyncio.run(probing.sweep_once(chosen))
+        found = verdicts.faults(swept.status, rules, clocks.wall())
     if json:
-        sys.stdout.write(probing.as_json(status, found) + "\n")
+        sys.stdout.write(probing.as_json(swept, found) + "\n")
     else:
-        paper.put(probing.render(status, found), paper.console())
-    raise typer.Exit(probing.verdict(status, found))
+        paper.put(probing.render(swept, found), paper.console())
+    raise typer.Exit(probing.verdict(swept.status, found))

@@ -124,7 +124,7 @@ def _held_already(folder: Path, console: Console) -> Collection[str]:
     config = folder / "agent.yaml"
     config.write_text(realhost.settings("/"), encoding="utf-8")
     with console.status("measures this machine …"):
-        status = asyncio.run(probe.sweep_once(settings.load(os.environ, file=config)))
+        status = asyncio.run(probe.sweep_once(settings.load(os.environ, file=config))).status
     known = load.rules(shipped.RULES, files.remedy)
     suspected = verdicts.suspected(status, known, clocks.wall())
     found = {name: mark for name, mark in suspected.items() if known.by_name[name].ladder}

@@ -9,6 +9,7 @@ from nodehealth.kube.objects import Metadata
 from nodehealth.repair import NodeRepair, Rung
 from nodemend.looking.foresight import Next
 from remediator import files
+from remediator.decide import parts
 from remediator.decide.moves import (
     Climb,
     Cordon,
@@ -42,7 +43,9 @@ def of(repair: NodeRepair, coming: Next, now: datetime) -> Iterator[str]:
     )
     yield _sentence(repair, coming)
     rest = spec.ladder[status.rung + 1 if status.rung_since else status.rung :]
-    if rest and not isinstance(coming.move, Rest):
+    if spec.condemned is not None:
+        yield f"No remedy is tried, and a person decides: {parts.sentence(spec.condemned)}."
+    elif rest and not isinstance(coming.move, Rest):
         yield f"After that: {', then '.join(_spoken(rung) for rung in rest)}."
 
 

@@ -17,7 +17,7 @@ from nodemend.looking import foresight, knowledge, outlook
 from nodemend.looking.foresight import Verdict
 from nodemend.looking.rulebook import Rulebook
 from nodemend.looking.sight import Sight
-from remediator.decide import plan
+from remediator.decide import parts, plan
 from remediator.decide.answers import Truth
 from remediator.decide.facts import Facts
 from remediator.decide.judge import Judgement
@@ -144,16 +144,19 @@ def _next(
         return
     facts = fleet.facts(name)
     if facts is not None:
-        yield _beginning(facts, fleet, book, verdicts)
+        yield _beginning(facts, fleet, book, verdicts, sight.now)
 
 
-def _beginning(facts: Facts, fleet: Fleet, book: Rulebook, found: Mapping[str, Verdict]) -> str:
+def _beginning(
+    facts: Facts, fleet: Fleet, book: Rulebook, found: Mapping[str, Verdict], now: datetime
+) -> str:
     """Say whether a repair is about to be opened."""
     held = Judgement(marks={name: each.mark for name, each in found.items()})
     past = fleet.repairs_of(facts.node.metadata.name)
     wanted = plan.begin(facts.node, held, past, book.rules, book.policy)
     if wanted is not None:
-        steps = ", then ".join(("cordon", *(rung.action for rung in wanted.spec.ladder)))
+        wanted = _weighed(wanted, fleet, book, now)
+        steps = ", then ".join(("cordon", *_remedies(wanted)))
         if wanted.spec.mode is Mode.OBSERVE:
             return f"A repair is written down and nothing is done (mode observe): {steps}."
         return f"A repair for {wanted.spec.rule} is opened at the leader's next look: {steps}."
@@ -171,6 +174,17 @@ def _beginning(facts: Facts, fleet: Fleet, book: Rulebook, found: Mapping[str, V
         then = "a repair begins" if book.rules.by_name[name].ladder else "people are told"
         return f"Nothing before {_clock(at)}; then {then} if it still holds."
     return "Nothing: no rule holds."
+
+
+def _weighed(wanted: NodeRepair, fleet: Fleet, book: Rulebook, now: datetime) -> NodeRepair:
+    has_twin = fleet.has_twin(wanted.spec.target.node)
+    return parts.weighed(wanted, fleet.repairs(), book.policy.condemned, now, has_twin=has_twin)
+
+
+def _remedies(wanted: NodeRepair) -> tuple[str, ...]:
+    if wanted.spec.condemned is not None:
+        return (f"a person, for {parts.sentence(wanted.spec.condemned)}",)
+    return tuple(rung.action for rung in wanted.spec.ladder)
 
 
 def _found(verdict: Verdict) -> Found:

@@ -239,9 +239,11 @@ def _description(repair: NodeRepair) -> str:
 
 def _ways_out(repair: NodeRepair) -> list[str]:
     """Say what a person can do about a repair; an order to a machine's owner can't be stopped."""
-    status, lines = repair.status, list[str]()
+    status, condemned, lines = repair.status, repair.spec.condemned, list[str]()
     if status.cordon_epoch and status.intent is None:
         lines.append(f"To have the node left alone: kubectl uncordon {repair.spec.target.node}")
     if repair.spec.mode is Mode.ENFORCE:
-        lines.append(f"To have it repaired anew: kubectl delete noderepair {repair.metadata.name}")
+        names = [each.repair for each in condemned.failures] if condemned is not None else []
+        doomed = " ".join((*names, repair.metadata.name))
+        lines.append(f"To have it repaired anew: kubectl delete noderepair {doomed}")
     return lines

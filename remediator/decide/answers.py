@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Final, TypeAlias
 
 from nodehealth import cel, history
-from nodehealth.health import Event, Level, NodeHealthStatus, ProbeState
-from nodehealth.signals import Author, Kind, Knowledge
+from nodehealth.health import Event, Fields, Level, NodeHealthStatus, ProbeState
+from nodehealth.signals import Author, FieldType, Kind, Knowledge
 from remediator.decide.derive import DERIVATIONS
 from remediator.decide.facts import Facts
 from remediator.rules import expressions
@@ -40,6 +40,11 @@ class Answer:
 Answers: TypeAlias = Mapping[str, Answer]
 """By subject; the empty one is the node itself. There is always at least one."""
 
+_UNSAID: Final[Mapping[FieldType, int | str]] = {FieldType.INT: 0, FieldType.STRING: ""}
+"""What stands for a field of an event that its author did not say."""
+_JUST_AFTER: Final = timedelta(microseconds=1)
+_MOST_KINDS: Final = 4
+"""How many kinds of one event a sentence tells apart."""
 _UNKNOWN: Final[Answers] = {"": Answer(truth=Truth.UNKNOWN)}
 _FALSE: Final[Answers] = {"": Answer(truth=Truth.FALSE)}
 
@@ -70,6 +75,18 @@ def look(facts: Facts, now: datetime) -> Look:
 
 def ask(question: Question, at: Look) -> Answers:
     """Answer a question."""
+    found = _asked(question, at)
+    return found if question.unless is None else _excused(found, _asked(question.unless, at))
+
+
+def _excused(found: Answers, excuses: Answers) -> Answers:
+    """Answer no for each subject that is known to be excused; what is unknown excuses nothing."""
+    excused = {name for name, answer in excuses.items() if answer.truth is Truth.HOLDS}
+    no = Answer(truth=Truth.FALSE)
+    return {name: no if name in excused else answer for name, answer in found.items()}
+
+
+def _asked(question: Question, at: Look) -> Answers:
     signal = question.signal
     if signal.author is Author.REMEDIATOR:
         levels = DERIVATIONS[signal.name].levels(at.facts, at.now)
@@ -117,27 +134,42 @@ def _of(question: Question, level: Level, at: Look) -> Answer:
 
 def _counted(question: Question, report: NodeHealthStatus, at: Look) -> Answers:
     """Answer by how often an event was seen on each subject; without a span, in this boot."""
-    counts: dict[str, int] = {}
+    seen: dict[str, dict[str, int]] = {}
     for event in report.events:
         if _matches(question, event, report, at):
-            count = _count(question, event, report, at)
-            counts[event.subject] = counts.get(event.subject, 0) + count
-    return {each: _seen(question, each, count) for each, count in counts.items()} or _FALSE
+            kinds = seen.setdefault(event.subject, {})
+            kind = _spoken(event.fields)
+            kinds[kind] = kinds.get(kind, 0) + _count(question, event, report, at)
+    return {each: _seen(question, each, kinds) for each, kinds in seen.items()} or _FALSE
 
 
 def _count(question: Question, event: Event, report: NodeHealthStatus, at: Look) -> int:
-    if question.within is None:
-        return event.count
-    return history.count_since(event.history, _node_time(report, at) - question.within)
+    """Count an event as far back as is asked, and not beyond what made good what came before."""
+    spans = [] if question.within is None else [_node_time(report, at) - question.within]
+    if question.since:
+        spans += [_JUST_AFTER + each for each in _last(question.since, event.subject, report)]
+    return history.count_since(event.history, max(spans)) if spans else event.count
 
 
-def _seen(question: Question, subject: str, count: int) -> Answer:
+def _last(name: str, subject: str, report: NodeHealthStatus) -> list[datetime]:
+    """Return when an event was last seen on a subject in this boot, by the node's clock."""
+    return [
+        event.history.last[-1]
+        for event in report.events
+        if (event.name, event.subject, event.boot_id) == (name, subject, report.boot_id)
+        and event.history.last
+    ]
+
+
+def _seen(question: Question, subject: str, kinds: Mapping[str, int]) -> Answer:
+    count = sum(kinds.values())
     if count < question.count:
         return Answer(truth=Truth.FALSE)
-    which = f" ({question.text})" if question.text != "true" else ""
+    which = "; ".join([kind for kind, times in kinds.items() if kind and times][:_MOST_KINDS])
     times = "once" if count == 1 else f"{count} times"
     on = f" on {subject}" if subject else ""
-    return Answer(truth=Truth.HOLDS, evidence=f"{question.signal.name}{which} was seen {times}{on}")
+    what = f"{question.signal.name} ({which})" if which else question.signal.name
+    return Answer(truth=Truth.HOLDS, evidence=f"{what} was seen {times}{on}")
 
 
 def _matches(question: Question, event: Event, report: NodeHealthStatus, at: Look) -> bool:
@@ -145,7 +177,8 @@ def _matches(question: Question, event: Event, report: NodeHealthStatus, at: Loo
         return False
     if question.within is None and event.boot_id != report.boot_id:
         return False
-    names = {"subject": event.subject, "node": at.node, **event.fields}
+    unsaid = {name: _UNSAID[kind] for name, kind in question.signal.fields.items()}
+    names = {"subject": event.subject, "node": at.node, **unsaid, **event.fields}
     return _holds(question, names) is Truth.HOLDS
 
 
@@ -179,6 +212,9 @@ def _sentence(question: Question, level: Level, now: datetime) -> str:
     text = f"{level.name}{about} is {level.value:g}"
     if question.signal.author is Author.AGENT:
         return f"{text} since {level.since:%H:%M:%S}"
-    fields = ", ".join(f"{name} {value}" for name, value in level.fields.items() if value != "")
     since = f" since {level.since:%H:%M:%S}" if level.since < now else ""
-    return f"{text} ({fields}){since}"
+    return f"{text} ({_spoken(level.fields)}){since}"
+
+
+def _spoken(fields: Fields) -> str:
+    return ", ".join(f"{name} {value}" for name, value in fields.items() if value != "")

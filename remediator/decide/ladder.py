@@ -11,7 +11,7 @@ from nodehealth.fence import Fence, Hold
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import ENDED, Closing, Mode, NodeRepair, NodeRepairStatus, Phase
-from remediator.decide import fencing, marks, rungs
+from remediator.decide import fencing, marks, parts, rungs
 from remediator.decide.moves import (
     Climb,
     Cordon,
@@ -25,6 +25,7 @@ from remediator.decide.moves import (
     Release,
     Rest,
     Retake,
+    Surrender,
     Trade,
     View,
 )
@@ -88,7 +89,16 @@ def _confirmed(view: View) -> Move:
 
 def _cordoned(view: View) -> Move:
     begun = _released(view) or _uncordoned(view) or _gone(view) or _forbidden(view)
-    return begun or _retake(view) or _unproven(view) or Disrupt()
+    return begun or _retake(view) or _condemned(view) or _unproven(view) or Disrupt()
+
+
+def _condemned(view: View) -> Surrender | None:
+    """Leave it at the cordon where a part failed again and again: no remedy is known to last."""
+    condemned = view.repair.spec.condemned
+    if condemned is None:
+        return None
+    message = f"{parts.sentence(condemned)}; {parts.WAY_OUT}"
+    return Surrender(reason=Reason.CONDEMNED_PART, message=message)
 
 
 def _climb(view: View) -> Move:
@@ -202,8 +212,11 @@ def _observe(view: View) -> Move:
     if view.eclipsed_by:
         message = f"nothing was done; rule {view.eclipsed_by} holds too, and it may act"
         return Release(reason=Reason.ECLIPSED, message=message)
-    ladder = ", then ".join(rung.action for rung in view.repair.spec.ladder)
-    message = f"would cordon {view.repair.spec.target.node}, then {ladder}; the mode is observe"
+    spec = view.repair.spec
+    ladder = ", then ".join(rung.action for rung in spec.ladder)
+    if spec.condemned is not None:
+        ladder = f"call a person, for {parts.sentence(spec.condemned)}"
+    message = f"would cordon {spec.target.node}, then {ladder}; the mode is observe"
     return Rest(phase=Phase.WAITING, reason=Reason.OBSERVE_ONLY, message=message)
 
 
@@ -296,6 +309,9 @@ def _unwell(view: View, deed: datetime) -> tuple[Reason | None, str, datetime | 
         reason, message = Reason.NODE_ABSENT, "waits for the node to come back"
     elif not is_ready(view.node):
         reason, message = Reason.NODE_NOT_READY, "waits for the node to be Ready"
+    elif _lacks_gpus(view.repair, view.node):
+        reason = Reason.GPUS_MISSING
+        message = f"waits until the node gives all its {view.repair.spec.target.gpus} GPUs again"
     elif not view.ruled:
         message = f"rule {view.repair.spec.rule} is gone, so nothing tells whether the node is well"
     elif well.since is not None and well.heard_at is not None and well.heard_at > deed:
@@ -304,6 +320,12 @@ def _unwell(view: View, deed: datetime) -> tuple[Reason | None, str, datetime | 
             return None, "", None
         message = f"must stay well until {proven:%H:%M:%S}"
     return reason, message, proven
+
+
+def _lacks_gpus(repair: NodeRepair, node: Node) -> bool:
+    """Say whether the same machine came back with fewer GPUs: a boot hides one that is lost."""
+    same = node.metadata.uid == repair.spec.target.node_uid
+    return same and parts.gpus(node) < repair.spec.target.gpus
 
 
 _STAGES: Final[Mapping[Phase, Callable[[View], Move]]] = {

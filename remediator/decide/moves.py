@@ -30,6 +30,8 @@ class Reason(StrEnum):
     NOT_FENCED = "NotFenced"
     ECLIPSED = "Eclipsed"
     UNCORDONED = "Uncordoned"
+    CONDEMNED_PART = "CondemnedPart"
+    GPUS_MISSING = "GPUsMissing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

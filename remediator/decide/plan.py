@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Final
 
-from nodehealth.keys import CONTROL_PLANE_LABEL, GPU_RESOURCE, INSTANCE_TYPE_LABEL
+from nodehealth.keys import CONTROL_PLANE_LABEL, INSTANCE_TYPE_LABEL
 from nodehealth.kube.objects import Metadata, Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import (
@@ -18,7 +18,7 @@ from nodehealth.repair import (
     Severity,
     Target,
 )
-from remediator.decide import limits
+from remediator.decide import limits, parts
 from remediator.decide.judge import Judgement
 from remediator.decide.limits import Scope
 from remediator.decide.moves import Reason
@@ -29,6 +29,8 @@ KEPT: Final = 5
 """How many ended repairs of a node are kept to look back at."""
 KEPT_FOR: Final = timedelta(days=7)
 """How long they are kept when the node is gone: many never come back under their name."""
+CROWD: Final = 2000
+"""How many repairs may be kept before those of nodes that are gone are forgotten earlier."""
 _HELD_UP = frozenset({Reason.EVIDENCE_MISSING, Reason.MODE})
 """Reasons to wait that a slot would not help against."""
 _STRICTNESS = (Mode.OFF, Mode.OBSERVE, Mode.ENFORCE)
@@ -46,6 +48,7 @@ def begin(
     if not allowed:
         return None
     worst = min(allowed, key=lambda rule: _urgency(rule, policy))
+    mark = judgement.marks[worst.name]
     stem = f"{node.metadata.name[:200]}-{node.metadata.uid[:8]}-"
     name = f"{stem}{1 + max((_number(each, stem) for each in past), default=0)}"
     spec = NodeRepairSpec(
@@ -56,8 +59,8 @@ def begin(
         mode=mode(worst, policy),
         ladder=worst.ladder,
         verify_seconds=round(worst.verify.total_seconds()),
-        evidence=tuple(text[:1024] for text in judgement.marks[worst.name].evidence[:16]),
-        parts=tuple(part[:253] for part in judgement.marks[worst.name].parts[:64]),
+        evidence=tuple(text[:1024] for text in mark.evidence[:16]),
+        parts=tuple(part[:253] for part in mark.parts[:64]),
     )
     return NodeRepair(metadata=Metadata(name=name), spec=spec)
 
@@ -93,16 +96,31 @@ def is_spared(node: Node) -> bool:
     return CONTROL_PLANE_LABEL in node.metadata.labels
 
 
-def outdated(past: Iterable[NodeRepair]) -> list[NodeRepair]:
-    """Return the ended repairs of a node that nobody needs any more, the oldest first."""
+def outdated(past: Iterable[NodeRepair], policy: Policy, now: datetime) -> list[NodeRepair]:
+    """Return the ended repairs of a node that nobody needs any more, the oldest first.
+
+    Those that count against a part of it are kept besides the last ones, as many again at most.
+    """
     ended = sorted((each for each in past if not is_open(each)), key=_age)
-    return ended[: max(0, len(ended) - KEPT)]
+    old = ended[: max(0, len(ended) - KEPT)]
+    counting = [each for each in old if parts.bears_witness(each, policy.condemned, now)]
+    return [each for each in old if each not in counting[-KEPT:]]
 
 
-def kept_until(repair: NodeRepair, now: datetime) -> datetime:
-    """Say how long an ended repair is kept to look back at when its node is gone."""
-    ended = max((each.at for each in repair.status.timeline), default=now)
-    return ended + KEPT_FOR
+def kept_until(
+    repair: NodeRepair, policy: Policy, now: datetime, *, crowded: bool = False
+) -> datetime:
+    """Say how long an ended repair is kept to look back at when its node is gone.
+
+    Args:
+        repair: What has ended.
+        policy: How long it counts against its parts, which may come back under another name.
+        now: The present time.
+        crowded: Whether so many are kept that those have to do which are young.
+    """
+    ended = parts.ended_at(repair, now)
+    counts = not crowded and parts.bears_witness(repair, policy.condemned, now)
+    return ended + max(KEPT_FOR, policy.condemned.within if counts else KEPT_FOR)
 
 
 def is_open(repair: NodeRepair) -> bool:
@@ -122,7 +140,7 @@ def stricter(one: Mode, other: Mode) -> Mode:
 
 def target(node: Node, policy: Policy) -> Target:
     """Pin down which machine is meant."""
-    labels, gpus = node.metadata.labels, node.status.capacity.get(GPU_RESOURCE, "0")
+    labels = node.metadata.labels
     return Target(
         node=node.metadata.name,
         node_uid=node.metadata.uid,
@@ -130,8 +148,9 @@ def target(node: Node, policy: Policy) -> Target:
         boot_id=node.status.node_info.boot_id,
         pool=policy.pool_of(node),
         instance_type=labels.get(INSTANCE_TYPE_LABEL, ""),
-        gpus=int(gpus) if gpus.isdigit() else 0,
+        gpus=parts.gpus(node),
         team=labels.get(policy.alerts.team, ""),
+        host=node.status.node_info.system_uuid,
     )
 
 
@@ -235,7 +254,8 @@ def _is_ahead(repair: NodeRepair, mine: tuple[int, float, str]) -> bool:
 def _waits(repair: NodeRepair) -> bool:
     status = repair.status
     may = repair.spec.mode is Mode.ENFORCE and status.reason not in _HELD_UP
-    return may and status.phase in {Phase.CORDONED, Phase.WAITING} and status.closing is None
+    may = may and repair.spec.condemned is None and status.closing is None
+    return may and status.phase in {Phase.CORDONED, Phase.WAITING}
 
 
 def rank(repair: NodeRepair) -> tuple[int, float, str]:

@@ -13,7 +13,7 @@ from nodehealth.repair import Rung
 from nodehealth.signals import Kind, Signal
 from remediator.rules import expressions, thresholds
 from remediator.rules.documents import Document, Page
-from remediator.rules.language import Ask, RuleFile, Rungs
+from remediator.rules.language import Ask, Excuse, RuleFile, Rungs
 from remediator.rules.rule import Combine, Question, Rule, RuleSet
 
 CheckRung: TypeAlias = Callable[[str, Mapping[str, object]], object]
@@ -87,11 +87,8 @@ def _question(ask: Ask, where: str, page: Page) -> Question | None:
     if ask.signal is None or ask.any or ask.all:
         page.wrong(where, "expected one question to one signal; any and all are not nested")
         return None
-    signal = CATALOGUE.get(ask.signal)
+    signal = _signal(ask.signal, f"{where}.signal", page)
     if signal is None:
-        page.wrong(
-            f"{where}.signal", f"unknown signal {ask.signal}; {choices(ask.signal, CATALOGUE)}"
-        )
         return None
     for message in _misfits(ask, signal):
         page.wrong(where, message)
@@ -100,7 +97,7 @@ def _question(ask: Ask, where: str, page: Page) -> Question | None:
         refusal = history.refusal(within, ask.count)
         if refusal:
             page.wrong(f"{where}.within", f"{refusal}, got {ask.within}")
-    program = _compiled(ask, signal, where, page)
+    program = _compiled(ask.where, signal, where, page)
     return Question(
         signal=signal,
         where=program or (lambda _: False),
@@ -108,24 +105,53 @@ def _question(ask: Ask, where: str, page: Page) -> Question | None:
         lasts=page.duration(f"{where}.for", ask.lasts),
         within=within,
         count=ask.count,
+        since=_since(ask, where, page),
+        unless=_excuse(ask.unless, f"{where}.unless", page) if ask.unless else None,
     )
+
+
+def _since(ask: Ask, where: str, page: Page) -> str:
+    if ask.since is None:
+        return ""
+    signal = _signal(ask.since, f"{where}.since", page)
+    if signal is not None and signal.kind is not Kind.EVENT:
+        page.wrong(f"{where}.since", f"expected an event, got the level {ask.since}")
+    return ask.since
+
+
+def _excuse(excuse: Excuse, where: str, page: Page) -> Question | None:
+    signal = _signal(excuse.signal, f"{where}.signal", page)
+    if signal is None:
+        return None
+    if signal.kind is not Kind.LEVEL:
+        page.wrong(f"{where}.signal", f"expected a level, got the event {excuse.signal}")
+        return None
+    program = _compiled(excuse.where, signal, where, page)
+    return Question(signal=signal, where=program or (lambda _: False), text=excuse.where)
+
+
+def _signal(name: str, where: str, page: Page) -> Signal | None:
+    signal = CATALOGUE.get(name)
+    if signal is None:
+        page.wrong(where, f"unknown signal {name}; {choices(name, CATALOGUE)}")
+    return signal
 
 
 def _misfits(ask: Ask, signal: Signal) -> Iterator[str]:
     if signal.kind is Kind.EVENT and ask.lasts != "0s":
         yield f"{signal.name} is an event: it has no `for`; ask `within` and `count`"
-    if signal.kind is Kind.LEVEL and (ask.within is not None or ask.count != 1):
-        yield f"{signal.name} is a level: it has no `within` or `count`; ask `for`"
+    if signal.kind is Kind.LEVEL and (ask.within is not None or ask.count != 1 or ask.since):
+        yield f"{signal.name} is a level: it has no `within`, `count` or `since`; ask `for`"
 
 
-def _compiled(ask: Ask, signal: Signal, where: str, page: Page) -> cel.Program | None:
+def _compiled(text: str, signal: Signal, where: str, page: Page) -> cel.Program | None:
     try:
-        program = cel.compile(ask.where, expressions.environment(signal))
+        program = cel.compile(text, expressions.environment(signal))
     except cel.ExpressionError as wrong:
-        page.wrong(f"{where}.where", f"{ask.where!r}: {wrong}")
+        page.wrong(f"{where}.where", f"{text!r}: {wrong}")
         return None
     if signal.kind is Kind.LEVEL:
-        for message in thresholds.problems(parser.parse(ask.where), signal):
+        for message in thresholds.problems(parser.parse(text), signal):
             page.wrong(f"{where}.where", message)
     return program
 

@@ -19,6 +19,13 @@ Rungs: TypeAlias = tuple[str | Mapping[str, Mapping[str, str | int] | None], ...
 """Remedies in the order in which they are tried: a name, or a name with its settings."""
 
 
+class Excuse(Strict, frozen=True, kw_only=True):
+    """A level that, where it is known to answer yes, excuses the same subject."""
+
+    signal: str
+    where: str
+
+
 class Ask(Strict, frozen=True, kw_only=True):
     """One question to one signal, or several such questions."""
 
@@ -31,6 +38,10 @@ class Ask(Strict, frozen=True, kw_only=True):
     """How far back events count; without it, all of the present boot."""
     count: Annotated[int, Meta(ge=1)] = 1
     """How many events it takes."""
+    since: str | None = None
+    """An event that makes good what happened before it on the same subject, as a reset does."""
+    unless: Excuse | None = None
+    """What excuses a subject, whatever else is said of it."""
     any: tuple["Ask", ...] = ()
     all: tuple["Ask", ...] = ()
 
@@ -147,6 +158,14 @@ class GpuClients(Strict, frozen=True, kw_only=True):
     """The labels of a Node at which they give way; what they were before is put back."""
 
 
+class Condemning(Strict, frozen=True, kw_only=True):
+    """After how many failures, with repairs in between, a part gets no more of them."""
+
+    gpus: Annotated[int, Meta(ge=2)] = 2
+    hosts: Annotated[int, Meta(ge=2)] = 3
+    within: str = "30d"
+
+
 class AlertRoute(Strict, frozen=True, kw_only=True):
     """Which alerts go to which receivers; what is left out fits every alert."""
 
@@ -185,6 +204,8 @@ class PolicySpec(Strict, frozen=True, kw_only=True):
     provider: str | Mapping[str, Mapping[str, Any]] = ""
     """Who owns the machines, by name or with settings; without one, nothing can be replaced."""
     alerts: Alerts = Alerts()
+    condemned: Literal["never"] | Condemning = Condemning()
+    """When a part that fails again and again is left to people."""
 
 
 class PolicyFile(Strict, frozen=True, kw_only=True):

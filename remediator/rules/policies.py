@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from nodehealth import quantities
 from nodehealth.kit.settings import SettingsError
@@ -13,7 +13,9 @@ from remediator.rules.policy import (
     CLUSTER,
     CLUSTER_LIMIT,
     FULL_WITHIN,
+    LONGEST_MEMORY,
     POOL_LIMIT,
+    Condemning,
     DrainManners,
     GpuClients,
     Limit,
@@ -68,6 +70,7 @@ def policy(
         provider=provider,
         provider_settings=settings,
         alerts=routing.alerting(spec.alerts, page, check_receiver),
+        condemned=_condemning(spec.condemned, page),
     )
     page.done()
     return made
@@ -102,6 +105,18 @@ def _provider(
     except SettingsError as wrong:
         page.wrong(where, str(wrong))
     return name, settings
+
+
+def _condemning(given: Literal["never"] | language.Condemning, page: Page) -> Condemning:
+    if not isinstance(given, language.Condemning):
+        return Condemning(gpus=0, hosts=0)
+    within = page.duration("$.spec.condemned.within", given.within)
+    if within > LONGEST_MEMORY:
+        longest = quantities.spoken(LONGEST_MEMORY)
+        page.wrong(
+            "$.spec.condemned.within", f"repairs are remembered for {longest}, got {given.within}"
+        )
+    return Condemning(gpus=given.gpus, hosts=given.hosts, within=within)
 
 
 def _limit(limits: Limits, base: Limit, where: str, page: Page) -> Limit:

@@ -1,5 +1,6 @@
 """The policy, ready to decide by: pools, limits, manners."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -7,7 +8,7 @@ from typing import Final
 
 from nodehealth.keys import GPU_CLIENTS_LABEL, PAUSED
 from nodehealth.kube.objects import Node
-from nodehealth.repair import Mode
+from nodehealth.repair import Mode, PartKind
 from remediator.rules.alerting import Alerting
 
 CLUSTER: Final = "cluster"
@@ -89,6 +90,24 @@ class DrainManners:
     """How far apart the owner must have said twice that the machine is off."""
 
 
+LONGEST_MEMORY: Final = timedelta(days=90)
+"""The longest that repairs are remembered: each of them is an object in the cluster."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condemning:
+    """After how many failures a part is condemned that had been repaired in between."""
+
+    gpus: int = 2
+    hosts: int = 3
+    within: timedelta = timedelta(days=30)
+    """How far back repairs count."""
+
+    def most(self, kind: PartKind) -> float:
+        """Return how many failures condemn a part of this kind."""
+        return (self.gpus if kind is PartKind.GPU else self.hosts) or math.inf
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuClients:
     """Who holds GPUs on a node and is never drained, and how they are moved off for a reset."""
@@ -113,6 +132,7 @@ class Policy:
     """Who owns the machines; nobody when it is empty."""
     provider_settings: Mapping[str, object] = field(default_factory=dict)
     alerts: Alerting = field(default_factory=Alerting)
+    condemned: Condemning = field(default_factory=Condemning)
 
     def pool_of(self, node: Node) -> str:
         """Name the first pool whose labels the node carries."""

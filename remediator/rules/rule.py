@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 from nodehealth.repair import Mode, Rung, Severity
 from nodehealth.signals import Signal
@@ -24,6 +24,10 @@ class Question:
     lasts: timedelta = timedelta()
     within: timedelta | None = None
     count: int = 1
+    since: str = ""
+    """The event whose last time on the same subject is that from which on things count."""
+    unless: Self | None = None
+    """The question to a level that excuses a subject where the answer is known and yes."""
 
 
 class Combine(StrEnum):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent import state
-from agent.readings import Counter
+from agent.readings import Counter, ReadingError
 from agent.state import State
 from nodehealth.health import Level, ProbeState
 
@@ -54,6 +54,30 @@ def test_a_rate_is_growth_by_the_time_it_took() -> None:
 
     (rate,) = rates(known)
     assert (rate.name, rate.subject, rate.value) == (ERRORS, "eth0", 10)
+
+
+def test_nanoseconds_become_the_share_of_the_time_that_they_took() -> None:
+    known, slow = fresh(), "gpu.sw_thermal_slowdown_ratio"
+    for nanoseconds, uptime in ((5 * 10**9, 100.0), (17 * 10**9, 130.0)):
+        counter = Counter(name=slow, total=nanoseconds, uptime=uptime, scale=1e-9)
+        known = state.answered(known, PROBE, [counter], NOON)
+
+    assert [each.value for each in rates(known)] == [0.4]
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_scale_that_makes_no_rate_is_refused(scale: float) -> None:
+    counter = Counter(name=ERRORS, total=1, uptime=1, scale=scale)
+
+    with pytest.raises(ReadingError, match=r"net\.errors: expected a finite scale > 0, got"):
+        state.answered(fresh(), PROBE, [counter], NOON)
+
+
+def test_an_event_is_not_counted_in_parts() -> None:
+    counter = Counter(name=KILLS, total=1, uptime=1, scale=0.5)
+
+    with pytest.raises(ReadingError, match=r"expected a scale of 1 for an event, got 0\.5"):
+        state.answered(fresh(), PROBE, [counter], NOON)
 
 
 def test_a_counter_that_stands_still_has_a_rate_of_nothing() -> None:

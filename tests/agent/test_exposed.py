@@ -6,6 +6,8 @@ from prometheus_client import CollectorRegistry
 
 from agent import exposed, state
 from agent.exposed import Numbers
+from agent.host.kmsg import KernelLog
+from agent.host.nvml.counts import Counts
 from agent.state import State
 from agent.tally import Obstacle, Tally
 from nodehealth.health import ProbeState
@@ -55,6 +57,19 @@ def test_looks_and_how_long_they_take_are_counted_by_probe() -> None:
     assert number(tally, "probe_duration_seconds_count", probe="memory") == 2
 
 
+def test_the_kernels_log_is_counted_where_it_is_read() -> None:
+    log, registry = KernelLog(), CollectorRegistry()
+    log.lines, log.lost, log.strange, log.reopens = 9, 4, 2, 1
+    registry.register(Numbers(Tally(), begun, log))
+
+    found = {
+        each: registry.get_sample_value(f"nodemend_agent_kmsg_{each}_total")
+        for each in ("records", "lost", "strange", "reopens")
+    }
+    assert found == {"records": 9, "lost": 4, "strange": 2, "reopens": 1}
+    assert number(Tally(), "kmsg_records_total") is None
+
+
 def test_reports_are_counted_with_their_size_and_what_they_lack() -> None:
     tally = Tally()
     tally.wrote(NOON, 7000, {"flips": 3, "levels": 0})
@@ -96,3 +111,19 @@ def test_an_agent_is_ready_though_a_probe_hangs() -> None:
     known = state.unanswered(asked("memory"), "network", ProbeState.OVERDUE, "late", NOON)
 
     assert exposed.unready(known) == ""
+
+
+def test_what_becomes_of_the_nvml_worker_is_counted_where_there_may_be_one() -> None:
+    counts = Counts()
+    counts.starts, counts.abandoned, counts.slow = 3, 2, 5
+    counts.sampled(("vitals", "links"), 0.5, 1500)
+    counts.sampled(("vitals",), 0.25, 2000)
+    tally = Tally(nvml=counts)
+
+    assert number(tally, "nvml_worker_starts_total") == 3
+    assert number(tally, "nvml_slow_batches_total") == 5
+    failures = "nvml_worker_failures_total"
+    assert [number(tally, failures, reason=each) for each in ("abandoned", "killed")] == [2, 0]
+    assert number(tally, "nvml_batch_seconds_sum", tier="links") == 0.5
+    assert number(tally, "nvml_field_latency_seconds") == 0.002
+    assert number(Tally(), "nvml_worker_starts_total") is None

@@ -108,7 +108,7 @@ def test_events_lose_their_counts_of_long_ago_before_any_level_goes() -> None:
     levels = [level(n) for n in range(10)]
     whole = status(levels, [event(n) for n in range(9)])
 
-    fitted = fit(whole, NOON, limit=packing.size(whole) - 300)
+    fitted = fit(whole, NOON, limit=packing.size(whole) - 100)
 
     kept = [bool(each.history.hours) for each in fitted.events]
     assert fitted.levels == tuple(levels)
@@ -176,7 +176,7 @@ def test_what_is_left_out_is_said() -> None:
 
 
 def test_while_only_flips_are_left_out_nothing_is_missing() -> None:
-    whole = status([level(n, flips=16) for n in range(15)])
+    whole = status([level(n, flips=16) for n in range(26)])
 
     report = fit(whole, NOON).probes[-1]
 

@@ -18,9 +18,12 @@ import aiohttp
 import pytest
 
 from agent import main
+from agent.host.kmsg import KernelLog
 from agent.host.linux import Host
 from agent.identity import Claim
+from agent.probe import Probe
 from agent.probes.filesystems import Filesystems
+from agent.probes.xids import Xids
 from agent.settings import Settings
 from nodehealth import crds
 from nodehealth.health import NODE_HEALTHS, Level, NodeHealthStatus, ProbeState
@@ -50,6 +53,8 @@ class Machine:
     listen: str = ""
     passed: timedelta = field(default=timedelta())
     """How much time has passed that no test had to wait for."""
+    kmsg: Path | None = None
+    """Where its kernel's log is read, if it is."""
 
     def __post_init__(self) -> None:
         (self.folder / "boot").write_text("first")
@@ -62,6 +67,7 @@ class Machine:
             boot_id=self.folder / "boot",
             mountinfo=self.folder / "mountinfo",
             statvfs=lambda _: self.measure(),
+            kernel_log=KernelLog(self.kmsg),
         )
 
     def clock(self) -> datetime:
@@ -77,7 +83,9 @@ class Machine:
     @property
     def settings(self) -> Settings:
         """Return the settings of an agent that looks often."""
-        probes = {"filesystems": Filesystems(interval=OFTEN)}
+        probes: dict[str, Probe] = {"filesystems": Filesystems(interval=OFTEN)}
+        if self.kmsg is not None:
+            probes = {"xids": Xids()}
         return Settings(
             state_file=self.folder / "agent.json",
             probes=probes,
@@ -160,6 +168,31 @@ async def test_a_disk_that_fills_is_told(machine: Machine, client: Client, node:
     assert status.agent_version == "1.2"
     assert [each.state for each in status.probes] == [ProbeState.OK]
     assert status.reported_at is not None
+
+
+async def test_an_xid_is_told_when_it_comes_and_a_restart_counts_it_no_second_time(
+    machine: Machine, client: Client, node: Node
+) -> None:
+    machine.kmsg = machine.folder / "kmsg"
+    os.mkfifo(machine.kmsg)
+
+    async with running(machine, client, node):
+        await told(client, lambda status: bool(status.probes))
+        await asyncio.to_thread(logged, machine.kmsg, 1)
+        first = await told(client, lambda status: bool(status.events))
+    async with running(machine, client, node):
+        await asyncio.to_thread(logged, machine.kmsg, 1)
+        await asyncio.to_thread(logged, machine.kmsg, 2)
+        second = await told(client, lambda status: status.events[0].count > 1)
+
+    assert (first.events[0].name, first.events[0].count) == ("gpu.xid", 1)
+    assert [each.count for each in second.events] == [2]
+
+
+def logged(kmsg: Path, number: int) -> None:
+    """Let the kernel log an XID."""
+    with kmsg.open("w") as file:
+        file.write(f"2,{number},1000000,-;NVRM: Xid (PCI:0000:3b:00): 79, pid=1, name=x, Lost\n")
 
 
 async def test_a_restart_remembers_since_when(machine: Machine, client: Client, node: Node) -> None:

@@ -8,9 +8,11 @@ from random import Random
 
 import pytest
 
+from agent import monitor as monitoring
 from agent import state
 from agent.host.guard import HungError
 from agent.host.linux import Host
+from agent.host.stream import Stream
 from agent.monitor import Listener, Monitor
 from agent.probe import Past, Probe
 from agent.readings import Answer, Reading
@@ -217,3 +219,78 @@ async def test_whoever_listens_hears_of_every_answer() -> None:
     await watching.sweep()
 
     assert heard == [watching.state]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stirring(Played):
+    """A probe that is stirred whenever a test says so."""
+
+    interval: timedelta = timedelta(minutes=5)
+    news: Stream[int]
+    heard: list[int]
+
+    async def check(self, host: Host, past: Past) -> Sequence[Answer]:
+        """Take the news."""
+        self.heard.append(len(self.news.take()))
+        # the slots of a dataclass leave no closure for a bare super()
+        return await super(Stirring, self).check(host, past)
+
+    async def stirred(self, host: Host) -> None:
+        """Wait for news."""
+        del host
+        await self.news.filled()
+
+
+def stirring() -> Stirring:
+    return Stirring(script=mounted("/a"), asked=[], news=Stream[int](), heard=[])
+
+
+@played
+async def test_a_probe_that_is_stirred_is_asked_at_once() -> None:
+    probe = stirring()
+    running = asyncio.create_task(monitor({"events": probe}).run(Random(1)))
+    await asyncio.sleep(100)
+    probe.news.put(1)
+    await asyncio.sleep(1)
+    running.cancel()
+    await asyncio.wait({running})
+
+    assert probe.asked == [0, 100]
+
+
+@played
+async def test_a_probe_that_nothing_stirs_is_asked_at_its_interval() -> None:
+    probe = stirring()
+
+    await watched(monitor({"events": probe}), 3600)
+
+    assert len(probe.asked) == pytest.approx(12, abs=1)
+
+
+@played
+async def test_a_storm_is_taken_in_batches_and_starves_nobody() -> None:
+    probe, other = stirring(), Played(script=mounted("/b"), asked=[], interval=timedelta(seconds=1))
+    running = asyncio.create_task(monitor({"events": probe, "other": other}).run(Random(1)))
+    for number in range(10_000):
+        probe.news.put(number)
+        await asyncio.sleep(0.006)
+    await asyncio.sleep(1)
+    running.cancel()
+    await asyncio.wait({running})
+
+    assert sum(probe.heard) == 10_000
+    assert len(probe.asked) <= 60 / monitoring.LEAST.total_seconds() + 10
+    assert len(other.asked) == pytest.approx(61, abs=4)
+
+
+@played
+async def test_a_probe_that_cannot_tell_when_to_be_asked_has_its_interval() -> None:
+    class Mute(Stirring):
+        async def stirred(self, host: Host) -> None:
+            raise OSError("no such thing")
+
+    probe = Mute(script=mounted("/a"), asked=[], news=Stream[int](), heard=[])
+
+    await watched(monitor({"events": probe}), 3600)
+
+    assert len(probe.asked) == pytest.approx(12, abs=1)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from agent import settings
+from agent.host.nvml.settings import Nvml
 from agent.probes.filesystems import Filesystems
 from nodehealth.kit import discovery
 from nodehealth.kit.settings import SettingsError
@@ -31,6 +32,12 @@ def test_a_flag_wins_over_the_environment() -> None:
 
     assert (found.node, found.node_uid) == ("n2", "u1")
     assert (found.root, found.state_file) == (Path("/host"), Path("/s"))
+
+
+def test_another_path_may_stand_for_the_kernels_log() -> None:
+    assert settings.load({}).kmsg == Path("/dev/kmsg")
+    assert settings.load({"KMSG_PATH": "/fifo"}).kmsg == Path("/fifo")
+    assert settings.load({"KMSG_PATH": "/fifo"}, kmsg=Path("/k")).kmsg == Path("/k")
 
 
 def test_the_file_sets_a_probe(tmp_path: Path) -> None:
@@ -60,11 +67,15 @@ def test_a_file_may_say_nothing(tmp_path: Path, text: str) -> None:
     [
         ("probes: [", "expected YAML"),
         ("- probes", "expected settings by name, got ['probes']"),
-        ("probe: {}", ".probe: unknown setting; known is probes"),
+        ("probe: {}", ".probe: unknown setting; known are probes and nvml"),
         ("probes: 3", ".probes: expected probes by name, got 3"),
         ("probes: {filesystem: }", ".probes: no probe named 'filesystem'; known are blockdevices"),
         ("probes: {filesystems: {mount: /}}", ".probes.filesystems.mount: unknown setting; known"),
         ("probes: {filesystems: {interval: often}}", "expected a duration such as 5m, got 'often'"),
+        ("nvml: {interval: 10ms}", ".nvml: interval: expected 1s or more"),
+        ("nvml: {library: /opt}", ".nvml.library: unknown setting; known are libraries, interval"),
+        ("nvml: {libraries: /opt}", ".nvml.libraries: expected a list, got '/opt'"),
+        ("nvml: 3", ".nvml: expected settings by name, got 3"),
         ("probes: {filesystems: on}", ".probes.filesystems: expected settings by name, got True"),
     ],
 )
@@ -83,3 +94,18 @@ def test_a_mistake_in_the_file_is_said_with_its_place(
 def test_a_missing_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"agent.yaml: expected a file, No such file"):
         settings.load({}, file=tmp_path / "agent.yaml")
+
+
+def test_nvml_is_put_off_as_probes_are(tmp_path: Path) -> None:
+    assert settings.load({}, file=written(tmp_path, "nvml: off")).nvml is None
+
+
+def test_where_nvml_lies_is_taken_from_the_file_before_the_environment(tmp_path: Path) -> None:
+    environ = {"NVML_LIBRARIES": "/a:/b"}
+    path = written(tmp_path, "nvml: {libraries: [/c], links: 2m}")
+
+    chosen, otherwise = settings.load(environ, file=path).nvml, settings.load(environ).nvml
+
+    assert chosen == Nvml(libraries=("/c",), links=timedelta(minutes=2))
+    assert otherwise == Nvml(libraries=("/a", "/b"))
+    assert not Nvml().is_explicit

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent import state
-from agent.readings import Counter, Occurrence, Reading, ReadingError
+from agent.readings import Counter, Gap, Memo, Occurrence, Reading, ReadingError
 from agent.state import State
 from nodehealth import history
 from nodehealth.catalogue import CATALOGUE
@@ -354,7 +354,7 @@ def test_a_state_survives_its_file() -> None:
         ([Reading(name=SPACE, value=1, fields={"device": 3})], "device: expected string, got 3"),
         ([Reading(name=SPACE, value=1, subject="/" * 254)], "at most 253 characters, got 254"),
         ([free(1), free(0.5)], "disk: expected one reading a level"),
-        ([free(1, str(n)) for n in range(257)], "expected at most 256 levels on a node, got 257"),
+        ([free(1, str(n)) for n in range(1025)], "at most 1024 levels on a node, got 1025"),
     ],
 )
 def test_what_the_catalogue_does_not_know_is_refused(
@@ -388,7 +388,7 @@ def test_an_occurrence_of_a_level_is_refused() -> None:
 
 
 def test_a_counter_of_what_is_no_rate_is_refused() -> None:
-    wrong = Counter(name=SPACE, total=1, uptime=1)
+    wrong = Counter(name="block.missing", total=1, uptime=1)
 
     with pytest.raises(ReadingError, match="expected a reading of a level, got a counter"):
         state.answered(fresh(), "disk", [wrong], NOON)
@@ -413,3 +413,43 @@ def test_a_level_that_another_probe_reports_is_refused() -> None:
 
     with pytest.raises(ReadingError, match="probe disk reports it already"):
         state.answered(known, "gpu", [free(0.5)], NOON)
+
+
+def test_what_a_probe_wants_to_remember_is_found_again_and_told_to_nobody() -> None:
+    memo = Memo(subject="uuids", fields={"0000:3b:00.0": "GPU-1"})
+    known = state.answered(fresh(), "gpu", [memo], NOON)
+
+    kept = msgspec.json.decode(msgspec.json.encode(known), type=State)
+    again = fresh(kept)
+
+    assert state.past(again, "gpu")["", "uuids"].fields == memo.fields
+    assert state.past(again, "disk") == {}
+    assert state.status(again, agent_version="1").levels == ()
+
+
+def test_a_memo_that_stays_the_same_is_no_reason_to_write_the_file_anew() -> None:
+    memo = Memo(subject="uuids", fields={"0000:3b:00.0": "GPU-1"})
+    known = state.answered(fresh(), "gpu", [memo], NOON)
+
+    again = state.answered(known, "gpu", [memo], NOON + timedelta(hours=1))
+
+    assert state.lasting(again) == state.lasting(known)
+
+
+def test_a_memo_is_forgotten_when_it_is_not_said_again_and_after_a_reboot() -> None:
+    known = state.answered(fresh(), "gpu", [Memo(subject="uuids", fields={})], NOON)
+
+    rebooted = state.begin(known, boot_id="b2", node_uid="u1", probes=["gpu"], now=NOON)
+
+    assert state.past(state.answered(known, "gpu", [], NOON), "gpu") == {}
+    assert state.past(rebooted, "gpu") == {}
+
+
+def test_what_could_not_be_watched_is_reported_and_what_was_seen_still_counts() -> None:
+    seen = Occurrence(name="gpu.xid", at=NOON, fields={"code": 79})
+
+    known = state.answered(fresh(), "gpu", [seen, Gap(why="the log is gone")], NOON)
+
+    report = known.reports["gpu"]
+    assert (report.state, report.message) == (ProbeState.FAILED, "the log is gone")
+    assert [each.count for each in known.events] == [1]

@@ -10,8 +10,10 @@ from bench import benchmark, cores, figures, tracks
 from bench.benchmark import Benchmark, Scale, Site
 from bench.benchmarks.emulator import Emulator
 from bench.benchmarks.judge import Judge
+from bench.benchmarks.nvml import Nvml
 from bench.benchmarks.report import Report
 from bench.benchmarks.thread import Thread
+from bench.benchmarks.xid import Xid
 from bench.exercise import Plan
 from bench.tracks import Commit
 
@@ -20,8 +22,10 @@ TINY: Final[Mapping[str, Benchmark]] = {
         plan=Plan(rounds=1, watchers=(1, 2), seconds=0.2, calm=50, rate=100, together=0.2)
     ),
     "judge": Judge(rules=(1,), seconds=0.0001),
+    "nvml": Nvml(rounds=1),
     "report": Report(rounds=1, changes=1),
     "thread": Thread(sizes=(4,), samples=2, pace=20, idle=0.1),
+    "xid": Xid(rounds=1, xids=1),
 }
 
 

@@ -172,6 +172,23 @@ def test_a_full_disk_makes_the_probe_say_unhealthy(tmp_path: Path) -> None:
     assert "disk.free_ratio of / is" in report["faults"][0]
 
 
+def test_a_check_of_ones_own_makes_the_probe_say_unhealthy_too(tmp_path: Path) -> None:
+    check, settings = tmp_path / "checks.d" / "raid", tmp_path / "agent.yaml"
+    check.parent.mkdir(mode=0o755)
+    check.write_text("#!/bin/sh\necho md0 is degraded; exit 2\n")
+    check.chmod(0o755)
+    settings.write_text(f"probes: {{custom: {{directory: {check.parent}}}}}")
+    (tmp_path / "rules").mkdir()
+    rule = (ROOT / "rules" / "custom" / "custom-check-critical.yaml").read_text()
+    (tmp_path / "rules" / "rule.yaml").write_text(rule)
+
+    answer = nodemend("probe", "--config", str(settings), "--rules", str(tmp_path / "rules"))
+
+    assert answer.returncode == 1
+    assert "message=md0 is degraded status=critical" in " ".join(answer.stdout.split())
+    assert "custom-check-critical: custom.check of raid is 2" in answer.stdout
+
+
 def test_the_remediator_waits_for_a_server_that_is_away_and_ends_when_told(tmp_path: Path) -> None:
     kubeconfig = tmp_path / "config"
     cluster = {"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}

@@ -15,7 +15,7 @@ from nodehealth.health import Event, Level, NodeHealthStatus, ProbeReport, Probe
 from nodehealth.kit.settings import SettingsError
 from nodehealth.signals import Knowledge
 from nodemend import probe
-from nodemend.probe import Verdict
+from nodemend.probe import Sweep, Verdict
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 KNOWN = Level(
@@ -41,12 +41,12 @@ def status(*levels: Level, report: ProbeReport = WELL) -> NodeHealthStatus:
 def drawn(told: NodeHealthStatus, faults: Sequence[str] = ()) -> str:
     console = Console(width=100, color_system=None)
     with console.capture() as seen:
-        console.print(probe.render(told, faults))
+        console.print(probe.render(Sweep(status=told), faults))
     return seen.get()
 
 
 def test_this_machine_is_swept_without_a_cluster() -> None:
-    told = asyncio.run(probe.sweep_once(settings.load({})))
+    told = asyncio.run(probe.sweep_once(settings.load({}))).status
 
     roots = [each for each in told.levels if each.subject == "/"]
     shares = {"disk.free_ratio", "disk.free_inodes_ratio"}
@@ -104,7 +104,7 @@ def test_a_person_sees_that_all_is_well() -> None:
 
 
 def test_a_script_reads_the_same() -> None:
-    read = json.loads(probe.as_json(status(KNOWN), ["disk-full"]))
+    read = json.loads(probe.as_json(Sweep(status=status(KNOWN)), ["disk-full"]))
 
-    assert (read["health"], read["faults"]) == ("unhealthy", ["disk-full"])
+    assert (read["health"], read["faults"], read["gpus"]) == ("unhealthy", ["disk-full"], None)
     assert read["status"]["levels"][0]["value"] == 0.035

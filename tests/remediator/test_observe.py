@@ -259,3 +259,19 @@ def test_facts_tell_how_far_the_watches_are() -> None:
 
     assert facts is not None
     assert facts.watches is watches
+
+
+def test_a_host_has_a_twin_while_two_nodes_say_that_they_are_on_it() -> None:
+    fleet = Fleet(POLICY)
+    for name, host in (("n1", "a"), ("n2", "a"), ("n3", "b")):
+        fleet.see_node(name, node(name, host=host))
+    before = [fleet.has_twin(name) for name in ("n1", "n2", "n3", "n4")]
+
+    fleet.see_node("n2", node("n2", host="c"))
+    moved = fleet.has_twin("n1")
+    fleet.see_node("n3", node("n3", host="c"))
+    fleet.see_node("n2", None)
+
+    assert before == [True, True, False, False]
+    assert not moved
+    assert not fleet.has_twin("n3")

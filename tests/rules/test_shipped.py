@@ -38,22 +38,38 @@ def changed(rule: Rule) -> Iterator[tuple[str, Rule]]:
     """Yield rules that are a little different: their own cases must tell them from the rule."""
     yield "clears a second later", replace(rule, quiet=rule.quiet + SECOND)
     yield "clears a second earlier", replace(rule, quiet=rule.quiet - SECOND)
+    if rule.after_reboot:
+        yield "clears without a boot", replace(rule, after_reboot=False)
     for n, asked in enumerate(rule.questions):
-        others = {}
-        if asked.signal.kind is Kind.LEVEL and asked.lasts:
-            others["holds a second later"] = replace(asked, lasts=asked.lasts + SECOND)
-            others["holds a second earlier"] = replace(asked, lasts=asked.lasts - SECOND)
-        if asked.signal.kind is Kind.EVENT:
-            others["counts one more"] = replace(asked, count=asked.count + 1)
-        if asked.count > 1:
-            others["counts one less"] = replace(asked, count=asked.count - 1)
-        if asked.within is not None:
-            others["looks back less"] = replace(asked, within=asked.within - SECOND)
-            others["looks back further"] = replace(asked, within=asked.within + SECOND)
-        others |= {f"asks for {where}": _asking(asked, where) for where in _nearby(asked)}
-        for what, other in others.items():
+        for what, other in _otherwise(asked).items():
             questions = (*rule.questions[:n], other, *rule.questions[n + 1 :])
             yield f"{asked.signal.name} {what}", replace(rule, questions=questions)
+
+
+def _otherwise(asked: Question) -> dict[str, Question]:
+    others = {f"asks for {where}": _asking(asked, where) for where in _nearby(asked)}
+    if asked.signal.kind is Kind.EVENT:
+        return others | _counting_otherwise(asked)
+    if asked.lasts:
+        others["holds a second later"] = replace(asked, lasts=asked.lasts + SECOND)
+        others["holds a second earlier"] = replace(asked, lasts=asked.lasts - SECOND)
+    return others | _excusing_nobody(asked)
+
+
+def _counting_otherwise(asked: Question) -> dict[str, Question]:
+    others = {"counts one more": replace(asked, count=asked.count + 1)}
+    if asked.count > 1:
+        others["counts one less"] = replace(asked, count=asked.count - 1)
+    if asked.within is not None:
+        others["looks back less"] = replace(asked, within=asked.within - SECOND)
+        others["looks back further"] = replace(asked, within=asked.within + SECOND)
+    if asked.since:
+        others[f"counts what was before {asked.since}"] = replace(asked, since="")
+    return others | _excusing_nobody(asked)
+
+
+def _excusing_nobody(asked: Question) -> dict[str, Question]:
+    return {"excuses nobody": replace(asked, unless=None)} if asked.unless is not None else {}
 
 
 def _nearby(asked: Question) -> Iterator[str]:

@@ -113,6 +113,51 @@ async def test_after_a_success_the_next_failure_is_tried_again_soon() -> None:
     assert gaps[7] <= 1
 
 
+async def played_with(sooner: Callable[[], Awaitable[None]], seconds: float) -> list[float]:
+    """Return when work was done that something may hasten, at most every second."""
+    seen, now = list[float](), asyncio.get_running_loop().time
+
+    async def work() -> None:
+        seen.append(now())
+
+    running = asyncio.create_task(
+        loops.every(
+            MINUTE,
+            work,
+            name="work",
+            random=DICE,
+            jitter=0,
+            sooner=sooner,
+            least=timedelta(seconds=1),
+        )
+    )
+    await asyncio.sleep(seconds)
+    running.cancel()
+    await asyncio.wait({running})
+    return seen
+
+
+@virtualtime.played
+async def test_work_may_be_done_sooner_and_its_interval_runs_from_then() -> None:
+    async def after_ten_seconds_once() -> None:
+        await asyncio.sleep(9 if asyncio.get_running_loop().time() < 2 else 3600)
+
+    assert await played_with(after_ten_seconds_once, 100) == [0, 10, 70]
+
+
+@virtualtime.played
+async def test_however_often_it_is_hastened_there_is_a_pause() -> None:
+    assert await played_with(nothing, 5.5) == [0, 1, 2, 3, 4, 5]
+
+
+@virtualtime.played
+async def test_what_should_hasten_it_and_fails_changes_nothing() -> None:
+    async def broken() -> None:
+        raise LookupError
+
+    assert await played_with(broken, 130) == [0, 60, 120]
+
+
 @virtualtime.played
 async def test_a_cancellation_ends_the_loop() -> None:
     running = asyncio.create_task(loops.every(MINUTE, nothing, name="work", random=DICE))

@@ -3,15 +3,25 @@
 from datetime import timedelta
 
 import pytest
+from msgspec import structs
 from rich.console import Console
 
 from nodehealth import keys
 from nodehealth.kit.settings import SettingsError
 from nodehealth.ledger import Disruption
-from nodehealth.repair import Mode, NodeRepairStatus, Phase
+from nodehealth.repair import (
+    Condemned,
+    Failure,
+    Mode,
+    NodeRepairStatus,
+    Part,
+    PartKind,
+    Phase,
+    PhaseTime,
+)
 from nodehealth.signals import Knowledge
 from nodemend.looking import why
-from tests.builders import NOON, at, health, ledger, level, node, question, repair, rule, slot
+from tests.builders import NOON, at, health, ledger, level, node, question, repair, rule, slot, xid
 from tests.nodemend.looking.sights import book, sight, written
 
 FULL = written(health(level(0.0)), at(-60))
@@ -200,3 +210,45 @@ def test_a_rule_that_is_switched_off_is_said_to_be() -> None:
     answer = why.explain(sight(node(), healths=(FULL,)), book(HASTY, mode=Mode.OFF), "n1")
 
     assert answer.next == ("Nothing: disk-full is switched off by the rule or the policy.",)
+
+
+HURT = rule(question("code == 95", signal="gpu.xid"), name="hurt")
+BEFORE = repair("n7", created=at(-7200))
+FAILED_BEFORE = structs.replace(
+    BEFORE,
+    spec=structs.replace(BEFORE.spec, parts=("GPU-1",)),
+    status=NodeRepairStatus(
+        phase=Phase.RECOVERED,
+        disruption_epoch=1,
+        timeline=(PhaseTime(phase=Phase.RECOVERED, at=at(-3600)),),
+    ),
+)
+DOOM = "GPU GPU-1 is condemned: it fails again after repairs on n7 (n7-repair, 2026-01-01 11:00)"
+
+
+def test_a_condemned_part_is_said_before_its_repair_is_opened() -> None:
+    seen = sight(node(), healths=(written(health(xid(95)), NOON),), repairs=(FAILED_BEFORE,))
+
+    answer = why.explain(seen, book(HURT), "n1")
+
+    assert answer.next == (
+        (
+            "A repair for hurt is opened at the leader's next look: "
+            f"cordon, then a person, for {DOOM}."
+        ),
+    )
+
+
+def test_a_condemned_part_is_said_instead_of_the_ladder() -> None:
+    failures = (Failure(node="n7", repair="n7-repair", at=at(-3600)),)
+    part = Part(kind=PartKind.GPU, id="GPU-1")
+    made = repair(phase=Phase.CONFIRMED)
+    spec = structs.replace(
+        made.spec, rule="hurt", condemned=Condemned(part=part, failures=failures)
+    )
+    mine = structs.replace(made, spec=spec)
+    seen = sight(node(), healths=(written(health(xid(95)), NOON),), repairs=(mine,))
+
+    answer = why.explain(seen, book(HURT), "n1")
+
+    assert answer.next[-1] == f"No remedy is tried, and a person decides: {DOOM}."

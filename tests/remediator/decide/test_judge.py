@@ -398,7 +398,7 @@ def test_the_evidence_is_a_sentence() -> None:
     ).marks["disk-full"]
 
     assert found.evidence == ("disk.free_ratio of / is 0.01 since 12:00:00",)
-    assert event.evidence == ("gpu.xid (code == 79) was seen 2 times on GPU-1",)
+    assert event.evidence == ("gpu.xid (code 79, pci 0000:01:00) was seen 2 times on GPU-1",)
     assert (found.parts, event.parts) == (("/",), ("GPU-1",))
 
 

@@ -65,6 +65,12 @@ def marked(hold: str, *, ready: bool = True) -> Node:
     return node(fence=hold, taints=(keys.REPAIR_TAINT,), unschedulable=True, ready=ready)
 
 
+def giving(gpus: str, uid: str = "") -> Node:
+    return node(
+        fence="5:disrupted", taints=(keys.REPAIR_TAINT,), unschedulable=True, gpus=gpus, uid=uid
+    )
+
+
 def cordoned(phase: Phase = Phase.CORDONED) -> NodeRepair:
     return repair(status=NodeRepairStatus(phase=phase, cordon_epoch=4))
 
@@ -478,3 +484,23 @@ def test_a_node_is_out_that_is_cordoned_leaving_or_not_ready() -> None:
     )
 
     assert [ladder.is_out(each) for each in nodes] == [False, True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("seen", "reason"),
+    [
+        (giving("7"), Reason.GPUS_MISSING),
+        (giving("8"), Reason.NOT_YET_WELL),
+        (giving("7", uid="another"), Reason.NOT_YET_WELL),
+    ],
+    ids=["one is missing", "all are there", "it is another machine"],
+)
+def test_a_machine_that_came_back_with_fewer_gpus_is_not_mended(seen: Node, reason: Reason) -> None:
+    verifying = working(Phase.VERIFYING)
+    had = structs.replace(verifying.spec.target, gpus=8)
+    mended = structs.replace(verifying, spec=structs.replace(verifying.spec, target=had))
+
+    waits = ladder.next_move(view(mended, seen, SLOTS))
+
+    assert isinstance(waits, Rest)
+    assert waits.reason == reason

@@ -102,16 +102,20 @@ def test_only_the_last_ended_repairs_of_a_node_are_kept() -> None:
         for n in range(plan.KEPT + 2)
     ]
 
-    assert [each.metadata.name for each in plan.outdated([*ended, repair()])] == ["r0", "r1"]
-    assert plan.outdated(ended[: plan.KEPT]) == []
+    assert [each.metadata.name for each in plan.outdated([*ended, repair()], ENFORCE, NOON)] == [
+        "r0",
+        "r1",
+    ]
+    assert plan.outdated(ended[: plan.KEPT], ENFORCE, NOON) == []
 
 
 def test_the_past_of_a_node_that_is_gone_is_kept_for_some_days() -> None:
     times = (PhaseTime(phase=Phase.CORDONED, at=NOON), PhaseTime(phase=Phase.RECOVERED, at=at(60)))
     ended = repair(status=NodeRepairStatus(phase=Phase.RECOVERED, timeline=times))
 
-    assert plan.kept_until(ended, at(90)) == at(60) + plan.KEPT_FOR
-    assert plan.kept_until(repair(phase=Phase.RECOVERED), at(90)) == at(90) + plan.KEPT_FOR
+    assert plan.kept_until(ended, ENFORCE, at(90)) == at(60) + plan.KEPT_FOR
+    young = plan.kept_until(repair(phase=Phase.RECOVERED), ENFORCE, at(90))
+    assert young == at(90) + plan.KEPT_FOR
 
 
 def test_a_node_of_the_control_plane_is_left_alone() -> None:

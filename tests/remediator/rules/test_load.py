@@ -154,8 +154,8 @@ def test_the_digest_changes_with_a_rule(tmp_path: Path) -> None:
             "for: 30s",
             "count: 2",
             (
-                "rule.yaml:9: spec.when.any[0]: disk.free_ratio is a level: it has no `within` or "
-                "`count`; ask `for`"
+                "rule.yaml:9: spec.when.any[0]: disk.free_ratio is a level: it has no `within`, "
+                "`count` or `since`; ask `for`"
             ),
         ),
         (
@@ -349,6 +349,21 @@ def test_a_policy_says_how_fast_and_what_a_small_pool_may(tmp_path: Path) -> Non
             "spec:\n",
             "spec:\n  gpuClients: {daemonSets: [plugin]}\n",
             "policy.yaml:4: spec.gpuClients.daemonSets[0]: expected namespace/name, got 'plugin'",
+        ),
+        (
+            "spec:\n",
+            "spec:\n  condemned: {gpus: 1}\n",
+            "policy.yaml:4: spec.condemned.gpus: expected at least 2, got 1",
+        ),
+        (
+            "spec:\n",
+            "spec:\n  condemned: {within: 1000d}\n",
+            "policy.yaml:4: spec.condemned.within: repairs are remembered for 90d, got 1000d",
+        ),
+        (
+            "spec:\n",
+            "spec:\n  condemned: always\n",
+            "policy.yaml:4: spec.condemned: expected never or a mapping, got 'always'",
         ),
         (
             "spec:\n",

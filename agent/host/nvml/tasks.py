@@ -1,0 +1,42 @@
+"""In which state a thread is that does not come back, and where in the kernel it sleeps."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+DEEP: Final = "D"
+"""Asleep where nothing can wake it but what it waits for, no signal either."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A thread, as the kernel sees it."""
+
+    state: str = ""
+    """One letter, as in ps(1); empty where there is no such thread."""
+    wchan: str = ""
+    syscall: str = ""
+
+    @property
+    def is_deep(self) -> bool:
+        """Say whether nothing can end it."""
+        return self.state == DEEP
+
+
+def read(process: int, thread: int) -> Task:
+    """Read the state of one thread: not of its process, whose other threads may do well."""
+    folder = Path(f"/proc/{process}/task/{thread}")
+    stat = _text(folder / "stat")
+    wchan = _text(folder / "wchan")
+    return Task(
+        state=stat.rpartition(")")[2].split()[0] if ")" in stat else "",
+        wchan="" if wchan == "0" else wchan,
+        syscall=_text(folder / "syscall"),
+    )
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""

@@ -1,0 +1,102 @@
+"""Which parts a fault names, and which of them failed again although they had been repaired."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Final
+
+from msgspec import structs
+
+from nodehealth.keys import GPU_RESOURCE
+from nodehealth.kube.objects import Node
+from nodehealth.repair import Condemned, Failure, NodeRepair, Part, PartKind, Phase
+from remediator.rules.policy import Condemning
+
+WAY_OUT: Final = (
+    "exchange it and delete this NodeRepair, or uncordon the node to have it left alone"
+)
+"""What a person can do about a condemned part."""
+_GPU: Final = "GPU-"
+"""What the UUID of a GPU begins with; a PCI address is no name that stays with the card."""
+_MOST_KEPT: Final = 16
+_MOST_TOLD: Final = 5
+_SPOKEN: Final[Mapping[PartKind, str]] = {PartKind.GPU: "GPU", PartKind.HOST: "host"}
+
+
+def blamed(repair: NodeRepair) -> tuple[Part, ...]:
+    """Name the parts that a repair is blamed on: the GPUs of its evidence, and the host."""
+    spec = repair.spec
+    parts = [Part(kind=PartKind.GPU, id=each) for each in spec.parts if each.startswith(_GPU)]
+    host = spec.target.host
+    return (*parts, Part(kind=PartKind.HOST, id=host)) if host else tuple(parts)
+
+
+def gpus(node: Node) -> int:
+    """Count the GPUs that a node gives."""
+    written = node.status.capacity.get(GPU_RESOURCE, "0")
+    return int(written) if written.isdigit() else 0
+
+
+def weighed(
+    repair: NodeRepair,
+    past: Iterable[NodeRepair],
+    manners: Condemning,
+    now: datetime,
+    *,
+    has_twin: bool,
+) -> NodeRepair:
+    """Return a repair that is about to be opened, its parts condemned if they failed too often.
+
+    Args:
+        repair: What is to be opened.
+        past: All repairs that are remembered; one that is forgotten does no harm.
+        manners: After how many failures.
+        now: The present time.
+        has_twin: Whether another node says that it is the same host: then that name tells nothing.
+    """
+    if has_twin:
+        target = structs.replace(repair.spec.target, host="")
+        repair = structs.replace(repair, spec=structs.replace(repair.spec, target=target))
+    found = _condemned(blamed(repair), past, manners, now)
+    return structs.replace(repair, spec=structs.replace(repair.spec, condemned=found))
+
+
+def bears_witness(repair: NodeRepair, manners: Condemning, now: datetime) -> bool:
+    """Say whether a repair was carried out, and lately enough to count against its parts."""
+    status = repair.status
+    done = status.phase is Phase.RECOVERED and status.disruption_epoch > 0
+    return done and now - ended_at(repair, now) < manners.within
+
+
+def ended_at(repair: NodeRepair, now: datetime) -> datetime:
+    """Say when a repair came to its present phase; now if it has written down none."""
+    return max((each.at for each in repair.status.timeline), default=now)
+
+
+def sentence(condemned: Condemned) -> str:
+    """Say which part is condemned, and when and where it failed before."""
+    told = condemned.failures[-_MOST_TOLD:]
+    before = ", ".join(f"on {each.node} ({each.repair}, {each.at:%Y-%m-%d %H:%M})" for each in told)
+    what = f"{_SPOKEN[condemned.part.kind]} {condemned.part.id}"
+    return f"{what} is condemned: it fails again after repairs {before}"
+
+
+def _condemned(
+    parts: Iterable[Part], past: Iterable[NodeRepair], manners: Condemning, now: datetime
+) -> Condemned | None:
+    failures: dict[Part, list[Failure]] = {each: [] for each in parts}
+    for repair in past:
+        again = [each for each in blamed(repair) if each in failures]
+        if again and bears_witness(repair, manners, now):
+            for part in again:
+                failures[part].append(_failure(repair, now))
+    for part, found in failures.items():
+        if len(found) + 1 >= manners.most(part.kind):
+            told = sorted(found, key=lambda each: each.at)[-_MOST_KEPT:]
+            return Condemned(part=part, failures=tuple(told))
+    return None
+
+
+def _failure(repair: NodeRepair, now: datetime) -> Failure:
+    return Failure(
+        node=repair.spec.target.node, repair=repair.metadata.name, at=ended_at(repair, now)
+    )

@@ -1,0 +1,211 @@
+"""Machines as they were recorded, and a busy one over an hour: what is well is said to be well."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent import packing
+from agent.host.nvml.facts import Bus, Card, Driver, Gpus, Standing
+from nodehealth.health import Level, NodeHealthStatus, ProbeState
+from nodehealth.history import History
+from nodehealth.signals import Knowledge
+from simulator.driver import recording
+from tests.agent.gpuprobes import Sweeps, amiss
+from tests.agent.gpus import FIELDS, card, fields, machine, with_card, without_driver
+
+OF_LINKS = {161, 162, 163, 206, 207, 208, 209, 210, 211, 212, 214, 215, 219}
+SWITCH = 2
+RECORDINGS = {name: recording.load(name) for name in recording.shipped()}
+
+
+def recorded(name: str) -> Gpus:
+    """Return a recorded machine as the supervisor shows it."""
+    whole = RECORDINGS[name]
+    cards = tuple(
+        Card(
+            pci=whole.pci(index),
+            uuid=each[recording.UUID],
+            serial=each.get("nvmlDeviceGetSerial", ""),
+            answers=asked(each),
+        )
+        for index, each in enumerate(whole.gpus)
+    )
+    remotes = [each.get("nvmlDeviceGetNvLinkRemoteDeviceType", {}) for each in whole.gpus]
+    switched = any(SWITCH in each.values() for each in remotes)
+    bus = Bus(
+        gpus=tuple(each.pci for each in cards),
+        switches=("0000:07:00.0",) if switched else (),
+        nodes=len(cards),
+        module=str(whole.system["nvmlSystemGetDriverVersion"]),
+    )
+    return Gpus(bus=bus, driver=Driver.UP, system=whole.system, count=len(cards), cards=cards)
+
+
+def asked(answers: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a recording's answers as they are when fields of links are asked link by link."""
+    said = answers[FIELDS]
+    links = range(said.get("91", 0))
+    of_links = {
+        f"{which}/{link}": said[f"{which}"]
+        for which in OF_LINKS
+        if f"{which}" in said
+        for link in links
+    }
+    return {**answers, FIELDS: {**said, **of_links}}
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+async def test_a_recorded_machine_is_well_in_everything_that_it_tells(
+    tmp_path: Path, name: str
+) -> None:
+    gpus = recorded(name)
+    sweeps = Sweeps(tmp_path, gpus)
+
+    await sweeps.sweep()
+    status = await sweeps.sweep()
+
+    assert list(amiss(status)) == []
+    assert {
+        each.name: each.message for each in status.probes if each.state is not ProbeState.OK
+    } == {}
+    told = {each.subject for each in status.levels if each.name == "gpu.lost"}
+    assert told == {each.uuid for each in gpus.cards}
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+async def test_a_recorded_machine_may_say_anything_instead(tmp_path: Path, name: str) -> None:
+    """Whatever one call says instead, no probe fails and no other GPU is worse for it."""
+    gpus, chance = recorded(name), random.Random(name)
+    sweeps = Sweeps(tmp_path, gpus)
+    await sweeps.sweep()
+    nonsense: list[object] = [None, -1, "?", [], {}, 2**70, True, {"error": 17}, {"0": "?"}]
+
+    for function in gpus.cards[0].answers:
+        said = {**gpus.cards[0].answers, function: chance.choice(nonsense)}
+        status = await sweeps.sweep(with_card(gpus, 0, answers=said))
+        others = [each for each in amiss(status) if each.subject not in {"", gpus.cards[0].uuid}]
+        assert (function, others) == (function, [])
+
+
+async def test_eight_gpus_take_little_of_what_a_report_may_hold(tmp_path: Path) -> None:
+    sweeps = Sweeps(tmp_path, machine())
+    await sweeps.sweep()
+    status = await sweeps.sweep()
+
+    assert len(status.levels) > 256
+    assert packing.size(status) < 5 * 1024
+    assert list(amiss(status)) == []
+
+
+async def test_sixteen_gpus_that_are_all_lost_are_told_too(tmp_path: Path) -> None:
+    sixteen = machine(count=16)
+    sweeps = Sweeps(tmp_path, sixteen)
+    await sweeps.sweep()
+
+    lost = replace(
+        sixteen, cards=tuple(replace(each, standing=Standing.LOST) for each in sixteen.cards)
+    )
+    status = await sweeps.sweep(lost)
+
+    assert sum(each.value == 1 for each in status.levels if each.name == "gpu.lost") == 16
+
+
+async def test_a_machine_without_gpus_says_two_things_and_is_well(tmp_path: Path) -> None:
+    status = await Sweeps(tmp_path, Gpus()).sweep()
+
+    assert [each.name for each in status.levels] == ["gpu.count", "gpu.driver_failed"]
+    assert {each.state for each in status.probes} == {ProbeState.OK}
+
+
+async def test_a_driver_that_is_rolled_out_makes_everything_unknown_and_nothing_bad(
+    tmp_path: Path,
+) -> None:
+    sweeps = Sweeps(tmp_path, machine())
+    await sweeps.sweep()
+    before = await sweeps.sweep()
+
+    for driver in (Driver.STARTING, Driver.RELEASED):
+        away = await sweeps.sweep(without_driver(machine(), driver))
+        assert {each.knowledge for each in amiss(away)} == {Knowledge.UNKNOWN}
+    await sweeps.sweep(machine())
+    after = await sweeps.sweep()
+
+    assert list(amiss(after)) == []
+    assert {each.subject for each in after.levels} == {each.subject for each in before.levels}
+
+
+async def test_an_hour_of_jobs_changes_next_to_nothing(tmp_path: Path) -> None:
+    chance = random.Random(4)
+    sweeps, hour = Sweeps(tmp_path, machine()), Hour(chance)
+    await sweeps.sweep()
+    before = await sweeps.sweep(hour.minute())
+    changes = 0
+
+    for _ in range(60):
+        after = await sweeps.sweep(hour.minute())
+        changes += differences(before, after)
+        before = after
+
+    assert hour.jobs > 20
+    assert changes == 8, "what is found of each PCIe link when its GPU works first"
+    assert {each.flips for each in before.levels} == {History()}
+    assert before.events == ()
+
+
+class Hour:
+    """Eight GPUs at work: jobs begin and end, and everything that may change does."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self.jobs = 0
+        self._chance = chance
+        self._works = [False] * 8
+        self._heat = [34.0] * 8
+        self._counted = [dict.fromkeys(("3", "38", "94", "269"), 0) for _ in range(8)]
+
+    def minute(self) -> Gpus:
+        """Let a minute pass."""
+        return machine(*(self._card(index) for index in range(8)))
+
+    def _card(self, index: int) -> Card:
+        chance = self._chance
+        if chance.random() < 0.15:
+            self._works[index] = not self._works[index]
+            self.jobs += self._works[index]
+        works = self._works[index]
+        goal = chance.gauss(72, 3) if works else chance.gauss(36, 2)
+        self._heat[index] += (goal - self._heat[index]) * 0.7
+        counted = self._counted[index]
+        counted["3"] += chance.choice([0, 0, 0, 1, 40]) if works else 0
+        counted["38"] += chance.choice([0, 0, 2, 100])
+        counted["94"] += chance.choice([0, 0, 0, 1, 3])
+        counted["269"] += chance.randrange(10**9)
+        heat = round(self._heat[index])
+        return card(
+            index,
+            {
+                **fields({**counted, "82": heat + chance.randrange(4, 10)}),
+                "nvmlDeviceGetTemperatureV": heat,
+                "nvmlDeviceGetMarginTemperature": 87 - heat,
+                "nvmlDeviceGetPowerUsage": chance.randrange(60_000, 700_000),
+                "nvmlDeviceGetCurrentClocksEventReasons": chance.choice([0, 4]) if works else 1,
+                "nvmlDeviceGetPerformanceState": 0 if works else chance.choice([0, 8]),
+                "nvmlDeviceGetUtilizationRates": {
+                    "gpu": chance.randrange(20, 101) if works else chance.randrange(3),
+                    "memory": chance.randrange(101),
+                },
+                "nvmlDeviceGetCurrPcieLinkGeneration": 5 if works else chance.choice([1, 5]),
+                "nvmlDeviceGetMemoryInfo": {"used": chance.randrange(8 * 10**10)},
+            },
+        )
+
+
+def differences(before: NodeHealthStatus, after: NodeHealthStatus) -> int:
+    """Count the levels that an agent would have to write anew."""
+    known: Mapping[tuple[str, str], Level] = {
+        (each.name, each.subject): each for each in before.levels
+    }
+    return sum(known.get((each.name, each.subject)) != each for each in after.levels)
