@@ -19,11 +19,6 @@ Rungs: TypeAlias = tuple[str | Mapping[str, Mapping[str, str | int] | None], ...
 """Remedies in the order in which they are tried: a name, or a name with its settings."""
 
 
-DaemonSetName: TypeAlias = Annotated[
-    str, Meta(pattern="^[a-z0-9]([a-z0-9-]*[a-z0-9])?/[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")
-]
-
-
 class Excuse(Strict, frozen=True, kw_only=True):
     """A level that, where it is known to answer yes, excuses the same subject."""
 
@@ -157,7 +152,7 @@ class DrainManners(Strict, frozen=True, kw_only=True):
 class GpuClients(Strict, frozen=True, kw_only=True):
     """Who holds GPUs on a node and is never drained: device plugins, exporters, monitors."""
 
-    daemon_sets: tuple[DaemonSetName, ...] = ()
+    daemon_sets: tuple[str, ...] = ()
     """Each as `namespace/name`; a reset waits until none of their pods is on the node."""
     labels: Mapping[str, str] = msgspec.field(default_factory=lambda: {GPU_CLIENTS_LABEL: PAUSED})
     """The labels of a Node at which they give way; what they were before is put back."""

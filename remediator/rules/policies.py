@@ -79,7 +79,11 @@ def policy(
 def _gpu_clients(written: language.GpuClients, page: Page) -> GpuClients:
     if not written.labels:
         page.wrong("$.spec.gpuClients.labels", "expected at least one label, got none")
-    pairs = (each.partition("/") for each in written.daemon_sets)
+    pairs = [each.partition("/") for each in written.daemon_sets]
+    for n, (namespace, _, name) in enumerate(pairs):
+        if not namespace or not name or "/" in name:
+            where, said = f"$.spec.gpuClients.daemonSets[{n}]", written.daemon_sets[n]
+            page.wrong(where, f"expected namespace/name, got {said!r}")
     daemon_sets = frozenset((namespace, name) for namespace, _, name in pairs)
     return GpuClients(daemon_sets=daemon_sets, labels=written.labels)
 

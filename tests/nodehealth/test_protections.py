@@ -122,9 +122,9 @@ def test_nobody_else_admits() -> None:
 @pytest.mark.parametrize("after", [6, None])
 def test_the_epoch_never_falls_nor_vanishes(after: int | None) -> None:
     user = {"username": keys.REMEDIATOR_USER}
-    states = {"object": named("default", after), "oldObject": named("default", 7)}
+    said = refusals(LEDGER, user, object=named("default", after), oldObject=named("default", 7))
 
-    assert refusals(LEDGER, user, **states) == ["the epoch never falls"]
+    assert said == ["the epoch never falls"]
 
 
 def pod(program: Program = Program.REBOOT) -> dict[str, Any]:

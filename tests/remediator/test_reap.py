@@ -8,6 +8,8 @@ from nodehealth import keys
 from nodehealth.kube import errors
 from nodehealth.kube.objects import NODES
 from nodehealth.repair import Phase
+from remediator import errands
+from remediator.decide.repairpods import REPAIR_PODS
 from remediator.reap import Reap
 from tests.builders import node, repair
 from tests.remediator.conftest import World
@@ -58,3 +60,41 @@ async def test_a_cordon_stays_while_a_repair_cannot_be_read(world: MakeWorld) ->
         await Reap(client=here.client, admission=here.admission()).reap("n1")
 
     assert (await here.client.get(NODES, "n1")).spec.unschedulable
+
+
+async def sent(here: World, name: str, *, on: str) -> None:
+    """Have a program sent to n1, or about to be."""
+    spec = {"containers": [{"name": "errand", "image": "x"}], "schedulerName": "nodemend"}
+    meta = {"name": name, "annotations": {errands.NODE_ANNOTATION: "n1"}}
+    made = {"metadata": meta, "spec": {**spec, "nodeName": on} if on else spec}
+    await here.client.create(REPAIR_PODS, made, namespace=keys.REPAIR_NAMESPACE)
+
+
+@pytest.mark.parametrize("on", ["n1", ""], ids=["sent", "not yet sent"])
+async def test_a_node_is_given_back_only_when_nothing_can_start_there_any_more(
+    world: MakeWorld, on: str
+) -> None:
+    here = await held(await world(), Phase.RECOVERED)
+    await sent(here, "reboot-1", on=on)
+    reap = Reap(client=here.client, admission=here.admission())
+
+    await reap.reap("n1")
+
+    assert (await here.client.get(NODES, "n1")).spec.unschedulable
+    where = keys.REPAIR_NAMESPACE
+    left = (await here.client.listing(REPAIR_PODS, namespace=where)).items
+    assert all(each.metadata.deletion_timestamp is not None for each in left)
+
+
+async def test_what_has_ended_on_a_node_keeps_it_no_longer(world: MakeWorld) -> None:
+    here = await held(await world(), Phase.RECOVERED)
+    await sent(here, "reboot-1", on="n1")
+    ended = {"status": {"phase": "Failed"}}
+    where = keys.REPAIR_NAMESPACE
+    await here.client.merge_patch(
+        REPAIR_PODS, "reboot-1", ended, namespace=where, subresource="status"
+    )
+
+    await Reap(client=here.client, admission=here.admission()).reap("n1")
+
+    assert not (await here.client.get(NODES, "n1")).spec.unschedulable

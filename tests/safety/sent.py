@@ -1,13 +1,17 @@
 """Nodes that are mended from within: whom what befalls, and the ladders that help."""
 
+import asyncio
+from random import Random
 from typing import Final
 
+from nodehealth import keys
 from remediator.files import remedy
 from remediator.rules import compile as compiling
 from remediator.rules import documents
 from remediator.rules.policy import GpuClients
 from remediator.rules.rule import RuleSet
 from simulator import scenario
+from simulator.cluster import Cluster
 from tests.safety.stage import Case
 
 _RULE: Final = """
@@ -22,6 +26,7 @@ spec:
   verify: 10s
   ladder: [LADDER]
 """
+_MEDDLES: Final = 0.5
 PLUGINS: Final = GpuClients(daemon_sets=frozenset({("default", "plugin")}))
 TIMINGS: Final = {
     "provision": "5s",
@@ -66,6 +71,18 @@ def case(
 
     clients = PLUGINS if plugins else GpuClients()
     return Case(rules=rules(*ladder), plan=plan, gpu_clients=clients)
+
+
+async def meddler(cluster: Cluster, random: Random) -> None:
+    """Delete repair Pods now and then, and not always politely."""
+    direct, where = cluster.direct(), keys.REPAIR_NAMESPACE
+    while True:
+        await asyncio.sleep(random.uniform(1, 6))
+        found = direct.listed("pods", namespace=where)
+        if found and random.random() < _MEDDLES:
+            options = random.choice([{}, {"gracePeriodSeconds": 0}])
+            name = random.choice(found)["metadata"]["name"]
+            direct.delete("pods", name, namespace=where, options=options)
 
 
 def stuck(node: str, at: str = "2s", **more: object) -> dict[str, object]:

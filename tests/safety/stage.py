@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -92,6 +92,8 @@ class Case:
     plan: Callable[[int], scenario.Scenario] | None = None
     """By the seed; without one, full disks."""
     gpu_clients: GpuClients = field(default_factory=GpuClients)
+    meddler: Callable[[Cluster, Random], Coroutine[None, None, None]] | None = None
+    """Somebody who gets in the way, for as long as the story goes on."""
 
 
 def policy(disrupted: int = 1) -> Policy:
@@ -226,12 +228,12 @@ def play(
 ) -> Ending:
     """Play the story to its end in virtual time; the first replica is the one that crashes."""
     mistakes, told = Mistakes(), case or Case()
-    begun = partial(told.plan, seed) if told.plan else partial(plan, seed, sick, dead=dead)
+    begun = told.plan or partial(plan, sick=sick, dead=dead)
 
     async def story() -> Ending:
         late = ExitStack()
         clock, limits = virtualtime.clock(), Limits(cluster=limit, pools={"w": limit})
-        async with Cluster(begun(), clock=clock, limits=limits) as cluster:
+        async with Cluster(begun(seed), clock=clock, limits=limits) as cluster:
             pace = Pace()
             cluster.api.on_commit(pace.saw)
             late.enter_context(cluster.api.faults.late(LateWatch(lag=lag)))
@@ -248,7 +250,7 @@ def play(
                 )
                 for n in range(replicas)
             ]
-            lives = [asyncio.create_task(each.run()) for each in crew]
+            lives = [*map(_begun, crew), *_meddling(told, cluster, Random(seed))]
             try:
                 await _settled(cluster.client("test"), lives, sick)
                 await asyncio.sleep(_LAST_NEWS.total_seconds() if people else 0)
@@ -264,6 +266,14 @@ def play(
         return virtualtime.run(story())
     finally:
         logging.getLogger().removeHandler(mistakes)
+
+
+def _begun(life: Life) -> asyncio.Task[None]:
+    return asyncio.create_task(life.run())
+
+
+def _meddling(case: Case, cluster: Cluster, random: Random) -> list[asyncio.Task[None]]:
+    return [asyncio.create_task(case.meddler(cluster, random))] if case.meddler else []
 
 
 async def _settled(client: Client, lives: list[asyncio.Task[None]], sick: tuple[str, ...]) -> None:

@@ -276,3 +276,20 @@ def test_an_operation_on_nothing_still_says_null() -> None:
         {"op": "add", "path": "/a", "value": None},
         {"op": "replace", "path": "/b", "value": 1},
     ]
+
+
+async def test_a_binding_is_one_that_the_official_models_know() -> None:
+    from kubernetes import client as official  # noqa: PLC0415 - slow
+
+    server = Scripted(Answer(201, {}))
+
+    await client(server).bind("p", namespace="n", uid="u", node="n1")
+
+    binding = official.V1Binding(
+        api_version="v1",
+        kind="Binding",
+        metadata=official.V1ObjectMeta(name="p", namespace="n", uid="u"),
+        target=official.V1ObjectReference(api_version="v1", kind="Node", name="n1"),
+    )
+    assert server.body() == official.ApiClient().sanitize_for_serialization(binding)  # type: ignore[no-untyped-call]  # it has no types
+    assert server.asked[0].path == "/api/v1/namespaces/n/pods/p/binding"

@@ -346,7 +346,7 @@ def test_only_the_pod_that_is_claimed_is_ever_started_and_in_its_own_boot(
     seen: Node,
     errand: Errand,
     seconds: int,
-    claimed: bool,  # noqa: FBT001
+    claimed: bool,  # noqa: FBT001 - hypothesis
 ) -> None:
     decided = step(found, errand=errand, seen=seen, now=at(seconds), claimed=claimed)
 

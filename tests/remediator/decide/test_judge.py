@@ -399,6 +399,7 @@ def test_the_evidence_is_a_sentence() -> None:
 
     assert found.evidence == ("disk.free_ratio of / is 0.01 since 12:00:00",)
     assert event.evidence == ("gpu.xid (code 79, pci 0000:01:00) was seen 2 times on GPU-1",)
+    assert (found.parts, event.parts) == (("/",), ("GPU-1",))
 
 
 def test_a_signal_of_the_node_itself_names_no_subject() -> None:
@@ -407,6 +408,7 @@ def test_a_signal_of_the_node_itself_names_no_subject() -> None:
     found = judge([rule()], facts(seen), Judgement(), NOON).marks["disk-full"]
 
     assert found.evidence == ("disk.free_ratio is 0.01 since 12:00:00",)
+    assert found.parts == ()
 
 
 def test_a_rule_that_got_another_number_of_questions_starts_anew() -> None:

@@ -8,7 +8,7 @@ from msgspec import structs
 
 from nodehealth import keys
 from nodehealth.fence import Fence, Hold
-from nodehealth.kube.objects import Node
+from nodehealth.kube.objects import Node, NodeInfo
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import Closing, Decision, Intent, Mode, NodeRepair, NodeRepairStatus, Phase
 from remediator.decide import ladder
@@ -87,6 +87,7 @@ def working(phase: Phase, *, rung: int = 0, intent: Intent | None = None) -> Nod
     return repair(status=status)
 
 
+SENT = Intent(action="reboot", key="k", issued_at=NOON, pod="pod-1", boot_id="boot-1")
 INTENT = Intent(action="replace", key="k", issued_at=NOON)
 
 
@@ -239,6 +240,18 @@ def test_a_slot_is_kept_while_an_order_is_under_way(seen: Node | None) -> None:
 
 def test_the_owner_of_a_machine_that_is_away_is_asked_what_became_of_the_order() -> None:
     assert hopeless(None, SLOTS, INTENT) == Inquire()
+
+
+def test_what_was_sent_to_a_hopeless_node_is_inquired_about_until_nothing_can_come_of_it() -> None:
+    assert hopeless(marked("5:disrupted"), SLOTS, SENT) == Inquire()
+    assert hopeless(None, SLOTS, SENT) == Inquire()
+
+
+def test_a_hopeless_node_that_booted_anew_after_all_gives_its_slot_away() -> None:
+    seen = marked("5:disrupted")
+    status = structs.replace(seen.status, node_info=NodeInfo(boot_id="boot-2"))
+
+    assert hopeless(structs.replace(seen, status=status), SLOTS, SENT) == Trade()
 
 
 def test_a_late_successor_of_a_hopeless_machine_is_held_before_the_slot_goes() -> None:

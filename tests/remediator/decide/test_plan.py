@@ -20,7 +20,9 @@ ENFORCE = Policy(mode=Mode.ENFORCE)
 
 def judged(*names: str) -> Judgement:
     marks = {
-        name: Mark(truth=Truth.HOLDS, since=NOON, confirmed=NOON, evidence=("it is full",))
+        name: Mark(
+            truth=Truth.HOLDS, since=NOON, confirmed=NOON, evidence=("it is full",), parts=("/",)
+        )
         for name in names
     }
     return Judgement(marks=marks)
@@ -42,6 +44,7 @@ def test_a_fault_opens_a_repair_that_freezes_its_plan() -> None:
     assert opened.spec.target.gpus == 8
     assert opened.spec.target.pool == DEFAULT_POOL
     assert opened.spec.evidence == ("it is full",)
+    assert opened.spec.parts == ("/",)
     assert opened.spec.verify_seconds == 60
 
 

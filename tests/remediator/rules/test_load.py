@@ -342,6 +342,16 @@ def test_a_policy_says_how_fast_and_what_a_small_pool_may(tmp_path: Path) -> Non
         ),
         (
             "spec:\n",
+            "spec:\n  gpuClients: {labels: {}}\n",
+            "policy.yaml:4: spec.gpuClients.labels: expected at least one label, got none",
+        ),
+        (
+            "spec:\n",
+            "spec:\n  gpuClients: {daemonSets: [plugin]}\n",
+            "policy.yaml:4: spec.gpuClients.daemonSets[0]: expected namespace/name, got 'plugin'",
+        ),
+        (
+            "spec:\n",
             "spec:\n  condemned: {gpus: 1}\n",
             "policy.yaml:4: spec.condemned.gpus: expected at least 2, got 1",
         ),
@@ -367,3 +377,16 @@ def test_a_policy_says_how_fast_and_what_a_small_pool_may(tmp_path: Path) -> Non
 )
 def test_a_mistake_in_the_policy_is_named(tmp_path: Path, good: str, bad: str, says: str) -> None:
     assert policy_complaints(tmp_path, POLICY.replace(good, bad)) == [says]
+
+
+def test_who_holds_gpus_is_named_with_the_labels_at_which_they_give_way(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    head = "apiVersion: nodemend.dev/v1alpha1\nkind: Policy\nspec:\n  gpuClients:\n"
+    path.write_text(f"{head}    daemonSets: [gpu-operator/dcgm]\n", encoding="utf-8")
+    named = load.policy(path).gpu_clients
+    path.write_text(f"{head}    labels: {{a/b: 'false'}}\n", encoding="utf-8")
+    labelled = load.policy(path).gpu_clients
+
+    assert named.daemon_sets == {("gpu-operator", "dcgm")}
+    assert named.labels == {"nodemend.dev/gpu-clients": "paused"}
+    assert labelled.labels == {"a/b": "false"}

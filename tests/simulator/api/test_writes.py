@@ -214,6 +214,24 @@ def test_a_pod_is_bound_once(direct: Direct, pod: Callable[..., JsonObject]) -> 
     assert refused.value.code == 409
 
 
+def test_only_the_pod_that_is_meant_is_bound_and_none_that_goes(
+    direct: Direct, pod: Callable[..., JsonObject]
+) -> None:
+    pod("a", node="")
+    path = direct.path("pods", "default", "a", "binding")
+    target = {"kind": "Node", "name": "n2"}
+    body = {"metadata": {"name": "a", "uid": "another"}, "target": target}
+
+    with pytest.raises(StatusError, match="Precondition failed: UID") as another:
+        direct.ask("POST", path, body)
+    direct.merge("pods", "a", {"metadata": {"finalizers": ["x/y"]}}, namespace="default")
+    direct.delete("pods", "a", namespace="default")
+    with pytest.raises(StatusError, match="is being deleted") as going:
+        direct.ask("POST", path, {"metadata": {"name": "a"}, "target": target})
+
+    assert (another.value.code, going.value.code) == (409, 409)
+
+
 def test_a_pods_spec_hardly_changes(direct: Direct, pod: Callable[..., JsonObject]) -> None:
     pod("a")
 
