@@ -184,6 +184,7 @@ class Cluster:
     def _found(self, spawn: Spawn) -> None:
         """Put all parts together, and the cluster's first objects into the store."""
         timings, store = self._plan.timings, Records(self.api.world)
+        external = frozenset(name for name, place in self.places.items() if place.external)
         kubelets = Kubelets(store, self.census, self._agenda, self.ailments, timings)
         machine_set = MachineSet(
             records_=store,
@@ -205,7 +206,7 @@ class Cluster:
             timings=timings,
             spawn=spawn,
             random=self._random,
-            external=frozenset(name for name, place in self.places.items() if place.external),
+            external=external,
         )
         workloads = Workloads(store, self.census, self._agenda, timings)
         Founding(
@@ -228,6 +229,9 @@ class Cluster:
             kubelets=kubelets,
             timings=timings,
             reboot=machine_set.reboot,
+            hooks=self._hooks,
+            spawn=spawn,
+            external=external,
         )
 
     def _befall(self, injection: Injection) -> None:

@@ -16,7 +16,9 @@ from simulator.ailments import Ailments
 from simulator.api import wire
 from simulator.api.wire import JsonObject
 from simulator.census import Census, PodFacts
+from simulator.crew import Spawn
 from simulator.fault import Trouble
+from simulator.hooks import Hooks
 from simulator.kubelets import Hardware, Kubelets
 from simulator.records import Records
 from simulator.timings import Timings
@@ -41,6 +43,9 @@ class Errands:
         kubelets: Kubelets,
         timings: Timings,
         reboot: Reboot,
+        hooks: Hooks,
+        spawn: Spawn,
+        external: frozenset[str] = frozenset(),
     ) -> None:
         self._records = records_
         self._census = census
@@ -49,6 +54,7 @@ class Errands:
         self._kubelets = kubelets
         self._timings = timings
         self._reboot = reboot
+        self._hooks, self._spawn, self._external = hooks, spawn, external
         self._begun: dict[str, Hardware] = {}
         """The machine on which each Pod's program was started, by the Pod's UID."""
         self._pods = Dirty(agenda, self._look)
@@ -103,8 +109,18 @@ class Errands:
         elif trouble is not None:
             if trouble in _TROUBLES:
                 self._tell(pod, _TROUBLES[trouble], "as the scenario wants it")
+        elif pod.node in self._external:
+            self._spawn(self._really(pod, words))
         else:
             self._do(pod, words)
+
+    async def _really(self, pod: PodFacts, words: tuple[str, ...]) -> None:
+        """Leave it to whoever stands behind the node, as far as he does anything about it."""
+        outcome = await self._hooks.errand(pod.node, words)
+        if outcome is None:
+            self._do(pod, words)
+        elif self._present(pod) is not None:
+            self._tell(pod, outcome.result, outcome.message)
 
     def _do(self, pod: PodFacts, words: tuple[str, ...]) -> None:
         program = Program(words[len(errand.ENTRY)])

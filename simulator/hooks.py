@@ -1,6 +1,9 @@
 """What the simulation asks of whoever stands behind a node that is not simulated."""
 
 import abc
+from collections.abc import Sequence
+
+from nodehealth.outcome import Outcome
 
 
 class Hooks(abc.ABC):
@@ -13,6 +16,11 @@ class Hooks(abc.ABC):
     @abc.abstractmethod
     async def machine_started(self, node: str, node_uid: str, boot_id: str) -> None:
         """A machine has booted as this Node: start its agent."""
+
+    async def errand(self, node: str, words: Sequence[str]) -> Outcome | None:
+        """A repair Pod runs this command: return how it ended, or nothing to have it simulated."""
+        del node, words
+        return None
 
 
 class NoHooks(Hooks):

@@ -8,9 +8,9 @@ import typer
 
 from nodemend import complaints, paper
 from nodemend.demo import performance
+from nodemend.demo.namespaces import NoNamespaceError
 from nodemend.demo.performance import Wishes
 from nodemend.demo.play import EndedError
-from nodemend.demo.realhost import NoNamespaceError
 from nodemend.demo.scene import DemoError
 from remediator.rules.documents import ProblemsError
 

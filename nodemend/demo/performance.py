@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Final
 
 import msgspec
 from rich.console import Console
@@ -18,13 +19,16 @@ from nodehealth import quantities
 from nodehealth.kit import clocks
 from nodehealth.kit.settings import SettingsError
 from nodemend import paper, probe, shipped, verdicts
-from nodemend.demo import haste, play, realhost, stage
+from nodemend.demo import gpubox, haste, play, realhost, stage
 from nodemend.demo.report import Report
 from nodemend.demo.scene import Options
 from nodemend.demo.stage import Stage
 from remediator import files
 from remediator.rules import load
 from remediator.rules.rule import RuleSet
+
+_GPU_SIGNAL: Final = "gpu.recovery_action"
+"""What is wrong with the GPU of the demo: nothing goes wrong that no rule would mend."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +53,7 @@ def perform(wishes: Wishes, console: Console) -> bool:
         remediator.rules.documents.ProblemsError: the rules can't be used.
         nodemend.demo.scene.DemoError: the demo could not go on.
         nodemend.demo.play.EndedError: somebody ended it.
-        nodemend.demo.realhost.NoNamespaceError: no filesystem can be mounted here.
+        nodemend.demo.namespaces.NoNamespaceError: no filesystem can be mounted here.
     """
     lasting = _lasting(wishes.most)
     _check_writable(wishes.report)
@@ -103,7 +107,8 @@ def _stage(wishes: Wishes, lasting: timedelta, rules: RuleSet) -> Stage:
     if wishes.scenario is not None:
         return stage.from_file(wishes.scenario, real, lasting)
     asked = {each.signal.name for rule in rules.rules if rule.ladder for each in rule.questions}
-    return stage.default(wishes.nodes, real, lasting, asked)
+    box = gpubox.NODE if _GPU_SIGNAL in asked and shutil.which("gcc") else ""
+    return stage.default(wishes.nodes, real, lasting, asked, box=box)
 
 
 def _rules(folder: Path, rules: Path | None, console: Console) -> RuleSet:

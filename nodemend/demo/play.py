@@ -27,7 +27,7 @@ async def play(options: Options, console: Console) -> Report:
     Raises:
         DemoError: a program of the demo ended, or something did not come up in time.
         EndedError: we were told to end; nothing of the demo is left.
-        nodemend.demo.realhost.NoNamespaceError: no filesystem can be mounted here.
+        nodemend.demo.namespaces.NoNamespaceError: no filesystem can be mounted here.
     """
     told = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -7,7 +7,6 @@ it, and it is gone with the namespace: when the simulator replaces the machine, 
 import asyncio
 import errno
 import os
-import shutil
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -15,55 +14,23 @@ from typing import Final
 
 import yaml
 
-from nodemend.demo import processes
+from nodemend.demo import namespaces, processes
 from nodemend.demo.processes import Program
 from simulator.hooks import Hooks
 
 SCRATCH_SIZE: Final = "16m"
-_MOUNT: Final = (
-    f'mount -t tmpfs -o size={SCRATCH_SIZE},mode=1777 nodemend-scratch "$1" && shift && exec "$@"'
-)
+_MOUNT: Final = f'mount -t tmpfs -o size={SCRATCH_SIZE},mode=1777 nodemend-scratch "$1"'
 _CHUNK: Final = bytes(2**20)
 _SMALL: Final = 64 * 2**20
-_PROBE_PATIENCE: Final = 10.0
 
 
-class NoNamespaceError(Exception):
-    """This machine does not let us mount a filesystem, not even in a namespace of our own."""
-
-
-async def namespace(folder: Path) -> list[str]:
+async def namespace(folder: Path) -> Sequence[str]:
     """Find the command that runs another one in a mount namespace with a tmpfs on a folder.
 
     Raises:
-        NoNamespaceError: says what was tried and what came of it.
+        nodemend.demo.namespaces.NoNamespaceError: says what was tried and what came of it.
     """
-    if shutil.which("unshare") is None:
-        raise NoNamespaceError("expected the command unshare (Debian: util-linux), found none")
-    tried = []
-    ways = [["unshare", "--mount"]] if os.geteuid() == 0 else []
-    for way in (*ways, ["unshare", "--user", "--map-root-user", "--mount"]):
-        command = [*way, "sh", "-c", _MOUNT, "sh", str(folder)]
-        complaint = await _complaint([*command, "true"])
-        if complaint is None:
-            return command
-        tried.append(f"{' '.join(way)}: {complaint}")
-    raise NoNamespaceError(
-        "the demo fills a small filesystem of its own and this machine lets it mount none; "
-        f"run it as root or allow user namespaces ({'; '.join(tried)})"
-    )
-
-
-async def _complaint(command: list[str]) -> str | None:
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    async with asyncio.timeout(_PROBE_PATIENCE):
-        _, said = await process.communicate()
-    return None if process.returncode == 0 else said.decode(errors="replace").strip()
+    return await namespaces.within(_MOUNT, folder)
 
 
 class RealHost(Hooks):

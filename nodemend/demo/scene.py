@@ -12,12 +12,14 @@ from typing import Final
 import msgspec
 
 from nodehealth import keys
-from nodehealth.health import NODE_HEALTHS, NodeHealth
+from nodehealth.health import NODE_HEALTHS, Level, NodeHealth
 from nodehealth.kit import clocks
 from nodehealth.kube.objects import NODES
 from nodehealth.signals import Author, Knowledge
 from nodemend.demo import latency, picture, processes, realhost, report, stage
 from nodemend.demo.audience import Audience
+from nodemend.demo.gpubox import GpuBox
+from nodemend.demo.hosts import Hosts
 from nodemend.demo.latency import Stopwatch
 from nodemend.demo.picture import Picture
 from nodemend.demo.processes import Program
@@ -28,6 +30,7 @@ from nodemend.demo.story import Story
 from remediator.rules.policy import Policy
 from remediator.rules.rule import Rule, RuleSet
 from simulator.cluster import REMEDIATOR, Cluster, Served
+from simulator.hooks import Hooks
 from simulator.observer import Broken
 
 _LOOK_AGAIN: Final = 0.2
@@ -35,6 +38,7 @@ _UP_WITHIN: Final = timedelta(seconds=30)
 _ALERTED: Final = "ALERT "
 """How a line begins that the remediator's sink `stdout` writes."""
 _ALERT: Final = "blue"
+_GPU_SIGNAL: Final = "gpu.recovery_action"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,14 +72,22 @@ async def scene(options: Options, story: Story) -> AsyncIterator["Scene"]:
         await _until(lambda: _has_token(cluster, node), f"the agent's pod on {node}")
         await cluster.agent_kubeconfig(path, places["url"], node)
 
-    host = RealHost(folder, within, leash, kubeconfig)
-    plan, limits = options.stage.plan, options.stage.limits
-    cluster = Cluster(plan, clock=clocks.wall, hooks=host, limits=limits)
+    host, chosen = RealHost(folder, within, leash, kubeconfig), options.stage
+    box = GpuBox(folder / "gpu-box", leash, kubeconfig) if chosen.box else None
+    if box is not None:
+        await box.prepare()
+    hosts = Hosts({chosen.real: host, **({chosen.box: box} if box else {})})
+    cluster = Cluster(chosen.plan, clock=clocks.wall, hooks=hosts, limits=chosen.limits)
     async with cluster, cluster.serve(folder) as served:
         places["url"] = served.url
         remediator = _remediator(options, served, leash)
         whole = Scene(
-            options=options, story=story, cluster=cluster, host=host, remediator=remediator
+            options=options,
+            story=story,
+            cluster=cluster,
+            host=host,
+            box=box,
+            remediator=remediator,
         )
         watching = asyncio.create_task(whole.watch(), name="the audience")
         try:
@@ -84,7 +96,8 @@ async def scene(options: Options, story: Story) -> AsyncIterator["Scene"]:
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
-            await asyncio.gather(whole.remediator.stop(), host.stop())
+            ending = (each.stop() for each in (whole.remediator, host, box) if each)
+            await asyncio.gather(*ending)
 
 
 class Scene:
@@ -97,13 +110,15 @@ class Scene:
         story: Story,
         cluster: Cluster,
         host: RealHost,
+        box: GpuBox | None,
         remediator: Program,
     ) -> None:
         self.options, self.remediator = options, remediator
-        self._story, self._cluster, self._host = story, cluster, host
+        self._story, self._cluster, self._host, self._box = story, cluster, host, box
         self._client = cluster.client("demo")
         self._stopwatch = Stopwatch(REMEDIATOR.name)
         self._filled = 0
+        self._is_box_sick = False
         self._began = clocks.wall()
         kubeconfig = shlex.quote(str(options.folder / "admin.kubeconfig"))
         self._hint = f"look around: export KUBECONFIG={kubeconfig}"
@@ -117,10 +132,16 @@ class Scene:
         self._story.say(self._hint)
         self._story.say("   then: nodemend status · nodemend why NODE · kubectl get noderepairs")
         _publish(self.options, self._cluster)
-        node = await self._client.get(NODES, stage_.real)
-        boot = node.status.node_info.boot_id
-        await self._host.machine_started(node.metadata.name, node.metadata.uid, boot)
+        await self._start(self._host, stage_.real)
+        if self._box is not None:
+            self._story.say("has eight H100 of a stand-in driver; all else is real", who=stage_.box)
+            await self._start(self._box, stage_.box)
         await self.remediator.start()
+
+    async def _start(self, host: Hooks, name: str) -> None:
+        node = await self._client.get(NODES, name)
+        boot = node.status.node_info.boot_id
+        await host.machine_started(name, node.metadata.uid, boot)
 
     async def watch(self) -> None:
         """Follow what the cluster shows, and what people would be alerted of."""
@@ -133,8 +154,9 @@ class Scene:
             tasks.create_task(self.remediator.follow(_ALERTED, alerted))
 
     async def act(self) -> None:
-        """Fill the real disk, and wait until everything that is sick is well again."""
+        """Fill the real disk, break a GPU, and wait until everything sick is well again."""
         await self._fill()
+        await self._break()
         while not self._is_over():  # noqa: ASYNC110 - the simulator has no event for it
             await asyncio.sleep(_LOOK_AGAIN)
 
@@ -151,15 +173,28 @@ class Scene:
         text = f"wrote {self._filled // 2**20} MiB until the kernel said: no space left on device"
         self._story.say(text, who=real)
 
+    async def _break(self) -> None:
+        if self._box is None or self._elapsed() > stage.quiet_from(self.options.most):
+            return
+        box = self.options.stage.box
+        await _until(
+            lambda: self._knows(box, lambda level: level.name == _GPU_SIGNAL),
+            "the first report of the GPU box",
+        )
+        await self._box.fall_sick()
+        self._is_box_sick = True
+        self._story.say("its driver says XID 95, and that the GPU must be reset", who=box)
+
     def _is_known(self, mount: str) -> bool:
+        return self._knows(self.options.stage.real, lambda level: level.subject == mount)
+
+    def _knows(self, node: str, which: Callable[[Level], bool]) -> bool:
         kind = f"{NODE_HEALTHS.plural}.{NODE_HEALTHS.group}"
-        found = self._cluster.direct().find(kind, self.options.stage.real)
+        found = self._cluster.direct().find(kind, node)
         if found is None:
             return False
         levels = msgspec.convert(found, NodeHealth).status.levels
-        return any(
-            level.subject == mount and level.knowledge is Knowledge.KNOWN for level in levels
-        )
+        return any(which(level) and level.knowledge is Knowledge.KNOWN for level in levels)
 
     def _is_over(self) -> bool:
         """Say whether every fault has come, and all that it did has come to an end."""
@@ -168,13 +203,15 @@ class Scene:
 
     def _to_come(self) -> int:
         coming = [each.targets.at for each in self.options.stage.plan.faults]
-        return sum(at > self._elapsed() for at in coming) + (not self._filled)
+        own = (not self._filled) + (self._box is not None and not self._is_box_sick)
+        return sum(at > self._elapsed() for at in coming) + own
 
     def _left_sick(self) -> tuple[str, ...]:
         repairs = self.audience.repairs.values()
         called = {each.spec.target.node for each in repairs if each.status.phase in report.GIVEN_UP}
         real, mended = self.options.stage.real, {each.spec.target.node for each in repairs}
-        untouched = [real] if self._filled and real not in mended else []
+        broken = {real: bool(self._filled), self.options.stage.box: self._is_box_sick}
+        untouched = [name for name, is_sick in broken.items() if is_sick and name not in mended]
         return tuple(name for name in (*untouched, *sorted(self._ailing())) if name not in called)
 
     def _ailing(self) -> frozenset[str]:
@@ -202,7 +239,7 @@ class Scene:
     def report(self) -> Report:
         """Count what came of it."""
         observer, repairs = self._cluster.observer, tuple(self.audience.repairs.values())
-        rules = self.options.rules.by_name
+        rules, plan = self.options.rules.by_name, self.options.stage.plan
         waits = {
             each.spec.target.node: _wait(rules[each.spec.rule])
             for each in repairs
@@ -210,7 +247,7 @@ class Scene:
         }
         tally = Tally(
             nodes=len(self._cluster.places),
-            faults=1 + stage.sick(self.options.stage.plan) - self._to_come(),
+            faults=1 + (self._box is not None) + stage.sick(plan) - self._to_come(),
             left_sick=self._left_sick(),
             to_come=self._to_come(),
             violations=[f"{each.broken}: {each.message}" for each in observer.violations],

@@ -18,6 +18,8 @@ from simulator.scenario import Pool, Scenario
 
 WEB: Final = "web"
 GPU: Final = "gpu"
+BOX: Final = "hgx"
+"""The pool of the machine whose GPUs are a stand-in driver's."""
 SLOTS: Final = 1
 """How many nodes of a pool may be disrupted at once."""
 _MOST: Final = 20_000
@@ -56,6 +58,8 @@ class Stage:
     plan: Scenario
     real: str
     """The Node's name of this machine."""
+    box: str = ""
+    """That of the machine with the stand-in GPUs; empty where there is none."""
     policy: str
     """The YAML that the remediator reads."""
     limits: Limits
@@ -68,13 +72,16 @@ def real_name() -> str:
     return f"this-{name}" if name else "this-machine"
 
 
-def default(nodes: int, real: str, lasting: timedelta, asked: Collection[str]) -> Stage:
+def default(
+    nodes: int, real: str, lasting: timedelta, asked: Collection[str], *, box: str = ""
+) -> Stage:
     """Return a cluster of synthetic nodes and this machine, in which some fall sick.
 
     Args:
         nodes: How many are synthetic.
         real: The Node's name of this machine.
         lasting: How long the demo may last.
+        box: The Node's name of a machine with stand-in GPUs, if there is to be one.
         asked: The signals that some rule with a remedy asks for: nothing goes wrong that no rule
             would mend.
     """
@@ -83,6 +90,7 @@ def default(nodes: int, real: str, lasting: timedelta, asked: Collection[str]) -
         "pools": [
             {"name": WEB, "nodes": nodes - gpus},
             {"name": GPU, "nodes": gpus, "external": [real], "gpus": 8},
+            *([{"name": BOX, "external": [box], "gpus": 8}] if box else []),
         ],
         "workloads": [
             {"name": WEB, "replicas": nodes, "grace": 5, "budget": {"max-unavailable": "50%"}}
@@ -91,7 +99,7 @@ def default(nodes: int, real: str, lasting: timedelta, asked: Collection[str]) -
         "timings": dict(_TIMINGS),
     }
     document = {"apiVersion": scenario.API_VERSION, "kind": scenario.KIND, "spec": spec}
-    return _stage(scenario.read(document, "the demo's scenario"), real)
+    return _stage(scenario.read(document, "the demo's scenario"), real, box)
 
 
 def from_file(path: Path, real: str, lasting: timedelta) -> Stage:
@@ -143,7 +151,7 @@ def _faults(
             yield {fault: {"at": f"{after}ms", "node": node, **settings}}
 
 
-def _stage(plan: Scenario, real: str) -> Stage:
+def _stage(plan: Scenario, real: str, box: str = "") -> Stage:
     pools = [pool.name for pool in plan.pools]
     bounds = {"cordoned": _CORDONED, "disrupted": SLOTS}
     rate = {"cordons": "unlimited", "disruptions": "unlimited"}
@@ -167,6 +175,7 @@ def _stage(plan: Scenario, real: str) -> Stage:
     return Stage(
         plan=plan,
         real=real,
+        box=box,
         policy=yaml.safe_dump(document, sort_keys=False),
         limits=Limits(cluster=SLOTS * len(pools), pools=dict.fromkeys(pools, SLOTS)),
     )

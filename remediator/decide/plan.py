@@ -19,6 +19,7 @@ from nodehealth.repair import (
     Target,
 )
 from remediator.decide import limits, parts
+from remediator.decide.answers import Truth
 from remediator.decide.judge import Judgement
 from remediator.decide.limits import Scope
 from remediator.decide.moves import Reason
@@ -40,11 +41,19 @@ _SEVERITIES = (Severity.CRITICAL, Severity.WARNING, Severity.INFO)
 def begin(
     node: Node, judgement: Judgement, repairs: Iterable[NodeRepair], rules: RuleSet, policy: Policy
 ) -> NodeRepair | None:
-    """Open a repair for a node with a fault, unless it has an open one or no rule may act."""
+    """Open a repair for a node with a fault, unless it has an open one or no rule may act.
+
+    A fault that is not over but seems to be, as the second of two that one remedy mended, is none
+    to begin with.
+    """
     past = [each for each in repairs if each.spec.target.node == node.metadata.name]
     if any(is_open(each) for each in past) or is_spared(node):
         return None
-    allowed = [rule for rule in holding(judgement, rules, policy) if rule.ladder]
+    allowed = [
+        rule
+        for rule in holding(judgement, rules, policy)
+        if rule.ladder and judgement.marks[rule.name].truth is Truth.HOLDS
+    ]
     if not allowed:
         return None
     worst = min(allowed, key=lambda rule: _urgency(rule, policy))
