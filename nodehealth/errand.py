@@ -9,6 +9,8 @@ BOOT_ID: Final = "--boot-id"
 """The boot for which the errand is meant; in any other the program refuses."""
 GPU: Final = "--gpu"
 SERVICE: Final = "--service"
+OPTIONS: Final = (BOOT_ID, GPU, SERVICE)
+"""All that may be said to a program; who may choose its words chooses nothing else of it."""
 CONTAINER: Final = "errand"
 HOST_MOUNT: Final = "/host"
 """Where an errand finds its node's root directory."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 import yaml
 
 from nodehealth import keys
-from nodehealth.errand import BOOT_ID, ENTRY, HOST_MOUNT, HOST_ROOT, Program
+from nodehealth.errand import BOOT_ID, ENTRY, HOST_MOUNT, HOST_ROOT, OPTIONS, Program
 from nodehealth.health import NODE_HEALTHS
 from nodehealth.kube.objects import PODS, Resource
 from nodehealth.ledger import REPAIR_LEDGERS
@@ -93,6 +93,7 @@ _REPAIR_PODS: Final = (
             f"{_ONLY}.command[{len(ENTRY)}] in [{_listed(tuple(Program))}]",
             f'{_ONLY}.command[{len(ENTRY) + 1}] == "{BOOT_ID}"',
             f'{_ONLY}.command[{len(ENTRY) + 2}] != ""',
+            f'{_ONLY}.command.all(w, !w.startsWith("-") || w in [{_listed(OPTIONS)}])',
             f"!has({_ONLY}.args)",
         ),
         message=f"a repair Pod runs `{' '.join(ENTRY)}` with one of its programs, for one boot",

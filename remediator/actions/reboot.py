@@ -9,7 +9,7 @@ from nodehealth.repair import NodeRepair
 from remediator.actions import Action, Progress, Tools, send
 from remediator.decide.errands import Errand
 
-_LASTS: Final = timedelta(minutes=5)
+_LASTS: Final = timedelta(minutes=6)
 """How long the program may take to bring the machine down."""
 
 

@@ -22,8 +22,8 @@ from remediator.actions import (
 from remediator.decide import eviction, labels, marks
 from remediator.decide.errands import Errand, claimed
 
-_LASTS: Final = timedelta(minutes=6)
-"""How long the program may take: it closes NVML, resets, and looks whether it worked."""
+_LASTS: Final = timedelta(minutes=11)
+"""How long the program may take: longer than it gives itself, for it should not be killed."""
 _MOVING: Final = timedelta(minutes=3)
 """How long those who hold the GPUs may take to leave the node."""
 _AGAIN: Final = timedelta(seconds=3)

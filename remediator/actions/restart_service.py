@@ -2,28 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Final
 
 from nodehealth.errand import Program
 from nodehealth.repair import NodeRepair
+from nodehealth.units import Service
 from remediator.actions import Action, Progress, Tools, send
 from remediator.decide.errands import Errand
 
-_LASTS: Final = timedelta(minutes=2)
+_LASTS: Final = timedelta(minutes=3)
 """How long the program may take, and look whether the service stays up."""
-
-
-class Service(StrEnum):
-    """What may be restarted: services whose restart leaves running containers alone."""
-
-    KUBELET = "kubelet"
-    CONTAINERD = "containerd"
-    CRIO = "crio"
-    DOCKER = "docker"
-    NVIDIA_FABRICMANAGER = "nvidia-fabricmanager"
-    NVIDIA_PERSISTENCED = "nvidia-persistenced"
-    NVIDIA_IMEX = "nvidia-imex"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

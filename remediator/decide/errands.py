@@ -20,7 +20,7 @@ from remediator.decide.repairpods import RepairPod
 
 START_PATIENCE: Final = timedelta(minutes=3)
 """How long a node may take to start what is sent to it: an image may have to come first."""
-BOOT_SHOWS: Final = timedelta(minutes=8)
+BOOT_SHOWS: Final = timedelta(minutes=9)
 """How long after its claim a reboot that was ordered may still leave a node Ready: to start the
 program, and for the program to bring the machine down."""
 

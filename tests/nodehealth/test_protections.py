@@ -169,6 +169,7 @@ def changed(*path: str | int, to: object) -> dict[str, Any]:
 
 
 ONLY: Final = ("containers", 0)
+COMMAND: Final = ("nodemend", "node", "reboot", "--boot-id", "b1")
 TERM: Final = (
     "affinity",
     "nodeAffinity",
@@ -203,6 +204,8 @@ def test_nobody_else_makes_repair_pods() -> None:
         changed(*ONLY, "command", to=["nodemend", "node", "shell", "--boot-id", "b1"]),
         changed(*ONLY, "command", to=["nodemend", "node", "reboot"]),
         changed(*ONLY, "command", to=["nodemend", "node", "reboot", "--boot-id", ""]),
+        changed(*ONLY, "command", to=[*COMMAND, "--root", "/host/tmp/x"]),
+        changed(*ONLY, "command", to=[*COMMAND, "--force"]),
         changed(*ONLY, "args", to=["--more"]),
         changed(*ONLY, "env", to=[{"name": "LD_PRELOAD", "value": "/host/x.so"}]),
         changed(*ONLY, "env", to=[{"name": "HOST_ROOT", "value": "/elsewhere"}]),

@@ -4,13 +4,14 @@ import pytest
 
 from nodehealth.kit.settings import SettingsError
 from nodehealth.outcome import Result
+from nodehealth.units import Service
 from remediator.actions import Done, Failed
-from remediator.actions.restart_service import RestartService, Service
+from remediator.actions.restart_service import RestartService
 from remediator.files import remedy
 from simulator import virtualtime
 from tests.remediator.sending import sending
 
-ACTION = RestartService(service=Service.NVIDIA_FABRICMANAGER)
+ACTION = RestartService(service=Service.FABRIC_MANAGER)
 
 
 @virtualtime.played
