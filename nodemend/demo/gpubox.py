@@ -8,7 +8,7 @@ processes of this very machine.
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +19,7 @@ from agent import settings
 from nodehealth.kit import discovery
 from nodehealth.outcome import Outcome, Result
 from nodemend.demo import namespaces, processes
-from nodemend.demo.processes import Program
+from nodemend.demo.processes import Kubeconfig, Program
 from simulator.driver import recording
 from simulator.driver.control import Driver
 from simulator.driver.kernellog import KernelLog
@@ -52,7 +52,7 @@ class GpuBox(Hooks):
         self,
         folder: Path,
         leash: Sequence[str],
-        kubeconfig: Callable[[str, Path], Awaitable[None]],
+        kubeconfig: Kubeconfig,
     ) -> None:
         self._folder, self._leash, self._kubeconfig = folder, leash, kubeconfig
         self._driver = Driver(folder / "driver")

@@ -7,9 +7,12 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final, NoReturn, TypeAlias
+
+Kubeconfig: TypeAlias = Callable[[str, Path], Awaitable[None]]
+"""Writes the kubeconfig of a node's agent to a path."""
 
 _PATIENCE: Final = 1.5
 """How many seconds a program may take to end when it is asked to: a person waits, and what it

@@ -8,14 +8,14 @@ import asyncio
 import errno
 import os
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import yaml
 
 from nodemend.demo import namespaces, processes
-from nodemend.demo.processes import Program
+from nodemend.demo.processes import Kubeconfig, Program
 from simulator.hooks import Hooks
 
 SCRATCH_SIZE: Final = "16m"
@@ -48,7 +48,7 @@ class RealHost(Hooks):
         folder: Path,
         within: Sequence[str],
         leash: Sequence[str],
-        kubeconfig: Callable[[str, Path], Awaitable[None]],
+        kubeconfig: Kubeconfig,
     ) -> None:
         self._folder, self._within, self._kubeconfig = folder, within, kubeconfig
         self._leash = leash

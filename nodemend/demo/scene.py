@@ -16,21 +16,19 @@ from nodehealth.health import NODE_HEALTHS, Level, NodeHealth
 from nodehealth.kit import clocks
 from nodehealth.kube.objects import NODES
 from nodehealth.signals import Author, Knowledge
+from nodemend.demo import hosts as staged
 from nodemend.demo import latency, picture, processes, realhost, report, stage
 from nodemend.demo.audience import Audience
-from nodemend.demo.gpubox import GpuBox
 from nodemend.demo.hosts import Hosts
 from nodemend.demo.latency import Stopwatch
 from nodemend.demo.picture import Picture
 from nodemend.demo.processes import Program
-from nodemend.demo.realhost import RealHost
 from nodemend.demo.report import Report, Tally
 from nodemend.demo.stage import Stage
 from nodemend.demo.story import Story
 from remediator.rules.policy import Policy
 from remediator.rules.rule import Rule, RuleSet
 from simulator.cluster import REMEDIATOR, Cluster, Served
-from simulator.hooks import Hooks
 from simulator.observer import Broken
 
 _LOOK_AGAIN: Final = 0.2
@@ -64,7 +62,6 @@ class DemoError(Exception):
 async def scene(options: Options, story: Story) -> AsyncIterator["Scene"]:
     """Set the stage, and clear it at the end, whatever the end."""
     folder = options.folder
-    within = await realhost.namespace(folder / "scratch")
     leash = await asyncio.to_thread(processes.leash)
     places: dict[str, str] = {}
 
@@ -72,22 +69,14 @@ async def scene(options: Options, story: Story) -> AsyncIterator["Scene"]:
         await _until(lambda: _has_token(cluster, node), f"the agent's pod on {node}")
         await cluster.agent_kubeconfig(path, places["url"], node)
 
-    host, chosen = RealHost(folder, within, leash, kubeconfig), options.stage
-    box = GpuBox(folder / "gpu-box", leash, kubeconfig) if chosen.box else None
-    if box is not None:
-        await box.prepare()
-    hosts = Hosts({chosen.real: host, **({chosen.box: box} if box else {})})
+    chosen = options.stage
+    hosts = await staged.prepared(chosen, folder, leash, kubeconfig)
     cluster = Cluster(chosen.plan, clock=clocks.wall, hooks=hosts, limits=chosen.limits)
     async with cluster, cluster.serve(folder) as served:
         places["url"] = served.url
         remediator = _remediator(options, served, leash)
         whole = Scene(
-            options=options,
-            story=story,
-            cluster=cluster,
-            host=host,
-            box=box,
-            remediator=remediator,
+            options=options, story=story, cluster=cluster, hosts=hosts, remediator=remediator
         )
         watching = asyncio.create_task(whole.watch(), name="the audience")
         try:
@@ -96,8 +85,7 @@ async def scene(options: Options, story: Story) -> AsyncIterator["Scene"]:
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
-            ending = (each.stop() for each in (whole.remediator, host, box) if each)
-            await asyncio.gather(*ending)
+            await asyncio.gather(whole.remediator.stop(), hosts.stop())
 
 
 class Scene:
@@ -109,12 +97,12 @@ class Scene:
         options: Options,
         story: Story,
         cluster: Cluster,
-        host: RealHost,
-        box: GpuBox | None,
+        hosts: Hosts,
         remediator: Program,
     ) -> None:
         self.options, self.remediator = options, remediator
-        self._story, self._cluster, self._host, self._box = story, cluster, host, box
+        self._story, self._cluster = story, cluster
+        self._hosts, self._host, self._box = hosts, hosts.real, hosts.box
         self._client = cluster.client("demo")
         self._stopwatch = Stopwatch(REMEDIATOR.name)
         self._filled = 0
@@ -132,16 +120,13 @@ class Scene:
         self._story.say(self._hint)
         self._story.say("   then: nodemend status · nodemend why NODE · kubectl get noderepairs")
         _publish(self.options, self._cluster)
-        await self._start(self._host, stage_.real)
         if self._box is not None:
             self._story.say("has eight H100 of a stand-in driver; all else is real", who=stage_.box)
-            await self._start(self._box, stage_.box)
+        for name in filter(None, (stage_.real, stage_.box)):
+            node = await self._client.get(NODES, name)
+            boot = node.status.node_info.boot_id
+            await self._hosts.machine_started(name, node.metadata.uid, boot)
         await self.remediator.start()
-
-    async def _start(self, host: Hooks, name: str) -> None:
-        node = await self._client.get(NODES, name)
-        boot = node.status.node_info.boot_id
-        await host.machine_started(name, node.metadata.uid, boot)
 
     async def watch(self) -> None:
         """Follow what the cluster shows, and what people would be alerted of."""
