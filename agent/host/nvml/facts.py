@@ -52,6 +52,8 @@ class Driver(StrEnum):
     UP = "up"
     RELEASED = "released"
     """We closed NVML because a GPU is to be reset."""
+    BARRED = "barred"
+    """It may be well, but we may not open its devices: our container has no privileges."""
     FAILED = "failed"
     """NVML cannot be used: `code` says why."""
     HUNG = "hung"

@@ -195,7 +195,8 @@ class Supervisor:
             return
         now, said = self._now(), self._said
         if not self._is_open:
-            self.custody.ask("init", unsupported=self.missing())
+            devices = self._lookout.glance.devices
+            self.custody.ask("init", unsupported=self.missing(), devices=devices)
         elif said.count is not None and said.listed != said.count and self._is_bus_short():
             self.custody.ask("list")
         elif now - said.counted_at >= self._settings.interval.total_seconds():

@@ -50,6 +50,24 @@ async def test_a_machine_that_is_well_says_all_that_was_recorded_of_it(stand: St
     assert {"230", "4", "143"} <= both
 
 
+async def test_a_driver_that_we_may_not_ask_has_not_failed_and_is_asked_seldom(
+    stand: Stand,
+) -> None:
+    await stand.unload()
+    await stand.passes(10)
+    await stand.driver.set(None, "nvmlInit_v2", {"error": 4})
+    await stand.load()
+    for _ in range(60):
+        await stand.passes(15)
+    barred, starts = stand.gpus.driver, stand.counts.starts
+    await stand.driver.set(None, "nvmlInit_v2", None)
+    await stand.passes(60)
+
+    assert barred is Stands.BARRED
+    assert starts < 30
+    assert stand.gpus.driver is Stands.UP
+
+
 async def test_where_no_driver_is_no_worker_is_started(tmp_path: Path, cache: Path) -> None:
     async with standing(tmp_path, cache, gpus=1) as stand:
         await stand.unload()
