@@ -24,7 +24,7 @@ FOLDERS: Final = (
 
 In order: driver containers of NVIDIA's GPU operator (Debian and Ubuntu, Red Hat, 64-bit ARM); GKE,
 Container-Optimized OS by itself, older GKE and AKS; Bottlerocket; Talos, new and old; Debian and
-Ubuntu; Red Hat, Amazon Linux, SUSE; Azure Linux, for which 32-bit libraries of others must come last.
+Ubuntu; Red Hat, Amazon Linux, SUSE; Azure Linux, last because others have 32-bit libraries there.
 """
 
 

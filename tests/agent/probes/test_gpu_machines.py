@@ -156,8 +156,10 @@ async def test_an_agent_without_privileges_says_what_it_cannot_see_and_blames_no
     assert {each.message for each in status.probes} == {
         "",
         "gpu.count: the agent may not open NVIDIA's devices",
-        "gpu.driver_failed: the agent may not open NVIDIA's devices; "
-        "gpu.driver_hung: the agent may not open NVIDIA's devices",
+        (
+            "gpu.driver_failed: the agent may not open NVIDIA's devices; "
+            "gpu.driver_hung: the agent may not open NVIDIA's devices"
+        ),
     }
 
 
