@@ -85,10 +85,10 @@ class Sampler(threading.Thread):
 
     def _init(self, request: Request) -> dict[str, object]:
         self._unsupported = {pci: set(names) for pci, names in request["unsupported"].items()}
-        self._load()
         self._making("open")
         if not devices.may_open(request["devices"]):
             return {"code": NO_PERMISSION}
+        self._load()
         self._making("nvmlInit_v2")
         self._nv.nvmlInit()
         self._making("nvmlSystemGetDriverVersion")

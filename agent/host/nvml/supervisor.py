@@ -267,7 +267,10 @@ class Supervisor:
         self._life = life.refused(self._life, code, self._now())
         if self._life.number != before:
             self._renewed()
-        self._retries.refused(self._now())
+        if code == life.NO_PERMISSION:
+            self._retries.barred(self._now())
+        else:
+            self._retries.refused(self._now())
         self._lookout.hasten()
         self._dismiss()
         self._wake.set()

@@ -61,10 +61,10 @@ async def test_a_driver_that_we_may_not_ask_has_not_failed_and_is_asked_seldom(
         await stand.passes(15)
     barred, starts = stand.gpus.driver, stand.counts.starts
     await stand.driver.set(None, "nvmlInit_v2", None)
-    await stand.passes(60)
+    await stand.passes(600)
 
     assert barred is Stands.BARRED
-    assert starts < 30
+    assert starts <= 8
     assert stand.gpus.driver is Stands.UP
 
 
