@@ -88,6 +88,11 @@ class Stand:
         """Return the process at work."""
         return self._task()[0]
 
+    @property
+    def task(self) -> int:
+        """Return the thread that calls NVML."""
+        return self._task()[1]
+
     async def until(self, reached: Callable[[], bool]) -> None:
         """Take turns, though no time passes, until something is the case."""
         async with asyncio.timeout(PATIENCE):

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -66,6 +67,33 @@ async def test_a_driver_that_we_may_not_ask_has_not_failed_and_is_asked_seldom(
     assert barred is Stands.BARRED
     assert starts <= 8
     assert stand.gpus.driver is Stands.UP
+
+
+async def test_a_driver_that_keeps_its_devices_in_a_container_is_asked(
+    tmp_path: Path, cache: Path
+) -> None:
+    """The worker sees them in its own /dev from then on, and nobody else does."""
+    if await asyncio.to_thread(Path("/dev/nvidiactl").exists):
+        pytest.skip("this machine has devices of NVIDIA's itself, and those come first")
+    kept = tmp_path / "run/nvidia/driver/dev"
+    async with standing(tmp_path, cache, gpus=2) as stand:
+        await asyncio.to_thread(null_devices, kept)
+        await stand.settled()
+        seen = Path(f"/proc/{stand.pid}/task/{stand.task}/root/dev")
+
+        assert stand.gpus.driver is Stands.UP
+        assert stand.standings() == [ANSWERS, ANSWERS]
+        assert await asyncio.to_thread(os.listdir, seen) == ["nvidiactl"]
+        assert not await asyncio.to_thread(Path("/dev/nvidiactl").exists)
+
+
+def null_devices(folder: Path) -> None:
+    """Make a device that nobody minds where NVIDIA's is looked for."""
+    folder.mkdir(parents=True)
+    try:
+        os.mknod(folder / "nvidiactl", stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    except PermissionError:
+        lacking("devices cannot be made here: run as root, on a filesystem that allows them")
 
 
 async def test_where_no_driver_is_no_worker_is_started(tmp_path: Path, cache: Path) -> None:
