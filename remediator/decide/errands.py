@@ -147,9 +147,10 @@ def is_settled(intent: Intent, pod: RepairPod | None, node: Node | None, now: da
     """
     if pod is not None and pod.metadata.uid == intent.pod:
         outcome = repairpods.heard(pod)
-        if outcome is not None and outcome.result is Result.REFUSED:
+        refused = outcome is not None and outcome.result is Result.REFUSED
+        if refused or not (repairpods.is_bound(pod) or repairpods.may_run(pod)):
             return True
-        if not repairpods.is_finished(pod):
+        if repairpods.may_run(pod):
             return False
     if intent.action != Program.REBOOT:
         return True
@@ -180,8 +181,10 @@ def _found(look: Look, node: Node, pod: RepairPod) -> Step:
 
 
 def _nobody_sent(look: Look) -> Step:
-    if look.pod is not None and not repairpods.is_bound(look.pod):
-        return Remove(pod=look.pod, message=look.repair.status.message)
+    """Give up once nothing can be started any more; a finalizer may keep what never is."""
+    pod = look.pod
+    if pod is not None and not repairpods.is_bound(pod) and repairpods.may_run(pod):
+        return Remove(pod=pod, message=look.repair.status.message)
     return GiveUp(message=f"nobody could be sent to the node: {look.repair.status.message}")
 
 
@@ -218,9 +221,11 @@ def _vanished(look: Look, intent: Intent) -> Step:
 
 
 def _unbound(look: Look, intent: Intent, pod: RepairPod) -> Step:
+    is_late = look.now >= intent.issued_at + START_PATIENCE or _is_late(look)
     if pod.metadata.deletion_timestamp is not None:
-        return Wait(message="waits for its Pod to be gone")
-    if look.now >= intent.issued_at + START_PATIENCE or _is_late(look):
+        never = GiveUp(message="its Pod was deleted before it was started, and is not gone yet")
+        return never if is_late else Wait(message="waits for its Pod to be gone")
+    if is_late:
         return Remove(pod=pod, message=look.repair.status.message)
     if fencing.is_silent(look.node):
         return Wait(message="the kubelet is silent, so nothing can be started on the node")

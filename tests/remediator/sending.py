@@ -1,8 +1,9 @@
 """One node, one repair that holds its slot, and a kubelet that the test plays itself."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -11,6 +12,7 @@ from msgspec import structs
 from nodehealth import crds, keys, protections
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import NODES, Node
+from nodehealth.kube.transport import Request, Response, Transport
 from nodehealth.outcome import EXIT_CODES, Outcome, Result
 from nodehealth.protections import PROTECTIONS
 from nodehealth.repair import NODE_REPAIRS, NodeRepair, NodeRepairStatus, Phase, Rung
@@ -31,6 +33,23 @@ TOKEN: Final = "remediator"
 IMAGE: Final = "registry.example/nodemend:1"
 
 
+class Meddled(Transport):
+    """The way to the API server, on which somebody else may be faster, once for each method."""
+
+    def __init__(self, inner: Transport) -> None:
+        self._inner = inner
+        self.meanwhile: dict[str, Callable[[], Awaitable[None]]] = {}
+
+    @asynccontextmanager
+    async def open(self, request: Request, *, deadline: timedelta) -> AsyncIterator[Response]:
+        """Let somebody else go first, if the test has somebody, and then send the request."""
+        faster = self.meanwhile.pop(request.method, None)
+        if faster is not None:
+            await faster()
+        async with self._inner.open(request, deadline=deadline) as response:
+            yield response
+
+
 @dataclass(slots=True, kw_only=True)
 class Sending:
     """An action that is run pass by pass, at the times that the test says."""
@@ -41,6 +60,8 @@ class Sending:
     now: datetime = NOON
     superseded: bool = False
     gpu_clients: GpuClients
+    meanwhile: dict[str, Callable[[], Awaitable[None]]]
+    """By method, what somebody else does right before our next request of it arrives."""
 
     async def run(self, action: Action, *, after: float = 0) -> Progress:
         """Run it once."""
@@ -127,7 +148,8 @@ async def sending(
     template = {"spec": {"containers": [{"name": "errand", "image": IMAGE}]}}
     named = {"metadata": {"name": keys.REPAIR_NAME}, "template": template}
     direct.create("podtemplates", named, namespace=keys.REPAIR_NAMESPACE)
-    client = Client(LocalTransport(api, TOKEN), manager="test")
+    transport = Meddled(LocalTransport(api, TOKEN))
+    client = Client(transport, manager="test")
     made = await _node(client)
     one = Sending(
         direct=direct,
@@ -139,6 +161,7 @@ async def sending(
             tell=_nobody,
         ),
         gpu_clients=gpu_clients or GpuClients(),
+        meanwhile=transport.meanwhile,
     )
     await one.boot("boot-1")
     return one

@@ -98,3 +98,18 @@ async def test_what_has_ended_on_a_node_keeps_it_no_longer(world: MakeWorld) -> 
     await Reap(client=here.client, admission=here.admission()).reap("n1")
 
     assert not (await here.client.get(NODES, "n1")).spec.unschedulable
+
+
+async def test_a_pod_that_is_kept_by_a_finalizer_and_never_starts_keeps_no_node(
+    world: MakeWorld,
+) -> None:
+    here = await held(await world(), Phase.RECOVERED)
+    await sent(here, "reboot-1", on="")
+    kept = {"metadata": {"finalizers": ["example.com/keeps"]}}
+    await here.client.merge_patch(REPAIR_PODS, "reboot-1", kept, namespace=keys.REPAIR_NAMESPACE)
+    reap = Reap(client=here.client, admission=here.admission())
+
+    await reap.reap("n1")
+    await reap.reap("n1")
+
+    assert not (await here.client.get(NODES, "n1")).spec.unschedulable

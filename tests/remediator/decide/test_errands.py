@@ -192,6 +192,17 @@ def test_a_pod_that_is_being_deleted_is_waited_for(claimed: bool) -> None:  # no
     assert isinstance(step(unsent(leaving=True), claimed=claimed), Wait)
 
 
+@pytest.mark.parametrize("claimed", [False, True])
+def test_a_pod_that_a_finalizer_keeps_for_ever_is_not_waited_for_for_ever(
+    claimed: bool,  # noqa: FBT001 - pytest
+) -> None:
+    """It was never started, and what is being deleted never will be."""
+    kept = unsent(leaving=True)
+
+    assert isinstance(step(kept, claimed=claimed, now=UNSTARTED), GiveUp)
+    assert settled(Program.REBOOT, kept)
+
+
 def test_a_machine_that_booted_since_the_fault_was_found_needs_no_program() -> None:
     over = step(None, claimed=False, seen=machine("boot-2"))
 
@@ -366,5 +377,6 @@ def test_every_errand_has_ended_when_its_time_is_over(
 ) -> None:
     decided = step(found, errand=errand, seen=seen, now=LATE, claimed=claimed)
 
-    waits_for_deletion = found is not None and found.metadata.deletion_timestamp is not None
-    assert isinstance(decided, Succeed | GiveUp | Remove) or waits_for_deletion
+    assert isinstance(decided, Succeed | GiveUp | Remove)
+    if isinstance(decided, Remove):
+        assert decided.pod.metadata.deletion_timestamp is None
