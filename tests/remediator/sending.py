@@ -62,6 +62,8 @@ class Sending:
     gpu_clients: GpuClients
     meanwhile: dict[str, Callable[[], Awaitable[None]]]
     """By method, what somebody else does right before our next request of it arrives."""
+    before_guard: Callable[[], Awaitable[None]] | None = None
+    """What somebody else does before our guard looks."""
 
     async def run(self, action: Action, *, after: float = 0) -> Progress:
         """Run it once."""
@@ -92,6 +94,28 @@ class Sending:
     async def pods(self) -> Sequence[RepairPod]:
         """Return the repair Pods."""
         return (await self.client.listing(REPAIR_PODS, namespace=keys.REPAIR_NAMESPACE)).items
+
+    async def bind(self) -> None:
+        """Have somebody start the only repair Pod."""
+        meta = (await self.pod()).metadata
+        await self.client.bind(meta.name, namespace=meta.namespace, uid=meta.uid, node="n1")
+
+    async def delete(self) -> None:
+        """Have somebody delete the only repair Pod, not politely."""
+        meta = (await self.pod()).metadata
+        options = {"gracePeriodSeconds": 0}
+        self.direct.delete("pods", meta.name, namespace=meta.namespace, options=options)
+
+    async def make_anew(self) -> None:
+        """Have another Pod come under the name of the only one."""
+        meta = (await self.pod()).metadata
+        value = self.direct.get("pods", meta.name, namespace=meta.namespace)
+        await self.delete()
+        spec = {key: each for key, each in value["spec"].items() if key != "nodeName"}
+        kept = ("name", "labels", "annotations", "ownerReferences")
+        named = {key: each for key, each in value["metadata"].items() if key in kept}
+        again = {"metadata": named, "spec": spec}
+        await self.client.create(REPAIR_PODS, again, namespace=meta.namespace)
 
     async def pod(self) -> RepairPod:
         """Return the only repair Pod."""
@@ -130,6 +154,8 @@ class Sending:
         await self.client.merge_patch(NODES, "n1", status, subresource="status")
 
     async def _guard(self) -> None:
+        if self.before_guard is not None:
+            await self.before_guard()
         if self.superseded:
             raise SupersededError("not ours")
 

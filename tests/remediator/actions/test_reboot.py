@@ -118,65 +118,13 @@ async def test_who_is_superseded_sees_to_it_that_nothing_starts() -> None:
     assert here.record.repair.status.intent is None
 
 
-async def unsent() -> Sending:
-    """Have a Pod claimed by somebody who died before it was started."""
+@virtualtime.played
+async def test_what_was_claimed_and_not_sent_is_sent_by_whoever_comes_next() -> None:
     here = await sending(*LADDER)
     await here.run(Reboot())
     uid = (await here.pod()).metadata.uid
     intent = Intent(action="reboot", key="k", issued_at=NOON, pod=uid, boot_id="boot-1")
     await here.record.note(structs.replace(here.record.repair.status, intent=intent))
-    return here
-
-
-@virtualtime.played
-async def test_what_was_claimed_is_not_started_by_whom_nobody_grants_it_any_more() -> None:
-    here = await unsent()
-    here.superseded = True
-
-    with pytest.raises(SupersededError):
-        await here.run(Reboot())
-
-    assert await here.pods() == ()
-    assert here.record.repair.status.intent is None
-
-
-@virtualtime.played
-async def test_what_somebody_starts_at_the_last_moment_is_not_taken_for_never_started() -> None:
-    here = await unsent()
-    pod, intent = await here.pod(), here.record.repair.status.intent
-
-    async def start() -> None:
-        await here.client.bind(pod.metadata.name, namespace=WHERE, uid=pod.metadata.uid, node="n1")
-
-    here.meanwhile["DELETE"] = start
-    with pytest.raises(errors.ConflictError):
-        await here.run(Reboot(), after=180)
-
-    assert (await here.pod()).metadata.deletion_timestamp is None
-    assert here.record.repair.status.intent == intent
-
-
-@virtualtime.played
-async def test_what_somebody_else_deleted_may_have_run_and_is_not_sent_again() -> None:
-    here = await unsent()
-    pod = await here.pod()
-
-    async def delete() -> None:
-        here.direct.delete("pods", pod.metadata.name, namespace=WHERE, options=AT_ONCE)
-
-    here.meanwhile["DELETE"] = delete
-    await here.run(Reboot(), after=180)
-    waits = await here.run(Reboot(), after=183)
-
-    assert isinstance(waits, Going)
-    assert "its Pod is gone" in waits.message
-    assert await here.pods() == ()
-    assert here.record.repair.status.intent is not None
-
-
-@virtualtime.played
-async def test_what_was_claimed_and_not_sent_is_sent_by_whoever_comes_next() -> None:
-    here = await unsent()
 
     await here.run(Reboot())
 
