@@ -15,14 +15,12 @@ from nodehealth.errand import Program
 from nodehealth.kube.objects import Node
 from nodehealth.outcome import Result
 from nodehealth.repair import Intent, NodeRepair
-from remediator.decide import fencing, ladder, repairpods
+from remediator.decide import boots, fencing, ladder, repairpods
+from remediator.decide.boots import BOOT_SHOWS
 from remediator.decide.repairpods import RepairPod
 
 START_PATIENCE: Final = timedelta(minutes=3)
 """How long a node may take to start what is sent to it: an image may have to come first."""
-BOOT_SHOWS: Final = timedelta(minutes=9)
-"""How long after its claim a reboot that was ordered may still leave a node Ready: to start the
-program, and for the program to bring the machine down."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,8 +152,23 @@ def is_settled(intent: Intent, pod: RepairPod | None, node: Node | None, now: da
             return False
     if intent.action != Program.REBOOT:
         return True
-    is_up = node is not None and ladder.is_ready(node) and _boot(node) == intent.boot_id
-    return is_up and now >= intent.issued_at + BOOT_SHOWS
+    return boots.is_over(intent, _up(node), now)
+
+
+def unseen_boot(repair: NodeRepair, node: Node | None, now: datetime) -> Intent | None:
+    """Return the order to boot the machine anew whose boot nobody has seen and may still come.
+
+    Whatever remedy is tried next, it is we who brought the machine down.
+
+    Args:
+        repair: What goes on to its next rung.
+        node: The Node as it is.
+        now: The present time.
+    """
+    intent = claimed(repair)
+    is_one = intent is not None and intent.action == Program.REBOOT
+    order = intent if is_one else repair.status.rebooting
+    return None if order is None or boots.is_over(order, _up(node), now) else order
 
 
 def _begin(look: Look) -> Step:
@@ -273,6 +286,10 @@ def _unless_it_boots(look: Look, intent: Intent, why: str) -> Step:
     if _is_late(look) or (is_up and look.now >= until):
         return GiveUp(message=f"the machine did not boot anew: {why}")
     return Wait(message=f"waits to see whether the machine boots anew: {why}")
+
+
+def _up(node: Node | None) -> Node | None:
+    return node if node is not None and ladder.is_ready(node) else None
 
 
 def _boot(node: Node) -> str:

@@ -11,6 +11,7 @@ from nodehealth.repair import Intent
 from remediator import errands
 from remediator.actions import Going, SupersededError
 from remediator.actions.reboot import Reboot
+from remediator.decide.repairpods import REPAIR_PODS
 from simulator import virtualtime
 from tests.builders import NOON, repair
 from tests.remediator.sending import Sending, sending
@@ -141,7 +142,7 @@ async def test_who_is_late_to_make_a_pod_looks_again() -> None:
     async def faster() -> None:
         meta = {"name": made.metadata.name}
         again = {"metadata": meta, "spec": value["spec"]}
-        await here.client.create(errands.REPAIR_PODS, again, namespace=made.metadata.namespace)
+        await here.client.create(REPAIR_PODS, again, namespace=made.metadata.namespace)
 
     here.meanwhile["POST"] = faster
 

@@ -15,8 +15,8 @@ from nodehealth.kube.objects import Condition, Metadata, Node, NodeInfo
 from nodehealth.outcome import Outcome, Result
 from nodehealth.repair import Intent, NodeRepair, NodeRepairStatus, Phase, Rung
 from remediator.decide import errands
+from remediator.decide.boots import BOOT_SHOWS
 from remediator.decide.errands import (
-    BOOT_SHOWS,
     START_PATIENCE,
     Claim,
     Errand,
@@ -334,6 +334,23 @@ def test_a_reboot_keeps_its_node_until_it_was_refused_or_would_have_shown() -> N
     assert settled(Program.REBOOT, ended(Result.FAILED), now=SHOWN)
     assert not settled(Program.REBOOT, None, seen=silent(), now=LATE)
     assert not errands.is_settled(sent(Program.REBOOT), None, None, LATE)
+
+
+def test_who_goes_on_after_a_reboot_that_nobody_saw_remembers_that_it_was_ordered() -> None:
+    ordered = under(REBOOT, sent(Program.REBOOT))
+    order = ordered.status.intent
+    later = structs.replace(
+        ordered, status=structs.replace(ordered.status, intent=None, rebooting=order)
+    )
+
+    for each in (ordered, later):
+        assert errands.unseen_boot(each, silent(), LATE) == order
+        assert errands.unseen_boot(each, None, LATE) == order
+        assert errands.unseen_boot(each, machine(), NOON) == order
+        assert errands.unseen_boot(each, machine(), SHOWN) is None
+        assert errands.unseen_boot(each, machine("boot-2"), NOON) is None
+    assert errands.unseen_boot(under(RESET, sent(Program.RESET_GPU)), silent(), LATE) is None
+    assert errands.unseen_boot(under(RESET, None), silent(), LATE) is None
 
 
 PODS: Final = st.one_of(
