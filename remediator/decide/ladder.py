@@ -303,11 +303,20 @@ def _verify(view: View) -> Move:
     until = since + VERIFY_PATIENCE + timedelta(seconds=view.repair.spec.verify_seconds)
     if view.now >= until:
         return rungs.after(view.repair, f"the node was not well in time: {status.message}")
-    reason, message, proven = _unwell(view, status.intent.issued_at if status.intent else since)
+    reason, message, proven = _unwell(view, _deed(status, since))
     if reason is None:
         return Release(reason=Reason.REPAIRED, message="the node is well and back in service")
     soon = proven if proven is not None and proven > view.now else until
     return Rest(phase=Phase.VERIFYING, reason=reason, message=message, until=min(until, soon))
+
+
+def _deed(status: NodeRepairStatus, since: datetime) -> datetime:
+    """Say when the remedy was done: of an order we only know when it was given.
+
+    A program that was sent may take minutes: what was heard until it had ended proves nothing.
+    """
+    intent = status.intent
+    return intent.issued_at if intent is not None and not intent.pod else since
 
 
 def _unwell(view: View, deed: datetime) -> tuple[Reason | None, str, datetime | None]:

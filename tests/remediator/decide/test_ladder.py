@@ -343,6 +343,20 @@ def test_a_mended_node_is_given_back_once_it_stayed_well() -> None:
     assert move.reason is Reason.REPAIRED
 
 
+def test_what_was_heard_before_a_program_had_ended_proves_nothing() -> None:
+    mended = working(Phase.VERIFYING, rung=1, intent=SENT)
+    mended = structs.replace(mended, status=structs.replace(mended.status, rung_since=at(600)))
+    early = Wellness(over=True, since=at(-30), heard_at=at(590))
+
+    def move(well: Wellness, seconds: float) -> Move:
+        seen = marked("5:disrupted")
+        return ladder.next_move(view(mended, seen, SLOTS, well=well, now=at(seconds)))
+
+    assert isinstance(move(early, 900), Rest)
+    assert isinstance(move(replace(early, heard_at=at(601)), 659), Rest)
+    assert isinstance(move(replace(early, heard_at=at(601)), 660), Release)
+
+
 def test_a_mended_node_must_stay_well_for_its_time() -> None:
     early = verified(marked("5:disrupted"), seconds=59)
     later = verified(
