@@ -108,7 +108,12 @@ def known_at(question: Question, facts: Facts) -> datetime | None:
 
 
 def due(question: Question, at: Look) -> datetime | None:
-    """Say when the answer may change although nobody tells us anything."""
+    """Say when the answer may change although nobody tells us anything, for an excuse too."""
+    asked = (question,) if question.unless is None else (question, question.unless)
+    return min((each for each in (_due(one, at) for one in asked) if each), default=None)
+
+
+def _due(question: Question, at: Look) -> datetime | None:
     signal = question.signal
     if signal.author is Author.REMEDIATOR:
         return DERIVATIONS[signal.name].due(at.facts, at.now)
