@@ -125,6 +125,14 @@ class NodeHealthStatus(Struct, frozen=True, kw_only=True):
             probes = sorted(_each_probe(self.probes), key=lambda probe: probe.name)
             structs.force_setattr(self, "probes", tuple(probes))
 
+    def said(self) -> tuple[Level, ...]:
+        """Return the levels; where they are kept packed, each perhaps about several subjects."""
+        return self.levels
+
+    def says_the_same(self, other: "NodeHealthStatus") -> bool:
+        """Say whether the levels are known to be another's."""
+        return self.levels == other.levels
+
     def unpacked(self) -> tuple[Level, ...]:
         """Return the levels as whoever reads them shall find them."""
         levels = dict[tuple[str, str], Level]()

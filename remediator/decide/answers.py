@@ -1,9 +1,10 @@
 """What the facts about a node answer to one question of a rule, for each subject apart."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
+from functools import cache
 from typing import Final, TypeAlias, TypeVar
 
 from nodehealth import cel, history
@@ -61,8 +62,8 @@ class Look:
     now: datetime
     report: NodeHealthStatus | None
     """What the agent says; nothing when that is stale."""
-    reported: Mapping[str, Sequence[Level]]
-    """The levels of the report by their signals."""
+    reported: Callable[[], Mapping[str, Sequence[Level]]]
+    """Gives the levels of the report by their signals; they are unpacked for the first who asks."""
     happened: Mapping[str, Sequence[Event]]
     """Its events by theirs."""
     lacks: frozenset[str]
@@ -80,7 +81,7 @@ def look(facts: Facts, now: datetime) -> Look:
         facts=facts,
         now=now,
         report=report,
-        reported=by_name(report.levels if report is not None else ()),
+        reported=cache(lambda: by_name(report.said() if report is not None else ())),
         happened=by_name(report.events if report is not None else ()),
         lacks=lacking(report) if report is not None else frozenset(),
         stale_at=facts.stale_at() if report is not None else None,
@@ -124,7 +125,7 @@ def _asked(question: Question, at: Look) -> Answers:
     if signal.kind is Kind.EVENT:
         counted = _counted(question, at.report, at)
         return _doubted(counted) if at.lacks else counted
-    found = _about(question, at.reported.get(signal.name, ()), at)
+    found = _about(question, at.reported().get(signal.name, ()), at)
     return _doubted(found) if not found or REPORT in at.lacks else found
 
 

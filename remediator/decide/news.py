@@ -1,11 +1,10 @@
 """What a node says that it did not say before: about all else the answers are what they were."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
-from nodehealth.health import NodeHealthStatus
 from nodehealth.kube.objects import Node
 from nodehealth.signals import Author, Kind
 from remediator.decide import answers
@@ -59,21 +58,17 @@ def since(before: Basis | None, look: Look, rules: tuple[Rule, ...]) -> News | N
     was, now = before.facts.fresh_report(before.at), look.report
     if was is None or not _are_alike(before.facts.node, look.facts.node):
         return None
-    if was is now:
-        return News(levels=frozenset(), events=frozenset(), counted=frozenset(look.happened))
     if was.boot_id != now.boot_id or answers.lacking(was) != look.lacks:
         return None
+    same = was is now or was.says_the_same(now)
     return News(
-        levels=_changed(was, look.reported, lambda status: status.levels),
-        events=_changed(was, look.happened, lambda status: status.events),
+        levels=frozenset() if same else _changed(answers.by_name(was.said()), look.reported()),
+        events=_changed(answers.by_name(was.events), look.happened),
         counted=frozenset(look.happened),
     )
 
 
-def _changed(
-    was: NodeHealthStatus, now: _ByName, said: Callable[[NodeHealthStatus], Iterable[answers.Said]]
-) -> frozenset[str]:
-    before = answers.by_name(said(was))
+def _changed(before: _ByName, now: _ByName) -> frozenset[str]:
     return frozenset(name for name in before.keys() | now if before.get(name) != now.get(name))
 
 
