@@ -34,7 +34,7 @@ class _Levels(NodeHealthStatus, frozen=True, kw_only=True):
     """Nothing but levels, each perhaps about several subjects: look at `more_subjects`, too."""
 
     def unpacked(self) -> tuple[Level, ...]:
-        """Return a level for all subjects of which the same is said, in order of their names.
+        """Return a level for all subjects of which the same is said, in order of name and subject.
 
         Who says more than is read is unpacked as usual, for what is left out to be the same.
         """
@@ -49,7 +49,7 @@ class _Levels(NodeHealthStatus, frozen=True, kw_only=True):
         for level, about in zip(self.levels, spoken, strict=True):
             for name, value in {level.name: level.value, **level.also}.items():
                 known.setdefault(name, _Known(name)).add(level, value, about)
-        return tuple(level for name in sorted(known) for level in known[name].levels)
+        return tuple(level for name in sorted(known) for level in known[name].ordered())
 
 
 _LEVELS: Final = msgspec.json.Decoder(_Levels)
@@ -99,7 +99,10 @@ class _Known:
 
     def __init__(self, name: str) -> None:
         self._name, self._subjects = name, set[str]()
-        self.levels: list[Level] = []
+        self._levels: list[Level] = []
+
+    def ordered(self) -> list[Level]:
+        return sorted(self._levels, key=lambda level: level.subject)
 
     def add(self, level: Level, value: float | None, about: tuple[_Spoken, ...]) -> None:
         for fields, names in about:
@@ -108,7 +111,7 @@ class _Known:
                 new = tuple(name for name in names if name not in self._subjects)
             if new:
                 self._subjects.update(new)
-                self.levels.append(self._level(level, value, fields, new))
+                self._levels.append(self._level(level, value, fields, new))
 
     def _level(
         self, level: Level, value: float | None, fields: Fields, names: tuple[str, ...]
@@ -135,4 +138,4 @@ def _spoken(level: Level, status: NodeHealthStatus) -> Iterator[_Spoken]:
             seen.add(subject)
             alike.setdefault(id(fields), (fields, []))[1].append(subject)
     for fields, names in alike.values():
-        yield fields, tuple(names)
+        yield fields, tuple(sorted(names))

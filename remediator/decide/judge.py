@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from remediator.decide import answers, news
-from remediator.decide.answers import Answer, Answers, Look, Truth
+from remediator.decide.answers import Answers, Look, Truth
 from remediator.decide.facts import LOOK_AGAIN, Facts
 from remediator.decide.news import Basis
 from remediator.rules.rule import Combine, Question, Rule
@@ -121,7 +121,9 @@ def again(rule: Rule, facts: Facts, before: Mark, now: datetime) -> Mark:
 
 def _mark(rule: Rule, look: Look, before: Mark | None) -> Mark:
     found = [answers.ask(question, look) for question in rule.questions]
-    past = before.spells if before and len(before.spells) == len(found) else (_NO_SPELLS,) * len(found)
+    past = (
+        before.spells if before and len(before.spells) == len(found) else (_NO_SPELLS,) * len(found)
+    )
     asked = list(zip(rule.questions, found, past, strict=True))
     spells = tuple(_spells(question, each, was, look) for question, each, was in asked)
     truths = [
