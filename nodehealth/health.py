@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from itertools import islice
-from sys import intern
 from typing import Annotated, Final, TypeAlias, TypeVar
 
 from msgspec import Meta, field, structs
@@ -185,7 +184,7 @@ def _each_event(status: NodeHealthStatus) -> Iterator[Event]:
 def _each_probe(probes: Iterable[ProbeReport]) -> Iterator[ProbeReport]:
     for probe in probes:
         for name in (probe.name, *probe.more_names):
-            yield structs.replace(probe, name=intern(name), more_names=())
+            yield structs.replace(probe, name=name, more_names=())
 
 
 def _nth(table: Sequence[_T], at: int) -> _T | None:
