@@ -155,7 +155,7 @@ def _beginning(
     past = fleet.repairs_of(facts.node.metadata.name)
     wanted = plan.begin(facts.node, held, past, book.rules, book.policy)
     if wanted is not None:
-        wanted = _weighed(wanted, fleet, book, now)
+        wanted = _weighed(wanted, fleet, book, now, held.marks[wanted.spec.rule].confirmed)
         steps = ", then ".join(("cordon", *_remedies(wanted)))
         if wanted.spec.mode is Mode.OBSERVE:
             return f"A repair is written down and nothing is done (mode observe): {steps}."
@@ -176,9 +176,11 @@ def _beginning(
     return "Nothing: no rule holds."
 
 
-def _weighed(wanted: NodeRepair, fleet: Fleet, book: Rulebook, now: datetime) -> NodeRepair:
-    has_twin = fleet.has_twin(wanted.spec.target.node)
-    return parts.weighed(wanted, fleet.repairs(), book.policy.condemned, now, has_twin=has_twin)
+def _weighed(
+    wanted: NodeRepair, fleet: Fleet, book: Rulebook, now: datetime, since: datetime | None
+) -> NodeRepair:
+    has_twin, manners = fleet.has_twin(wanted.spec.target.node), book.policy.condemned
+    return parts.weighed(wanted, fleet.repairs(), manners, now, has_twin=has_twin, since=since)
 
 
 def _remedies(wanted: NodeRepair) -> tuple[str, ...]:

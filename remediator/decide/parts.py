@@ -43,6 +43,7 @@ def weighed(
     now: datetime,
     *,
     has_twin: bool,
+    since: datetime | None = None,
 ) -> NodeRepair:
     """Return a repair that is about to be opened, its parts condemned if they failed too often.
 
@@ -52,11 +53,14 @@ def weighed(
         manners: After how many failures.
         now: The present time.
         has_twin: Whether another node says that it is the same host: then that name tells nothing.
+        since: Since when the fault is there. What was repaired later than that was something else,
+            on which nothing failed again.
     """
     if has_twin:
         target = structs.replace(repair.spec.target, host="")
         repair = structs.replace(repair, spec=structs.replace(repair.spec, target=target))
-    found = _condemned(blamed(repair), past, manners, now)
+    before = [each for each in past if since is None or ended_at(each, now) < since]
+    found = _condemned(blamed(repair), before, manners, now)
     return structs.replace(repair, spec=structs.replace(repair.spec, condemned=found))
 
 
