@@ -23,6 +23,7 @@ from nodemend.demo import gpubox, haste, play, realhost, stage
 from nodemend.demo.report import Report
 from nodemend.demo.scene import Options
 from nodemend.demo.stage import Stage
+from nodemend.paper import Paper
 from remediator import files
 from remediator.rules import load
 from remediator.rules.rule import RuleSet
@@ -45,7 +46,7 @@ class Wishes:
     """Lines even where a screen could be shown."""
 
 
-def perform(wishes: Wishes, console: Console) -> bool:
+def perform(wishes: Wishes, console: Paper) -> bool:
     """Play the demo and say whether it went well.
 
     Raises:

@@ -24,6 +24,10 @@ from remediator.decide.judge import Judgement
 from remediator.observe import Fleet
 
 _ABSENT: Final = "There is no such Node now; its repair goes on."
+_UNUSABLE: Final = (
+    "Rules or policy of the cluster can't be used, so the remediator goes on with those before, "
+    "if it was not started anew"
+)
 _SAID: Final = {
     Truth.HOLDS: "holds",
     Truth.SUSPECTED: "suspected",
@@ -69,14 +73,16 @@ def explain(sight: Sight, book: Rulebook, name: str) -> Why:
     if facts is None and repair is None:
         raise SettingsError(_no_such(name, fleet.nodes()))
     found = foresight.verdicts(book.rules.rules, facts, sight.now) if facts else ()
+    policy = None if book.problem else book.policy
+    next_ = _unruled(repair, sight.now) if policy is None else None
     return Why(
         node=name,
         at=sight.now,
         by=book.origin,
-        machine=tuple(knowledge.of_machine(facts.node, book.policy)) if facts else (_ABSENT,),
+        machine=tuple(knowledge.of_machine(facts.node, policy)) if facts else (_ABSENT,),
         known=tuple(knowledge.of_report(facts, sight.now)) if facts else (),
-        judged=tuple(_judged(found)),
-        next=tuple(_next(sight, book, fleet, name, found, repair)),
+        judged=(f"{_UNUSABLE}: {book.problem}",) if policy is None else tuple(_judged(found)),
+        next=tuple(next_ or _next(sight, book, fleet, name, found, repair)),
         rules=tuple(_found(each) for each in found),
         repair=repair,
     )
@@ -145,6 +151,13 @@ def _next(
     facts = fleet.facts(name)
     if facts is not None:
         yield _beginning(facts, fleet, book, verdicts, sight.now)
+
+
+def _unruled(repair: NodeRepair | None, now: datetime) -> tuple[str, ...]:
+    """Say what is known of a repair where nobody can tell by which rules it goes on."""
+    if repair is None:
+        return ("No repair is open; whether one begins is not to be told without the rules.",)
+    return (outlook.standing(repair, now), "What comes next is not to be told without the rules.")
 
 
 def _beginning(

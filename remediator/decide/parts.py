@@ -1,6 +1,6 @@
 """Which parts a fault names, and which of them failed again although they had been repaired."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
@@ -19,7 +19,6 @@ _GPU: Final = "GPU-"
 """What the UUID of a GPU begins with; a PCI address is no name that stays with the card."""
 _MOST_KEPT: Final = 16
 _MOST_TOLD: Final = 5
-_SPOKEN: Final[Mapping[PartKind, str]] = {PartKind.GPU: "GPU", PartKind.HOST: "host"}
 
 
 def blamed(repair: NodeRepair) -> tuple[Part, ...]:
@@ -80,8 +79,12 @@ def sentence(condemned: Condemned) -> str:
     """Say which part is condemned, and when and where it failed before."""
     told = condemned.failures[-_MOST_TOLD:]
     before = ", ".join(f"on {each.node} ({each.repair}, {each.at:%Y-%m-%d %H:%M})" for each in told)
-    what = f"{_SPOKEN[condemned.part.kind]} {condemned.part.id}"
-    return f"{what} is condemned: it fails again after repairs {before}"
+    return f"{_spoken(condemned.part)} is condemned: it fails again after repairs {before}"
+
+
+def _spoken(part: Part) -> str:
+    """Name a part; that a GPU is one, its UUID says."""
+    return part.id if part.kind is PartKind.GPU else f"host {part.id}"
 
 
 def _condemned(

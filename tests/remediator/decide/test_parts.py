@@ -162,7 +162,7 @@ def test_the_sentence_names_part_nodes_repairs_and_times() -> None:
 
     assert found is not None
     assert parts.sentence(found) == (
-        "GPU GPU-1 is condemned: it fails again after repairs on n7 "
+        "GPU-1 is condemned: it fails again after repairs on n7 "
         f"(n7-1, {NOON - DAY:%Y-%m-%d %H:%M})"
     )
 
