@@ -24,6 +24,8 @@ from remediator.decide.judge import Judgement
 from remediator.observe import Fleet
 
 _ABSENT: Final = "There is no such Node now; its repair goes on."
+_MOST_NAMED: Final = 10
+"""How many rules a sentence names."""
 _UNUSABLE: Final = (
     "Rules or policy of the cluster can't be used, so the remediator goes on with those before, "
     "if it was not started anew"
@@ -114,10 +116,20 @@ def _judged(found: Iterable[Verdict]) -> Iterator[str]:
     for each in by[Truth.SUSPECTED]:
         yield f"{each.rule.name} is suspected: {_evidence(each)}; {_confirmation(each)}."
     if by[Truth.UNKNOWN]:
-        names = ", ".join(each.rule.name for each in by[Truth.UNKNOWN])
-        yield f"Not to be told, because what they ask for is unknown here: {names}."
+        yield (
+            "Not to be told, because what they ask for is unknown here: "
+            f"{_named([each.rule.name for each in by[Truth.UNKNOWN]])}."
+        )
     if by[Truth.FALSE]:
         yield f"{_counted(len(by[Truth.FALSE]), 'rule')} found nothing wrong."
+
+
+def _named(rules: list[str]) -> str:
+    """Name rules, and of very many only the first ones."""
+    more = len(rules) - _MOST_NAMED
+    if more <= 1:
+        return ", ".join(rules)
+    return f"{', '.join(rules[:_MOST_NAMED])} and {more} more (all of them with --json)"
 
 
 def _evidence(verdict: Verdict) -> str:

@@ -277,3 +277,12 @@ def test_where_the_clusters_rules_cannot_be_used_a_repair_is_told_as_it_stands()
 
     assert "is Draining" in answer.next[0]
     assert answer.next[1:] == ("What comes next is not to be told without the rules.",)
+
+
+def test_of_very_many_rules_that_ask_for_the_unknown_the_first_are_named() -> None:
+    many = [rule(question(lasts=0), name=f"rule-{each:02}") for each in range(13)]
+
+    answer = why.explain(sight(node(), now=at(3600), healths=(FULL,)), book(*many), "n1")
+
+    assert answer.judged[0].endswith("rule-08, rule-09 and 3 more (all of them with --json).")
+    assert len(answer.rules) == 13
