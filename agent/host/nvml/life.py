@@ -55,7 +55,7 @@ def refused(life: Life, code: int, now: float) -> Life:
 
 
 def standing(life: Life, now: float) -> tuple[Driver, int]:
-    """Say how the driver stands, and with which code it has failed."""
+    """Say how the driver stands, and with which code NVML refused last while it is not up."""
     if life.is_up:
         return Driver.UP, 0
     if not life.number:
@@ -63,7 +63,7 @@ def standing(life: Life, now: float) -> tuple[Driver, int]:
     if life.code == NO_PERMISSION:
         return Driver.BARRED, 0
     if life.away_since is None or now - life.away_since < GRACE.total_seconds():
-        return Driver.STARTING, 0
+        return Driver.STARTING, life.code
     if not life.code:
         return Driver.UNKNOWN, 0
     return Driver.FAILED, life.code

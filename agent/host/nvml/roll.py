@@ -152,6 +152,11 @@ class Roll:
         for gpu in self._gpus.values():
             gpu.rests_until, gpu.stuck, gpu.hung_at = None, None, _NEVER
 
+    def forget(self) -> None:
+        """Forget what all of them said: after a reset nothing of it need be true any more."""
+        for gpu in self._gpus.values():
+            gpu.answers, gpu.at, gpu.asked, gpu.is_introduced = {}, _NEVER, {}, False
+
     def cards(self, *, hung: Mapping[str, Hang], is_up: bool, since: float) -> tuple[Card, ...]:
         """Show all GPUs.
 

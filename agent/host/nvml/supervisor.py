@@ -125,6 +125,8 @@ class Supervisor:
         """Do all that is due now."""
         await self._look()
         await self.custody.turn()
+        if self._is_released():
+            self._roll.forget()
         if not self._is_wanted() or self._worker_life not in {None, self._life.number}:
             self._dismiss()
         if self._may_begin():

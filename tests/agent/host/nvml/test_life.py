@@ -24,7 +24,7 @@ def test_one_that_is_loaded_is_starting_until_nvml_is_open() -> None:
 def test_one_that_went_away_is_starting_for_a_while_and_has_failed_then() -> None:
     away = life.glanced(life.opened(life.glanced(Life(), "570", 0.0)), "", 100.0)
 
-    assert life.standing(away, 100.0 + LATE - 2) == (Driver.STARTING, 0)
+    assert life.standing(away, 100.0 + LATE - 2) == (Driver.STARTING, NOT_LOADED)
     assert life.standing(away, 100.0 + LATE) == (Driver.FAILED, NOT_LOADED)
 
 

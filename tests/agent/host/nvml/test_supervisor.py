@@ -404,6 +404,35 @@ async def test_nvml_is_closed_while_somebody_wants_it_released(stand: Stand) -> 
     assert stand.standings() == [ANSWERS] * 4
 
 
+async def test_what_a_gpu_said_before_nvml_was_released_is_not_said_again_after_it(
+    stand: Stand,
+) -> None:
+    await stand.driver.field(2, 230, 1)
+    await stand.passes(60)
+    assert stand.card(2).answers[FIELDS]["230"] == 1
+    wish = stand.root / "run/nodemend/release-nvml"
+    wish.parent.mkdir(parents=True)
+    wish.touch()
+    at = stand.time.clock().timestamp()
+    os.utime(wish, (at, at))
+    stand.time.seconds += 5
+    await stand.until(lambda: stand.gpus.driver is Stands.RELEASED)
+    await stand.driver.field(2, 230, 0)
+    wish.unlink()
+    said = []
+
+    def speaks() -> bool:
+        card = stand.card(2)
+        if card.standing is ANSWERS:
+            said.append(card.answers[FIELDS]["230"])
+        return bool(said)
+
+    stand.time.seconds += 5
+    await stand.until(speaks)
+
+    assert said == [0]
+
+
 async def test_a_worker_that_dies_is_started_again_ever_more_seldom(stand: Stand) -> None:
     starts = []
     for _ in range(4):
