@@ -47,8 +47,11 @@ class Xids(Probe):
         machine = _machine(gpus, past, heard, events)
         heard = _settled(heard, host, gpus, machine)
         events = _alone(events, host)
-        for pci in _hanging(heard, events, host):
+        hanging = _hanging(heard, events, host)
+        for pci in hanging:
             host.rest(pci)
+        for pci in _hurt(heard, host) - hanging:
+            host.hurry(pci)
         jobs, failed = await _failed(heard, host, machine, _jobs(past))
         happened = (each for line, said in heard for each in mishaps.logged(line, said, machine))
         known = (each for event in events for each in mishaps.told(event, machine))
@@ -112,6 +115,12 @@ def _hanging(heard: Sequence[Heard], events: Sequence[NvmlEvent], host: Host) ->
     since = host.now() - _RECENT
     logged = {mishaps.hanging(said) for line, said in heard if line.at > since}
     return frozenset(logged | {mishaps.hanging(each) for each in events}) - {""}
+
+
+def _hurt(heard: Sequence[Heard], host: Host) -> frozenset[str]:
+    """Return the GPUs that something happened to just now; what NVML tells, it was asked about."""
+    since = host.now() - _FRESH
+    return frozenset(s.pci for line, s in heard if isinstance(s, Xid) and line.at > since)
 
 
 async def _failed(
