@@ -36,7 +36,7 @@ _RECORDING: Final = "h100x8"
 _WITHIN: Final = (
     'mount --rbind /proc "$1/proc" && mount --bind "$2" "$1/proc/sys/kernel/random/boot_id"'
 )
-_OTHERS: Final = {"interval": "1s"}
+_OFTEN: Final = {"interval": "1s"}
 
 
 class GpuBox(Hooks):
@@ -120,7 +120,7 @@ class GpuBox(Hooks):
             },
         )
         await process.wait()
-        return await asyncio.to_thread(_heard, said)
+        return await asyncio.to_thread(heard, said)
 
     async def fall_sick(self) -> None:
         """Let the driver say that a GPU must be reset, as after an error in its memory."""
@@ -153,13 +153,12 @@ class GpuBox(Hooks):
 def configuration() -> str:
     """Return the agent's settings: only what asks for GPUs, and that often."""
     names = discovery.names(settings.PROBES)
-    probes = {
-        name: _OTHERS if name.startswith("gpu") or name == "xids" else False for name in names
-    }
+    probes = {name: _OFTEN if name.startswith("gpu") or name == "xids" else False for name in names}
     return yaml.safe_dump({"probes": probes, "nvml": {"interval": "1s", "links": "5s"}})
 
 
-def _heard(said: Path) -> Outcome:
+def heard(said: Path) -> Outcome:
+    """Return what a program left as its last words; without any it has failed."""
     try:
         return msgspec.json.decode(said.read_bytes(), type=Outcome)
     except msgspec.DecodeError as unread:

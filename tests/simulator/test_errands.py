@@ -1,6 +1,7 @@
 """Repair Pods on simulated machines do what they say, or what the scenario has them do."""
 
 import json
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -8,11 +9,13 @@ import pytest
 
 from nodehealth import errand, keys
 from nodehealth.errand import Program
+from nodehealth.outcome import Outcome, Result
 from simulator import scheduler, virtualtime
 from simulator.api.calls import User
 from simulator.api.direct import Direct
 from simulator.api.wire import JsonObject
 from simulator.cluster import REPAIR_IMAGE, Cluster
+from simulator.hooks import Hooks
 from simulator.scenario import Workload, WorkloadKind
 from tests.simulator.small_clusters import Look, small, until
 
@@ -201,3 +204,40 @@ async def test_a_machine_that_never_boots_stays_down_until_it_is_replaced() -> N
         look.direct.delete("machines.simulator.nodemend.dev", NODE)
 
         await until(lambda: look.ready(NODE) == "True")
+
+
+class Standing(Hooks):
+    """Stands behind an external node, and knows what to do with one program."""
+
+    def __init__(self, knows: Mapping[str, Outcome]) -> None:
+        self.asked = list[Sequence[str]]()
+        self._knows = knows
+
+    async def machine_gone(self, node: str) -> None:
+        """Follow nothing."""
+
+    async def machine_started(self, node: str, node_uid: str, boot_id: str) -> None:
+        """Follow nothing."""
+
+    async def errand(self, node: str, words: Sequence[str]) -> Outcome | None:
+        """Do what it can."""
+        self.asked.append(words)
+        return self._knows.get(words[len(errand.ENTRY)])
+
+
+@virtualtime.played
+async def test_whoever_stands_behind_a_node_runs_its_errands_or_leaves_them_to_us() -> None:
+    refused = Outcome(result=Result.REFUSED, message="pid 7 holds it")
+    behind = Standing({Program.RESET_GPU: refused})
+    async with small(nodes=0, hooks=behind, external=("mine",)) as cluster:
+        look = Look(cluster)
+        await until(lambda: bool(look.node("mine")["status"]["nodeInfo"]["bootID"]))
+        boot = str(look.node("mine")["status"]["nodeInfo"]["bootID"])
+        for program in (Program.RESET_GPU, Program.RESTART_SERVICE):
+            send(cluster, pod(look, program, boot=boot, node="mine"), to="mine")
+        await until(lambda: bool(words(look, Program.RESET_GPU)))
+        await until(lambda: bool(words(look, Program.RESTART_SERVICE)))
+
+        assert words(look, Program.RESET_GPU)["message"] == "pid 7 holds it"
+        assert words(look, Program.RESTART_SERVICE)["result"] == "Done"
+        assert len(behind.asked) == 2

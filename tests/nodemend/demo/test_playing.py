@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -67,7 +68,26 @@ def test_a_really_full_filesystem_is_found_and_every_sick_machine_is_replaced(
     assert 0 < said["latency_ms"]["p50"] < 5000
     assert "no space left on device" in answer.stdout
     assert "are taken by" in answer.stdout
+    assert "its driver says XID 95" in answer.stdout
+    assert "gpu-box       Verifying: reset GPU-" in answer.stdout
+    assert "gpu-box       Recovered (Repaired)" in answer.stdout
     assert list(place.iterdir()) == []
+
+
+@mounting
+def test_without_a_compiler_there_is_no_stand_in_driver_and_the_rest_goes_on(
+    tmp_path: Path,
+) -> None:
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    for name in ("unshare", "sh", "mount", "setpriv", "true"):
+        (commands / name).symlink_to(str(shutil.which(name)))
+
+    answer = demo("--nodes", "2", "--for", "1s", PATH=str(commands))
+
+    assert answer.returncode == 1
+    assert "nodes, one is this machine" in answer.stdout
+    assert "gpu-box" not in answer.stdout
 
 
 @mounting

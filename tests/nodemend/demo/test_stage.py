@@ -24,6 +24,13 @@ def test_this_machine_is_one_more_node_and_the_pools_have_one_slot_each() -> Non
     assert chosen.limits.pools == {"web": 1, "gpu": 1}
 
 
+def test_the_machine_with_gpus_has_a_pool_of_its_own() -> None:
+    chosen = stage.default(100, "this-laptop", LONG, EVERYTHING, box="gpu-box")
+
+    assert [pool.names() for pool in chosen.plan.pools][-1] == ("gpu-box",)
+    assert chosen.limits.pools == {"web": 1, "gpu": 1, "hgx": 1}
+
+
 def test_the_policy_says_to_the_remediator_what_the_observer_holds_it_to() -> None:
     chosen = stage.default(100, "this-laptop", LONG, EVERYTHING)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
+import pytest
 from msgspec import structs
 
 from nodehealth.keys import CONTROL_PLANE_LABEL
@@ -18,11 +19,9 @@ from tests.builders import NOON, at, ledger, node, question, repair, rule, rules
 ENFORCE = Policy(mode=Mode.ENFORCE)
 
 
-def judged(*names: str) -> Judgement:
+def judged(*names: str, truth: Truth = Truth.HOLDS) -> Judgement:
     marks = {
-        name: Mark(
-            truth=Truth.HOLDS, since=NOON, confirmed=NOON, evidence=("it is full",), parts=("/",)
-        )
+        name: Mark(truth=truth, since=NOON, confirmed=NOON, evidence=("it is full",), parts=("/",))
         for name in names
     }
     return Judgement(marks=marks)
@@ -50,6 +49,13 @@ def test_a_fault_opens_a_repair_that_freezes_its_plan() -> None:
 
 def test_a_healthy_node_needs_no_repair() -> None:
     assert begun(faults=()) is None
+
+
+@pytest.mark.parametrize("truth", [Truth.FALSE, Truth.UNKNOWN, Truth.SUSPECTED])
+def test_a_fault_that_is_not_over_but_does_not_hold_now_opens_nothing(truth: Truth) -> None:
+    opened = plan.begin(node(), judged("disk-full", truth=truth), (), rules(rule()), ENFORCE)
+
+    assert opened is None
 
 
 def test_a_rule_that_was_taken_away_opens_nothing() -> None:
