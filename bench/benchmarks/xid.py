@@ -5,7 +5,7 @@ import itertools
 import os
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, aclosing
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -26,7 +26,6 @@ from nodehealth.kube.client import Client
 from nodehealth.kube.objects import NODES
 from nodehealth.signals import Knowledge
 from nodemend.demo import processes
-from nodemend.demo.processes import Program
 from simulator.driver import recording
 from simulator.driver.build import BuildError
 from simulator.driver.control import Driver
@@ -87,25 +86,28 @@ class Xid(Benchmark):
 
     async def _of_whole(self, run: "_Run", failing: "_Failing", ring: "_Ring") -> Figures:
         """Measure the whole agent, by the log and by NVML; nothing where no driver can be made."""
-        with Driver(run.site.folder / "driver") as driver:
-            try:
-                await asyncio.to_thread(driver.install, recording.load(_STAND_IN))
-            except BuildError as missing:
-                return {"whole_agent": f"not measured: {missing}"}
-            whole = replace(run, driver=driver)
+        driver = Driver(run.site.folder / "driver")
+        try:
+            await asyncio.to_thread(_install, driver)
             pci = await asyncio.to_thread(driver.pci, 0)
+            whole = replace(run, driver=driver)
             log = replace(failing, fail=replace(ring, pci=pci[:-2]).write)
             nvml = replace(failing, fail=_Nvml(driver=driver).tell)
             return {
                 "whole_agent_line_to_nodehealth": latency(await self._found(whole, log)),
                 "whole_agent_event_to_nodehealth": latency(await self._found(whole, nvml)),
             }
+        except BuildError as missing:
+            return {"whole_agent": f"not measured: {missing}"}
+        finally:
+            await asyncio.to_thread(driver.close)
 
     async def _found(self, run: "_Run", failing: "_Failing") -> list[float]:
         """Return the seconds of each XID, of agents that are started one after the other."""
         found = list[float]()
         for _ in range(self.rounds):
-            async with run.agent() as agent:
+            name, command = await asyncio.to_thread(run.command)
+            async with program.running(name, command, run.site.folder) as agent:
                 await program.until(agent, run.has_settled, "report")
                 found += await failing.played(self.xids, _following(run.client, run.name))
         return found
@@ -123,8 +125,8 @@ class _Run:
     driver: Driver | None = None
     """The driver that it has beside all probes; nothing where it has that of XIDs alone."""
 
-    def agent(self) -> AbstractAsyncContextManager[Program]:
-        """Run one that was never run before."""
+    def command(self) -> tuple[str, list[str]]:
+        """Return how an agent is run that was never run before, and what it is called."""
         folder, driver, state = self.site.folder, self.driver, f"{next(_NUMBERS)}"
         environ = {**driver.environ(), "NVML_LIBRARIES": f"{driver.folder}"} if driver else {}
         command = processes.nodemend(
@@ -137,7 +139,7 @@ class _Run:
         )
         (folder / f"boot-{state}").write_text(f"{state}\n", encoding="utf-8")
         words = [f"{name}={value}" for name, value in environ.items()]
-        return program.running(f"agent-{state}", ["env", *words, *command], folder)
+        return f"agent-{state}", ["env", *words, *command]
 
     async def has_settled(self) -> bool:
         """Say whether it has reported all, and that nothing happened yet."""
@@ -148,6 +150,10 @@ class _Run:
         levels = {each.name for each in status.levels if each.knowledge is Knowledge.KNOWN}
         is_whole = self.driver is None or "gpu.recovery_action" in levels
         return _tells(status, 0) and bool(status.probes) and is_whole
+
+
+def _install(driver: Driver) -> None:
+    driver.install(recording.load(_STAND_IN))
 
 
 def _prepare(folder: Path, path: Path) -> None:
