@@ -1,15 +1,14 @@
 """NodeHealth: what one agent knows of its node, and how well it knows it."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from enum import StrEnum
 from itertools import islice
 from typing import Annotated, Final, TypeAlias, TypeVar
 
 from msgspec import Meta, field, structs
 
-from nodehealth import keys
-from nodehealth.history import History
+from nodehealth import history, keys
+from nodehealth.history import History, Time
 from nodehealth.kube.objects import Object, Resource, Struct
 from nodehealth.signals import Knowledge
 
@@ -29,7 +28,7 @@ class Level(Struct, frozen=True, kw_only=True, gc=False):
     """A state that lasts, snapped to its grid."""
 
     name: Annotated[str, Meta(max_length=63)]
-    since: datetime
+    since: Time
     """When it took this value, by the node's clock."""
     subject: Annotated[str, Meta(max_length=253)] = ""
     value: float | None = None
@@ -81,7 +80,7 @@ class ProbeReport(Struct, frozen=True, kw_only=True):
 
     name: Annotated[str, Meta(max_length=63)]
     state: ProbeState
-    since: datetime
+    since: Time
     message: Annotated[str, Meta(max_length=256)] = ""
     more_names: Annotated[tuple[Annotated[str, Meta(max_length=63)], ...], Meta(max_length=63)] = ()
     """On the wire only: other probes of which all of this is true."""
@@ -93,7 +92,7 @@ class NodeHealthStatus(Struct, frozen=True, kw_only=True):
     node_uid: Annotated[str, Meta(max_length=63)] = ""
     boot_id: Annotated[str, Meta(max_length=63)] = ""
     agent_version: Annotated[str, Meta(max_length=63)] = ""
-    reported_at: datetime | None = None
+    reported_at: Time | None = None
     """When the agent wrote this, by the node's clock: never a measure of freshness."""
     refresh_seconds: Annotated[int, Meta(ge=1, le=86400)] = 300
     """Within how many seconds the agent means to write again."""
@@ -112,7 +111,12 @@ class NodeHealthStatus(Struct, frozen=True, kw_only=True):
 
         Of two that say the same thing of one subject the first holds: what is true of most may be
         said of all, behind what is not.
+
+        Raises:
+            ValueError: it was written at a time that nobody can reckon with.
         """
+        if self.reported_at is not None:
+            history.check(self.reported_at)
         if any(level.more_subjects or level.of or level.also for level in self.levels):
             structs.force_setattr(self, "levels", self.unpacked())
         if any(event.of or not event.boot_id for event in self.events):

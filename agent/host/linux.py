@@ -89,8 +89,10 @@ class Host:
         connect: How another machine is reached.
         gpus: What is known of the GPUs at this moment.
         gpu_events: What NVML tells without being asked.
-        gpus_changed: Returns when the driver or a GPU next stands otherwise than before.
+        gpus_changed: Returns when the driver or a GPU stands otherwise than when it told the same
+            listener so last.
         rest: How a GPU at a PCI address is left alone for a while: calls to it may hang.
+        hurry: How a GPU at a PCI address is asked at once: something happened to it.
         kernel_log: What the kernel says; nothing where it is not read.
         clock: What time it is.
     """
@@ -107,8 +109,9 @@ class Host:
         connect: Connect = reaching.connect,
         gpus: Callable[[], Gpus] = Gpus,
         gpu_events: Stream[NvmlEvent] | None = None,
-        gpus_changed: Callable[[], Awaitable[None]] | None = None,
+        gpus_changed: Callable[[str], Awaitable[None]] | None = None,
         rest: Callable[[str], None] = lambda _: None,
+        hurry: Callable[[str], None] = lambda _: None,
         kernel_log: KernelLog | None = None,
         clock: Clock = clocks.wall,
     ) -> None:
@@ -118,7 +121,7 @@ class Host:
         self._mountinfo = mountinfo
         self._uptime = uptime
         self._statvfs, self._write, self._connect = statvfs, write, connect
-        self.gpus, self.rest = gpus, rest
+        self.gpus, self.rest, self.hurry = gpus, rest, hurry
         self.gpus_changed = gpus_changed or Bell().rung
         self.gpu_events = gpu_events or Stream[NvmlEvent]()
         self.kernel_log = kernel_log or KernelLog()

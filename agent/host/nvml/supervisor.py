@@ -71,7 +71,7 @@ class Supervisor:
         self._roll, self._life, self._said = Roll(settings), Life(), Said()
         self._worker_life: int | None = None
         """Which driver the worker has opened NVML of, or is about to."""
-        self._is_open = False
+        self._is_open = self._was_released = False
         self.custody = Custody(
             starter=starter, now=now, happened=self._happened, wake=self._wake.set, counts=counts
         )
@@ -101,6 +101,11 @@ class Supervisor:
     def rest(self, pci: str) -> None:
         """Ask a GPU nothing for a while: the driver said that calls to it may not return."""
         self._roll.rest(pci, self._now())
+        self._wake.set()
+
+    def hurry(self, pci: str) -> None:
+        """Ask a GPU at once: something happened to it, and its driver may want something done."""
+        self._roll.hurry(pci, self._now())
         self._wake.set()
 
     async def run(self) -> None:
@@ -156,6 +161,7 @@ class Supervisor:
         if now < self._lookout.next_at(is_alert=self._is_alert):
             return
         await self._lookout.look(now)
+        self._see_release()
         scan = self._lookout.scan
         self._roll.know(scan.bus.gpus, scan.passed_on)
         before = self._life.number
@@ -168,6 +174,13 @@ class Supervisor:
     def _is_alert(self) -> bool:
         """Say whether a driver was ever seen, so that it may go away."""
         return self._life.number > 0
+
+    def _see_release(self) -> None:
+        """Ask all of them again when NVML may be used again: somebody has reset a GPU."""
+        is_released = self._is_released()
+        if self._was_released and not is_released:
+            self._roll.wake()
+        self._was_released = is_released
 
     def _renewed(self) -> None:
         """Forget what was learnt of the driver that was there before."""
@@ -251,6 +264,7 @@ class Supervisor:
             self._roll.answered(turn, line, now, self._life.number)
             self._roll.slow(turn.pci, is_slow=is_slow)
             self._sampled(turn, line)
+            self._show()
         self._ask()
         if self.custody.is_idle:
             self._wake.set()
@@ -303,11 +317,13 @@ class Supervisor:
         )
         if kind == _XID and data in _RESTING_XIDS:
             self.rest(pci)
+        else:
+            self.hurry(pci)
 
     def _show(self) -> None:
         """Tell who waits for it that the driver or a GPU stands otherwise than before."""
         gpus = self.gpus()
-        shown = (gpus.driver, gpus.code, [(each.pci, each.standing) for each in gpus.cards])
+        shown = (gpus.driver, gpus.code, list(map(telling.pressing, gpus.cards)))
         if shown != self._shown:
             self._shown = shown
             self.changed.ring()

@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from agent.host.nvml.calls import CALLS, FIELDS
 from agent.host.nvml.facts import Driver as Stands
 from agent.host.nvml.facts import Standing
 from agent.host.nvml.settings import Nvml
-from simulator.driver.frozen import FrozenError
+from simulator.driver.frozen import Frozen, FrozenError
 from tests.agent.host.nvml.stands import Stand, device, is_alive, module, standing
 from tests.lacking import lacking
 
@@ -27,6 +27,19 @@ async def stand(tmp_path: Path, cache: Path) -> AsyncIterator[Stand]:
     async with standing(tmp_path, cache, gpus=4) as stand:
         await stand.settled()
         yield stand
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder from which every Python reads something first, and never comes back."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    try:
+        with Frozen() as frozen:
+            (folder / "sitecustomize.py").write_text(f"open({str(frozen.path)!r}).read()\n")
+            yield folder
+    except FrozenError as missing:
+        lacking(str(missing))
 
 
 async def frozen(stand: Stand, gpu: int | None, function: str | None = None) -> None:
@@ -315,6 +328,64 @@ async def test_an_xid_is_told_with_the_gpu_that_had_it(stand: Stand) -> None:
     (event,) = stand.events.take()
     assert (event.kind, event.data, event.pci) == (8, 94, stand.pcis[1])
     assert event.uuid == stand.card(1).uuid
+
+
+@pytest.mark.parametrize("kind", [0x8, 0x8000])
+async def test_a_gpu_to_which_something_happened_is_asked_at_once(
+    tmp_path: Path, cache: Path, kind: int
+) -> None:
+    async with standing(tmp_path, cache, gpus=4) as stand:
+        await stand.driver.set(2, "nvmlDeviceGetSupportedEventTypes", 0x800A)
+        await stand.settled()
+        await stand.supervisor.changed.rung("probe")
+        stand.time.seconds += 3
+        await stand.driver.field(2, 230, 1)
+        await stand.driver.event(2, kind, 48)
+
+        await stand.until(lambda: stand.card(2).answers[FIELDS]["230"] == 1)
+
+        assert stand.card(2).at == stand.time.seconds
+        assert stand.card(1).at < stand.time.seconds
+        await asyncio.wait_for(stand.supervisor.changed.rung("probe"), 5)
+
+
+async def test_a_gpu_whose_driver_needs_a_moment_is_asked_again(stand: Stand) -> None:
+    stand.supervisor.hurry(stand.pcis[2])
+    await stand.passes(1)
+    await stand.driver.field(2, 230, 2)
+
+    await stand.passes(2)
+
+    assert stand.card(2).answers[FIELDS]["230"] == 2
+
+
+async def test_when_nvml_may_be_used_again_after_a_reset_no_gpu_rests_any_more(
+    stand: Stand,
+) -> None:
+    wish = stand.root / "run/nodemend/release-nvml"
+    wish.parent.mkdir(parents=True)
+    wish.touch()
+    at = stand.time.clock().timestamp()
+    os.utime(wish, (at, at))
+    stand.supervisor.rest(stand.pcis[2])
+    await stand.passes(5)
+    wish.unlink()
+
+    await stand.passes(5)
+
+    assert stand.standings() == [ANSWERS] * 4
+
+
+async def test_a_worker_that_a_disk_keeps_from_starting_is_no_hang_of_the_driver(
+    tmp_path: Path, cache: Path, disk: Path
+) -> None:
+    environ = {"PYTHONPATH": str(disk)}
+    async with standing(tmp_path, cache, gpus=1, environ=environ) as stand:
+        await stand.asleep(None)
+        await stand.overruns(None)
+
+        assert stand.gpus.driver is not Stands.HUNG
+        assert stand.counts.abandoned == 0
 
 
 async def test_after_nvml_gave_up_telling_events_they_are_told_again(stand: Stand) -> None:
