@@ -16,6 +16,7 @@ from agent.host import (
     memory,
     mounts,
     places,
+    rdma,
     reaching,
     routes,
     services,
@@ -38,6 +39,7 @@ from agent.host.nvml import resets
 from agent.host.nvml.facts import Gpus, NvmlEvent
 from agent.host.places import Place
 from agent.host.processes import Processes, Running
+from agent.host.rdma import Adapter, Adapters
 from agent.host.reaching import Peer
 from agent.host.routes import Route
 from agent.host.stream import Stream
@@ -126,6 +128,7 @@ class Host:
         self._guard, self._clouds, self._rounds = Guard(), Clouds(), Rounds()
         self._procfs, self._sysfs = root / "proc", root / "sys"
         self._processes = Processes(self._procfs)
+        self._adapters = Adapters(self._sysfs)
         # `net` is that of whoever reads it, and an agent in a container may have a network of its
         # own; process 1 below the host's root is in the host's
         self._network = self._procfs / ("net" if root == Path("/") else "1/net")
@@ -220,6 +223,18 @@ class Host:
     async def is_driven(self, device: str) -> bool:
         """Read whether a device of a name is on one of the machine's buses and has a driver."""
         return await self._ask(device, lambda: interfaces.is_driven(self._sysfs, device))
+
+    async def is_on_bus(self, device: str) -> bool:
+        """Read whether a device of a name is on one of the machine's buses, driven or not."""
+        return await self._ask(device, lambda: rdma.is_on_bus(self._sysfs, device))
+
+    async def has_driver(self, driver: str) -> bool:
+        """Read whether a driver is loaded."""
+        return await self._ask(driver, lambda: rdma.has_driver(self._sysfs, driver))
+
+    async def adapters(self, refused: Mapping[str, Collection[str]]) -> tuple[Adapter, ...]:
+        """Read the RDMA adapters, without counters that refused to be read before."""
+        return await self._ask("RDMA adapters", lambda: self._adapters.look(refused))
 
     async def default_routes(self) -> tuple[Route, ...] | None:
         """Read the default routes; None where they cannot be asked for."""

@@ -85,6 +85,37 @@ class Tree:
             self.link(f"sys/dev/block/{major}:{int(minor) + 1}", part)
             self.link(f"sys/class/block/{name}p1", part)
 
+    def adapter(
+        self,
+        name: str,
+        *,
+        device: str = "0000:5e:00.0",
+        layer: str = "InfiniBand",
+        state: str = "4: ACTIVE",
+        physical: str = "5: LinkUp",
+        rate: str = "400 Gb/sec (4X NDR)",
+    ) -> None:
+        """Plug in an RDMA adapter with one port and a driver, or change how that port stands."""
+        bus = f"sys/bus/pci/devices/{device}"
+        folder = f"sys/class/infiniband/{name}"
+        if not (self.root / folder).exists():
+            (self.root / "sys/bus/pci/drivers/mlx5_core").mkdir(parents=True, exist_ok=True)
+            (self.root / bus).mkdir(parents=True, exist_ok=True)
+            if not (self.root / bus / "driver").exists():
+                self.link(f"{bus}/driver", "sys/bus/pci/drivers/mlx5_core")
+            self.link(f"{folder}/device", bus)
+        port = f"{folder}/ports/1"
+        said = {"link_layer": layer, "state": state, "phys_state": physical, "rate": rate}
+        for file, text in said.items():
+            self.write(f"{port}/{file}", text)
+
+    def count(self, adapter: str, **counters: int) -> None:
+        """Let the one port of an adapter count: names with `hw_` before them are its hardware's."""
+        for name, total in counters.items():
+            group = "hw_counters" if name.startswith("hw_") else "counters"
+            file = f"sys/class/infiniband/{adapter}/ports/1/{group}/{name.removeprefix('hw_')}"
+            self.write(file, total)
+
     def take(self, name: str) -> None:
         """Take an interface out of the network namespace; its device stays."""
         shutil.rmtree(self.root / f"sys/class/net/{name}")
