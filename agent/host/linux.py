@@ -18,8 +18,11 @@ from agent.host import (
     places,
     rdma,
     reaching,
+    resolving,
     routes,
     services,
+    tables,
+    wires,
     writing,
 )
 from agent.host.bell import Bell
@@ -43,6 +46,8 @@ from agent.host.rdma import Adapter, Adapters
 from agent.host.reaching import Peer
 from agent.host.routes import Route
 from agent.host.stream import Stream
+from agent.host.tables import Tables
+from agent.host.wires import Wiring
 from agent.host.writing import NotTriedError
 from nodehealth.kit import clocks
 from nodehealth.kit.clocks import Clock
@@ -63,6 +68,7 @@ ENVIRONMENT: Final = {
 T = TypeVar("T")
 Statvfs: TypeAlias = Callable[[str], os.statvfs_result]
 Write: TypeAlias = Callable[[str], float]
+Resolve: TypeAlias = Callable[[str, str, timedelta], Awaitable[str]]
 Connect: TypeAlias = Callable[[Peer, timedelta], Awaitable[float | None]]
 
 
@@ -89,6 +95,7 @@ class Host:
         statvfs: How a filesystem is measured.
         write: How a directory is written to.
         connect: How another machine is reached.
+        resolve: How a name server is asked.
         gpus: What is known of the GPUs at this moment.
         gpu_events: What NVML tells without being asked.
         gpus_changed: Returns when the driver or a GPU next stands otherwise than before.
@@ -107,6 +114,7 @@ class Host:
         statvfs: Statvfs = os.statvfs,
         write: Write = writing.write,
         connect: Connect = reaching.connect,
+        resolve: Resolve = resolving.ask,
         gpus: Callable[[], Gpus] = Gpus,
         gpu_events: Stream[NvmlEvent] | None = None,
         gpus_changed: Callable[[], Awaitable[None]] | None = None,
@@ -120,6 +128,7 @@ class Host:
         self._mountinfo = mountinfo
         self._uptime = uptime
         self._statvfs, self._write, self._connect = statvfs, write, connect
+        self._resolve = resolve
         self.gpus, self.rest = gpus, rest
         self.gpus_changed = gpus_changed or Bell().rung
         self.gpu_events = gpu_events or Stream[NvmlEvent]()
@@ -235,6 +244,22 @@ class Host:
     async def adapters(self, refused: Mapping[str, Collection[str]]) -> tuple[Adapter, ...]:
         """Read the RDMA adapters, without counters that refused to be read before."""
         return await self._ask("RDMA adapters", lambda: self._adapters.look(refused))
+
+    async def wiring(self) -> Wiring:
+        """Read how interfaces and bonds are wired."""
+        return await self._ask("wires", lambda: wires.found(self._sysfs))
+
+    async def tables(self) -> Tables:
+        """Read how full the tables of connections and of ports are."""
+        return await self._ask("tables", lambda: tables.read(self._procfs, self._network))
+
+    async def name_servers(self) -> tuple[str, ...]:
+        """Read the addresses of the host's name servers."""
+        return await self._ask("name servers", lambda: resolving.servers(self.root))
+
+    async def resolve(self, server: str, name: str, *, patience: timedelta) -> str:
+        """Ask a name server for a name; return nothing if it resolves it, else why not."""
+        return await self._resolve(server, name, patience)
 
     async def default_routes(self) -> tuple[Route, ...] | None:
         """Read the default routes; None where they cannot be asked for."""

@@ -73,9 +73,7 @@ class RDMA(Probe):
 
     def _absent(self, past: Past, there: Sequence[Adapter]) -> Iterator[Reading]:
         """Name what is to be there and never was."""
-        known = {each.name for each in there} | {
-            each.subject for each in _learned(past, there)
-        }
+        known = {each.name for each in there} | {each.subject for each in _learned(past, there)}
         for name in self.devices:
             if name not in known:
                 why = "there is no such adapter"

@@ -67,6 +67,22 @@ class Tree:
         for counter in ("rx_errors", "tx_errors", "rx_dropped", "tx_dropped"):
             self.write(f"{folder}/statistics/{counter}", 0)
 
+    def wire(
+        self, name: str, *, speed: int = 100_000, duplex: str = "full", mtu: int = 9000
+    ) -> None:
+        """Say how an interface is wired; one that is not there is plugged in."""
+        if not (self.root / f"sys/class/net/{name}").exists():
+            self.interface(name)
+        for file, told in {"speed": speed, "duplex": duplex, "mtu": mtu}.items():
+            self.write(f"sys/class/net/{name}/{file}", told)
+
+    def bond(self, name: str, **ports: str) -> None:
+        """Make a bond of interfaces, each with what the bond finds of its link: `up`, `down`."""
+        self.write(f"sys/class/net/{name}/flags", "0x1003")
+        self.write(f"sys/class/net/{name}/bonding/slaves", " ".join(ports))
+        for port, status in ports.items():
+            self.write(f"sys/class/net/{port}/bonding_slave/mii_status", status)
+
     def disk(self, name: str, number: str = "", *, at: str = "pci0/0", serial: str = "") -> None:
         """Plug in a disk with one partition, whose number is one higher."""
         real = f"sys/devices/{at}/block/{name}"
