@@ -10,7 +10,9 @@ from pathlib import Path, PurePosixPath
 from typing import Final, TypeAlias, TypeVar
 
 from agent.host import (
+    arrays,
     disks,
+    fstab,
     interfaces,
     jobs,
     memory,
@@ -25,6 +27,7 @@ from agent.host import (
     wires,
     writing,
 )
+from agent.host.arrays import Arrays
 from agent.host.bell import Bell
 from agent.host.checks import folder
 from agent.host.checks.facts import Check, Result
@@ -45,6 +48,7 @@ from agent.host.processes import Processes, Running
 from agent.host.rdma import Adapter, Adapters
 from agent.host.reaching import Peer
 from agent.host.routes import Route
+from agent.host.strain import Strain, Strains
 from agent.host.stream import Stream
 from agent.host.tables import Tables
 from agent.host.wires import Wiring
@@ -134,10 +138,11 @@ class Host:
         self.gpu_events = gpu_events or Stream[NvmlEvent]()
         self.kernel_log = kernel_log or KernelLog()
         self._clock = clock
-        self._guard, self._clouds, self._rounds = Guard(), Clouds(), Rounds()
+        self._guard, self._clouds = Guard(), Clouds()
+        self._rounds, self._queries = Rounds(), Rounds()
         self._procfs, self._sysfs = root / "proc", root / "sys"
         self._processes = Processes(self._procfs)
-        self._adapters = Adapters(self._sysfs)
+        self._adapters, self._strains = Adapters(self._sysfs), Strains(self._sysfs)
         # `net` is that of whoever reads it, and an agent in a container may have a network of its
         # own; process 1 below the host's root is in the host's
         self._network = self._procfs / ("net" if root == Path("/") else "1/net")
@@ -308,15 +313,36 @@ class Host:
         self, checks: Sequence[Check], *, parallel: int, memory: int, patience: timedelta
     ) -> Mapping[str, Result]:
         """Run those checks that are due, and return what is known of each by its name."""
-        environment = {**ENVIRONMENT, "HOST_ROOT": str(self.root)}
-        manners = Manners(
-            parallel=parallel, memory=memory, environment=environment, patience=patience
-        )
+        manners = self._manners(parallel, memory, patience)
         return await self._rounds.look(checks, manners)
+
+    async def query(
+        self, programs: Sequence[Check], *, memory: int, patience: timedelta
+    ) -> Mapping[str, Result]:
+        """Run programs that are due and may be run, and return what each said last."""
+        judged = await self._ask("programs", lambda: [folder.judged(each) for each in programs])
+        return await self._queries.look(judged, self._manners(1, memory, patience))
+
+    def _manners(self, parallel: int, memory: int, patience: timedelta) -> Manners:
+        environment = {**ENVIRONMENT, "HOST_ROOT": str(self.root)}
+        return Manners(parallel=parallel, memory=memory, environment=environment, patience=patience)
 
     async def storage(self, filesystems: Collection[Filesystem]) -> Storage | None:
         """Read which disks there are, and which of them carry some filesystems."""
         return await self._ask("disks", lambda: disks.found(self._sysfs, filesystems))
+
+    async def strains(self) -> tuple[Strain, ...]:
+        """Read what each disk did since this was asked last."""
+        uptime = await self.uptime()
+        return await self._ask("load of disks", lambda: self._strains.look(uptime))
+
+    async def arrays(self) -> Arrays:
+        """Read which disks are bundled."""
+        return await self._ask("arrays", lambda: arrays.found(self._sysfs))
+
+    async def fstab(self) -> tuple[str, ...]:
+        """Read what the host mounts from boot on."""
+        return await self._ask("fstab", lambda: fstab.mounts(self.root))
 
     async def _read(self, path: Path) -> bytes:
         return await self._ask(str(path), path.read_bytes)

@@ -9,6 +9,8 @@ FIVE_PERCENT: Final = Grid(step=0.05, hysteresis=0.025)
 """For what goes up and down all day: each step is a write."""
 NEARLY_FULL: Final = Grid(step=0.45, hysteresis=0.05)
 """Empty, half full, nearly full: what fills and empties with every job writes nothing."""
+TENTHS: Final = Grid(step=0.1)
+"""For what only ever grows."""
 FIFTHS: Final = Grid(step=0.2, hysteresis=0.1)
 ONE_A_SECOND: Final = Grid(step=1, hysteresis=0.5)
 TEN_A_SECOND: Final = Grid(step=10, hysteresis=5)

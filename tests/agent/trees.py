@@ -132,6 +132,20 @@ class Tree:
             file = f"sys/class/infiniband/{adapter}/ports/1/{group}/{name.removeprefix('hw_')}"
             self.write(file, total)
 
+    def worked(
+        self, disk: str, *, reads: int = 0, seconds: float = 0, waiting: int = 0, discards: int = 0
+    ) -> None:
+        """Say what a disk has done so far: reads, how long they took, and what is under way."""
+        columns = (reads, 0, 0, int(seconds * 1000), 0, 0, 0, 0, waiting, 0, 0, discards, 0, 0, 0)
+        self.write(f"sys/block/{disk}/stat", " ".join(f"{each:>8}" for each in (*columns, 0, 0)))
+
+    def array(self, name: str, *, level: str, disks: int, missing: int, state: str) -> None:
+        """Bundle disks by MD."""
+        said = {"level": level, "array_state": state, "raid_disks": disks, "degraded": missing}
+        for file, told in said.items():
+            if file != "degraded" or level != "raid0":
+                self.write(f"sys/block/{name}/md/{file}", told)
+
     def take(self, name: str) -> None:
         """Take an interface out of the network namespace; its device stays."""
         shutil.rmtree(self.root / f"sys/class/net/{name}")
