@@ -71,5 +71,6 @@ def _number(log: Mapping[str, object], *names: str) -> int | None:
         told = told.get("value")
     if isinstance(told, str) and told.isdecimal():
         told = int(told)
-    is_number = isinstance(told, int) and not isinstance(told, bool) and 0 <= told <= _MOST
-    return told if is_number else None
+    if not isinstance(told, int) or isinstance(told, bool) or not 0 <= told <= _MOST:
+        return None
+    return told

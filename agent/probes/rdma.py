@@ -46,7 +46,8 @@ class RDMA(Probe):
     """Watches every adapter that is no virtual function."""
 
     devices: tuple[str, ...] = ()
-    """Adapters such as `mlx5_0` to watch; by default all of them."""
+    """Adapters such as `mlx5_0` to watch, whose ports are to be active from boot on; by default
+    all of them, and their ports once they were."""
     rate: int = 0
     """Gigabits a second that each port is to have; by default the most that it had in this boot."""
     most: int = 16
@@ -65,7 +66,7 @@ class RDMA(Probe):
             *(_present(each) for each in watched),
             *[await _gone(each, there, host) for each in _learned(past, there)],
             *self._absent(past, there),
-            *(_down(each, past) for each in ports),
+            *(self._down(each, past) for each in ports),
             *(self._slow(each, past) for each in ports),
             *(counter for each in ports for counter in _counters(each, uptime)),
             *(_memo(each) for each in ports if each.refused),
@@ -78,6 +79,17 @@ class RDMA(Probe):
             if name not in known:
                 why = "there is no such adapter"
                 yield Reading(name=MISSING, subject=name, knowledge=Knowledge.UNKNOWN, why=why)
+
+    def _down(self, port: Port, past: Past) -> Reading:
+        before = past.get((DOWN, port.name))
+        was_up = before is not None and before.value is not None
+        is_missed = was_up or bool(self.devices)
+        if not port.works and not (is_missed and port.is_wanted):
+            return Reading(name=DOWN, subject=port.name, knowledge=Knowledge.NOT_APPLICABLE)
+        if port.works:
+            return Reading(name=DOWN, subject=port.name, value=0.0)
+        fields = {"layer": port.layer, "link": "up" if port.has_link else "down"}
+        return Reading(name=DOWN, subject=port.name, fields=fields, value=1.0)
 
     def _slow(self, port: Port, past: Past) -> Reading:
         before = past.get((SLOW, port.name))
@@ -133,17 +145,6 @@ async def _gone(known: Level, there: Sequence[Adapter], host: Host) -> Reading:
 def _excused(gone: Reading) -> Reading:
     absent = Knowledge.NOT_APPLICABLE
     return Reading(name=gone.name, subject=gone.subject, fields=gone.fields, knowledge=absent)
-
-
-def _down(port: Port, past: Past) -> Reading:
-    before = past.get((DOWN, port.name))
-    was_up = before is not None and before.value is not None
-    if not port.works and not (was_up and port.is_wanted):
-        return Reading(name=DOWN, subject=port.name, knowledge=Knowledge.NOT_APPLICABLE)
-    if port.works:
-        return Reading(name=DOWN, subject=port.name, value=0.0)
-    fields = {"layer": port.layer, "link": "up" if port.has_link else "down"}
-    return Reading(name=DOWN, subject=port.name, fields=fields, value=1.0)
 
 
 def _counters(port: Port, uptime: float) -> Iterator[Counter]:

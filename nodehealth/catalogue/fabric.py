@@ -27,8 +27,9 @@ SIGNALS: Final = (
         about="An InfiniBand, RoCE or EFA port that was active in this boot is not.",
         subject=_PORT,
         source="/sys/class/infiniband/*/ports/*/state; `link` is `up` if phys_state is LinkUp and "
-        "else `down`, `layer` is link_layer; not applicable until it was active, and while the "
-        "port, or the interface that it is of, is disabled or with a pod",
+        "else `down`, `layer` is link_layer; not applicable until it was active, unless the "
+        "agent's settings name its adapter, and while the port, or the interface that it is of, is "
+        "disabled or with a pod",
         unit=Unit.BOOLEAN,
         fields={"layer": FieldType.STRING, "link": FieldType.STRING},
         urgent=True,

@@ -83,6 +83,12 @@ async def test_a_port_that_never_was_active_is_not_down(tree: Tree, watch: Watch
     assert (await watch.look())[DOWN, PORT] == "notApplicable"
 
 
+async def test_a_port_of_an_adapter_that_is_named_is_down_from_boot_on(tree: Tree) -> None:
+    tree.adapter("mlx5_0", state="1: DOWN", physical="2: Polling")
+
+    assert (await Watch(RDMA(devices=("mlx5_0",)), tree.host).look())[DOWN, PORT] == 1
+
+
 async def test_a_port_that_somebody_disabled_is_not_down(tree: Tree, watch: Watch) -> None:
     await watch.look()
     tree.adapter("mlx5_0", state="1: DOWN", physical="3: Disabled")
