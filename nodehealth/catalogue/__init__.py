@@ -4,9 +4,20 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from nodehealth.catalogue import cloud, custom, gpu, machine, node
+from nodehealth.catalogue import (
+    clock,
+    cloud,
+    custom,
+    gpu,
+    hardware,
+    limits,
+    machine,
+    node,
+)
 from nodehealth.signals import Signal
 
+_MODULES: Final = (machine, hardware, limits, clock, gpu, cloud, custom, node)
+
 CATALOGUE: Final[Mapping[str, Signal]] = MappingProxyType(
-    {each.name: each for module in (machine, gpu, cloud, custom, node) for each in module.SIGNALS}
+    {each.name: each for module in _MODULES for each in module.SIGNALS}
 )

@@ -7,11 +7,14 @@ from nodehealth.signals import Grid
 HALF_PERCENT: Final = Grid(step=0.005, hysteresis=0.0025)
 FIVE_PERCENT: Final = Grid(step=0.05, hysteresis=0.025)
 """For what goes up and down all day: each step is a write."""
+HALVES: Final = Grid(step=0.5, hysteresis=0.25)
+"""For what a healthy node at work has any amount of."""
 FIFTHS: Final = Grid(step=0.2, hysteresis=0.1)
 ONE_A_SECOND: Final = Grid(step=1, hysteresis=0.5)
 TEN_A_SECOND: Final = Grid(step=10, hysteresis=5)
 TENTH_OF_A_SECOND: Final = Grid(step=0.1, hysteresis=0.05)
 FIVE_SECONDS: Final = Grid(step=5, hysteresis=2.5)
 FIVE_DEGREES: Final = Grid(step=5, hysteresis=2.5)
+QUARTER_OF_A_THOUSAND: Final = Grid(step=250, hysteresis=125)
 QUARTER_A_SECOND: Final = Grid(step=0.25, hysteresis=0.125)
 """Fifteen a minute."""
