@@ -13,12 +13,13 @@ from typing import Final
 from agent.host import attributes
 
 _WTMP: Final = "var/log/wtmp"
-_LARGEST: Final = 4 << 20
-"""As much of the end of wtmp as is read."""
+_LARGEST: Final = 9600 * 400
+"""As many bytes of the end of wtmp as are read: whole records, whichever size they have."""
 _SIZES: Final = (384, 400)
 """Of a record: where time has 32 bits for the sake of old programs, and where it has 64."""
 _RUN_LEVEL: Final = 1
 _BOOT: Final = 2
+_KINDS: Final = frozenset(range(10))
 _SHUTDOWN: Final = b"shutdown"
 
 _KEPT: Final = ("sys/fs/pstore", "var/lib/systemd/pstore")
@@ -72,13 +73,10 @@ def _left(folder: Path, began: int) -> Iterator[str]:
 
 
 def _tail(path: Path) -> bytes:
-    """Read the end of wtmp, whole records only as far as its size tells."""
     if not path.exists():
         return b""
     with path.open("rb") as file:
-        size = file.seek(0, 2)
-        record = next((each for each in _SIZES if size % each == 0), 1)
-        file.seek(max(0, size - _LARGEST // record * record))
+        file.seek(max(0, file.seek(0, 2) - _LARGEST))
         return file.read()
 
 
@@ -93,14 +91,22 @@ def _was_orderly(wtmp: bytes, began: int) -> bool | None:
 
 def _marks(wtmp: bytes) -> Iterator[tuple[int, int]]:
     """Give beginnings and orderly ends, oldest first, each with its time."""
-    size = next((each for each in _SIZES if wtmp and len(wtmp) % each == 0), 0)
-    if not size:
-        return
-    clock = "<i" if size == _SIZES[0] else "<q"
-    at = 340 if size == _SIZES[0] else 344
-    for begin in range(0, len(wtmp), size):
-        (kind,) = struct.unpack_from("<h", wtmp, begin)
+    size = next((each for each in _SIZES if _fits(wtmp, each)), len(wtmp) + 1)
+    clock, at = ("<i", 340) if size == _SIZES[0] else ("<q", 344)
+    for begin in range(0, len(wtmp) - size + 1, size):
+        kind = _kind(wtmp, begin)
         user = wtmp[begin + 44 : begin + 76].rstrip(b"\0")
         if kind == _BOOT or (kind == _RUN_LEVEL and user == _SHUTDOWN):
             (time,) = struct.unpack_from(clock, wtmp, begin + at)
             yield kind, time
+
+
+def _fits(wtmp: bytes, size: int) -> bool:
+    """Say whether these are records of a size: there are only so many kinds of them."""
+    kinds = {_kind(wtmp, begin) for begin in range(0, len(wtmp) - 1, size)}
+    return len(wtmp) % size == 0 and kinds <= _KINDS
+
+
+def _kind(wtmp: bytes, begin: int) -> int:
+    (kind,) = struct.unpack_from("<h", wtmp, begin)
+    return int(kind)

@@ -22,8 +22,8 @@ _MOST_NAMED: Final = 3
 class MemoryModules(Probe):
     """Reads what the memory controllers count."""
 
-    interval: timedelta = timedelta(minutes=1)
-    """How often."""
+    interval: timedelta = timedelta(minutes=5)
+    """How often: a module that is corrected all the time makes a write at every look."""
 
     async def check(self, host: Host, past: Past) -> Sequence[Answer]:  # noqa: ARG002 - the kernel counts
         """Say how many errors were not corrected, and which modules had some that were."""
