@@ -11,8 +11,10 @@ from typing import Final, TypeAlias, TypeVar
 
 from agent.host import (
     arrays,
+    discipline,
     disks,
     fstab,
+    inotify,
     interfaces,
     jobs,
     memory,
@@ -35,6 +37,7 @@ from agent.host.checks.rounds import Manners, Rounds
 from agent.host.clouds import dmi
 from agent.host.clouds.facts import Bulletin, Provider
 from agent.host.clouds.reading import Clouds
+from agent.host.discipline import Discipline
 from agent.host.disks import Storage
 from agent.host.guard import Guard
 from agent.host.interfaces import Interface
@@ -108,6 +111,8 @@ class Host:
         hurry: How a GPU at a PCI address is asked at once: something happened to it.
         kernel_log: What the kernel says; nothing where it is not read.
         clock: What time it is.
+        adjtimex: How well the kernel keeps the time.
+        watches: Of what root has none left, to watch files with.
     """
 
     def __init__(
@@ -128,6 +133,8 @@ class Host:
         hurry: Callable[[str], None] = lambda _: None,
         kernel_log: KernelLog | None = None,
         clock: Clock = clocks.wall,
+        adjtimex: Callable[[], Discipline] = discipline.read,
+        watches: Callable[[], str] = inotify.exhausted,
     ) -> None:
         self.root = root
         self.hostname = socket.gethostname()
@@ -140,7 +147,7 @@ class Host:
         self.gpus_changed = gpus_changed or Bell().rung
         self.gpu_events = gpu_events or Stream[NvmlEvent]()
         self.kernel_log = kernel_log or KernelLog()
-        self._clock = clock
+        self._clock, self._adjtimex, self._watches = clock, adjtimex, watches
         self._guard, self._clouds = Guard(), Clouds()
         self._rounds, self._queries = Rounds(), Rounds()
         self._procfs, self._sysfs = root / "proc", root / "sys"
@@ -219,7 +226,23 @@ class Host:
     async def processes(self) -> Running:
         """Read which processes run, and for how long some have slept where nothing ends them."""
         uptime = await self.uptime()
-        return await self._ask("processes", lambda: self._processes.look(uptime))
+        return await self._ask("processes", lambda: self._processes.lately(uptime))
+
+    async def ask(self, what: str, read: Callable[[Path], T]) -> T:
+        """Read small files below the host's root, as a module beside this one knows them.
+
+        Raises:
+            agent.host.guard.HungError: the kernel does not say.
+        """
+        return await self._ask(what, lambda: read(self.root))
+
+    async def discipline(self) -> Discipline:
+        """Ask how well the kernel keeps the time."""
+        return await self._ask("adjtimex", self._adjtimex)
+
+    async def watches(self) -> str:
+        """Ask of what root has none left to watch files with; nothing where all is well."""
+        return await self._ask("inotify", self._watches)
 
     async def memory(self) -> Memory:
         """Read how memory fares."""
