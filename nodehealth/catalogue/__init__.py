@@ -4,9 +4,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from nodehealth.catalogue import cloud, custom, gpu, machine, node
+from nodehealth.catalogue import cloud, custom, gpu, kernel, machine, node
 from nodehealth.signals import Signal
 
 CATALOGUE: Final[Mapping[str, Signal]] = MappingProxyType(
-    {each.name: each for module in (machine, gpu, cloud, custom, node) for each in module.SIGNALS}
+    {
+        each.name: each
+        for module in (machine, kernel, gpu, cloud, custom, node)
+        for each in module.SIGNALS
+    }
 )
