@@ -16,7 +16,7 @@ from agent.probe import Past, Probe
 from agent.readings import Answer, Aside, Gap
 from agent.troubles import Heard, Machine
 
-_TURN: Final = 256
+_TURN: Final = 1024
 """How many lines are understood before the rest of the agent gets its turn."""
 _FRESH: Final = timedelta(minutes=10)
 """Within this time a number of a thread still means the same one."""
