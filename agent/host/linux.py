@@ -219,6 +219,14 @@ class Host:
         """
         return await self._ask("cgroups", lambda: jobs.pods(self._procfs, pids))
 
+    async def own(self, pids: Collection[int]) -> frozenset[int]:
+        """Find which threads are there and belong to the machine itself, not to a pod.
+
+        Raises:
+            agent.host.guard.HungError: the kernel does not say.
+        """
+        return await self._ask("cgroups", lambda: jobs.own(self._procfs, pids))
+
     async def gpu_resets(self) -> Mapping[str, datetime]:
         """Read which GPUs were reset in this boot, and when, by their UUIDs."""
         return await self._ask("GPU resets", lambda: resets.noted(self.root))
@@ -352,6 +360,10 @@ class Host:
     def _manners(self, parallel: int, memory: int, patience: timedelta) -> Manners:
         environment = {**ENVIRONMENT, "HOST_ROOT": str(self.root)}
         return Manners(parallel=parallel, memory=memory, environment=environment, patience=patience)
+
+    async def volumes(self, filesystems: Collection[Filesystem]) -> Mapping[str, str]:
+        """Find where filesystems are mounted, by the kernel's names of their devices."""
+        return await self._ask("volumes", lambda: disks.volumes(self._sysfs, filesystems))
 
     async def storage(self, filesystems: Collection[Filesystem]) -> Storage | None:
         """Read which disks there are, and which of them carry some filesystems."""
