@@ -69,7 +69,8 @@ class RDMA(Probe):
             *(self._down(each, past) for each in ports),
             *(self._slow(each, past) for each in ports),
             *(counter for each in ports for counter in _counters(each, uptime)),
-            *(_memo(each) for each in ports if each.refused),
+            *(_refusal(each) for each in ports if each.refused),
+            *_places(watched, past),
         ]
 
     def _absent(self, past: Past, there: Sequence[Adapter]) -> Iterator[Reading]:
@@ -105,46 +106,53 @@ class RDMA(Probe):
 
 
 def _learned(past: Past, there: Sequence[Adapter]) -> Iterator[Level]:
-    """Give what was there in this boot and is not."""
+    """Give what was there in this boot and is not, with what is remembered of it."""
     names = {each.name for each in there}
     for (name, subject), level in past.items():
-        if name == MISSING and level.value is not None and subject not in names:
+        if not name and "device" in level.fields and subject not in names:
             yield level
 
 
 def _refused(past: Past) -> dict[str, Sequence[str]]:
     return {
-        subject: str(level.fields.get(_REFUSED, "")).split()
+        subject: str(level.fields[_REFUSED]).split()
         for (name, subject), level in past.items()
-        if not name
+        if not name and _REFUSED in level.fields
     }
 
 
-def _memo(port: Port) -> Memo:
+def _places(adapters: Sequence[Adapter], past: Past) -> Iterator[Memo]:
+    """Remember what each adapter is on its bus, also of those that are not there at the moment."""
+    known = {
+        subject: level.fields
+        for (name, subject), level in past.items()
+        if not name and "device" in level.fields
+    }
+    for each in adapters:
+        known[each.name] = {"device": each.device, "driver": each.driver}
+    for name, fields in known.items():
+        yield Memo(subject=name, fields=fields)
+
+
+def _refusal(port: Port) -> Memo:
     return Memo(subject=port.name, fields={_REFUSED: " ".join(sorted(port.refused))})
 
 
 def _present(adapter: Adapter) -> Reading:
-    fields = {"device": adapter.device, "driver": adapter.driver}
-    return Reading(name=MISSING, subject=adapter.name, fields=fields, value=0.0)
+    return Reading(name=MISSING, subject=adapter.name, value=0.0)
 
 
 async def _gone(known: Level, there: Sequence[Adapter], host: Host) -> Reading:
     """Say that an adapter is missing, unless it has another name, or another driver or none."""
     device, driver = (str(known.fields.get(name, "")) for name in ("device", "driver"))
-    gone = Reading(name=MISSING, subject=known.subject, fields=known.fields, value=1.0)
+    gone = Reading(name=MISSING, subject=known.subject, value=1.0)
+    excused = Reading(name=MISSING, subject=known.subject, knowledge=Knowledge.NOT_APPLICABLE)
     if any(each.device == device for each in there):
-        return _excused(gone)
+        return excused
     if not await host.is_on_bus(device):
         return gone
-    if await host.is_driven(device) or not await host.has_driver(driver):
-        return _excused(gone)
-    return gone
-
-
-def _excused(gone: Reading) -> Reading:
-    absent = Knowledge.NOT_APPLICABLE
-    return Reading(name=gone.name, subject=gone.subject, fields=gone.fields, knowledge=absent)
+    is_elsewhere = await host.is_driven(device) or not await host.has_driver(driver)
+    return excused if is_elsewhere else gone
 
 
 def _counters(port: Port, uptime: float) -> Iterator[Counter]:

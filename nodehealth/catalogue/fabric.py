@@ -17,7 +17,6 @@ SIGNALS: Final = (
         "a driver that is loaded; not applicable while it has one, and while the driver is "
         "unloaded, as in an upgrade",
         unit=Unit.BOOLEAN,
-        fields={"device": FieldType.STRING, "driver": FieldType.STRING},
         urgent=True,
         unknown="There is no adapter of a name that the agent's settings give.",
     ),
