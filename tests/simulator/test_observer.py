@@ -333,7 +333,7 @@ def test_a_node_that_died_by_itself_may_be_left_to_a_person_as_it_is() -> None:
 def test_a_machine_that_a_program_of_ours_brought_down_counts_until_it_is_up_again() -> None:
     observer = Observer()
     program = Sent(uid="p-1", program="reboot", repair="r", runs=True)
-    down = [
+    down: list[Seen] = [
         LedgerChanged(at=NOON, epoch=2, slots={"a": "r"}),
         disrupted(),
         machine(boot_id="boot-1"),
