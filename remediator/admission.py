@@ -16,7 +16,7 @@ from nodehealth.kube.objects import NODES, Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import NodeRepair
 from remediator.actions import SupersededError
-from remediator.decide import ladder, limits, maintenance, marks, plan, returning
+from remediator.decide import limits, maintenance, marks, plan, ready, returning
 from remediator.decide.ladder import Held
 from remediator.decide.limits import Admitted, Refused, Scope
 from remediator.decide.rates import Kind
@@ -60,7 +60,7 @@ class Admission:
 
         The scopes are of the cache, which may be old: whether this node is out, the Node says.
         """
-        name, out = node.metadata.name, ladder.is_out(node)
+        name, out = node.metadata.name, ready.is_out(node)
         seen = tuple(each.seeing(name, out=out) for each in scopes)
 
         def judge(ledger: RepairLedger, _: Survey) -> Admitted | Refused:

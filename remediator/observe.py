@@ -8,7 +8,7 @@ from nodehealth.keys import AGENT_MANAGER
 from nodehealth.kube.objects import BarePod, Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import NodeRepair
-from remediator.decide import ladder, maintenance, marks, plan
+from remediator.decide import maintenance, marks, plan, ready
 from remediator.decide.facts import Agent, Facts, Watches
 from remediator.decide.limits import Scope
 from remediator.rules.policy import CLUSTER, Policy
@@ -60,7 +60,7 @@ class Fleet:
         who = maintenance.actor(node)
         for scope in (pool, CLUSTER):
             self._members.setdefault(scope, set()).add(name)
-            if ladder.is_out(node):
+            if ready.is_out(node):
                 self._out.setdefault(scope, set()).add(name)
             if who:
                 self._foreign.setdefault(scope, {})[name] = who

@@ -9,7 +9,7 @@ from nodehealth.kube.objects import NODES, Node
 from nodehealth.repair import NODE_REPAIRS
 from remediator import errands
 from remediator.admission import Admission
-from remediator.decide import ladder, marks, plan
+from remediator.decide import marks, plan, ready
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Reap:
         if any(plan.is_open(each) and each.spec.target.node == name for each in repairs):
             return
         epochs = marks.held_epochs(node, ledger, name)
-        if name in ledger.status.slots and (node is None or not ladder.is_ready(node)):
+        if name in ledger.status.slots and (node is None or not ready.is_ready(node)):
             logger.warning("%s holds a slot without a repair, and keeps it until it is back", name)
             return
         if epochs and not await errands.clear(self.client, name):

@@ -8,7 +8,7 @@ from enum import Enum
 from rich.text import Text
 
 from nodehealth.repair import NodeRepair, Phase
-from remediator.decide import ladder, plan
+from remediator.decide import plan, ready
 from remediator.decide.limits import Usage
 from remediator.observe import Fleet
 from remediator.rules.policy import Policy
@@ -82,8 +82,8 @@ def spots(
     for name in names:
         facts = fleet.facts(name)
         pool = policy.pool_of(facts.node) if facts is not None else pools[name]
-        ready = facts is not None and ladder.is_ready(facts.node)
-        look = _look(newest.get(name), sick=name in ailing, ready=ready)
+        is_up = facts is not None and ready.is_ready(facts.node)
+        look = _look(newest.get(name), sick=name in ailing, ready=is_up)
         found.append(Spot(name=name, pool=pool, look=look, real=name == real))
     return tuple(found)
 

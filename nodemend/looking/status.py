@@ -14,7 +14,7 @@ from nodehealth.repair import Mode, NodeRepair, Phase
 from nodemend.looking import foresight
 from nodemend.looking.rulebook import Rulebook
 from nodemend.looking.sight import Sight
-from remediator.decide import ladder, limits, plan
+from remediator.decide import limits, plan, ready
 from remediator.decide.answers import Truth
 from remediator.decide.facts import Facts
 from remediator.observe import Fleet
@@ -82,7 +82,7 @@ def summary(sight: Sight, book: Rulebook) -> Status:
         mode=book.policy.mode,
         rules=len(book.rules.rules),
         nodes=len(everybody),
-        ready=sum(ladder.is_ready(each.node) for each in everybody),
+        ready=sum(ready.is_ready(each.node) for each in everybody),
         reported=len(everybody) - len(silent),
         sick=_sick(everybody, book, sight.now),
         repairs=Counter(str(each.status.phase) for each in repairs),

@@ -19,7 +19,7 @@ from nodehealth.kube.client import Client
 from nodehealth.kube.objects import Node
 from nodehealth.repair import Intent, NodeRepair, NodeRepairStatus, Phase
 from remediator.decide.errands import Errand, GiveUp, Succeed, Wait
-from remediator.decide.ladder import VERIFY_PATIENCE
+from remediator.decide.verifying import VERIFY_PATIENCE
 from remediator.errands import Sender
 from remediator.pacing import Pacing
 from remediator.providers import Provider

@@ -13,7 +13,7 @@ from typing import Final
 
 from nodehealth import quantities
 from nodehealth.repair import ENDED, Mode, NodeRepair, Phase, PhaseTime
-from remediator.decide import ladder
+from remediator.decide import verifying
 from remediator.rules.alerting import Alerting, Urgency, is_louder
 
 REPAIR: Final = "NodeRepair"
@@ -188,7 +188,7 @@ def _allowed(repair: NodeRepair, phase: Phase, manners: Alerting) -> timedelta |
         return sum((_patience(each.settings) for each in repair.spec.ladder), MARGIN)
     if phase is Phase.VERIFYING:
         verify = timedelta(seconds=repair.spec.verify_seconds)
-        return verify + ladder.VERIFY_PATIENCE + MARGIN
+        return verify + verifying.VERIFY_PATIENCE + MARGIN
     return None
 
 

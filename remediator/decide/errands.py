@@ -15,7 +15,7 @@ from nodehealth.errand import Program
 from nodehealth.kube.objects import Node
 from nodehealth.outcome import Result
 from nodehealth.repair import Intent, NodeRepair
-from remediator.decide import boots, fencing, ladder, repairpods
+from remediator.decide import boots, fencing, ready, repairpods
 from remediator.decide.boots import BOOT_SHOWS
 from remediator.decide.repairpods import RepairPod
 
@@ -210,7 +210,7 @@ def _has_booted(look: Look, node: Node) -> bool:
 
 
 def _booted(look: Look, node: Node) -> Step:
-    if ladder.is_ready(node):
+    if ready.is_ready(node):
         return _over(look, "the machine booted anew, and its node is Ready")
     if _is_late(look):
         return GiveUp(message=f"the machine booted anew, and was not Ready within {_spent(look)}")
@@ -282,14 +282,14 @@ def _ended(look: Look, intent: Intent, pod: RepairPod) -> Step:
 def _unless_it_boots(look: Look, intent: Intent, why: str) -> Step:
     """Wait for a boot that may be under way; one that was ordered shows before long."""
     until = intent.issued_at + BOOT_SHOWS
-    is_up = look.node is not None and ladder.is_ready(look.node)
+    is_up = look.node is not None and ready.is_ready(look.node)
     if _is_late(look) or (is_up and look.now >= until):
         return GiveUp(message=f"the machine did not boot anew: {why}")
     return Wait(message=f"waits to see whether the machine boots anew: {why}")
 
 
 def _up(node: Node | None) -> Node | None:
-    return node if node is not None and ladder.is_ready(node) else None
+    return node if node is not None and ready.is_ready(node) else None
 
 
 def _boot(node: Node) -> str:

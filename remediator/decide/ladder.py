@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from msgspec import structs
@@ -11,7 +11,7 @@ from nodehealth.fence import Fence, Hold
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import ENDED, Closing, Mode, NodeRepair, NodeRepairStatus, Phase
-from remediator.decide import boots, fencing, marks, parts, rungs
+from remediator.decide import boots, fencing, marks, parts, ready, rungs, verifying
 from remediator.decide.moves import (
     Climb,
     Cordon,
@@ -29,9 +29,6 @@ from remediator.decide.moves import (
     Trade,
     View,
 )
-
-VERIFY_PATIENCE: Final = timedelta(minutes=20)
-"""How long a mended node may take, beside the rule's own time, before the next rung is tried."""
 
 NAME_PATIENCE: Final = timedelta(minutes=5)
 """How long no Node may have the name of a machine that was replaced: many owners give another."""
@@ -131,7 +128,7 @@ def _parked(view: View) -> Move:
 
 
 def _verifying(view: View) -> Move:
-    return _released(view) or _retake(view) or _elsewhere(view) or _verify(view)
+    return _released(view) or _retake(view) or _elsewhere(view) or verifying.verify(view)
 
 
 def _elsewhere(view: View) -> Release | Rest | None:
@@ -185,7 +182,7 @@ def _is_ordered(repair: NodeRepair) -> bool:
 def _is_down_by_us(view: View) -> bool:
     """Say whether the boot that an earlier rung ordered has not been seen, and may be under way."""
     order, node = view.repair.status.rebooting, view.node
-    up = node if node is not None and is_ready(node) else None
+    up = node if node is not None and ready.is_ready(node) else None
     return order is not None and not boots.is_over(order, up, view.now)
 
 
@@ -197,7 +194,7 @@ def _is_sent(repair: NodeRepair) -> bool:
 def _is_back(repair: NodeRepair, node: Node | None) -> bool:
     """Say whether what was ordered is over: another machine is there, or another boot of it."""
     intent, target = repair.status.intent, repair.spec.target
-    if node is None or not is_ready(node):
+    if node is None or not ready.is_ready(node):
         return False
     began = (intent.boot_id if intent is not None else "") or target.boot_id
     booted = node.status.node_info.boot_id != began
@@ -297,55 +294,6 @@ def _replaced(view: View) -> Mended | None:
     return Mended(message="the machine was replaced by somebody else")
 
 
-def _verify(view: View) -> Move:
-    status = view.repair.status
-    since = status.rung_since or view.now
-    until = since + VERIFY_PATIENCE + timedelta(seconds=view.repair.spec.verify_seconds)
-    if view.now >= until:
-        return rungs.after(view.repair, f"the node was not well in time: {status.message}")
-    reason, message, proven = _unwell(view, _deed(status, since))
-    if reason is None:
-        return Release(reason=Reason.REPAIRED, message="the node is well and back in service")
-    soon = proven if proven is not None and proven > view.now else until
-    return Rest(phase=Phase.VERIFYING, reason=reason, message=message, until=min(until, soon))
-
-
-def _deed(status: NodeRepairStatus, since: datetime) -> datetime:
-    """Say when the remedy was done: of an order we only know when it was given.
-
-    A program that was sent may take minutes: what was heard until it had ended proves nothing.
-    """
-    intent = status.intent
-    return intent.issued_at if intent is not None and not intent.pod else since
-
-
-def _unwell(view: View, deed: datetime) -> tuple[Reason | None, str, datetime | None]:
-    """Say what is missing for the node to count as mended; evidence must be newer than the deed."""
-    well, proven = view.well, None
-    reason, message = Reason.NOT_YET_WELL, "waits for the fault's signals to be known and good"
-    if view.node is None:
-        reason, message = Reason.NODE_ABSENT, "waits for the node to come back"
-    elif not is_ready(view.node):
-        reason, message = Reason.NODE_NOT_READY, "waits for the node to be Ready"
-    elif _lacks_gpus(view.repair, view.node):
-        reason = Reason.GPUS_MISSING
-        message = f"waits until the node gives all its {view.repair.spec.target.gpus} GPUs again"
-    elif not view.ruled:
-        message = f"rule {view.repair.spec.rule} is gone, so nothing tells whether the node is well"
-    elif well.since is not None and well.heard_at is not None and well.heard_at > deed:
-        proven = max(well.since, deed) + timedelta(seconds=view.repair.spec.verify_seconds)
-        if view.now >= proven and well.over:
-            return None, "", None
-        message = f"must stay well until {proven:%H:%M:%S}"
-    return reason, message, proven
-
-
-def _lacks_gpus(repair: NodeRepair, node: Node) -> bool:
-    """Say whether the same machine came back with fewer GPUs: a boot hides one that is lost."""
-    same = node.metadata.uid == repair.spec.target.node_uid
-    return same and parts.gpus(node) < repair.spec.target.gpus
-
-
 _STAGES: Final[Mapping[Phase, Callable[[View], Move]]] = {
     Phase.CONFIRMED: _confirmed,
     Phase.CORDONED: _cordoned,
@@ -356,17 +304,6 @@ _STAGES: Final[Mapping[Phase, Callable[[View], Move]]] = {
     Phase.PARKED: _parked,
 }
 """What decides in a phase; in all others a rung is being carried out."""
-
-
-def is_ready(node: Node) -> bool:
-    """Say whether the Node's Ready condition is True."""
-    return any(each.type == "Ready" and each.status == "True" for each in node.status.conditions)
-
-
-def is_out(node: Node) -> bool:
-    """Say whether a Node is unavailable for any reason: not ready, cordoned, or leaving."""
-    leaving = node.metadata.deletion_timestamp is not None
-    return node.spec.unschedulable or leaving or not is_ready(node)
 
 
 def disruption_refusal(repair: NodeRepair, node: Node | None, ledger: RepairLedger) -> str:

@@ -10,7 +10,7 @@ from typing import Final
 
 from nodehealth.health import Level
 from nodehealth.signals import Knowledge
-from remediator.decide import ladder
+from remediator.decide import ready
 from remediator.decide.facts import BLIND_AFTER, LOOK_AGAIN, Facts
 
 SIGNAL: Final = "agent.silent"
@@ -23,7 +23,7 @@ def levels(facts: Facts, now: datetime) -> tuple[Level, ...]:
     if facts.fresh_report(now) is not None:
         return (_level(facts, now, 0.0),)
     deadline, told = _deadline(facts), facts.watches.oldest()
-    if told is None or not ladder.is_ready(facts.node):
+    if told is None or not ready.is_ready(facts.node):
         return ()
     if deadline is None:
         absent = _level(facts, now, None, Knowledge.NOT_APPLICABLE)

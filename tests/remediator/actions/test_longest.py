@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from remediator.actions import longest
-from remediator.decide.ladder import VERIFY_PATIENCE
+from remediator.decide.verifying import VERIFY_PATIENCE
 from remediator.files import remedy
 
 MINUTE = timedelta(minutes=1)

@@ -11,8 +11,8 @@ from nodehealth.fence import Fence, Hold
 from nodehealth.kube.objects import Node, NodeInfo
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import Closing, Decision, Intent, Mode, NodeRepair, NodeRepairStatus, Phase
-from remediator.decide import ladder
-from remediator.decide.ladder import NAME_PATIENCE, VERIFY_PATIENCE
+from remediator.decide import ladder, ready
+from remediator.decide.ladder import NAME_PATIENCE
 from remediator.decide.moves import (
     Climb,
     Cordon,
@@ -31,6 +31,7 @@ from remediator.decide.moves import (
     View,
     Wellness,
 )
+from remediator.decide.verifying import VERIFY_PATIENCE
 from tests.builders import NOON, at, ledger, node, repair, slot
 
 WELL = Wellness(over=True, since=at(-600), heard_at=at(1))
@@ -514,7 +515,7 @@ def test_a_node_is_out_that_is_cordoned_leaving_or_not_ready() -> None:
         structs.replace(node(), metadata=leaving),
     )
 
-    assert [ladder.is_out(each) for each in nodes] == [False, True, True, True]
+    assert [ready.is_out(each) for each in nodes] == [False, True, True, True]
 
 
 @pytest.mark.parametrize(
