@@ -34,11 +34,12 @@ def found(sysfs: Path, named: Collection[str]) -> tuple[Interface, ...]:
     """
     folder = sysfs / "class/net"
     every = (folder / each for each in attributes.names(folder) or ())
-    chosen = [each for each in every if each.name in named or (not named and _is_physical(each))]
+    chosen = [each for each in every if each.name in named or (not named and is_physical(each))]
     return tuple(known for each in chosen if (known := _interface(each)) is not None)
 
 
-def _is_physical(folder: Path) -> bool:
+def is_physical(folder: Path) -> bool:
+    """Say whether a device of a class has hardware, and is no virtual part of another one."""
     return (folder / "device").exists() and not (folder / "device/physfn").exists()
 
 
@@ -49,8 +50,8 @@ def _interface(folder: Path) -> Interface | None:
     carrier = attributes.number(folder / "carrier") if flags & _IFF_UP else None
     return Interface(
         name=folder.name,
-        device=_target(folder / "device"),
-        master=_target(folder / "master"),
+        device=target(folder / "device"),
+        master=target(folder / "master"),
         has_carrier=None if carrier is None else carrier == 1,
         carrier_changes=attributes.number(folder / "carrier_changes"),
         errors=_both(folder / "statistics", "rx_errors", "tx_errors"),
@@ -93,7 +94,8 @@ def _lower(folder: Path) -> Iterator[str]:
             yield name.removeprefix("lower_")
 
 
-def _target(link: Path) -> str:
+def target(link: Path) -> str:
+    """Return the name of what a link leads to; nothing where there is none."""
     return link.resolve().name if link.exists() else ""
 
 

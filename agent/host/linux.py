@@ -10,19 +10,26 @@ from pathlib import Path, PurePosixPath
 from typing import Final, TypeAlias, TypeVar
 
 from agent.host import (
+    arrays,
     discipline,
     disks,
+    fstab,
     inotify,
     interfaces,
     jobs,
     memory,
     mounts,
     places,
+    rdma,
     reaching,
+    resolving,
     routes,
     services,
+    tables,
+    wires,
     writing,
 )
+from agent.host.arrays import Arrays
 from agent.host.bell import Bell
 from agent.host.checks import folder
 from agent.host.checks.facts import Check, Result
@@ -41,9 +48,13 @@ from agent.host.nvml import resets
 from agent.host.nvml.facts import Gpus, NvmlEvent
 from agent.host.places import Place
 from agent.host.processes import Processes, Running
+from agent.host.rdma import Adapter, Adapters
 from agent.host.reaching import Peer
 from agent.host.routes import Route
+from agent.host.strain import Strain, Strains
 from agent.host.stream import Stream
+from agent.host.tables import Tables
+from agent.host.wires import Wiring
 from agent.host.writing import NotTriedError
 from nodehealth.kit import clocks
 from nodehealth.kit.clocks import Clock
@@ -64,6 +75,7 @@ ENVIRONMENT: Final = {
 T = TypeVar("T")
 Statvfs: TypeAlias = Callable[[str], os.statvfs_result]
 Write: TypeAlias = Callable[[str], float]
+Resolve: TypeAlias = Callable[[str, str, timedelta], Awaitable[str]]
 Connect: TypeAlias = Callable[[Peer, timedelta], Awaitable[float | None]]
 
 
@@ -90,10 +102,13 @@ class Host:
         statvfs: How a filesystem is measured.
         write: How a directory is written to.
         connect: How another machine is reached.
+        resolve: How a name server is asked.
         gpus: What is known of the GPUs at this moment.
         gpu_events: What NVML tells without being asked.
-        gpus_changed: Returns when the driver or a GPU next stands otherwise than before.
+        gpus_changed: Returns when the driver or a GPU stands otherwise than when it told the same
+            listener so last.
         rest: How a GPU at a PCI address is left alone for a while: calls to it may hang.
+        hurry: How a GPU at a PCI address is asked at once: something happened to it.
         kernel_log: What the kernel says; nothing where it is not read.
         clock: What time it is.
         adjtimex: How well the kernel keeps the time.
@@ -110,10 +125,12 @@ class Host:
         statvfs: Statvfs = os.statvfs,
         write: Write = writing.write,
         connect: Connect = reaching.connect,
+        resolve: Resolve = resolving.ask,
         gpus: Callable[[], Gpus] = Gpus,
         gpu_events: Stream[NvmlEvent] | None = None,
-        gpus_changed: Callable[[], Awaitable[None]] | None = None,
+        gpus_changed: Callable[[str], Awaitable[None]] | None = None,
         rest: Callable[[str], None] = lambda _: None,
+        hurry: Callable[[str], None] = lambda _: None,
         kernel_log: KernelLog | None = None,
         clock: Clock = clocks.wall,
         adjtimex: Callable[[], Discipline] = discipline.read,
@@ -125,14 +142,17 @@ class Host:
         self._mountinfo = mountinfo
         self._uptime = uptime
         self._statvfs, self._write, self._connect = statvfs, write, connect
-        self.gpus, self.rest = gpus, rest
+        self._resolve = resolve
+        self.gpus, self.rest, self.hurry = gpus, rest, hurry
         self.gpus_changed = gpus_changed or Bell().rung
         self.gpu_events = gpu_events or Stream[NvmlEvent]()
         self.kernel_log = kernel_log or KernelLog()
         self._clock, self._adjtimex, self._watches = clock, adjtimex, watches
-        self._guard, self._clouds, self._rounds = Guard(), Clouds(), Rounds()
+        self._guard, self._clouds = Guard(), Clouds()
+        self._rounds, self._queries = Rounds(), Rounds()
         self._procfs, self._sysfs = root / "proc", root / "sys"
         self._processes = Processes(self._procfs)
+        self._adapters, self._strains = Adapters(self._sysfs), Strains(self._sysfs)
         # `net` is that of whoever reads it, and an agent in a container may have a network of its
         # own; process 1 below the host's root is in the host's
         self._network = self._procfs / ("net" if root == Path("/") else "1/net")
@@ -199,6 +219,14 @@ class Host:
         """
         return await self._ask("cgroups", lambda: jobs.pods(self._procfs, pids))
 
+    async def own(self, pids: Collection[int]) -> frozenset[int]:
+        """Find which threads are there and belong to the machine itself, not to a pod.
+
+        Raises:
+            agent.host.guard.HungError: the kernel does not say.
+        """
+        return await self._ask("cgroups", lambda: jobs.own(self._procfs, pids))
+
     async def gpu_resets(self) -> Mapping[str, datetime]:
         """Read which GPUs were reset in this boot, and when, by their UUIDs."""
         return await self._ask("GPU resets", lambda: resets.noted(self.root))
@@ -243,6 +271,34 @@ class Host:
     async def is_driven(self, device: str) -> bool:
         """Read whether a device of a name is on one of the machine's buses and has a driver."""
         return await self._ask(device, lambda: interfaces.is_driven(self._sysfs, device))
+
+    async def is_on_bus(self, device: str) -> bool:
+        """Read whether a device of a name is on one of the machine's buses, driven or not."""
+        return await self._ask(device, lambda: rdma.is_on_bus(self._sysfs, device))
+
+    async def has_driver(self, driver: str) -> bool:
+        """Read whether a driver is loaded."""
+        return await self._ask(driver, lambda: rdma.has_driver(self._sysfs, driver))
+
+    async def adapters(self, refused: Mapping[str, Collection[str]]) -> tuple[Adapter, ...]:
+        """Read the RDMA adapters, without counters that refused to be read before."""
+        return await self._ask("RDMA adapters", lambda: self._adapters.look(refused))
+
+    async def wiring(self) -> Wiring:
+        """Read how interfaces and bonds are wired."""
+        return await self._ask("wires", lambda: wires.found(self._sysfs))
+
+    async def tables(self) -> Tables:
+        """Read how full the tables of connections and of ports are."""
+        return await self._ask("tables", lambda: tables.read(self._procfs, self._network))
+
+    async def name_servers(self) -> tuple[str, ...]:
+        """Read the addresses of the host's name servers."""
+        return await self._ask("name servers", lambda: resolving.servers(self.root))
+
+    async def resolve(self, server: str, name: str, *, patience: timedelta) -> str:
+        """Ask a name server for a name; return nothing if it resolves it, else why not."""
+        return await self._resolve(server, name, patience)
 
     async def default_routes(self) -> tuple[Route, ...] | None:
         """Read the default routes; None where they cannot be asked for."""
@@ -291,15 +347,40 @@ class Host:
         self, checks: Sequence[Check], *, parallel: int, memory: int, patience: timedelta
     ) -> Mapping[str, Result]:
         """Run those checks that are due, and return what is known of each by its name."""
-        environment = {**ENVIRONMENT, "HOST_ROOT": str(self.root)}
-        manners = Manners(
-            parallel=parallel, memory=memory, environment=environment, patience=patience
-        )
+        manners = self._manners(parallel, memory, patience)
         return await self._rounds.look(checks, manners)
+
+    async def query(
+        self, programs: Sequence[Check], *, memory: int, patience: timedelta
+    ) -> Mapping[str, Result]:
+        """Run programs that are due and may be run, and return what each said last."""
+        judged = await self._ask("programs", lambda: [folder.judged(each) for each in programs])
+        return await self._queries.look(judged, self._manners(1, memory, patience))
+
+    def _manners(self, parallel: int, memory: int, patience: timedelta) -> Manners:
+        environment = {**ENVIRONMENT, "HOST_ROOT": str(self.root)}
+        return Manners(parallel=parallel, memory=memory, environment=environment, patience=patience)
+
+    async def volumes(self, filesystems: Collection[Filesystem]) -> Mapping[str, str]:
+        """Find where filesystems are mounted, by the kernel's names of their devices."""
+        return await self._ask("volumes", lambda: disks.volumes(self._sysfs, filesystems))
 
     async def storage(self, filesystems: Collection[Filesystem]) -> Storage | None:
         """Read which disks there are, and which of them carry some filesystems."""
         return await self._ask("disks", lambda: disks.found(self._sysfs, filesystems))
+
+    async def strains(self) -> tuple[Strain, ...]:
+        """Read what each disk did since this was asked last."""
+        uptime = await self.uptime()
+        return await self._ask("load of disks", lambda: self._strains.look(uptime))
+
+    async def arrays(self) -> Arrays:
+        """Read which disks are bundled."""
+        return await self._ask("arrays", lambda: arrays.found(self._sysfs))
+
+    async def fstab(self) -> tuple[str, ...]:
+        """Read what the host mounts from boot on."""
+        return await self._ask("fstab", lambda: fstab.mounts(self.root))
 
     async def _read(self, path: Path) -> bytes:
         return await self._ask(str(path), path.read_bytes)

@@ -67,6 +67,22 @@ class Tree:
         for counter in ("rx_errors", "tx_errors", "rx_dropped", "tx_dropped"):
             self.write(f"{folder}/statistics/{counter}", 0)
 
+    def wire(
+        self, name: str, *, speed: int = 100_000, duplex: str = "full", mtu: int = 9000
+    ) -> None:
+        """Say how an interface is wired; one that is not there is plugged in."""
+        if not (self.root / f"sys/class/net/{name}").exists():
+            self.interface(name)
+        for file, told in {"speed": speed, "duplex": duplex, "mtu": mtu}.items():
+            self.write(f"sys/class/net/{name}/{file}", told)
+
+    def bond(self, name: str, **ports: str) -> None:
+        """Make a bond of interfaces, each with what the bond finds of its link: `up`, `down`."""
+        self.write(f"sys/class/net/{name}/flags", "0x1003")
+        self.write(f"sys/class/net/{name}/bonding/slaves", " ".join(ports))
+        for port, status in ports.items():
+            self.write(f"sys/class/net/{port}/bonding_slave/mii_status", status)
+
     def disk(self, name: str, number: str = "", *, at: str = "pci0/0", serial: str = "") -> None:
         """Plug in a disk with one partition, whose number is one higher."""
         real = f"sys/devices/{at}/block/{name}"
@@ -84,6 +100,51 @@ class Tree:
             self.link(f"sys/dev/block/{number}", real)
             self.link(f"sys/dev/block/{major}:{int(minor) + 1}", part)
             self.link(f"sys/class/block/{name}p1", part)
+
+    def adapter(
+        self,
+        name: str,
+        *,
+        device: str = "0000:5e:00.0",
+        layer: str = "InfiniBand",
+        state: str = "4: ACTIVE",
+        physical: str = "5: LinkUp",
+        rate: str = "400 Gb/sec (4X NDR)",
+    ) -> None:
+        """Plug in an RDMA adapter with one port and a driver, or change how that port stands."""
+        bus = f"sys/bus/pci/devices/{device}"
+        folder = f"sys/class/infiniband/{name}"
+        if not (self.root / folder).exists():
+            (self.root / "sys/bus/pci/drivers/mlx5_core").mkdir(parents=True, exist_ok=True)
+            (self.root / bus).mkdir(parents=True, exist_ok=True)
+            if not (self.root / bus / "driver").exists():
+                self.link(f"{bus}/driver", "sys/bus/pci/drivers/mlx5_core")
+            self.link(f"{folder}/device", bus)
+        port = f"{folder}/ports/1"
+        said = {"link_layer": layer, "state": state, "phys_state": physical, "rate": rate}
+        for file, text in said.items():
+            self.write(f"{port}/{file}", text)
+
+    def count(self, adapter: str, **counters: int) -> None:
+        """Let the one port of an adapter count: names with `hw_` before them are its hardware's."""
+        for name, total in counters.items():
+            group = "hw_counters" if name.startswith("hw_") else "counters"
+            file = f"sys/class/infiniband/{adapter}/ports/1/{group}/{name.removeprefix('hw_')}"
+            self.write(file, total)
+
+    def worked(
+        self, disk: str, *, reads: int = 0, seconds: float = 0, waiting: int = 0, discards: int = 0
+    ) -> None:
+        """Say what a disk has done so far: reads, how long they took, and what is under way."""
+        columns = (reads, 0, 0, int(seconds * 1000), 0, 0, 0, 0, waiting, 0, 0, discards, 0, 0, 0)
+        self.write(f"sys/block/{disk}/stat", " ".join(f"{each:>8}" for each in (*columns, 0, 0)))
+
+    def array(self, name: str, *, level: str, disks: int, missing: int, state: str) -> None:
+        """Bundle disks by MD."""
+        said = {"level": level, "array_state": state, "raid_disks": disks, "degraded": missing}
+        for file, told in said.items():
+            if file != "degraded" or level != "raid0":
+                self.write(f"sys/block/{name}/md/{file}", told)
 
     def take(self, name: str) -> None:
         """Take an interface out of the network namespace; its device stays."""

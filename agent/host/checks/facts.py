@@ -23,6 +23,8 @@ class Manner(StrEnum):
     """0 ok, 1 critical: a rule of node-problem-detector that sets a condition."""
     TEMPORARY = "temporary"
     """0 ok, 1 warning: one that makes an event."""
+    VERBATIM = "verbatim"
+    """Whatever it says is its answer, all of it, however it ends of itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,8 @@ def result(manner: Manner, code: int, said: bytes, complained: bytes = b"") -> R
         said: What it wrote to its standard output.
         complained: What it wrote to its standard error, which is shown when it said nothing else.
     """
+    if manner is Manner.VERBATIM and code >= 0:
+        return Result(status=Status.OK, message=said.decode(errors="replace"))
     message = line(said, manner) or line(complained, manner)
     if code < 0:
         return unknown(f"killed by {_signal(-code)}", message)
