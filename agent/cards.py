@@ -21,8 +21,9 @@ HANDLE: Final = "nvmlDeviceGetHandleByPciBusId_v2"
 _WAITING: Final = "it was not asked yet"
 _BY_DRIVER: Final[Mapping[Driver, str]] = {
     Driver.ABSENT: "there is no driver",
-    Driver.STARTING: "the driver is being loaded",
+    Driver.STARTING: "the driver is being loaded or exchanged",
     Driver.RELEASED: "NVML was given back for a reset",
+    Driver.BARRED: "the agent may not open NVIDIA's devices",
     Driver.FAILED: "NVML cannot be used",
     Driver.HUNG: "the driver hangs",
     Driver.UNKNOWN: "NVML could not be asked",

@@ -1,11 +1,13 @@
 """How occurrences become counted events, each counted once however often it is read."""
 
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
 import msgspec
 
+from agent import crowds
 from agent.readings import Occurrence
 from nodehealth import history
 from nodehealth.health import Event, Fields
@@ -51,8 +53,8 @@ def fold(
 ) -> tuple[tuple[Event, ...], int]:
     """Count what happened, and say how many events were too many.
 
-    What belongs to another boot is gone; when there are still too many, those that are quiet
-    longest go.
+    What belongs to another boot is gone; when there are still too many, those go for
+    which most newer ones stand, and of those the ones that are quiet longest.
     """
     ours = (each for each in events if each.boot_id == boot_id)
     counted = [_aged(each, now) for each in _count(ours, news, boot_id)]
@@ -61,10 +63,20 @@ def fold(
 
 def _count(events: Iterable[Event], unread: Iterable[Occurrence], boot_id: str) -> Iterable[Event]:
     counted = {_key(each.name, each.subject, each.fields): each for each in events}
+    places = Counter(_common(key) for key in counted)
     for each in unread:
         key = _key(each.name, each.subject, each.fields)
-        counted[key] = _counted(counted.get(key), each, boot_id)
+        if key not in counted and places[_common(key)] >= crowds.MOST_PLACES:
+            key = _common(key)
+        places[_common(key)] += key not in counted
+        counted[key] = _counted(counted.get(key), each, dict(key[2]), boot_id)
     return counted.values()
+
+
+def _common(key: _Key) -> _Key:
+    """Return the key of all that happened likewise to a subject, wherever."""
+    name, subject, fields = key
+    return _key(name, subject, crowds.without_places(dict(fields)))
 
 
 def _key(name: str, subject: str, fields: Fields) -> _Key:
@@ -77,12 +89,12 @@ def _is_read(cursor: Cursor | None, occurrence: Occurrence, boot_id: str) -> boo
     return occurrence.position <= cursor.position
 
 
-def _counted(before: Event | None, occurrence: Occurrence, boot_id: str) -> Event:
+def _counted(before: Event | None, occurrence: Occurrence, fields: Fields, boot_id: str) -> Event:
     if before is None:
         before = Event(
             name=occurrence.name,
             subject=occurrence.subject,
-            fields=occurrence.fields,
+            fields=fields,
             boot_id=boot_id,
             count=0,
         )
@@ -95,15 +107,13 @@ def _counted(before: Event | None, occurrence: Occurrence, boot_id: str) -> Even
 
 def _aged(event: Event, now: datetime) -> Event:
     """Forget when it happened, but for the last time, once that is too long ago to be asked for."""
-    if now - _until(event) < KEPT:
+    if now - crowds.until(event) < KEPT:
         return event
     return msgspec.structs.replace(event, history=History(until=event.history.until))
 
 
-def _kept(events: Iterable[Event]) -> tuple[Event, ...]:
-    newest_first = sorted(events, key=_until, reverse=True)
-    return tuple(sorted(newest_first[:MOST], key=lambda e: _key(e.name, e.subject, e.fields)))
-
-
-def _until(event: Event) -> datetime:
-    return event.history.until or datetime.min.replace(tzinfo=UTC)
+def _kept(events: Sequence[Event]) -> tuple[Event, ...]:
+    crowding = crowds.crowding(events)
+    newest = sorted(range(len(events)), key=lambda at: crowds.until(events[at]), reverse=True)
+    kept = [events[at] for at in sorted(newest, key=lambda at: crowding[at])[:MOST]]
+    return tuple(sorted(kept, key=lambda each: _key(each.name, each.subject, each.fields)))

@@ -2,9 +2,9 @@
 
 Detail goes first: the counts of long ago, then when levels flipped. Then whole levels go, those
 that do not apply first and then those that are nearest to what they are on a healthy node; then
-events, those that are quiet longest first, of all of them before that but their last times; and
-what is bad goes last. While only flips are left
-out, nothing is missing that a verdict needs; beyond that, a failed probe named `report` says so.
+events, those for which most newer ones stand first, and then those that are quiet longest, of all
+of them before that but their last times; and what is bad goes last. While only flips are left out,
+nothing is missing that a verdict needs; beyond that, a failed probe named `report` says so.
 """
 
 import bisect
@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from agent import packing
+from agent import crowds, packing
 from nodehealth.catalogue import CATALOGUE
 from nodehealth.health import Event, Level, NodeHealthStatus, ProbeReport, ProbeState
 from nodehealth.history import History
@@ -96,14 +96,15 @@ def _details(status: NodeHealthStatus) -> Iterator[_Sacrifice]:
 
 def _facts(status: NodeHealthStatus, catalogue: Mapping[str, Signal]) -> list[_Sacrifice]:
     """Return all levels and events, what matters least first."""
-    ranked: list[tuple[float, float, _Sacrifice]] = [
-        (_distance(level, catalogue), level.since.timestamp(), (_Part.LEVEL, at))
+    crowding = crowds.crowding(status.events)
+    ranked: list[tuple[float, int, float, _Sacrifice]] = [
+        (_distance(level, catalogue), 0, level.since.timestamp(), (_Part.LEVEL, at))
         for at, level in enumerate(status.levels)
     ]
     for at, event in enumerate(status.events):
-        ranked.append((_NEAR, _last(event.history), (_Part.TIMES, at)))
-        ranked.append((_FAR, _last(event.history), (_Part.EVENT, at)))
-    return [part for _, _, part in sorted(ranked)]
+        ranked.append((_NEAR, -crowding[at], _last(event.history), (_Part.TIMES, at)))
+        ranked.append((_FAR, -crowding[at], _last(event.history), (_Part.EVENT, at)))
+    return [part for *_, part in sorted(ranked)]
 
 
 def _distance(level: Level, catalogue: Mapping[str, Signal]) -> float:

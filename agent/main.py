@@ -93,6 +93,7 @@ def door(settings: Settings, nvml: Supervisor | None) -> Host:
         gpu_events=nvml.events if nvml else None,
         gpus_changed=nvml.changed.rung if nvml else None,
         rest=nvml.rest if nvml else lambda _: None,
+        hurry=nvml.hurry if nvml else lambda _: None,
     )
 
 

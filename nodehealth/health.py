@@ -1,15 +1,14 @@
 """NodeHealth: what one agent knows of its node, and how well it knows it."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from enum import StrEnum
 from itertools import islice
 from typing import Annotated, Final, TypeAlias, TypeVar
 
 from msgspec import Meta, field, structs
 
-from nodehealth import keys
-from nodehealth.history import History
+from nodehealth import history, keys
+from nodehealth.history import History, Time
 from nodehealth.kube.objects import Object, Resource, Struct
 from nodehealth.signals import Knowledge
 
@@ -20,14 +19,16 @@ Fields: TypeAlias = Mapping[str, int | str]
 
 MOST_LEVELS: Final = 1024
 """How many levels a report may hold once it is unpacked; what is more is not read."""
+MOST_SAID: Final = 2 * MOST_LEVELS
+"""How many it may say before that, as two may say the same thing of one subject."""
 _Index: TypeAlias = Annotated[int, Meta(ge=0)]
 
 
-class Level(Struct, frozen=True, kw_only=True):
+class Level(Struct, frozen=True, kw_only=True, gc=False):
     """A state that lasts, snapped to its grid."""
 
     name: Annotated[str, Meta(max_length=63)]
-    since: datetime
+    since: Time
     """When it took this value, by the node's clock."""
     subject: Annotated[str, Meta(max_length=253)] = ""
     value: float | None = None
@@ -79,7 +80,7 @@ class ProbeReport(Struct, frozen=True, kw_only=True):
 
     name: Annotated[str, Meta(max_length=63)]
     state: ProbeState
-    since: datetime
+    since: Time
     message: Annotated[str, Meta(max_length=256)] = ""
     more_names: Annotated[tuple[Annotated[str, Meta(max_length=63)], ...], Meta(max_length=63)] = ()
     """On the wire only: other probes of which all of this is true."""
@@ -91,7 +92,7 @@ class NodeHealthStatus(Struct, frozen=True, kw_only=True):
     node_uid: Annotated[str, Meta(max_length=63)] = ""
     boot_id: Annotated[str, Meta(max_length=63)] = ""
     agent_version: Annotated[str, Meta(max_length=63)] = ""
-    reported_at: datetime | None = None
+    reported_at: Time | None = None
     """When the agent wrote this, by the node's clock: never a measure of freshness."""
     refresh_seconds: Annotated[int, Meta(ge=1, le=86400)] = 300
     """Within how many seconds the agent means to write again."""
@@ -110,12 +111,14 @@ class NodeHealthStatus(Struct, frozen=True, kw_only=True):
 
         Of two that say the same thing of one subject the first holds: what is true of most may be
         said of all, behind what is not.
+
+        Raises:
+            ValueError: it was written at a time that nobody can reckon with.
         """
+        if self.reported_at is not None:
+            history.check(self.reported_at)
         if any(level.more_subjects or level.of or level.also for level in self.levels):
-            levels = dict[tuple[str, str], Level]()
-            for each in islice(_unpacked(self), 2 * MOST_LEVELS):
-                levels.setdefault((each.name, each.subject), each)
-            structs.force_setattr(self, "levels", tuple(levels[key] for key in sorted(levels)))
+            structs.force_setattr(self, "levels", self.unpacked())
         if any(event.of or not event.boot_id for event in self.events):
             structs.force_setattr(self, "events", tuple(_each_event(self)))
         if self.subjects or self.field_sets:
@@ -125,10 +128,29 @@ class NodeHealthStatus(Struct, frozen=True, kw_only=True):
             probes = sorted(_each_probe(self.probes), key=lambda probe: probe.name)
             structs.force_setattr(self, "probes", tuple(probes))
 
+    def said(self) -> tuple[Level, ...]:
+        """Return the levels; where they are kept packed, each perhaps about several subjects."""
+        return self.levels
+
+    def says_the_same(self, other: "NodeHealthStatus") -> bool:
+        """Say whether the levels are known to be another's."""
+        return self.levels == other.levels
+
+    def unpacked(self) -> tuple[Level, ...]:
+        """Return the levels as whoever reads them shall find them."""
+        levels = dict[tuple[str, str], Level]()
+        for each in islice(_unpacked(self), MOST_SAID):
+            levels.setdefault((each.name, each.subject), each)
+        return tuple(levels[key] for key in sorted(levels))
+
+
+_NOTHING: Final[Mapping[str, float | None]] = {}
+"""One for all: a level of its own has nothing else to say."""
+
 
 def _unpacked(status: NodeHealthStatus) -> Iterator[Level]:
     for level in status.levels:
-        for subject, fields in _subjects(level, status):
+        for subject, fields in subjects(level, status):
             for name, value in {level.name: level.value, **level.also}.items():
                 yield Level(
                     name=name,
@@ -138,10 +160,11 @@ def _unpacked(status: NodeHealthStatus) -> Iterator[Level]:
                     since=level.since,
                     knowledge=level.knowledge,
                     flips=level.flips,
+                    also=_NOTHING,
                 )
 
 
-def _subjects(level: Level, status: NodeHealthStatus) -> Iterator[tuple[str, Fields]]:
+def subjects(level: Level, status: NodeHealthStatus) -> Iterator[tuple[str, Fields]]:
     """Give what a level is about, each with its fields; what points nowhere is about nothing."""
     if not level.of:
         for each in (level.subject, *level.more_subjects):

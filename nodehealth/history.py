@@ -1,7 +1,7 @@
 """When something happened: the last 16 times exactly, a day's counts in buckets."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeAlias
 
 from msgspec import Meta, structs
 
@@ -13,16 +13,21 @@ HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
 _SECOND: Final = timedelta(seconds=1)
 _MOST_AGO: Final = 10 * 366 * 24 * 3600
+_YEARS: Final = range(1970, 9000)
+"""The years of which times are believed: nobody can reckon with the first or last time of all."""
 _WHOLE: Final = ((FIVE_MINUTES, 11 * FIVE_MINUTES), (HOUR, 23 * HOUR))
 """The buckets that a time may be made of, and the longest one that is remembered whole."""
+
+Time: TypeAlias = Annotated[datetime, Meta(tz=True)]
+"""A time as a node tells it: one without its time zone is none."""
 
 
 class History(Struct, frozen=True, kw_only=True):
     """The past of an event or of a level's flips, in a size that never grows."""
 
-    last: Annotated[tuple[datetime, ...], Meta(max_length=LAST)] = ()
+    last: Annotated[tuple[Time, ...], Meta(max_length=LAST)] = ()
     """The last times it happened, oldest first."""
-    until: datetime | None = None
+    until: Time | None = None
     """The end of the newest bucket of each row."""
     five_minutes: Annotated[tuple[int, ...], Meta(max_length=12)] = ()
     """Counts of the last 12 spans of five minutes, oldest first; the newest holds `until`."""
@@ -33,7 +38,13 @@ class History(Struct, frozen=True, kw_only=True):
     counts begin with the first that is not zero then."""
 
     def __post_init__(self) -> None:
-        """Give each time as it is: nobody else sees them packed."""
+        """Give each time as it is: nobody else sees them packed.
+
+        Raises:
+            ValueError: it tells of a time that nobody can reckon with.
+        """
+        for each in (*self.last, *((self.until,) if self.until is not None else ())):
+            check(each)
         if self.ago and self.until is not None:
             last = tuple(self.until - timedelta(seconds=each) for each in self.ago)
             structs.force_setattr(self, "last", last)
@@ -41,6 +52,16 @@ class History(Struct, frozen=True, kw_only=True):
             structs.force_setattr(self, "hours", _padded(self.hours, 24))
         if self.ago:
             structs.force_setattr(self, "ago", ())
+
+
+def check(at: datetime) -> None:
+    """Refuse a time so far away that to reckon with it fails.
+
+    Raises:
+        ValueError: it is so far away.
+    """
+    if at.year not in _YEARS:
+        raise ValueError(f"expected a time from {_YEARS[0]} to {_YEARS[-1]}, got {at}")
 
 
 def packed(history: History) -> History:

@@ -62,6 +62,10 @@ AGENT_USER: Final = f"system:serviceaccount:{NAMESPACE}:{AGENT_NAME}"
 REMEDIATOR_USER: Final = f"system:serviceaccount:{NAMESPACE}:{REMEDIATOR_MANAGER}"
 """Who the programs are to the API server: each has the service account of its name."""
 
+GPU_AGENT_LABEL: Final = f"{GROUP}/gpu-agent"
+"""On a Node, whether its agent is the privileged one that sees GPUs: `true`, or `false` to keep it
+off; without it, what others say of the Node's GPUs counts."""
+
 # Names that belong to Kubernetes (well-known labels, annotations and taints of its documentation).
 UNSCHEDULABLE_TAINT: Final = "node.kubernetes.io/unschedulable"
 OUT_OF_SERVICE_TAINT: Final = "node.kubernetes.io/out-of-service"

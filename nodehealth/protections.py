@@ -131,8 +131,8 @@ _REPAIR_PODS: Final = (
             f"{_SPEC}.automountServiceAccountToken == false",
             f"(!has({_SPEC}.volumes) || "
             f'{_SPEC}.volumes.all(v, has(v.hostPath) && v.hostPath.path == "/"))',
-            f"(!has({_ONLY}.volumeMounts) || "
-            f'{_ONLY}.volumeMounts.all(m, m.mountPath == "{HOST_MOUNT}"))',
+            f"(!has({_ONLY}.volumeMounts) || {_ONLY}.volumeMounts.all(m, "
+            f'm.mountPath == "{HOST_MOUNT}" && !has(m.subPath) && !has(m.subPathExpr)))',
         ),
         message="a repair Pod has no token and no volume but its node's root directory",
     ),

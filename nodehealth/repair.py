@@ -213,6 +213,8 @@ class NodeRepairStatus(Struct, frozen=True, kw_only=True):
     """How often in a row the drain found nothing left to evict."""
     healthy_since: datetime | None = None
     intent: Intent | None = None
+    rebooting: Intent | None = None
+    """The order of an earlier rung to boot the machine anew, while nobody has seen that boot."""
     fencing: Fencing | None = None
     closing: Closing | None = None
     timeline: Annotated[tuple[PhaseTime, ...], Meta(max_length=64)] = ()

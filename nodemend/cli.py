@@ -23,6 +23,7 @@ def app(words: Sequence[str], environ: Mapping[str, str]) -> typer.Typer:
         help="Finds sick nodes in a Kubernetes fleet and repairs them, within limits.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",  # else the line breaks of docstrings are kept
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     root.callback()(_anything)

@@ -56,6 +56,8 @@ class Machine(Struct, frozen=True, kw_only=True):
     """All of them, and the driver."""
 
     driver: Driver
+    refused: str | None = None
+    """Why NVML could not be opened when it was last tried, if it could not."""
     driver_version: str | None = None
     nvml_version: str | None = None
     cuda_version: str | None = None
@@ -73,6 +75,7 @@ def seen(gpus: Gpus, levels: Iterable[Level]) -> Machine | None:
         told.setdefault(level.subject, []).append(level)
     return Machine(
         driver=gpus.driver,
+        refused=answers.words(gpus.code) if gpus.code else None,
         driver_version=_text(gpus.system, "nvmlSystemGetDriverVersion") or gpus.bus.module or None,
         nvml_version=_text(gpus.system, "nvmlSystemGetNVMLVersion"),
         cuda_version=_cuda(gpus),

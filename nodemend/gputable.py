@@ -63,7 +63,8 @@ def _heading(machine: Machine) -> Iterator[Text]:
     }
     yield Text(", ".join(f"{what} {version}" for what, version in versions.items() if version))
     if machine.driver is not Driver.UP:
-        yield Text(f"the driver is {machine.driver}", style="bold red")
+        why = f": {machine.refused}" if machine.refused else ""
+        yield Text(f"the driver is {machine.driver}{why}", style="bold red")
     fabric = _of_all(each.fabric for each in machine.gpus)
     if fabric and (machine.switches or fabric != "none"):
         well = "" if fabric == "completed" else "yellow"

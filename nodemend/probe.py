@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agent import main, state
-from agent.host.nvml.facts import Gpus
+from agent.host.nvml.facts import Driver, Gpus
 from agent.monitor import Monitor
 from agent.settings import Settings
 from nodehealth.catalogue import CATALOGUE
@@ -77,10 +77,16 @@ async def sweep_once(settings: Settings, *, clock: Clock = clocks.wall) -> Sweep
     return Sweep(status=msgspec.structs.replace(report, reported_at=clock()), gpus=found)
 
 
-def verdict(status: NodeHealthStatus, faults: Sequence[str]) -> Verdict:
-    """Say how the machine is: a fault that is known outweighs what is not."""
+def verdict(swept: Sweep, faults: Sequence[str]) -> Verdict:
+    """Say how the machine is: a fault that is known outweighs what is not.
+
+    An agent takes GPUs without any driver for none of its own; a person who asks wants to know.
+    """
+    status = swept.status
     if faults:
         return Verdict.UNHEALTHY
+    if swept.gpus.bus.gpus and swept.gpus.driver is Driver.ABSENT:
+        return Verdict.UNKNOWN
     well = all(probe.state is ProbeState.OK for probe in status.probes)
     known = all(level.knowledge is not Knowledge.UNKNOWN for level in status.levels)
     return Verdict.HEALTHY if well and known else Verdict.UNKNOWN
@@ -89,7 +95,7 @@ def verdict(status: NodeHealthStatus, faults: Sequence[str]) -> Verdict:
 def as_json(swept: Sweep, faults: Sequence[str]) -> str:
     """Write the sweep for a script."""
     report = {
-        "health": verdict(swept.status, faults).name.lower(),
+        "health": verdict(swept, faults).name.lower(),
         "faults": list(faults),
         "gpus": gpus.seen(swept.gpus, swept.status.levels),
         "status": swept.status,
@@ -107,7 +113,7 @@ def render(swept: Sweep, faults: Sequence[str]) -> RenderableType:
     for event in status.events:
         table.add_row(event.name, event.subject, f"{event.count} times", _details(event))
     drawn = (GpuTable(machine), Text()) if machine is not None else ()
-    return Group(table, Text(), *drawn, *_remarks(status), *_conclusion(status, faults))
+    return Group(table, Text(), *drawn, *_remarks(status), *_conclusion(swept, faults))
 
 
 def _rows(levels: Iterable[Level], there: Gpus) -> Iterator[tuple[RenderableType, ...]]:
@@ -181,14 +187,14 @@ def _remarks(status: NodeHealthStatus) -> Sequence[Text]:
     ]
 
 
-def _conclusion(status: NodeHealthStatus, faults: Sequence[str]) -> Sequence[Text]:
-    match verdict(status, faults):
+def _conclusion(swept: Sweep, faults: Sequence[str]) -> Sequence[Text]:
+    match verdict(swept, faults):
         case Verdict.UNHEALTHY:
             return [Text(f"fault: {fault}", style="bold red") for fault in faults]
         case Verdict.UNKNOWN:
             return [Text("No fault is known, but not everything could be read.", style="yellow")]
         case Verdict.HEALTHY:
-            return [Text(f"Healthy, as of {_at(status.reported_at)}.", style="green")]
+            return [Text(f"Healthy, as of {_at(swept.status.reported_at)}.", style="green")]
 
 
 def _at(time: datetime | None) -> str:

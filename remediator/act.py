@@ -166,13 +166,16 @@ class Act:
             case Finish() | Trade():
                 await self._end(scene, move)
             case _:
-                await self._go_on(scene.record, move)
+                await self._go_on(scene, move)
 
-    async def _go_on(self, record: Record, move: Mended | NextRung | Strand | DrainAgain) -> None:
-        status, now = record.repair.status, self.clock()
+    async def _go_on(self, scene: Scene, move: Mended | NextRung | Strand | DrainAgain) -> None:
+        record, now = scene.record, self.clock()
+        status = record.repair.status
         match move:
             case NextRung():
-                await self._start_rung(record, status, move.rung, move.message)
+                unseen = errands.unseen_boot(record.repair, scene.view.node, now)
+                base = structs.replace(status, rebooting=unseen)
+                await self._start_rung(record, base, move.rung, move.message)
             case Mended():
                 base = structs.replace(status, rung_since=now)
                 await record.enter(Phase.VERIFYING, "", move.message, base=base)

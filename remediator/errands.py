@@ -158,10 +158,14 @@ class Sender:
         return Wait(message="its Pod is sent to the node")
 
     async def _remove(self, pod: RepairPod, message: str) -> Wait:
-        """Delete a Pod; one that is on no node yet only if nobody has bound it meanwhile."""
+        """Delete a Pod; one that is on no node yet only if nobody has bound it meanwhile.
+
+        What somebody else deleted may have been started before: only our own deletion proves that
+        it never was, and lets another one be sent.
+        """
         meta, bound = pod.metadata, repairpods.is_bound(pod)
         version = "" if bound else meta.resource_version
-        with contextlib.suppress(errors.GoneError):
+        try:
             await self.client.delete(
                 REPAIR_PODS,
                 meta.name,
@@ -169,6 +173,8 @@ class Sender:
                 uid=meta.uid,
                 resource_version=version,
             )
+        except errors.GoneError:
+            return Wait(message=message)
         if not bound:
             await self.withdraw()
         return Wait(message=message)
@@ -199,7 +205,7 @@ async def clear(client: Client, node: str) -> bool:
     sent = await client.listing(REPAIR_PODS, namespace=where, fields=f"spec.nodeName={node}")
     unsent = await client.listing(REPAIR_PODS, namespace=where, fields="spec.nodeName=")
     meant = [e for e in unsent.items if e.metadata.annotations.get(NODE_ANNOTATION) == node]
-    left = [each for each in (*sent.items, *meant) if not repairpods.is_finished(each)]
+    left = [each for each in (*sent.items, *meant) if repairpods.may_run(each)]
     for each in left:
         if each.metadata.deletion_timestamp is None:
             with contextlib.suppress(errors.GoneError, errors.ConflictError):

@@ -325,7 +325,12 @@ class Reconciler:
             return None
         remembered, now = self._fleet.repairs(), self._clock()
         repair = parts.weighed(
-            repair, remembered, self._policy.condemned, now, has_twin=self._fleet.has_twin(node)
+            repair,
+            remembered,
+            self._policy.condemned,
+            now,
+            has_twin=self._fleet.has_twin(node),
+            since=known.judgement.marks[repair.spec.rule].confirmed,
         )
         try:
             made = await self._client.create(NODE_REPAIRS, repair)

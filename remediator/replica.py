@@ -10,7 +10,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry
 
 from nodehealth import keys
-from nodehealth.health import NODE_HEALTHS
+from nodehealth.kept import KEPT_HEALTHS
 from nodehealth.kit import loops
 from nodehealth.kit.clocks import Clock
 from nodehealth.kube import errors
@@ -106,7 +106,7 @@ class Replica:
         )
         reflect = partial(Reflector, client, clock=clock, random=random)
         self._nodes = reflect(NODES, on_change=changes.node)
-        self._healths = reflect(NODE_HEALTHS, on_change=changes.health)
+        self._healths = reflect(KEPT_HEALTHS, on_change=changes.health)
         self._agents = reflect(
             BARE_PODS,
             on_change=changes.agent,

@@ -13,6 +13,8 @@ FINALIZER: Final = f"{GROUP}/machine"
 REBOOT_ANNOTATION: Final = f"{GROUP}/reboot"
 """Set to a key that was not used before, it reboots the machine once."""
 FAULT_ANNOTATION: Final = f"{GROUP}/fault"
+REAL_AGENT_ANNOTATION: Final = f"{GROUP}/real-agent"
+"""Is on a machine whose agent is none of the simulator's: it reports what it sees itself."""
 """Set to the name of a fault, or to `{xid: {code: 79}}`, it makes the machine sick."""
 SCHEME: Final = "sim://"
 REBOOTS_KEPT: Final = 32

@@ -245,8 +245,9 @@ class MachineSet:
 
 def new_machine(place: Place) -> JsonObject:
     """Return the machine that is ordered for a place."""
+    annotations = {machines.REAL_AGENT_ANNOTATION: "true"} if place.external else {}
     return {
-        "metadata": {"name": place.name, "finalizers": [FINALIZER]},
+        "metadata": {"name": place.name, "finalizers": [FINALIZER], "annotations": annotations},
         "spec": {"pool": place.pool.name},
         "status": {"phase": Phase.PROVISIONING},
     }

@@ -2,7 +2,8 @@
 
 It knows what the API server saw, and nothing of the remediator or of what the ledger admits. A node
 counts as disrupted by us from the first of three things: our fence says so, one of its pods was
-evicted by us, its machine was deleted, rebooted or switched off by us. It counts until the Node,
+evicted by us, its machine was deleted, rebooted or switched off by us, be it by a program that we
+sent. It counts until the Node,
 maybe a new one of that name, is back: schedulable and released, or schedulable, ready and without
 marks of ours.
 """
@@ -181,6 +182,9 @@ class Observer:
             self._last_pod = seen.key
 
     def _see_machine(self, seen: MachineChanged) -> None:
+        node, before = self._nodes.get(seen.name), self._machines.get(seen.name)
+        if self._sent.fells(seen) and before is not None and not before.off:
+            self._begin(seen.name, seen.at, not_boot="" if node is None else node.boot_id)
         self._sent.see_machine(seen)
         if seen.uid:
             machine = _Machine(seen.uid, seen.reboot, seen.off, seen.switched_off)

@@ -47,6 +47,11 @@ class SentWatch:
             message = f"{seen.key} of {sent.repair}; the slot is held by {holder}"
             self.tell(Broken.SENT_UNHELD, seen.at, (seen.node,), message)
 
+    def fells(self, seen: MachineChanged) -> bool:
+        """Say whether a machine goes down because a program was started there."""
+        down = seen.off and not seen.switched_off and seen.name not in self._ordered
+        return down and self._due.get(seen.name, 0) > 0
+
     def see_node(self, node: NodeSeen, at: datetime) -> None:
         """Take in a Node as it is."""
         if node.moved_off and node.hold not in {Hold.CORDONED, Hold.DISRUPTED}:

@@ -1,6 +1,6 @@
 """Which disks and NVMe controllers the machine has, and which disks carry its filesystems."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -60,6 +60,12 @@ def found(sysfs: Path, filesystems: Iterable[Filesystem]) -> Storage | None:
         disks=tuple(disk for disk in disks if disk is not None),
         controllers=tuple(each for each in known if each is not None),
     )
+
+
+def volumes(sysfs: Path, filesystems: Iterable[Filesystem]) -> Mapping[str, str]:
+    """Return where filesystems are mounted, by the names that the kernel's log has for them."""
+    found = ((_volume(sysfs, each), each.mount) for each in filesystems)
+    return {volume.resolve().name: mount for volume, mount in found if volume and volume.exists()}
 
 
 def _disk(folder: Path, *, is_in_use: bool) -> Disk | None:

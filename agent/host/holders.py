@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from agent.host import commands
+from agent.host.nvml import devices as places
 
 Identity: TypeAlias = tuple[str, int, int]
 """What makes two open files one device: its number, or where a file lies."""
@@ -39,9 +40,10 @@ class Holder:
 def devices(root: Path) -> Mapping[Identity, str]:
     """List the machine's NVIDIA and graphics devices with their names below /dev."""
     found = {}
-    for path in _nodes(root / "dev"):
-        with contextlib.suppress(OSError):
-            found[_identity(path.stat())] = str(path.relative_to(root / "dev"))
+    for dev in (root / each for each in places.FOLDERS):
+        for path in _nodes(dev):
+            with contextlib.suppress(OSError):
+                found[_identity(path.stat())] = str(path.relative_to(dev))
     return found
 
 

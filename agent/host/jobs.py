@@ -1,4 +1,4 @@
-"""Which pod a process belongs to, as its control group says it."""
+"""Which pod a process belongs to, as its control group says it; and which belong to none."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -18,10 +18,16 @@ def pods(procfs: Path, pids: Collection[int]) -> Mapping[int, str]:
     return {pid: uid for pid, uid in found.items() if uid}
 
 
-def _pod(path: Path) -> str:
+def own(procfs: Path, pids: Collection[int]) -> frozenset[int]:
+    """Return those processes and threads that are there and belong to no pod."""
+    return frozenset(pid for pid in pids if _pod(procfs / str(pid) / "cgroup") == "")
+
+
+def _pod(path: Path) -> str | None:
+    """Return the UID of a pod, nothing of what is in none, None of what cannot be asked."""
     try:
         group = path.read_text()
     except OSError:
-        return ""  # it has ended, or is not ours to see
+        return None  # it has ended, or is not ours to see
     found = _POD.search(group)
     return found["uid"].replace("_", "-") if found else ""

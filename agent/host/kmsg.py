@@ -9,6 +9,7 @@ import errno
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from random import Random
 from typing import Final, NoReturn, TypeAlias
@@ -71,6 +72,7 @@ class KernelLog:
         self._wanted = [
             (records.matcher(words), self._streams[name]) for name, words in topics.items()
         ]
+        self._any = records.matcher(tuple(chain.from_iterable(topics.values())))
         self._path, self._everybody, self._clock, self._opened = path, everybody, clock, opened
         self._size = _SIZE
         self._part = b""
@@ -201,6 +203,8 @@ class KernelLog:
             self.lost_at = self._clock()
 
     def _sort(self, found: Record) -> None:
+        if not self._any.search(found.text):
+            return  # most lines are nobody's: they are looked at once, not once a topic
         for wanted, stream in self._wanted:
             if wanted.search(found.text):
                 before = stream.lost

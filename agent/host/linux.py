@@ -11,8 +11,10 @@ from typing import Final, TypeAlias, TypeVar
 
 from agent.host import (
     arrays,
+    discipline,
     disks,
     fstab,
+    inotify,
     interfaces,
     jobs,
     memory,
@@ -35,6 +37,7 @@ from agent.host.checks.rounds import Manners, Rounds
 from agent.host.clouds import dmi
 from agent.host.clouds.facts import Bulletin, Provider
 from agent.host.clouds.reading import Clouds
+from agent.host.discipline import Discipline
 from agent.host.disks import Storage
 from agent.host.guard import Guard
 from agent.host.interfaces import Interface
@@ -102,10 +105,14 @@ class Host:
         resolve: How a name server is asked.
         gpus: What is known of the GPUs at this moment.
         gpu_events: What NVML tells without being asked.
-        gpus_changed: Returns when the driver or a GPU next stands otherwise than before.
+        gpus_changed: Returns when the driver or a GPU stands otherwise than when it told the same
+            listener so last.
         rest: How a GPU at a PCI address is left alone for a while: calls to it may hang.
+        hurry: How a GPU at a PCI address is asked at once: something happened to it.
         kernel_log: What the kernel says; nothing where it is not read.
         clock: What time it is.
+        adjtimex: How well the kernel keeps the time.
+        watches: Of what root has none left, to watch files with.
     """
 
     def __init__(
@@ -121,10 +128,13 @@ class Host:
         resolve: Resolve = resolving.ask,
         gpus: Callable[[], Gpus] = Gpus,
         gpu_events: Stream[NvmlEvent] | None = None,
-        gpus_changed: Callable[[], Awaitable[None]] | None = None,
+        gpus_changed: Callable[[str], Awaitable[None]] | None = None,
         rest: Callable[[str], None] = lambda _: None,
+        hurry: Callable[[str], None] = lambda _: None,
         kernel_log: KernelLog | None = None,
         clock: Clock = clocks.wall,
+        adjtimex: Callable[[], Discipline] = discipline.read,
+        watches: Callable[[], str] = inotify.exhausted,
     ) -> None:
         self.root = root
         self.hostname = socket.gethostname()
@@ -133,11 +143,11 @@ class Host:
         self._uptime = uptime
         self._statvfs, self._write, self._connect = statvfs, write, connect
         self._resolve = resolve
-        self.gpus, self.rest = gpus, rest
+        self.gpus, self.rest, self.hurry = gpus, rest, hurry
         self.gpus_changed = gpus_changed or Bell().rung
         self.gpu_events = gpu_events or Stream[NvmlEvent]()
         self.kernel_log = kernel_log or KernelLog()
-        self._clock = clock
+        self._clock, self._adjtimex, self._watches = clock, adjtimex, watches
         self._guard, self._clouds = Guard(), Clouds()
         self._rounds, self._queries = Rounds(), Rounds()
         self._procfs, self._sysfs = root / "proc", root / "sys"
@@ -209,6 +219,14 @@ class Host:
         """
         return await self._ask("cgroups", lambda: jobs.pods(self._procfs, pids))
 
+    async def own(self, pids: Collection[int]) -> frozenset[int]:
+        """Find which threads are there and belong to the machine itself, not to a pod.
+
+        Raises:
+            agent.host.guard.HungError: the kernel does not say.
+        """
+        return await self._ask("cgroups", lambda: jobs.own(self._procfs, pids))
+
     async def gpu_resets(self) -> Mapping[str, datetime]:
         """Read which GPUs were reset in this boot, and when, by their UUIDs."""
         return await self._ask("GPU resets", lambda: resets.noted(self.root))
@@ -216,7 +234,23 @@ class Host:
     async def processes(self) -> Running:
         """Read which processes run, and for how long some have slept where nothing ends them."""
         uptime = await self.uptime()
-        return await self._ask("processes", lambda: self._processes.look(uptime))
+        return await self._ask("processes", lambda: self._processes.lately(uptime))
+
+    async def ask(self, what: str, read: Callable[[Path], T]) -> T:
+        """Read small files below the host's root, as a module beside this one knows them.
+
+        Raises:
+            agent.host.guard.HungError: the kernel does not say.
+        """
+        return await self._ask(what, lambda: read(self.root))
+
+    async def discipline(self) -> Discipline:
+        """Ask how well the kernel keeps the time."""
+        return await self._ask("adjtimex", self._adjtimex)
+
+    async def watches(self) -> str:
+        """Ask of what root has none left to watch files with; nothing where all is well."""
+        return await self._ask("inotify", self._watches)
 
     async def memory(self) -> Memory:
         """Read how memory fares."""
@@ -326,6 +360,10 @@ class Host:
     def _manners(self, parallel: int, memory: int, patience: timedelta) -> Manners:
         environment = {**ENVIRONMENT, "HOST_ROOT": str(self.root)}
         return Manners(parallel=parallel, memory=memory, environment=environment, patience=patience)
+
+    async def volumes(self, filesystems: Collection[Filesystem]) -> Mapping[str, str]:
+        """Find where filesystems are mounted, by the kernel's names of their devices."""
+        return await self._ask("volumes", lambda: disks.volumes(self._sysfs, filesystems))
 
     async def storage(self, filesystems: Collection[Filesystem]) -> Storage | None:
         """Read which disks there are, and which of them carry some filesystems."""

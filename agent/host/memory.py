@@ -3,11 +3,8 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-from agent.host import attributes
-
-_FULL: Final = re.compile(r"^full .*\bavg60=(\d+\.\d+)", re.MULTILINE)
+from agent.host import attributes, pressure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +28,11 @@ def read(procfs: Path) -> Memory:
     """
     meminfo = attributes.text(procfs / "meminfo")
     vmstat = attributes.text(procfs / "vmstat")
-    full = _FULL.search(attributes.text(procfs / "pressure/memory") or "")
     return Memory(
         total=_named(meminfo, "MemTotal:"),
         available=_named(meminfo, "MemAvailable:"),
         oom_kills=_named(vmstat, "oom_kill"),
-        stalled=float(full[1]) / 100 if full else None,
+        stalled=pressure.share(procfs, "memory", whose="full", window="avg60"),
     )
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from agent.host import complaints
+
 KERNEL: Final = 0
 """The facility of what the kernel itself says; everybody else's records have another one."""
 _FACILITY: Final = 3
@@ -13,7 +15,10 @@ _FACILITY: Final = 3
 
 NVIDIA: Final = "nvidia"
 
-TOPICS: Final[Mapping[str, tuple[str, ...]]] = {NVIDIA: ("NVRM: ", "nvidia-nvswitch")}
+TOPICS: Final[Mapping[str, tuple[str, ...]]] = {
+    NVIDIA: ("NVRM: ", "nvidia-nvswitch"),
+    **complaints.WORDS,
+}
 """By topic the words one of which is in every record of it: cheap to look for, and no proof."""
 
 

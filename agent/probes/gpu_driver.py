@@ -28,7 +28,7 @@ class GPUDriver(Probe):
 
     async def stirred(self, host: Host) -> None:
         """Be asked as soon as the driver or a GPU stands otherwise than before."""
-        await host.gpus_changed()
+        await host.gpus_changed("gpu_driver")
 
     async def check(self, host: Host, past: Past) -> Sequence[Answer]:
         """Say how the driver stands, and which GPUs it does not come back from."""

@@ -26,6 +26,10 @@ _ROW_FIELDS: Final = {1: 143, 2: 144, 3: 145}
 class GPUMemory(Probe):
     """Watches the errors of GPU memory, and the spare rows that are left to repair it."""
 
+    async def stirred(self, host: Host) -> None:
+        """Be asked as soon as more rows of a GPU are given up than before."""
+        await host.gpus_changed("gpu_memory")
+
     async def check(self, host: Host, past: Past) -> Sequence[Answer]:
         """Say which errors there were, and what became of the memory that had them."""
         gpus = host.gpus()

@@ -18,7 +18,8 @@ FABRIC_MANAGER: Final = "gpu.fabric_manager_down"
 
 _MANAGER: Final = "nv-fabricmanager"[:15]
 _MOST_NAMED: Final = 16
-_ROLLED_OUT: Final = frozenset({Driver.ABSENT, Driver.STARTING})
+_ROLLED_OUT: Final = frozenset({Driver.ABSENT, Driver.STARTING, Driver.BARRED})
+"""The driver may be about to be exchanged; who may not ask it, stands in for who can meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,6 +57,10 @@ _LONGEST: Final = 253
 class GPUState(Probe):
     """Asks each GPU what its driver thinks of it, and whether it is set up as it should be."""
 
+    async def stirred(self, host: Host) -> None:
+        """Be asked as soon as a driver wants something else done with a GPU than before."""
+        await host.gpus_changed("gpu_state")
+
     async def check(self, host: Host, past: Past) -> Sequence[Answer]:
         """Say what each GPU says of itself."""
         gpus = host.gpus()

@@ -28,7 +28,7 @@ class GPUs(Probe):
 
     async def stirred(self, host: Host) -> None:
         """Be asked as soon as the driver or a GPU stands otherwise than before."""
-        await host.gpus_changed()
+        await host.gpus_changed("gpus")
 
     async def check(self, host: Host, past: Past) -> Sequence[Answer]:
         """Say how many there are, and which of those that were in this boot are gone."""

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from agent import mishaps
+from agent import cards, mishaps
 from agent.host import nvrm, stream
 from agent.host.guard import HungError
 from agent.host.linux import Host
-from agent.host.nvml.facts import Driver, Gpus, NvmlEvent
+from agent.host.nvml.facts import Driver, Gpus, NvmlEvent, Standing
 from agent.host.nvrm import Named, Said, SXid, Xid
 from agent.host.records import NVIDIA, Line
 from agent.mishaps import Heard, Jobs, Machine
@@ -47,8 +47,11 @@ class Xids(Probe):
         machine = _machine(gpus, past, heard, events)
         heard = _settled(heard, host, gpus, machine)
         events = _alone(events, host)
-        for pci in _hanging(heard, events, host):
+        hanging = _hanging(heard, events, host)
+        for pci in hanging:
             host.rest(pci)
+        for pci in _hurt(heard, host) - hanging:
+            host.hurry(pci)
         jobs, failed = await _failed(heard, host, machine, _jobs(past))
         happened = (each for line, said in heard for each in mishaps.logged(line, said, machine))
         known = (each for event in events for each in mishaps.told(event, machine))
@@ -68,11 +71,11 @@ def _machine(
     before = {pci: str(uuid) for pci, uuid in kept.fields.items()} if kept else {}
     named = {said.pci: said.uuid for _, said in heard if isinstance(said, Named)}
     told = {each.pci: each.uuid for each in events if each.uuid}
-    cards = {each.pci: each.uuid for each in gpus.cards if each.uuid}
+    asked = {each.pci: each.uuid for each in gpus.cards if each.uuid}
     version = gpus.bus.module or gpus.system.get(_VERSION, "")
     branch = version.partition(".")[0] if isinstance(version, str) else ""
     return Machine(
-        uuids={**before, **named, **told, **cards}, branch=int(branch) if branch.isdecimal() else 0
+        uuids={**before, **named, **told, **asked}, branch=int(branch) if branch.isdecimal() else 0
     )
 
 
@@ -93,7 +96,14 @@ def _may_be_named(said: Said, gpus: Gpus, machine: Machine) -> bool:
     if isinstance(said, SXid) or not said.pci or said.pci in machine.uuids:
         return False
     is_there = gpus.driver is not Driver.ABSENT or said.pci in gpus.bus.gpus
-    return gpus.driver in _UNSETTLED and is_there
+    return (gpus.driver in _UNSETTLED and is_there) or _is_next(said.pci, gpus)
+
+
+def _is_next(pci: str, gpus: Gpus) -> bool:
+    """Say whether a driver that is up was not yet asked for the name of a GPU, but can be."""
+    card = next((each for each in gpus.cards if each.pci == pci), None)
+    is_waiting = card is not None and card.standing is Standing.UNASKED and not cards.refusal(card)
+    return gpus.driver is Driver.UP and is_waiting
 
 
 def _alone(events: Sequence[NvmlEvent], host: Host) -> Sequence[NvmlEvent]:
@@ -112,6 +122,12 @@ def _hanging(heard: Sequence[Heard], events: Sequence[NvmlEvent], host: Host) ->
     since = host.now() - _RECENT
     logged = {mishaps.hanging(said) for line, said in heard if line.at > since}
     return frozenset(logged | {mishaps.hanging(each) for each in events}) - {""}
+
+
+def _hurt(heard: Sequence[Heard], host: Host) -> frozenset[str]:
+    """Return the GPUs that something happened to just now; what NVML tells, it was asked about."""
+    since = host.now() - _FRESH
+    return frozenset(s.pci for line, s in heard if isinstance(s, Xid) and line.at > since)
 
 
 async def _failed(

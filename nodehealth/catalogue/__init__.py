@@ -4,10 +4,36 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from nodehealth.catalogue import cloud, custom, fabric, gpu, machine, network, node, storage
+from nodehealth.catalogue import (
+    clock,
+    cloud,
+    custom,
+    fabric,
+    gpu,
+    hardware,
+    kernel,
+    limits,
+    machine,
+    network,
+    node,
+    storage,
+)
 from nodehealth.signals import Signal
 
-_MODULES: Final = (machine, storage, network, fabric, gpu, cloud, custom, node)
+_MODULES: Final = (
+    machine,
+    storage,
+    network,
+    fabric,
+    hardware,
+    kernel,
+    limits,
+    clock,
+    gpu,
+    cloud,
+    custom,
+    node,
+)
 
 CATALOGUE: Final[Mapping[str, Signal]] = MappingProxyType(
     {each.name: each for module in _MODULES for each in module.SIGNALS}

@@ -11,6 +11,8 @@ NEARLY_FULL: Final = Grid(step=0.45, hysteresis=0.05)
 """Empty, half full, nearly full: what fills and empties with every job writes nothing."""
 TENTHS: Final = Grid(step=0.1)
 """For what only ever grows."""
+HALVES: Final = Grid(step=0.5, hysteresis=0.25)
+"""For what a healthy node at work has any amount of."""
 FIFTHS: Final = Grid(step=0.2, hysteresis=0.1)
 ONE_A_SECOND: Final = Grid(step=1, hysteresis=0.5)
 TEN_A_SECOND: Final = Grid(step=10, hysteresis=5)
@@ -20,5 +22,6 @@ TENTH_OF_A_SECOND: Final = Grid(step=0.1, hysteresis=0.05)
 FIVE_SECONDS: Final = Grid(step=5, hysteresis=2.5)
 ONE_SECOND: Final = Grid(step=1, hysteresis=0.5)
 FIVE_DEGREES: Final = Grid(step=5, hysteresis=2.5)
+QUARTER_OF_A_THOUSAND: Final = Grid(step=250, hysteresis=125)
 QUARTER_A_SECOND: Final = Grid(step=0.25, hysteresis=0.125)
 """Fifteen a minute."""

@@ -17,6 +17,7 @@ from nodehealth.cel.checker import Scope, bind_as
 from nodehealth.cel.errors import EvaluationError, ExpressionError
 from nodehealth.cel.evaluation import Evaluate, Values
 from nodehealth.cel.parser import parse
+from nodehealth.cel.syntax import Name, walk
 from nodehealth.cel.types import BOOL, DOUBLE, DYN, INT, NULL, STRING, List, Map, Record, Type
 
 __all__ = [
@@ -44,6 +45,8 @@ class Program:
     text: str
     type: Type
     evaluate: Evaluate = field(repr=False, compare=False)
+    names: frozenset[str] = frozenset()
+    """All names that it speaks of, whatever they stand for."""
 
     def __call__(self, values: Values) -> bool:
         """Evaluate a condition.
@@ -70,5 +73,7 @@ def compile(text: str, env: Mapping[str, Type], *, expect: Type = BOOL) -> Progr
     Raises:
         ExpressionError: says what was expected, what was found, and where.
     """
-    evaluate = bind_as(expect, parse(text), Scope(names=env))
-    return Program(text=text, type=expect, evaluate=evaluate)
+    tree = parse(text)
+    evaluate = bind_as(expect, tree, Scope(names=env))
+    names = frozenset(node.name for node in walk(tree) if isinstance(node, Name))
+    return Program(text=text, type=expect, evaluate=evaluate, names=names)

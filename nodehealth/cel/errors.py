@@ -2,6 +2,10 @@
 
 import difflib
 from collections.abc import Iterable
+from typing import Final
+
+_MOST_LISTED: Final = 20
+"""How many names a person reads through for the right one."""
 
 
 class ExpressionError(Exception):
@@ -23,8 +27,14 @@ class EvaluationError(Exception):
 
 
 def choices(name: str, known: Iterable[str], *, unlisted: Iterable[str] = ()) -> str:
-    """Say which names are known, and which one was probably meant by an unknown one."""
+    """Say which names are known, and which one was probably meant by an unknown one.
+
+    Of very many names, only those are said that come near it, if any do.
+    """
     names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=3) if len(names) > _MOST_LISTED else []
+    if near:
+        return f"nearest of {len(names)} are {', '.join(near)}"
     listed = f"known are {', '.join(names)}" if names else "none are known"
     meant = difflib.get_close_matches(name, [*names, *unlisted], n=1)
     return listed + (f"; did you mean {meant[0]}?" if meant else "")

@@ -1,5 +1,6 @@
 """`nodemend inject`: makes a simulated machine sick; it has no way to break a real one."""
 
+import difflib
 import sys
 from dataclasses import fields
 from typing import Annotated
@@ -7,14 +8,13 @@ from typing import Annotated
 import typer
 import yaml
 
-from nodehealth.cel.errors import choices
 from nodehealth.kit.settings import SettingsError
 from nodehealth.kube import errors
 from nodehealth.kube.client import Client
 from nodemend import asking, complaints
 from nodemend.options import Context, Kubeconfig
 from simulator import scenario
-from simulator.machines import FAULT_ANNOTATION, MACHINES
+from simulator.machines import FAULT_ANNOTATION, MACHINES, REAL_AGENT_ANNOTATION
 
 _NOT_SIMULATED = (
     "this is no simulated cluster, for it serves no machines.simulator.nodemend.dev; "
@@ -82,11 +82,23 @@ async def _strike(client: Client, node: str, wish: str) -> None:
         raise SettingsError(_NOT_SIMULATED) from real
     found = {each.metadata.name: each for each in machines}
     if node not in found:
-        raise SettingsError(f"there is no machine {node}; {choices(node, found)}"[:300])
+        near = ", ".join(difflib.get_close_matches(node, found) or sorted(found)[:3])
+        raise SettingsError(f"there is no machine {node}; nearest are {near or 'none'}")
+    if _is_reported(wish) and REAL_AGENT_ANNOTATION in found[node].metadata.annotations:
+        raise SettingsError(
+            f"{node} has a real agent, which sees what is there and not what is simulated; "
+            "take another node"
+        )
     if found[node].metadata.annotations.get(FAULT_ANNOTATION) == wish:
         raise SettingsError(f"{node} has this fault already")
     patch = {"metadata": {"annotations": {FAULT_ANNOTATION: wish}}}
     await client.merge_patch(MACHINES, node, patch)
+
+
+def _is_reported(wish: str) -> bool:
+    """Say whether a fault shows in what a simulated agent reports."""
+    shown = scenario.injection(yaml.safe_load(wish), "inject").fault.symptoms()
+    return bool(shown.readings or shown.occurrences or shown.agent_silent)
 
 
 def _listed() -> list[str]:

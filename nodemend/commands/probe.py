@@ -45,4 +45,4 @@ def probe(
         sys.stdout.write(probing.as_json(swept, found) + "\n")
     else:
         paper.put(probing.render(swept, found), paper.console())
-    raise typer.Exit(probing.verdict(swept.status, found))
+    raise typer.Exit(probing.verdict(swept, found))

@@ -54,7 +54,14 @@ def _checked(path: Path) -> tuple[RuleSet, str]:
     if path.is_file():
         return load.rules(path, checks.rung, checks.runbook), "The rule is good."
     found, policy = load.book(path, path / load.POLICY_FILE, checks)
-    return found, f"{_rules(len(found.rules))} and the policy are good (mode {policy.mode})."
+    good = f"{_rules(len(found.rules))} and the policy are good (mode {policy.mode})."
+    lacking = sheet.unprovided(found.rules, policy)
+    if not lacking:
+        return found, good
+    return found, (
+        f"{good}\nThe policy enforces and names no provider, so where these rules come to replace "
+        f"a machine, a person is called: {', '.join(lacking)}."
+    )
 
 
 def play(

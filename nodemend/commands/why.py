@@ -35,7 +35,7 @@ def why(
     """Say what is known of a node, which rules hold, and what happens next."""
 
     async def question(client: Client) -> Why:
-        book = await rulebook.read(client, rules)
+        book = await rulebook.read_leniently(client, rules)
         return explaining.explain(await sight.look(client, clocks.wall), book, node)
 
     with complaints.said(ProblemsError):

@@ -7,6 +7,7 @@ processes of this very machine.
 
 import asyncio
 import os
+import shlex
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -116,7 +117,7 @@ class GpuBox(Hooks):
                 **os.environ,
                 **self._driver.environ(),
                 "HOST_ROOT": str(self._driver.root),
-                "NODEMEND_NVIDIA_SMI": str(self._driver.folder / "nvidia-smi"),
+                "NODEMEND_NVIDIA_SMI": shlex.quote(str(self._driver.folder / "nvidia-smi")),
             },
         )
         await process.wait()

@@ -23,6 +23,7 @@ from nodemend.demo import gpubox, haste, play, realhost, stage
 from nodemend.demo.report import Report
 from nodemend.demo.scene import Options
 from nodemend.demo.stage import Stage
+from nodemend.paper import Paper
 from remediator import files
 from remediator.rules import load
 from remediator.rules.rule import RuleSet
@@ -45,7 +46,7 @@ class Wishes:
     """Lines even where a screen could be shown."""
 
 
-def perform(wishes: Wishes, console: Console) -> bool:
+def perform(wishes: Wishes, console: Paper) -> bool:
     """Play the demo and say whether it went well.
 
     Raises:
@@ -60,7 +61,7 @@ def perform(wishes: Wishes, console: Console) -> bool:
     with tempfile.TemporaryDirectory(prefix="nodemend-demo-", ignore_cleanup_errors=True) as place:
         folder = Path(place)
         rules = _rules(folder, wishes.rules, console)
-        chosen = _stage(wishes, lasting, rules)
+        chosen = _stage(wishes, lasting, rules, console)
         (folder / load.POLICY_FILE).write_text(chosen.policy, encoding="utf-8")
         (folder / "scratch").mkdir()
         options = Options(
@@ -102,12 +103,15 @@ def _check_writable(report: Path | None) -> None:
         report.unlink()
 
 
-def _stage(wishes: Wishes, lasting: timedelta, rules: RuleSet) -> Stage:
+def _stage(wishes: Wishes, lasting: timedelta, rules: RuleSet, console: Console) -> Stage:
     real = stage.real_name()
     if wishes.scenario is not None:
         return stage.from_file(wishes.scenario, real, lasting)
     asked = {each.signal.name for rule in rules.rules if rule.ladder for each in rule.questions}
-    box = gpubox.NODE if _GPU_SIGNAL in asked and shutil.which("gcc") else ""
+    box = gpubox.NODE if _GPU_SIGNAL in asked else ""
+    if box and not shutil.which("gcc"):
+        console.print(f"Leaves out {box}, a machine with GPUs: its driver is built by gcc.")
+        box = ""
     return stage.default(wishes.nodes, real, lasting, asked, box=box)
 
 

@@ -22,7 +22,7 @@ class Look(Enum):
     OUT = ("o", "red", "not Ready")
     WAITS = ("w", "magenta", "cordoned, waits")
     DRAINS = ("d", "yellow", "drains")
-    MENDS = ("r", "bold yellow", "is replaced")
+    MENDS = ("r", "bold yellow", "under repair")
     PROVES = ("v", "cyan", "proves well")
     MENDED = ("+", "bold green", "mended")
     PERSON = ("?", "bold white on red", "needs a person")

@@ -6,22 +6,21 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from rich.console import Console
-
 from nodehealth.kit import clocks
 from nodemend.demo import live, scene
 from nodemend.demo.report import Report
 from nodemend.demo.scene import DemoError, Options, Scene
 from nodemend.demo.story import Story
+from nodemend.paper import Paper
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class EndedError(Exception):
-    """Somebody ended the demo."""
+    """Somebody ended the demo, or nobody reads what it tells any more."""
 
 
-async def play(options: Options, console: Console) -> Report:
+async def play(options: Options, console: Paper) -> Report:
     """Play the demo to its end, or until its time is up.
 
     Raises:
@@ -33,6 +32,7 @@ async def play(options: Options, console: Console) -> Report:
     loop = asyncio.get_running_loop()
     for each in _SIGNALS:
         loop.add_signal_handler(each, told.set)
+    console.unread = told.set
     playing = asyncio.create_task(_play(options, console), name="the demo")
     ending = asyncio.create_task(told.wait(), name="told to end")
     try:
@@ -47,7 +47,7 @@ async def play(options: Options, console: Console) -> Report:
     return playing.result()
 
 
-async def _play(options: Options, console: Console) -> Report:
+async def _play(options: Options, console: Paper) -> Report:
     started = clocks.wall()
     story = Story(None if options.live else console, started=started, clock=clocks.wall)
     async with scene.scene(options, story) as stage, _shown(stage, console):
@@ -71,7 +71,7 @@ async def _play(options: Options, console: Console) -> Report:
 
 
 @asynccontextmanager
-async def _shown(stage: Scene, console: Console) -> AsyncIterator[None]:
+async def _shown(stage: Scene, console: Paper) -> AsyncIterator[None]:
     """Show the scene on a screen, if it is to be shown there."""
     if not stage.options.live:
         yield

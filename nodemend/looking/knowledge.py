@@ -12,10 +12,11 @@ from remediator.decide.facts import Facts
 from remediator.rules.policy import Policy
 
 
-def of_machine(node: Node, policy: Policy) -> Iterator[str]:
-    """Say what Kubernetes makes of the node."""
+def of_machine(node: Node, policy: Policy | None) -> Iterator[str]:
+    """Say what Kubernetes makes of the node; without a policy nobody knows its pool."""
     ready = next((each for each in node.status.conditions if each.type == "Ready"), None)
-    yield f"It is {_readiness(ready)}; it is in pool {policy.pool_of(node)}."
+    where = f"; it is in pool {policy.pool_of(node)}" if policy is not None else ""
+    yield f"It is {_readiness(ready)}{where}."
     if node.metadata.deletion_timestamp is not None:
         yield f"It is being deleted since {node.metadata.deletion_timestamp:%H:%M:%S}."
     yield _schedulable(node)

@@ -35,18 +35,24 @@ from remediator.decide.moves import (
 def of(repair: NodeRepair, coming: Next, now: datetime) -> Iterator[str]:
     """Say where a repair stands, what comes next, and what would come after it."""
     status, spec = repair.status, repair.spec
-    reason = f" ({status.reason})" if status.reason else ""
-    message = f": {status.message}" if status.message else ""
-    yield (
-        f"Repair {repair.metadata.name} for {spec.rule} (mode {spec.mode}), opened "
-        f"{_age(repair.metadata, now)} ago, is {status.phase}{reason}{message}."
-    )
+    yield standing(repair, now)
     yield _sentence(repair, coming)
     rest = spec.ladder[status.rung + 1 if status.rung_since else status.rung :]
     if spec.condemned is not None:
         yield f"No remedy is tried, and a person decides: {parts.sentence(spec.condemned)}."
     elif rest and not isinstance(coming.move, Rest):
         yield f"After that: {', then '.join(_spoken(rung) for rung in rest)}."
+
+
+def standing(repair: NodeRepair, now: datetime) -> str:
+    """Say where a repair stands."""
+    status, spec = repair.status, repair.spec
+    reason = f" ({status.reason})" if status.reason else ""
+    message = f": {status.message}" if status.message else ""
+    return (
+        f"Repair {repair.metadata.name} for {spec.rule} (mode {spec.mode}), opened "
+        f"{_age(repair.metadata, now)} ago, is {status.phase}{reason}{message}."
+    )
 
 
 def _sentence(repair: NodeRepair, coming: Next) -> str:

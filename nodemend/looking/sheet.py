@@ -2,13 +2,18 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Final
 
 from rich.table import Table
 
 from nodehealth import quantities
+from nodehealth.repair import Mode
 from remediator import actions, files
 from remediator.rules.cases import Case
+from remediator.rules.policy import Policy
 from remediator.rules.rule import Rule
+
+_REPLACE: Final = "replace"
 
 
 def drawn(rules: Iterable[Rule], cases: Iterable[Case]) -> Table:
@@ -37,3 +42,11 @@ def _at_most(rule: Rule) -> str:
         return "-"
     ladder = [files.remedy(rung.action, rung.settings) for rung in rule.ladder]
     return quantities.spoken(actions.longest(ladder, rule.verify))
+
+
+def unprovided(rules: Iterable[Rule], policy: Policy) -> list[str]:
+    """Name the rules whose ladder ends at a machine's owner whom the policy does not name."""
+    if policy.provider or policy.mode is not Mode.ENFORCE:
+        return []
+    able = (rule for rule in rules if rule.mode is Mode.ENFORCE)
+    return [rule.name for rule in able if any(rung.action == _REPLACE for rung in rule.ladder)]

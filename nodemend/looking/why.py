@@ -24,6 +24,12 @@ from remediator.decide.judge import Judgement
 from remediator.observe import Fleet
 
 _ABSENT: Final = "There is no such Node now; its repair goes on."
+_MOST_NAMED: Final = 10
+"""How many rules a sentence names."""
+_UNUSABLE: Final = (
+    "Rules or policy of the cluster can't be used, so the remediator goes on with those before, "
+    "if it was not started anew"
+)
 _SAID: Final = {
     Truth.HOLDS: "holds",
     Truth.SUSPECTED: "suspected",
@@ -69,14 +75,16 @@ def explain(sight: Sight, book: Rulebook, name: str) -> Why:
     if facts is None and repair is None:
         raise SettingsError(_no_such(name, fleet.nodes()))
     found = foresight.verdicts(book.rules.rules, facts, sight.now) if facts else ()
+    policy = None if book.problem else book.policy
+    next_ = _unruled(repair, sight.now) if policy is None else None
     return Why(
         node=name,
         at=sight.now,
         by=book.origin,
-        machine=tuple(knowledge.of_machine(facts.node, book.policy)) if facts else (_ABSENT,),
+        machine=tuple(knowledge.of_machine(facts.node, policy)) if facts else (_ABSENT,),
         known=tuple(knowledge.of_report(facts, sight.now)) if facts else (),
-        judged=tuple(_judged(found)),
-        next=tuple(_next(sight, book, fleet, name, found, repair)),
+        judged=(f"{_UNUSABLE}: {book.problem}",) if policy is None else tuple(_judged(found)),
+        next=tuple(next_ or _next(sight, book, fleet, name, found, repair)),
         rules=tuple(_found(each) for each in found),
         repair=repair,
     )
@@ -108,10 +116,20 @@ def _judged(found: Iterable[Verdict]) -> Iterator[str]:
     for each in by[Truth.SUSPECTED]:
         yield f"{each.rule.name} is suspected: {_evidence(each)}; {_confirmation(each)}."
     if by[Truth.UNKNOWN]:
-        names = ", ".join(each.rule.name for each in by[Truth.UNKNOWN])
-        yield f"Not to be told, because what they ask for is unknown here: {names}."
+        yield (
+            "Not to be told, because what they ask for is unknown here: "
+            f"{_named([each.rule.name for each in by[Truth.UNKNOWN]])}."
+        )
     if by[Truth.FALSE]:
         yield f"{_counted(len(by[Truth.FALSE]), 'rule')} found nothing wrong."
+
+
+def _named(rules: list[str]) -> str:
+    """Name rules, and of very many only the first ones."""
+    more = len(rules) - _MOST_NAMED
+    if more <= 1:
+        return ", ".join(rules)
+    return f"{', '.join(rules[:_MOST_NAMED])} and {more} more (all of them with --json)"
 
 
 def _evidence(verdict: Verdict) -> str:
@@ -147,6 +165,13 @@ def _next(
         yield _beginning(facts, fleet, book, verdicts, sight.now)
 
 
+def _unruled(repair: NodeRepair | None, now: datetime) -> tuple[str, ...]:
+    """Say what is known of a repair where nobody can tell by which rules it goes on."""
+    if repair is None:
+        return ("No repair is open; whether one begins is not to be told without the rules.",)
+    return (outlook.standing(repair, now), "What comes next is not to be told without the rules.")
+
+
 def _beginning(
     facts: Facts, fleet: Fleet, book: Rulebook, found: Mapping[str, Verdict], now: datetime
 ) -> str:
@@ -155,7 +180,7 @@ def _beginning(
     past = fleet.repairs_of(facts.node.metadata.name)
     wanted = plan.begin(facts.node, held, past, book.rules, book.policy)
     if wanted is not None:
-        wanted = _weighed(wanted, fleet, book, now)
+        wanted = _weighed(wanted, fleet, book, now, held.marks[wanted.spec.rule].confirmed)
         steps = ", then ".join(("cordon", *_remedies(wanted)))
         if wanted.spec.mode is Mode.OBSERVE:
             return f"A repair is written down and nothing is done (mode observe): {steps}."
@@ -176,9 +201,11 @@ def _beginning(
     return "Nothing: no rule holds."
 
 
-def _weighed(wanted: NodeRepair, fleet: Fleet, book: Rulebook, now: datetime) -> NodeRepair:
-    has_twin = fleet.has_twin(wanted.spec.target.node)
-    return parts.weighed(wanted, fleet.repairs(), book.policy.condemned, now, has_twin=has_twin)
+def _weighed(
+    wanted: NodeRepair, fleet: Fleet, book: Rulebook, now: datetime, since: datetime | None
+) -> NodeRepair:
+    has_twin, manners = fleet.has_twin(wanted.spec.target.node), book.policy.condemned
+    return parts.weighed(wanted, fleet.repairs(), manners, now, has_twin=has_twin, since=since)
 
 
 def _remedies(wanted: NodeRepair) -> tuple[str, ...]:

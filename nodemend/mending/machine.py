@@ -98,9 +98,10 @@ class Machine:
         )
 
     async def _look(self) -> Sight:
-        library, switches = await _guarded("the bus", self._about)
+        seen, switches = await _guarded("the bus", self._about)
         environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        ended = await commands.run([*_ONCE, library], environ=environ, patience=self.answer)
+        words = [*_ONCE, seen.library, seen.devices]
+        ended = await commands.run(words, environ=environ, patience=self.answer)
         if isinstance(ended, Left):
             where = f" at {ended.wchan}" if ended.wchan else ""
             raise FailedError(
@@ -122,10 +123,10 @@ class Machine:
     def _cards(self, pci: str) -> Collection[str]:
         return holders.cards(self.root / "sys", pci)
 
-    def _about(self) -> tuple[str, bool]:
+    def _about(self) -> tuple[bus.Glance, bool]:
         """Find the host's NVML, where it is not simply our own, and whether it has NVSwitches."""
         found = bus.glance(self.root, FOLDERS) if self.root != places.MACHINE else bus.Glance()
-        return found.library, bool(bus.scan(self.root).bus.switches)
+        return found, bool(bus.scan(self.root).bus.switches)
 
     def _released(self) -> AbstractAsyncContextManager[None]:
         return _released(self.root)

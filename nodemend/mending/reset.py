@@ -94,12 +94,12 @@ async def reset(order: Order, bench: Bench) -> str:
         gpus = _known(order, await bench.look())
         if order.only_if_needed and not need.reasons(gpus):
             return f"nothing was reset: the driver has nothing against {_names(gpus)}"
-        bench.say(f"resets {_names(gpus)}{_besides(order, gpus)}")
+        bench.say(f"resets {_shortly(order, gpus)}")
         await _let_go(order, gpus, bench)
         await _reset(order, gpus, bench)
         await _verify(gpus, bench)
         await bench.note([each.uuid for each in gpus])
-    return f"reset {_names(gpus)}{_besides(order, gpus)}; all of them answer{_instances(gpus)}"
+    return f"reset {_shortly(order, gpus)}; all of them answer{_instances(gpus)}"
 
 
 def _known(order: Order, sight: Sight) -> tuple[Gpu, ...]:
@@ -212,6 +212,13 @@ async def _restore(bench: Bench) -> None:
 
 def _names(gpus: Sequence[Gpu]) -> str:
     return ", ".join(each.uuid for each in gpus)
+
+
+def _shortly(order: Order, gpus: Sequence[Gpu]) -> str:
+    """Name those that were asked for, and count the rest: the names of a whole board fill lines."""
+    asked = [each for each in gpus if each.uuid in order.gpus]
+    more = len(gpus) - len(asked)
+    return f"{_names(asked)}{f' and {more} that NVLink connects with it' if more else ''}"
 
 
 def _besides(order: Order, gpus: Sequence[Gpu]) -> str:

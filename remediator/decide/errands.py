@@ -15,14 +15,12 @@ from nodehealth.errand import Program
 from nodehealth.kube.objects import Node
 from nodehealth.outcome import Result
 from nodehealth.repair import Intent, NodeRepair
-from remediator.decide import fencing, ladder, repairpods
+from remediator.decide import boots, fencing, ladder, repairpods
+from remediator.decide.boots import BOOT_SHOWS
 from remediator.decide.repairpods import RepairPod
 
 START_PATIENCE: Final = timedelta(minutes=3)
 """How long a node may take to start what is sent to it: an image may have to come first."""
-BOOT_SHOWS: Final = timedelta(minutes=9)
-"""How long after its claim a reboot that was ordered may still leave a node Ready: to start the
-program, and for the program to bring the machine down."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,14 +145,30 @@ def is_settled(intent: Intent, pod: RepairPod | None, node: Node | None, now: da
     """
     if pod is not None and pod.metadata.uid == intent.pod:
         outcome = repairpods.heard(pod)
-        if outcome is not None and outcome.result is Result.REFUSED:
+        refused = outcome is not None and outcome.result is Result.REFUSED
+        if refused or not (repairpods.is_bound(pod) or repairpods.may_run(pod)):
             return True
-        if not repairpods.is_finished(pod):
+        if repairpods.may_run(pod):
             return False
     if intent.action != Program.REBOOT:
         return True
-    is_up = node is not None and ladder.is_ready(node) and _boot(node) == intent.boot_id
-    return is_up and now >= intent.issued_at + BOOT_SHOWS
+    return boots.is_over(intent, _up(node), now)
+
+
+def unseen_boot(repair: NodeRepair, node: Node | None, now: datetime) -> Intent | None:
+    """Return the order to boot the machine anew whose boot nobody has seen and may still come.
+
+    Whatever remedy is tried next, it is we who brought the machine down.
+
+    Args:
+        repair: What goes on to its next rung.
+        node: The Node as it is.
+        now: The present time.
+    """
+    intent = claimed(repair)
+    is_one = intent is not None and intent.action == Program.REBOOT
+    order = intent if is_one else repair.status.rebooting
+    return None if order is None or boots.is_over(order, _up(node), now) else order
 
 
 def _begin(look: Look) -> Step:
@@ -180,8 +194,10 @@ def _found(look: Look, node: Node, pod: RepairPod) -> Step:
 
 
 def _nobody_sent(look: Look) -> Step:
-    if look.pod is not None and not repairpods.is_bound(look.pod):
-        return Remove(pod=look.pod, message=look.repair.status.message)
+    """Give up once nothing can be started any more; a finalizer may keep what never is."""
+    pod = look.pod
+    if pod is not None and not repairpods.is_bound(pod) and repairpods.may_run(pod):
+        return Remove(pod=pod, message=look.repair.status.message)
     return GiveUp(message=f"nobody could be sent to the node: {look.repair.status.message}")
 
 
@@ -218,9 +234,11 @@ def _vanished(look: Look, intent: Intent) -> Step:
 
 
 def _unbound(look: Look, intent: Intent, pod: RepairPod) -> Step:
+    is_late = look.now >= intent.issued_at + START_PATIENCE or _is_late(look)
     if pod.metadata.deletion_timestamp is not None:
-        return Wait(message="waits for its Pod to be gone")
-    if look.now >= intent.issued_at + START_PATIENCE or _is_late(look):
+        never = GiveUp(message="its Pod was deleted before it was started, and is not gone yet")
+        return never if is_late else Wait(message="waits for its Pod to be gone")
+    if is_late:
         return Remove(pod=pod, message=look.repair.status.message)
     if fencing.is_silent(look.node):
         return Wait(message="the kubelet is silent, so nothing can be started on the node")
@@ -268,6 +286,10 @@ def _unless_it_boots(look: Look, intent: Intent, why: str) -> Step:
     if _is_late(look) or (is_up and look.now >= until):
         return GiveUp(message=f"the machine did not boot anew: {why}")
     return Wait(message=f"waits to see whether the machine boots anew: {why}")
+
+
+def _up(node: Node | None) -> Node | None:
+    return node if node is not None and ladder.is_ready(node) else None
 
 
 def _boot(node: Node) -> str:

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from remediator.decide import answers
-from remediator.decide.answers import Answer, Answers, Look, Truth
+from remediator.decide import answers, news
+from remediator.decide.answers import Answers, Look, Truth
 from remediator.decide.facts import LOOK_AGAIN, Facts
+from remediator.decide.news import Basis
 from remediator.rules.rule import Combine, Question, Rule
 
-_WELL: Final = Answer(truth=Truth.FALSE)
+_NO_SPELLS: Final[Mapping[str, "Spell"]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,10 @@ class Mark:
     held_in: str = ""
     """The boot in which it held last."""
 
+    def is_idle(self) -> bool:
+        """Say whether it is but an answer: nothing has to last and nothing has to be over."""
+        return self.confirmed is None and not any(self.spells)
+
     def well_since(self) -> datetime | None:
         """Say since when the signals are known and good."""
         return self.since if self.truth is Truth.FALSE else None
@@ -65,6 +70,8 @@ class Judgement:
 
     marks: Mapping[str, Mark] = field(default_factory=dict)
     due: datetime | None = None
+    basis: Basis | None = field(default=None, compare=False, repr=False)
+    """What the marks were found by, unless it is not known."""
 
     def faults(self) -> tuple[str, ...]:
         """Name the rules that hold, the longest-standing first."""
@@ -86,15 +93,25 @@ def known_at(rule: Rule, facts: Facts) -> datetime | None:
 
 
 def judge(rules: Iterable[Rule], facts: Facts, before: Judgement, now: datetime) -> Judgement:
-    """Judge one node by all rules."""
-    look = answers.look(facts, now)
+    """Judge one node by all rules, and ask only those about which something is new.
+
+    The others' marks are what they would be found to be: whoever changes one lets it be found anew.
+    """
+    basis, look = Basis(rules=tuple(rules), facts=facts, at=now), answers.look(facts, now)
+    heard = news.since(before.basis, look, basis.rules)
     marks: dict[str, Mark] = {}
     dues: list[datetime] = []
-    for rule in rules:
-        mark = _mark(rule, look, before.marks.get(rule.name))
+    alike: dict[object, Mark] = {}
+    for rule in basis.rules:
+        mark = before.marks.get(rule.name)
+        if mark is not None and heard is not None and mark.is_idle() and heard.spares(rule):
+            dues.extend(_idle_dues(rule, mark, look))
+        else:
+            mark = _shared(_mark(rule, look, mark), alike)
+            dues.extend(_dues(rule, mark, look))
         marks[rule.name] = mark
-        dues.extend(_dues(rule, mark, look))
-    return Judgement(marks=marks, due=min((due for due in dues if due > now), default=None))
+    due = min((due for due in dues if due > now), default=None)
+    return Judgement(marks=marks, due=due, basis=basis)
 
 
 def again(rule: Rule, facts: Facts, before: Mark, now: datetime) -> Mark:
@@ -104,7 +121,9 @@ def again(rule: Rule, facts: Facts, before: Mark, now: datetime) -> Mark:
 
 def _mark(rule: Rule, look: Look, before: Mark | None) -> Mark:
     found = [answers.ask(question, look) for question in rule.questions]
-    past = before.spells if before and len(before.spells) == len(found) else [{} for _ in found]
+    past = (
+        before.spells if before and len(before.spells) == len(found) else (_NO_SPELLS,) * len(found)
+    )
     asked = list(zip(rule.questions, found, past, strict=True))
     spells = tuple(_spells(question, each, was, look) for question, each, was in asked)
     truths = [
@@ -129,10 +148,20 @@ def _mark(rule: Rule, look: Look, before: Mark | None) -> Mark:
     return replace(mark, confirmed=None) if is_past else mark
 
 
+def _shared(mark: Mark, alike: dict[object, Mark]) -> Mark:
+    """Take one mark for all that say the same, as most do of a node that is well."""
+    if not mark.is_idle():
+        return mark
+    key = (mark.truth, mark.since, mark.boot, mark.held_in, len(mark.spells))
+    return alike.setdefault(key, mark)
+
+
 def _spells(
     question: Question, found: Answers, past: Mapping[str, Spell], look: Look
 ) -> Mapping[str, Spell]:
     """Remember how long each subject has answered yes; nobody is well while nothing is known."""
+    if not past and all(one.truth is not Truth.HOLDS for one in found.values()):
+        return _NO_SPELLS
     is_dark = "" in found and found[""].truth is Truth.UNKNOWN
     unsaid = Truth.UNKNOWN if is_dark else Truth.FALSE
     truths = dict.fromkeys(past, unsaid) | {name: one.truth for name, one in found.items()}
@@ -183,3 +212,9 @@ def _dues(rule: Rule, mark: Mark, look: Look) -> Iterator[datetime]:
             yield changes
     if mark.truth is Truth.FALSE:
         yield mark.since + rule.quiet
+
+
+def _idle_dues(rule: Rule, mark: Mark, look: Look) -> Iterable[datetime]:
+    """Return those of a mark that was spared: all its answers are an agent's."""
+    stale = () if look.stale_at is None else (look.stale_at,)
+    return (mark.since + rule.quiet, *stale) if mark.truth is Truth.FALSE else stale

@@ -11,7 +11,7 @@ from nodehealth.fence import Fence, Hold
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import ENDED, Closing, Mode, NodeRepair, NodeRepairStatus, Phase
-from remediator.decide import fencing, marks, parts, rungs
+from remediator.decide import boots, fencing, marks, parts, rungs
 from remediator.decide.moves import (
     Climb,
     Cordon,
@@ -157,6 +157,8 @@ def _hopeless(view: View) -> Move:
     if _is_ordered(repair) and not _is_back(repair, node):
         asks = node is None or _is_sent(repair)
         return Inquire() if asks else _as_it_is(view)
+    if _is_down_by_us(view):
+        return Inquire()
     return _uncordoned(view) or _retake(view) or Trade()
 
 
@@ -178,6 +180,13 @@ def _is_ordered(repair: NodeRepair) -> bool:
     intent, proven = repair.status.intent, repair.status.fencing
     off = proven is not None and proven.method is not None
     return intent is not None and not (off and intent.action == fencing.ORDER)
+
+
+def _is_down_by_us(view: View) -> bool:
+    """Say whether the boot that an earlier rung ordered has not been seen, and may be under way."""
+    order, node = view.repair.status.rebooting, view.node
+    up = node if node is not None and is_ready(node) else None
+    return order is not None and not boots.is_over(order, up, view.now)
 
 
 def _is_sent(repair: NodeRepair) -> bool:
@@ -294,11 +303,20 @@ def _verify(view: View) -> Move:
     until = since + VERIFY_PATIENCE + timedelta(seconds=view.repair.spec.verify_seconds)
     if view.now >= until:
         return rungs.after(view.repair, f"the node was not well in time: {status.message}")
-    reason, message, proven = _unwell(view, status.intent.issued_at if status.intent else since)
+    reason, message, proven = _unwell(view, _deed(status, since))
     if reason is None:
         return Release(reason=Reason.REPAIRED, message="the node is well and back in service")
     soon = proven if proven is not None and proven > view.now else until
     return Rest(phase=Phase.VERIFYING, reason=reason, message=message, until=min(until, soon))
+
+
+def _deed(status: NodeRepairStatus, since: datetime) -> datetime:
+    """Say when the remedy was done: of an order we only know when it was given.
+
+    A program that was sent may take minutes: what was heard until it had ended proves nothing.
+    """
+    intent = status.intent
+    return intent.issued_at if intent is not None and not intent.pod else since
 
 
 def _unwell(view: View, deed: datetime) -> tuple[Reason | None, str, datetime | None]:

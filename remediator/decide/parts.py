@@ -1,6 +1,6 @@
 """Which parts a fault names, and which of them failed again although they had been repaired."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
@@ -19,7 +19,6 @@ _GPU: Final = "GPU-"
 """What the UUID of a GPU begins with; a PCI address is no name that stays with the card."""
 _MOST_KEPT: Final = 16
 _MOST_TOLD: Final = 5
-_SPOKEN: Final[Mapping[PartKind, str]] = {PartKind.GPU: "GPU", PartKind.HOST: "host"}
 
 
 def blamed(repair: NodeRepair) -> tuple[Part, ...]:
@@ -43,6 +42,7 @@ def weighed(
     now: datetime,
     *,
     has_twin: bool,
+    since: datetime | None = None,
 ) -> NodeRepair:
     """Return a repair that is about to be opened, its parts condemned if they failed too often.
 
@@ -52,11 +52,14 @@ def weighed(
         manners: After how many failures.
         now: The present time.
         has_twin: Whether another node says that it is the same host: then that name tells nothing.
+        since: Since when the fault is there. What was repaired later than that was something else,
+            on which nothing failed again.
     """
     if has_twin:
         target = structs.replace(repair.spec.target, host="")
         repair = structs.replace(repair, spec=structs.replace(repair.spec, target=target))
-    found = _condemned(blamed(repair), past, manners, now)
+    before = [each for each in past if since is None or ended_at(each, now) < since]
+    found = _condemned(blamed(repair), before, manners, now)
     return structs.replace(repair, spec=structs.replace(repair.spec, condemned=found))
 
 
@@ -76,8 +79,12 @@ def sentence(condemned: Condemned) -> str:
     """Say which part is condemned, and when and where it failed before."""
     told = condemned.failures[-_MOST_TOLD:]
     before = ", ".join(f"on {each.node} ({each.repair}, {each.at:%Y-%m-%d %H:%M})" for each in told)
-    what = f"{_SPOKEN[condemned.part.kind]} {condemned.part.id}"
-    return f"{what} is condemned: it fails again after repairs {before}"
+    return f"{_spoken(condemned.part)} is condemned: it fails again after repairs {before}"
+
+
+def _spoken(part: Part) -> str:
+    """Name a part; that a GPU is one, its UUID says."""
+    return part.id if part.kind is PartKind.GPU else f"host {part.id}"
 
 
 def _condemned(

@@ -41,19 +41,11 @@ _SEVERITIES = (Severity.CRITICAL, Severity.WARNING, Severity.INFO)
 def begin(
     node: Node, judgement: Judgement, repairs: Iterable[NodeRepair], rules: RuleSet, policy: Policy
 ) -> NodeRepair | None:
-    """Open a repair for a node with a fault, unless it has an open one or no rule may act.
-
-    A fault that is not over but seems to be, as the second of two that one remedy mended, is none
-    to begin with.
-    """
+    """Open a repair for a node with a fault, unless it has an open one or no rule may act."""
     past = [each for each in repairs if each.spec.target.node == node.metadata.name]
     if any(is_open(each) for each in past) or is_spared(node):
         return None
-    allowed = [
-        rule
-        for rule in holding(judgement, rules, policy)
-        if rule.ladder and judgement.marks[rule.name].truth is Truth.HOLDS
-    ]
+    allowed = _mendable(judgement, rules, policy)
     if not allowed:
         return None
     worst = min(allowed, key=lambda rule: _urgency(rule, policy))
@@ -77,10 +69,14 @@ def begin(
 def eclipsing(
     repair: NodeRepair, judgement: Judgement, rules: RuleSet, policy: Policy
 ) -> Rule | None:
-    """Find a rule that holds and may act on the node of a repair that may only observe."""
+    """Find a rule that may act on the node of a repair that may only observe, and would at once.
+
+    Only what a repair is begun for eclipses one: else whatever observes would end and begin again
+    without end.
+    """
     if repair.spec.mode is Mode.ENFORCE:
         return None
-    able = (rule for rule in holding(judgement, rules, policy) if rule.ladder)
+    able = _mendable(judgement, rules, policy)
     return next((rule for rule in able if mode(rule, policy) is Mode.ENFORCE), None)
 
 
@@ -238,6 +234,19 @@ def heirs(
 def queue(repairs: Iterable[NodeRepair]) -> list[NodeRepair]:
     """Return the repairs that wait for a slot, the next one first."""
     return sorted((each for each in repairs if _waits(each)), key=rank)
+
+
+def _mendable(judgement: Judgement, rules: RuleSet, policy: Policy) -> list[Rule]:
+    """Return the rules that a repair may be begun for: there is a remedy, and the fault is there.
+
+    One that is not over but seems to be is left alone, as the second of two faults that one remedy
+    mended.
+    """
+    return [
+        rule
+        for rule in holding(judgement, rules, policy)
+        if rule.ladder and judgement.marks[rule.name].truth is Truth.HOLDS
+    ]
 
 
 def _urgency(rule: Rule, policy: Policy) -> tuple[bool, int]:

@@ -78,6 +78,12 @@ def is_finished(pod: RepairPod) -> bool:
     return pod.status.phase in _FINISHED
 
 
+def may_run(pod: RepairPod) -> bool:
+    """Say whether a Pod runs or may be started yet: what is being deleted can't be bound."""
+    leaves = pod.metadata.deletion_timestamp is not None
+    return not is_finished(pod) and (is_bound(pod) or not leaves)
+
+
 def heard(pod: RepairPod) -> Outcome | None:
     """Return the last words of the program, if it has ended and left any."""
     for each in pod.status.container_statuses:

@@ -106,6 +106,7 @@ def _question(ask: Ask, where: str, page: Page) -> Question | None:
         within=within,
         count=ask.count,
         since=_since(ask, where, page),
+        asks_subject=_asks_subject(program),
         unless=_excuse(ask.unless, f"{where}.unless", page) if ask.unless else None,
     )
 
@@ -127,7 +128,16 @@ def _excuse(excuse: Excuse, where: str, page: Page) -> Question | None:
         page.wrong(f"{where}.signal", f"expected a level, got the event {excuse.signal}")
         return None
     program = _compiled(excuse.where, signal, where, page)
-    return Question(signal=signal, where=program or (lambda _: False), text=excuse.where)
+    return Question(
+        signal=signal,
+        where=program or (lambda _: False),
+        text=excuse.where,
+        asks_subject=_asks_subject(program),
+    )
+
+
+def _asks_subject(program: cel.Program | None) -> bool:
+    return program is not None and "subject" in program.names
 
 
 def _signal(name: str, where: str, page: Page) -> Signal | None:

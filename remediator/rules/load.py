@@ -20,6 +20,8 @@ from remediator.rules.rule import Rule, RuleSet
 POLICY_FILE: Final = "policy.yaml"
 _TESTS: Final = "_test.yaml"
 _YAML: Final = ".yaml"
+_YML: Final = ".yml"
+"""No rule is read from such a file, and it would be a pity to pass one over silently."""
 _NAME: Final = "$.metadata.name"
 
 
@@ -34,11 +36,13 @@ class Checks:
 
 
 def rule_files(path: Path) -> list[Path]:
-    """Find the rules below a directory, or of one file.
+    """Find the rules below a directory, or of one file, and what is named as no rule may be.
 
     Raises:
         ProblemsError: there is nothing there.
     """
+    if path.is_file() and path.suffix == _YML:
+        return [path]
     if path.is_file():
         return [path.with_name(path.name.removesuffix(_TESTS).removesuffix(_YAML) + _YAML)]
     return [each for each in _below(path) if not each.name.endswith(_TESTS)]
@@ -74,7 +78,7 @@ def rules(
     texts, problems = [], list[Problem]()
     for each in rule_files(path):
         try:
-            text = _text(each)
+            text = _text(_named_well(each))
             texts.append(text)
             document = documents.parse(str(each), text)
             made.append((document, compiling.rule(document, check_rung, check_runbook)))
@@ -162,8 +166,15 @@ def _files(directory: Path) -> Iterator[Path]:
             continue
         if each.is_dir():
             yield from _files(each)
-        elif each.name.endswith(_YAML):
+        elif each.name.endswith((_YAML, _YML)):
             yield each
+
+
+def _named_well(path: Path) -> Path:
+    if path.suffix == _YML:
+        message = f"expected a name that ends in {_YAML}, got {path.name}; nothing is read from it"
+        raise ProblemsError((Problem(path=str(path), line=1, message=message),))
+    return path
 
 
 def _text(path: Path) -> str:

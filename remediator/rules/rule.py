@@ -26,6 +26,8 @@ class Question:
     count: int = 1
     since: str = ""
     """The event whose last time on the same subject is that from which on things count."""
+    asks_subject: bool = True
+    """Whether `where` speaks of the subject; if not, all of which the same is said are alike."""
     unless: Self | None = None
     """The question to a level that excuses a subject where the answer is known and yes."""
 

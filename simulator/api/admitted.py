@@ -11,7 +11,13 @@ from nodehealth import cel
 _TEXTS: Final = cel.List(cel.STRING)
 _ENV: Final = cel.Record({"name": cel.STRING, "value": cel.STRING, "valueFrom": cel.DYN})
 _MOUNT: Final = cel.Record(
-    {"name": cel.STRING, "mountPath": cel.STRING, "subPath": cel.STRING, "readOnly": cel.BOOL}
+    {
+        "name": cel.STRING,
+        "mountPath": cel.STRING,
+        "subPath": cel.STRING,
+        "subPathExpr": cel.STRING,
+        "readOnly": cel.BOOL,
+    }
 )
 _CONTAINER: Final = cel.Record(
     {

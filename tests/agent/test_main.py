@@ -23,6 +23,7 @@ from agent.host.linux import Host
 from agent.identity import Claim
 from agent.probe import Probe
 from agent.probes.filesystems import Filesystems
+from agent.probes.kernel_log import Complaints
 from agent.probes.xids import Xids
 from agent.settings import Settings
 from nodehealth import crds
@@ -85,7 +86,7 @@ class Machine:
         """Return the settings of an agent that looks often."""
         probes: dict[str, Probe] = {"filesystems": Filesystems(interval=OFTEN)}
         if self.kmsg is not None:
-            probes = {"xids": Xids()}
+            probes = {"xids": Xids(), "kernel-log": Complaints()}
         return Settings(
             state_file=self.folder / "agent.json",
             probes=probes,
@@ -193,6 +194,51 @@ def logged(kmsg: Path, number: int) -> None:
     """Let the kernel log an XID."""
     with kmsg.open("w") as file:
         file.write(f"2,{number},1000000,-;NVRM: Xid (PCI:0000:3b:00): 79, pid=1, name=x, Lost\n")
+
+
+async def test_a_fault_in_a_flood_of_lines_is_told_and_what_users_write_is_not(
+    machine: Machine, client: Client, node: Node
+) -> None:
+    machine.kmsg = machine.folder / "kmsg"
+    os.mkfifo(machine.kmsg)
+
+    async with running(machine, client, node):
+        await told(client, lambda status: bool(status.probes))
+        await asyncio.to_thread(flooded, machine.kmsg)
+        status = await told(client, lambda status: counted(status) == FAULTS)
+
+    assert counted(status) == FAULTS
+
+
+FLOOD = 20_000
+FAULTS = {
+    "kernel.lockups": 1,
+    "disk.io_errors_logged": 2,
+    "kernel.hardware_errors": 1,
+    "gpu.xid": 1,
+}
+COMPLAINTS = {
+    1: "watchdog: Watchdog detected hard LOCKUP on cpu 3",
+    FLOOD // 2: "I/O error, dev sdz, sector 8 op 0x0:(READ)",
+    FLOOD // 2 + 1: "I/O error, dev sdz, sector 9 op 0x0:(READ)",
+    FLOOD - 1: "{1}[Hardware Error]: event severity: fatal",
+    FLOOD: "NVRM: Xid (PCI:0000:3b:00): 79, pid=1, name=x, Lost",
+}
+KERNEL, USER = 2, 10
+
+
+def flooded(kmsg: Path) -> None:
+    """Let the kernel log thousands of lines, and a user as many that look like faults."""
+    with kmsg.open("w") as file:
+        for number in range(1, FLOOD + 1):
+            text = COMPLAINTS.get(number, f"cni0: port 3(veth{number:x}) entered forwarding state")
+            file.write(f"{KERNEL},{2 * number},{number},-;{text}\n")
+            file.write(f"{USER},{2 * number + 1},{number},-;kernel BUG at mm/slub.c:1!\n")
+
+
+def counted(status: NodeHealthStatus) -> dict[str, int]:
+    """Return what happened how often."""
+    return {each.name: each.count for each in status.events if each.name != "gpu.jobs_failed"}
 
 
 async def test_a_restart_remembers_since_when(machine: Machine, client: Client, node: Node) -> None:

@@ -330,6 +330,29 @@ def test_a_small_report_never_becomes_a_huge_one() -> None:
     assert len(status.levels) <= 2 * MOST_LEVELS
 
 
+FIRST, LAST_OF_ALL = "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"
+NOWHERE = "2026-01-01T12:00:00"
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        {"events": [{"name": "gpu.xid", "history": {"until": FIRST, "ago": [9]}}]},
+        {"events": [{"name": "gpu.xid", "history": {"last": [LAST_OF_ALL]}}]},
+        {"events": [{"name": "gpu.xid", "history": {"last": [NOWHERE]}}]},
+        {"events": [{"name": "gpu.xid", "history": {"until": NOWHERE}}]},
+        {"levels": [{"name": "gpu.lost", "since": NOWHERE}]},
+        {"probes": [{"name": "gpus", "state": "OK", "since": NOWHERE}]},
+        {"reportedAt": FIRST},
+        {"reportedAt": LAST_OF_ALL},
+        {"reportedAt": NOWHERE},
+    ],
+)
+def test_a_report_that_tells_of_times_nobody_can_reckon_with_is_none(wire: object) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(msgspec.json.encode(wire), type=NodeHealthStatus)
+
+
 def test_a_report_as_agents_wrote_it_before_is_still_read() -> None:
     wire = {
         "levels": [
@@ -368,6 +391,40 @@ ANY_EVENT = st.builds(
         )
     ),
 )
+
+
+ANY_PAST = st.lists(st.integers(0, 10**6), max_size=3).map(
+    lambda seconds: functools.reduce(
+        lambda past, second: history.record(past, NOON + timedelta(seconds=second)),
+        seconds,
+        history.History(),
+    )
+)
+ANY_GPU_LEVEL = st.builds(
+    Level,
+    name=st.sampled_from(["gpu.a", "gpu.b", "gpu.c", "gpu.d"]),
+    subject=st.sampled_from(["", *(f"GPU-{n}" for n in range(5))]),
+    since=st.integers(0, 1).map(lambda second: NOON + timedelta(seconds=second)),
+    value=st.sampled_from([None, 0.0, 1.0, 0.25, -1.5]),
+    knowledge=st.sampled_from(Knowledge),
+    fields=st.sampled_from([{}, {"pci": "0"}, {"pci": "1"}, {"pci": "1", "links": 3}]),
+    flips=ANY_PAST,
+)
+
+
+@given(
+    st.lists(ANY_GPU_LEVEL, max_size=24, unique_by=lambda each: (each.name, each.subject)),
+    st.lists(ANY_EVENT, max_size=3),
+    st.sampled_from([0, 90]),
+)
+def test_whatever_is_known_of_gpus_is_read_as_it_was_sent(
+    levels: list[Level], events: list[Event], others: int
+) -> None:
+    ordered = sorted(levels, key=lambda each: (each.name, each.subject))
+    filling = [level(f"eth{n:03}", at=n) for n in range(others)]
+    status = NodeHealthStatus(boot_id="b", levels=(*ordered, *filling), events=tuple(events))
+
+    assert read(status) == status
 
 
 @given(st.lists(ANY_EVENT, max_size=6), st.lists(ANY_LEVEL, max_size=6))

@@ -9,6 +9,7 @@ import pytest
 from bench import benchmark, cores, figures, tracks
 from bench.benchmark import Benchmark, Scale, Site
 from bench.benchmarks.emulator import Emulator
+from bench.benchmarks.gpus import Gpus
 from bench.benchmarks.judge import Judge
 from bench.benchmarks.nvml import Nvml
 from bench.benchmarks.report import Report
@@ -21,6 +22,7 @@ TINY: Final[Mapping[str, Benchmark]] = {
     "emulator": Emulator(
         plan=Plan(rounds=1, watchers=(1, 2), seconds=0.2, calm=50, rate=100, together=0.2)
     ),
+    "gpus": Gpus(nodes=2, seconds=0.0001),
     "judge": Judge(rules=(1,), seconds=0.0001),
     "nvml": Nvml(rounds=1),
     "report": Report(rounds=1, changes=1),

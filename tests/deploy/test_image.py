@@ -8,8 +8,10 @@ from typing import Final
 import pytest
 from typer.testing import CliRunner
 
+from nodehealth.errand import ENTRY
 from nodemend import shipped
 from nodemend.cli import app
+from nodemend.mending import places
 from tests.deploy.manifests import DEPLOY, PROGRAMS, ROOT, templates
 
 IMAGE: Final = DEPLOY / "image"
@@ -97,6 +99,21 @@ def test_the_rules_lie_where_the_program_looks_for_them() -> None:
     beside = shipped.RULES.relative_to(ROOT)
 
     assert f"COPY rules /venv/lib/python3.11/site-packages/{beside}" in FILE
+
+
+def test_an_image_without_the_way_into_a_host_is_not_built() -> None:
+    last = FILE[FILE.rindex("FROM ") :]
+
+    assert f"RUN {places.INTO_HOST[0]} --version" in last
+
+
+def test_a_repair_pod_finds_its_program_where_the_image_has_it() -> None:
+    assert ENTRY[0] in PROJECT["scripts"]
+    assert "ENV PATH=/venv/bin:$PATH" in FILE
+
+
+def test_the_image_can_ask_nvml() -> None:
+    assert "nvidia-ml-py" in pinned("deploy/image/requirements.lock")
 
 
 def test_the_image_starts_the_program_as_nobody() -> None:

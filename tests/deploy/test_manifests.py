@@ -219,9 +219,16 @@ def test_every_monitor_finds_pods_and_their_port() -> None:
         if each["kind"] == "PodMonitor"
     ]
     kinds = {"daemonset": "DaemonSet", "remediator": "Deployment"}
-    made = [named(DEPLOY / program, kind)["spec"] for program, kind in kinds.items()]
+    made = [named(DEPLOY / program, kind)["spec"]["template"] for program, kind in kinds.items()]
+    names = [each["metadata"]["labels"][keys.NAME_LABEL] for each in made]
 
-    assert found == [(each["selector"]["matchLabels"], "metrics") for each in made]
+    assert found == [({keys.NAME_LABEL: name}, "metrics") for name in names]
+
+
+def test_the_remediator_knows_agents_by_the_label_that_their_pods_have() -> None:
+    template = named(DEPLOY / "daemonset", "DaemonSet")["spec"]["template"]
+
+    assert template["metadata"]["labels"][keys.NAME_LABEL] == keys.AGENT_NAME
 
 
 def environ(pod: dict[str, Any]) -> list[dict[str, Any]]:

@@ -233,6 +233,8 @@ def test_nobody_else_makes_repair_pods() -> None:
         changed("volumes", to=[{"name": "token", "projected": {"sources": []}}]),
         changed("volumes", to=[{"name": "host", "hostPath": {"path": "/etc"}}]),
         changed(*ONLY, "volumeMounts", to=[{"name": "host", "mountPath": "/venv"}]),
+        changed(*ONLY, "volumeMounts", 0, "subPath", to="var/lib/kubelet/pods/u/volumes/x"),
+        changed(*ONLY, "volumeMounts", 0, "subPathExpr", to="$(HOST_ROOT)"),
     ],
 )
 def test_a_repair_pod_with_one_thing_different_is_refused(made: dict[str, Any]) -> None:

@@ -173,7 +173,7 @@ async def test_a_fault_can_be_put_on_a_simulated_machine(desk: Desk) -> None:
         (("disk-full", "w-2", "mont=/"), "inject.disk-full.mont: unknown setting"),
         (("disk-full", "w-2", "mount"), "expected a setting such as mount=/scratch, got 'mount'"),
         (("disk-full", "w-2", "count=3"), "count: only a scenario may say this"),
-        (("disk-full", "w2"), "there is no machine w2; known are w-1, w-2, w-3; did you mean w-2?"),
+        (("disk-full", "w2"), "there is no machine w2; nearest are w-2"),
         (("disk-full",), "expected a fault and a node"),
     ],
 )
@@ -184,6 +184,19 @@ async def test_a_fault_that_makes_no_sense_is_refused(
 
     assert answer.code == 2
     assert says in answer.complaint
+
+
+async def test_a_report_is_not_simulated_where_a_real_agent_reports(tmp_path: Path) -> None:
+    plan = Scenario(pools=(Pool(name="w", nodes=1, external=("real",)),))
+    cluster = Cluster(plan, clock=clocks.wall)
+    async with cluster, cluster.serve(tmp_path) as served:
+        desk = Desk(cluster=cluster, kubeconfig=served.admin)
+        report = await desk.run("inject", "disk-full", "real", "mount=/scratch")
+        kubelet = await desk.run("inject", "kubelet-dead", "real")
+
+    assert report.code == 2
+    assert "real has a real agent, which sees what is there" in report.complaint
+    assert (kubelet.code, kubelet.complaint) == (0, "")
 
 
 async def test_a_cluster_that_is_not_simulated_is_never_broken(tmp_path: Path) -> None:

@@ -116,6 +116,24 @@ def test_the_shipped_rules_are_good() -> None:
     )
 
 
+def test_who_enforces_without_an_owner_of_machines_is_told_where_a_person_will_be_called(
+    tmp_path: Path,
+) -> None:
+    rule = (ROOT / "rules" / "disk" / "scratch-full.yaml").read_text()
+    rule = rule.replace("mode: observe", "mode: enforce")
+    (tmp_path / "scratch-full.yaml").write_text(re.sub(r"runbook: .*", "", rule))
+    policy = (ROOT / "rules" / "policy.yaml").read_text()
+    (tmp_path / "policy.yaml").write_text(policy.replace("mode: observe ", "mode: enforce "))
+
+    answer = nodemend("rules", "check", str(tmp_path))
+
+    assert answer.returncode == 0, answer.stderr
+    assert (
+        "The policy enforces and names no provider, so where these rules come to replace a "
+        "machine, a person is called: scratch-full.\n"
+    ) in answer.stdout
+
+
 def test_one_rule_is_checked_without_a_policy(tmp_path: Path) -> None:
     (tmp_path / "docs" / "runbooks").mkdir(parents=True)
     (tmp_path / "docs" / "runbooks" / "scratch-full.md").touch()

@@ -165,3 +165,11 @@ def test_models_are_counted_apart() -> None:
     assert (
         first == "1 x NVIDIA H100 80GB HBM3, 1 x NVIDIA T4, 1 x GPU of unknown model; 3 on the bus"
     )
+
+
+async def test_why_nvml_cannot_be_opened_is_said_from_the_first_moment(tmp_path: Path) -> None:
+    mismatch = replace(without_driver(machine(), Driver.STARTING), code=18)
+
+    lines = drawn(await swept(tmp_path, mismatch), 100)
+
+    assert "the driver is starting: versions of NVML and kernel module differ" in lines

@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from agent import settings
+from agent.host.nvml.facts import Bus, Driver, Gpus
 from nodehealth.health import Event, Level, NodeHealthStatus, ProbeReport, ProbeState
 from nodehealth.kit.settings import SettingsError
 from nodehealth.signals import Knowledge
@@ -75,7 +76,13 @@ def test_a_wrong_boot_id_file_is_said() -> None:
 def test_the_exit_code_says_how_the_machine_is(
     told: NodeHealthStatus, faults: list[str], verdict: Verdict
 ) -> None:
-    assert probe.verdict(told, faults) is verdict
+    assert probe.verdict(Sweep(status=told), faults) is verdict
+
+
+def test_a_machine_whose_gpus_have_no_driver_is_not_called_healthy() -> None:
+    bare = Gpus(bus=Bus(gpus=("0000:3b:00.0",)), driver=Driver.ABSENT)
+
+    assert probe.verdict(Sweep(status=status(KNOWN), gpus=bare), []) is Verdict.UNKNOWN
 
 
 def test_a_person_sees_what_is_known_and_what_is_not() -> None:

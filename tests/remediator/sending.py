@@ -1,8 +1,9 @@
 """One node, one repair that holds its slot, and a kubelet that the test plays itself."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -11,6 +12,7 @@ from msgspec import structs
 from nodehealth import crds, keys, protections
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import NODES, Node
+from nodehealth.kube.transport import Request, Response, Transport
 from nodehealth.outcome import EXIT_CODES, Outcome, Result
 from nodehealth.protections import PROTECTIONS
 from nodehealth.repair import NODE_REPAIRS, NodeRepair, NodeRepairStatus, Phase, Rung
@@ -31,6 +33,23 @@ TOKEN: Final = "remediator"
 IMAGE: Final = "registry.example/nodemend:1"
 
 
+class Meddled(Transport):
+    """The way to the API server, on which somebody else may be faster, once for each method."""
+
+    def __init__(self, inner: Transport) -> None:
+        self._inner = inner
+        self.meanwhile: dict[str, Callable[[], Awaitable[None]]] = {}
+
+    @asynccontextmanager
+    async def open(self, request: Request, *, deadline: timedelta) -> AsyncIterator[Response]:
+        """Let somebody else go first, if the test has somebody, and then send the request."""
+        faster = self.meanwhile.pop(request.method, None)
+        if faster is not None:
+            await faster()
+        async with self._inner.open(request, deadline=deadline) as response:
+            yield response
+
+
 @dataclass(slots=True, kw_only=True)
 class Sending:
     """An action that is run pass by pass, at the times that the test says."""
@@ -41,6 +60,10 @@ class Sending:
     now: datetime = NOON
     superseded: bool = False
     gpu_clients: GpuClients
+    meanwhile: dict[str, Callable[[], Awaitable[None]]]
+    """By method, what somebody else does right before our next request of it arrives."""
+    before_guard: Callable[[], Awaitable[None]] | None = None
+    """What somebody else does before our guard looks."""
 
     async def run(self, action: Action, *, after: float = 0) -> Progress:
         """Run it once."""
@@ -71,6 +94,28 @@ class Sending:
     async def pods(self) -> Sequence[RepairPod]:
         """Return the repair Pods."""
         return (await self.client.listing(REPAIR_PODS, namespace=keys.REPAIR_NAMESPACE)).items
+
+    async def bind(self) -> None:
+        """Have somebody start the only repair Pod."""
+        meta = (await self.pod()).metadata
+        await self.client.bind(meta.name, namespace=meta.namespace, uid=meta.uid, node="n1")
+
+    async def delete(self) -> None:
+        """Have somebody delete the only repair Pod, not politely."""
+        meta = (await self.pod()).metadata
+        options = {"gracePeriodSeconds": 0}
+        self.direct.delete("pods", meta.name, namespace=meta.namespace, options=options)
+
+    async def make_anew(self) -> None:
+        """Have another Pod come under the name of the only one."""
+        meta = (await self.pod()).metadata
+        value = self.direct.get("pods", meta.name, namespace=meta.namespace)
+        await self.delete()
+        spec = {key: each for key, each in value["spec"].items() if key != "nodeName"}
+        kept = ("name", "labels", "annotations", "ownerReferences")
+        named = {key: each for key, each in value["metadata"].items() if key in kept}
+        again = {"metadata": named, "spec": spec}
+        await self.client.create(REPAIR_PODS, again, namespace=meta.namespace)
 
     async def pod(self) -> RepairPod:
         """Return the only repair Pod."""
@@ -109,6 +154,8 @@ class Sending:
         await self.client.merge_patch(NODES, "n1", status, subresource="status")
 
     async def _guard(self) -> None:
+        if self.before_guard is not None:
+            await self.before_guard()
         if self.superseded:
             raise SupersededError("not ours")
 
@@ -127,7 +174,8 @@ async def sending(
     template = {"spec": {"containers": [{"name": "errand", "image": IMAGE}]}}
     named = {"metadata": {"name": keys.REPAIR_NAME}, "template": template}
     direct.create("podtemplates", named, namespace=keys.REPAIR_NAMESPACE)
-    client = Client(LocalTransport(api, TOKEN), manager="test")
+    transport = Meddled(LocalTransport(api, TOKEN))
+    client = Client(transport, manager="test")
     made = await _node(client)
     one = Sending(
         direct=direct,
@@ -139,6 +187,7 @@ async def sending(
             tell=_nobody,
         ),
         gpu_clients=gpu_clients or GpuClients(),
+        meanwhile=transport.meanwhile,
     )
     await one.boot("boot-1")
     return one

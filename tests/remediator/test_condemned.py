@@ -81,7 +81,7 @@ async def test_a_gpu_that_fails_again_in_another_node_takes_no_work_and_no_remed
         seen = await here.client.get(NODES, "n1")
 
         assert (second.status.phase, second.status.reason) == (Phase.NEEDS_HUMAN, "CondemnedPart")
-        assert "GPU GPU-1 is condemned: it fails again after repairs on n7" in second.status.message
+        assert "GPU-1 is condemned: it fails again after repairs on n7" in second.status.message
         assert second.status.disruption_epoch == 0
         assert seen.spec.unschedulable
         told = await here.events()
@@ -156,5 +156,5 @@ async def test_observing_says_what_would_be_done_and_does_nothing() -> None:
         seen = await here.client.get(NODES, "n1")
 
         assert (found.status.phase, found.status.reason) == (Phase.WAITING, "ObserveOnly")
-        assert "then call a person, for GPU GPU-1 is condemned" in found.status.message
+        assert "then call a person, for GPU-1 is condemned" in found.status.message
         assert not seen.spec.unschedulable

@@ -62,10 +62,10 @@ async def test_a_cordon_stays_while_a_repair_cannot_be_read(world: MakeWorld) ->
     assert (await here.client.get(NODES, "n1")).spec.unschedulable
 
 
-async def sent(here: World, name: str, *, on: str) -> None:
-    """Have a program sent to n1, or about to be."""
+async def sent(here: World, name: str, *, on: str, meant_for: str = "n1") -> None:
+    """Have a program sent to a node, or about to be."""
     spec = {"containers": [{"name": "errand", "image": "x"}], "schedulerName": "nodemend"}
-    meta = {"name": name, "annotations": {errands.NODE_ANNOTATION: "n1"}}
+    meta = {"name": name, "annotations": {errands.NODE_ANNOTATION: meant_for}}
     made = {"metadata": meta, "spec": {**spec, "nodeName": on} if on else spec}
     await here.client.create(REPAIR_PODS, made, namespace=keys.REPAIR_NAMESPACE)
 
@@ -98,3 +98,29 @@ async def test_what_has_ended_on_a_node_keeps_it_no_longer(world: MakeWorld) -> 
     await Reap(client=here.client, admission=here.admission()).reap("n1")
 
     assert not (await here.client.get(NODES, "n1")).spec.unschedulable
+
+
+async def test_a_pod_that_is_kept_by_a_finalizer_and_never_starts_keeps_no_node(
+    world: MakeWorld,
+) -> None:
+    here = await held(await world(), Phase.RECOVERED)
+    await sent(here, "reboot-1", on="")
+    kept = {"metadata": {"finalizers": ["example.com/keeps"]}}
+    await here.client.merge_patch(REPAIR_PODS, "reboot-1", kept, namespace=keys.REPAIR_NAMESPACE)
+    reap = Reap(client=here.client, admission=here.admission())
+
+    await reap.reap("n1")
+    await reap.reap("n1")
+
+    assert not (await here.client.get(NODES, "n1")).spec.unschedulable
+
+
+async def test_what_is_about_to_be_sent_to_another_node_is_left_alone(world: MakeWorld) -> None:
+    here = await held(await world(), Phase.RECOVERED)
+    await sent(here, "reboot-2", on="", meant_for="n2")
+
+    await Reap(client=here.client, admission=here.admission()).reap("n1")
+
+    assert not (await here.client.get(NODES, "n1")).spec.unschedulable
+    where = keys.REPAIR_NAMESPACE
+    assert len((await here.client.listing(REPAIR_PODS, namespace=where)).items) == 1

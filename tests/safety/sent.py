@@ -12,7 +12,7 @@ from remediator.rules.policy import GpuClients
 from remediator.rules.rule import RuleSet
 from simulator import scenario
 from simulator.cluster import Cluster
-from tests.safety.stage import Case
+from tests.safety.stage import PROVIDER, Case
 
 _RULE: Final = """
 apiVersion: nodemend.dev/v1alpha1
@@ -48,7 +48,11 @@ def beside(others: RuleSet, *ladder: str) -> RuleSet:
 
 
 def case(
-    *ladder: str, faults: list[dict[str, object]], plugins: bool = True, stubborn: bool = False
+    *ladder: str,
+    faults: list[dict[str, object]],
+    plugins: bool = True,
+    stubborn: bool = False,
+    owned: bool = True,
 ) -> Case:
     """Four nodes with GPUs, device plugins that hold them, and what befalls them."""
 
@@ -70,7 +74,8 @@ def case(
         return scenario.read(document, "sent")
 
     clients = PLUGINS if plugins else GpuClients()
-    return Case(rules=rules(*ladder), plan=plan, gpu_clients=clients)
+    provider = PROVIDER if owned else None
+    return Case(rules=rules(*ladder), plan=plan, gpu_clients=clients, provider=provider)
 
 
 async def meddler(cluster: Cluster, random: Random) -> None:

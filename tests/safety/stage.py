@@ -19,6 +19,7 @@ from nodehealth.ledger import REPAIR_LEDGERS, RepairLedger
 from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair, Phase
 from remediator import replica
 from remediator.files import Loaded, owner, remedy
+from remediator.providers import Provider
 from remediator.rules import load
 from remediator.rules.policy import DrainManners, GpuClients, Limit, Policy, Pool, Rate
 from remediator.rules.rule import RuleSet
@@ -92,6 +93,8 @@ class Case:
     plan: Callable[[int], scenario.Scenario] | None = None
     """By the seed; without one, full disks."""
     gpu_clients: GpuClients = field(default_factory=GpuClients)
+    provider: Provider | None = PROVIDER
+    """Who owns the machines."""
     meddler: Callable[[Cluster, Random], Coroutine[None, None, None]] | None = None
     """Somebody who gets in the way, for as long as the story goes on."""
 
@@ -199,7 +202,7 @@ class Life:
                 policy=replace(
                     paced(self.limit), alerts=ALERTING, gpu_clients=self.case.gpu_clients
                 ),
-                provider=PROVIDER,
+                provider=self.case.provider,
                 sinks={HOOK.name: WEBHOOK} if self.people else {},
             ),
             client=client,

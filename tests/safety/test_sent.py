@@ -130,6 +130,24 @@ def test_a_machine_that_went_down_and_stays_down_keeps_its_slot() -> None:
     assert set(ending.ledger.status.slots) == {"w-1"}
 
 
+def test_a_machine_that_went_down_keeps_its_slot_though_a_later_remedy_came_to_nothing() -> None:
+    faults = [stuck("w-1"), sent.never_boots("w-1")]
+    ending = stage.play(0, sick=ONE, case=sent.case(*SHORT, faults=faults, owned=False))
+
+    assert ending.violations == ()
+    assert ending.phases() == {Phase.NEEDS_HUMAN}
+    assert set(ending.ledger.status.slots) == {"w-1"}
+
+
+def test_a_reboot_that_never_came_frees_the_slot_after_the_last_remedy_failed() -> None:
+    faults = [stuck("w-1"), trouble("w-1", "reboot", "fail")]
+    ending = stage.play(0, sick=ONE, case=sent.case(*SHORT, faults=faults, owned=False))
+
+    assert ending.violations == ()
+    assert ending.phases() == {Phase.NEEDS_HUMAN}
+    assert ending.ledger.status.slots == {}
+
+
 @pytest.mark.parametrize("story", CASES)
 def test_without_a_crash_each_story_ends_well(story: str) -> None:
     ending = stage.play(0, sick=ONE, case=CASES[story])

@@ -15,6 +15,7 @@ from simulator.witnessed import (
     NodeSeen,
     PodBound,
     Seen,
+    Sent,
 )
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -327,3 +328,31 @@ def test_a_node_that_died_by_itself_may_be_left_to_a_person_as_it_is() -> None:
     assert history(node(), disrupted(), left).count() == 0
     assert history(*SWITCHED_OFF, OFF, left).count() == 0
     assert history(node(), *felled, left).count() == 1
+
+
+def test_a_machine_that_a_program_of_ours_brought_down_counts_until_it_is_up_again() -> None:
+    observer = Observer()
+    program = Sent(uid="p-1", program="reboot", repair="r", runs=True)
+    down: list[Seen] = [
+        LedgerChanged(at=NOON, epoch=2, slots={"a": "r"}),
+        disrupted(),
+        machine(boot_id="boot-1"),
+        PodBound(at=NOON, key="nodemend-repair/reboot-1", node="a", sent=program),
+        machine(boot_id="boot-1", off=True),
+        cordoned(ready=False),
+    ]
+    for each in down:
+        observer.see(each)
+
+    assert observer.count() == 1
+    observer.see(machine(boot_id="boot-2"))
+    observer.see(cordoned(boot_id="boot-2"))
+    assert observer.count() == 0
+
+
+def test_a_machine_that_goes_down_by_itself_is_not_our_doing() -> None:
+    observer = Observer()
+    for each in (cordoned(), machine(boot_id="boot-1"), machine(boot_id="boot-1", off=True)):
+        observer.see(each)
+
+    assert observer.count() == 0

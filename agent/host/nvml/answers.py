@@ -13,6 +13,7 @@ _ABSENT: Final = 3
 _LARGEST: Final = 2**63 - 1
 _WORDS: Final[Mapping[int, str]] = {
     2: "invalid argument",
+    4: "no permission",
     6: "not found",
     7: "insufficient size",
     8: "insufficient power",

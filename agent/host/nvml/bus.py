@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from agent.host.nvml import release
+from agent.host.nvml import devices, release
 from agent.host.nvml.facts import Bus
 
 _NVIDIA: Final = "0x10de"
@@ -27,6 +27,8 @@ class Glance:
     """The version of the kernel module nvidia; empty while it is not loaded."""
     library: str = ""
     """Where NVML was found; empty where it was not."""
+    devices: str = ""
+    """The folder of the host in which NVIDIA's devices were found; empty where there were none."""
     released_at: float | None = None
     """When somebody wanted us to close NVML, by the wall clock."""
 
@@ -49,22 +51,23 @@ def glance(root: Path, folders: tuple[str, ...]) -> Glance:
     return Glance(
         module=_text(root / "sys/module/nvidia/version"),
         library=library,
+        devices=devices.found(root),
         released_at=_written_at(root / release.RELEASE),
     )
 
 
 def scan(root: Path) -> Scan:
     """Read what is on the PCI bus and in /dev."""
-    devices = list(_devices(root / "sys/bus/pci/devices"))
-    found = [each for each in devices if _is(each, _GPUS)]
+    plugged = list(_devices(root / "sys/bus/pci/devices"))
+    found = [each for each in plugged if _is(each, _GPUS)]
     passed_on = [each for each in found if _is_passed_on(each)]
     gpus = [each for each in found if each not in passed_on]
     known = Bus(
         gpus=tuple(each.name for each in gpus),
         fallen=tuple(each.name for each in gpus if _has_fallen(each)),
-        switches=tuple(each.name for each in devices if _is(each, _SWITCHES)),
+        switches=tuple(each.name for each in plugged if _is(each, _SWITCHES)),
         lanes={each.name: lanes for each in gpus if (lanes := _lanes(each))},
-        nodes=sum(bool(_NODE.fullmatch(each)) for each in _names(root / "dev")),
+        nodes=len({each for each in _nodes(root) if _NODE.fullmatch(each)}),
         module=_text(root / "sys/module/nvidia/version"),
     )
     return Scan(bus=known, passed_on=tuple(each.name for each in passed_on))
@@ -79,6 +82,11 @@ def _devices(folder: Path) -> Iterator[Path]:
     for name in sorted(_names(folder)):
         if _text(folder / name / "vendor") == _NVIDIA:
             yield folder / name
+
+
+def _nodes(root: Path) -> Iterator[str]:
+    for folder in devices.FOLDERS:
+        yield from _names(root / folder)
 
 
 def _is(device: Path, classes: tuple[str, ...]) -> bool:

@@ -8,7 +8,7 @@ it ends when its call does. One that does not sleep so is told to end, and kille
 import asyncio
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, TypeAlias
 
@@ -117,7 +117,7 @@ class Custody:
     def task(self) -> tuple[int, int] | None:
         """Return the process and the thread that carries out the batch under way."""
         worker = self._working.worker if self._working else None
-        return (worker.pid, worker.sampler) if worker else None
+        return (worker.pid, worker.sampler or worker.pid) if worker else None
 
     def begin(self, library: str) -> None:
         """Start a worker."""
@@ -248,11 +248,11 @@ class Custody:
         task = await self._task(working.worker)
         if working.asked is not asked:
             return  # it came back while we looked
-        if not task.is_deep:
+        if not task.is_in_call or (asked.deep or task).syscall != task.syscall:
             self._see_off(working, asked.pci, asked.call)
-            self._happened(Missed(pci=asked.pci, hang=asked.hang(task)))
+            self._happened(Missed(pci=asked.pci, hang=asked.hang(_unproven(task))))
         elif asked.deep_since is None:
-            asked.deep_since = now
+            asked.deep, asked.deep_since = task, now
         elif now - asked.deep_since >= SURE:
             self._working = None
             self._lose(working.worker, asked.pci, asked.hang(task))
@@ -283,11 +283,17 @@ class Custody:
             self._lose(ending.worker, ending.pci, hang)
 
     async def _task(self, worker: Worker) -> Task:
-        """Read what a worker's sampler does; it is unknown when the kernel does not say so soon."""
+        """Read what a worker's sampler does; it is unknown when the kernel does not say so soon.
+
+        Before it has said which thread that is, it has made no call either: a disk is slow.
+        """
+        if worker.sampler is None:
+            return Task()
+        thread = worker.sampler
         with contextlib.suppress(HungError):
             return await self._guard.call(
-                f"read of task {worker.sampler}",
-                lambda: tasks.read(worker.pid, worker.sampler),
+                f"read of task {thread}",
+                lambda: tasks.read(worker.pid, thread),
                 patience=_PATIENCE,
             )
         return Task()
@@ -298,3 +304,8 @@ class Custody:
                 while self._ending:
                     self._reap()
                     await asyncio.sleep(_BRIEF)
+
+
+def _unproven(task: Task) -> Task:
+    """Leave out the proof of what is none: another sleep each time that it was looked at."""
+    return replace(task, state="") if task.is_deep else task

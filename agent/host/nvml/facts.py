@@ -48,10 +48,13 @@ class Driver(StrEnum):
     ABSENT = "absent"
     """There is none, and there was none in this boot."""
     STARTING = "starting"
-    """It is being loaded, or it went away a short while ago, as in a roll-out."""
+    """It is being loaded, or it went away a short while ago, as in a roll-out: `code` says how NVML
+    refused last, if it did."""
     UP = "up"
     RELEASED = "released"
     """We closed NVML because a GPU is to be reset."""
+    BARRED = "barred"
+    """It may be well, but we may not open its devices: our container has no privileges."""
     FAILED = "failed"
     """NVML cannot be used: `code` says why."""
     HUNG = "hung"
@@ -115,7 +118,7 @@ class Gpus:
     bus: Bus = field(default_factory=Bus)
     driver: Driver = Driver.ABSENT
     code: int = 0
-    """What nvmlInit returned, while the driver has failed."""
+    """How NVML refused last, while the driver is starting or has failed."""
     hang: Hang | None = None
     """The call that does not return, while the driver hangs."""
     system: Answers = field(default_factory=dict)

@@ -19,6 +19,8 @@ class Asked:
     turn: Turn | None = None
     call: str = ""
     since: float = 0.0
+    deep: Task | None = None
+    """How its thread slept when it was seen first to sleep where nothing can end it."""
     deep_since: float | None = None
     is_slow: bool = False
 

@@ -9,6 +9,8 @@ from agent.host.nvml.facts import Driver
 GRACE: Final = timedelta(minutes=10)
 """How long a driver may be away, or refuse NVML, as it does while it is being exchanged."""
 NOT_LOADED: Final = 9
+NO_PERMISSION: Final = 4
+"""What NVML returns to who may not open NVIDIA's devices."""
 DEAD: Final = frozenset({1, NOT_LOADED, 18, 999})
 """What NVML returns when the driver below it is not the one that it was opened with any more:
 uninitialised, not loaded, another version, unknown."""
@@ -53,13 +55,15 @@ def refused(life: Life, code: int, now: float) -> Life:
 
 
 def standing(life: Life, now: float) -> tuple[Driver, int]:
-    """Say how the driver stands, and with which code it has failed."""
+    """Say how the driver stands, and with which code NVML refused last while it is not up."""
     if life.is_up:
         return Driver.UP, 0
     if not life.number:
         return Driver.ABSENT, 0
+    if life.code == NO_PERMISSION:
+        return Driver.BARRED, 0
     if life.away_since is None or now - life.away_since < GRACE.total_seconds():
-        return Driver.STARTING, 0
+        return Driver.STARTING, life.code
     if not life.code:
         return Driver.UNKNOWN, 0
     return Driver.FAILED, life.code

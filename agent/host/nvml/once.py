@@ -12,8 +12,9 @@ from typing import Any, Final
 
 import pynvml
 
-from agent.host.nvml import calls
+from agent.host.nvml import calls, devices
 from agent.host.nvml.asking import Gpu
+from agent.host.nvml.life import NO_PERMISSION
 from agent.host.nvml.ways import Nvml
 
 HANDLE: Final = "nvmlDeviceGetHandleByIndex_v2"
@@ -35,11 +36,17 @@ _WANTED: Final = frozenset(
 )
 
 
-def main(library: str) -> None:
-    """Write what the driver says, as JSON."""
+def main(library: str = "", folder: str = "") -> None:
+    """Write what the driver says, as JSON.
+
+    Args:
+        library: Where NVML lies, if not where the loader finds it.
+        folder: Where the host has NVIDIA's devices.
+    """
     if library:
         ctypes.CDLL(library)  # pynvml asks for it by its name, and gets this one
-    sys.stdout.write(json.dumps(look(pynvml)) + "\n")
+    barred = {"code": NO_PERMISSION, "gpus": []}
+    sys.stdout.write(json.dumps(look(pynvml) if devices.may_open(folder) else barred) + "\n")
 
 
 def look(nv: Nvml) -> Mapping[str, Any]:
@@ -86,4 +93,4 @@ def _asked(nv: Nvml, gpu: Gpu, call: calls.Call) -> object:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "")
+    main(*sys.argv[1:])

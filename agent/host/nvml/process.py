@@ -37,11 +37,11 @@ class Worker:
         self, process: Process, hear: Callable[[Line], None], silent: Callable[[], None]
     ) -> None:
         self.pid = process.pid
-        self.sampler = process.pid
+        self.sampler: int | None = None
         """The thread that calls NVML, once it has said which."""
         self._process = process
         self._hear, self._silent = hear, silent
-        self._rest = b""
+        self._rest = self._unsaid = b""
         self._loop = asyncio.get_running_loop()
         self._out = process.stdout.fileno() if process.stdout else -1
         self._in = process.stdin.fileno() if process.stdin else -1
@@ -55,9 +55,9 @@ class Worker:
         return self._process.poll() is not None
 
     def ask(self, line: Line) -> None:
-        """Say something to it; if it does not listen, its silence will tell."""
-        with contextlib.suppress(OSError, ValueError):
-            os.write(self._in, json.dumps(line, separators=(",", ":")).encode() + b"\n")
+        """Say something to it, as fast as it listens; if it does not, its silence will tell."""
+        self._unsaid += json.dumps(line, separators=(",", ":")).encode() + b"\n"
+        self._say()
 
     def end(self) -> None:
         """Tell it to end after the call that it makes."""
@@ -72,6 +72,7 @@ class Worker:
     def abandon(self) -> None:
         """Have nothing to do with it any more: it ends when its call returns."""
         self._deaf()
+        self._dumb()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
@@ -81,6 +82,26 @@ class Worker:
         self.abandon()
         if not self.is_gone:
             self._process.returncode = 0  # else Python warns of what is left behind on purpose
+
+    def _say(self) -> None:
+        """Write as much as the pipe takes: what is not supported by many GPUs is more than that."""
+        if self._in < 0:
+            return
+        try:
+            self._unsaid = self._unsaid[os.write(self._in, self._unsaid) :]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._unsaid = b""
+        if self._unsaid:
+            self._loop.add_writer(self._in, self._say)
+        else:
+            self._loop.remove_writer(self._in)
+
+    def _dumb(self) -> None:
+        if self._in >= 0:
+            self._loop.remove_writer(self._in)
+            self._in = -1
 
     def _deaf(self) -> None:
         if self._out >= 0:

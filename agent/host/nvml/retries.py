@@ -9,6 +9,7 @@ _FIRST: Final = 1.0
 _REFUSED: Final = 60.0
 """The longest pause while NVML refuses: a driver that is being exchanged is soon back."""
 _STUCK: Final = 60.0
+_BARRED: Final = 60.0
 _SOUND: Final = 600.0
 """Seconds after which a worker that fails is held for one that was well."""
 
@@ -49,6 +50,10 @@ class Retries:
     def refused(self, now: float) -> None:
         """Take note that NVML could not be opened, or is dead."""
         self._pause(now, _FIRST, _REFUSED)
+
+    def barred(self, now: float) -> None:
+        """Take note that we may not open NVIDIA's devices: rights seldom come later."""
+        self._pause(now, _BARRED, LONGEST)
 
     def stuck(self, now: float) -> None:
         """Take note that one did not answer, though nobody knows whose doing that is."""

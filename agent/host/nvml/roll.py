@@ -11,6 +11,11 @@ from agent.host.nvml.settings import Nvml
 
 REST: Final = timedelta(minutes=10)
 """For how long a GPU is left alone after an XID that says that calls to it may hang."""
+HURRY: Final = (0.0, 2.0)
+"""Seconds after something happened to a GPU at which it is asked: its driver may need a moment to
+say what is to be done."""
+_HURRIED: Final = 1.0
+"""Seconds between two times that a GPU is asked, however much happens to it."""
 RELAPSE: Final = timedelta(minutes=30)
 """A GPU that hangs again so soon after it hung is left alone when that call returns, too."""
 HANDLE: Final = "nvmlDeviceGetHandleByPciBusId_v2"
@@ -39,6 +44,10 @@ class _Gpu:
     is_lost: bool = False
     is_slow: bool = False
     rests_until: float | None = None
+    rested_at: float = _NEVER
+    """When it began to rest last."""
+    soon: tuple[float, ...] = ()
+    """When it is to be asked beside its turns."""
     stuck: Hang | None = None
     """A call that did not return, though nothing proves that it is the kernel's doing."""
     hung_at: float = _NEVER
@@ -90,7 +99,7 @@ class Roll:
         """Return when the next turn of any GPU comes."""
         return min(
             (
-                max(each.asked.get(VITALS, _NEVER) + self._every[VITALS], each.rests_until or 0.0)
+                max(self._due_at(each), each.rests_until or 0.0)
                 for each in self._gpus.values()
                 if each.pci not in skipped
             ),
@@ -99,7 +108,9 @@ class Roll:
 
     def asked(self, turn: Turn, now: float) -> None:
         """Take note that a GPU is asked."""
-        self._gpus[turn.pci].asked |= dict.fromkeys(turn.tiers, now)
+        gpu = self._gpus[turn.pci]
+        gpu.asked |= dict.fromkeys(turn.tiers, now)
+        gpu.soon = tuple(at for at in gpu.soon if at > now)
 
     def answered(self, turn: Turn, line: Mapping[str, Any], now: float, life: int) -> None:
         """Take in what a GPU said, or that NVML would not let it speak."""
@@ -109,7 +120,9 @@ class Roll:
         code, said = line.get("code", 0), line.get("said", {})
         if gpu.life != life:
             gpu.answers, gpu.unsupported, gpu.life, gpu.is_introduced = {}, (), life, False
-        gpu.stuck, gpu.rests_until = None, None
+        gpu.stuck = None
+        if gpu.rested_at < gpu.asked.get(VITALS, now):
+            gpu.rests_until = None
         gpu.unsupported = line.get("unsupported", gpu.unsupported)
         if code:
             gpu.is_lost = code == LOST or (code == _NOT_FOUND and bool(gpu.uuid))
@@ -140,17 +153,31 @@ class Roll:
             return
         is_relapse = now - gpu.hung_at < RELAPSE.total_seconds()
         gpu.hung_at, gpu.stuck = now, None
-        gpu.rests_until = now + REST.total_seconds() if is_relapse else gpu.rests_until
+        if is_relapse:
+            self.rest(pci, now)
 
     def rest(self, pci: str, now: float) -> None:
-        """Leave a GPU alone for a while."""
+        """Leave a GPU alone for a while, whatever it says to what it is asked already."""
         if pci in self._gpus:
-            self._gpus[pci].rests_until = now + REST.total_seconds()
+            gpu = self._gpus[pci]
+            gpu.rests_until, gpu.rested_at, gpu.soon = now + REST.total_seconds(), now, ()
+
+    def hurry(self, pci: str, now: float) -> None:
+        """Ask a GPU at once and again in a moment, however lately it was asked."""
+        if pci in self._gpus:
+            gpu = self._gpus[pci]
+            earliest = gpu.asked.get(VITALS, _NEVER) + _HURRIED
+            gpu.soon = tuple(max(now + later, earliest) for later in HURRY)
 
     def wake(self) -> None:
         """Ask all of them again: there is another driver."""
         for gpu in self._gpus.values():
             gpu.rests_until, gpu.stuck, gpu.hung_at = None, None, _NEVER
+
+    def forget(self) -> None:
+        """Forget what all of them said: after a reset nothing of it need be true any more."""
+        for gpu in self._gpus.values():
+            gpu.answers, gpu.at, gpu.asked, gpu.is_introduced = {}, _NEVER, {}, False
 
     def cards(self, *, hung: Mapping[str, Hang], is_up: bool, since: float) -> tuple[Card, ...]:
         """Show all GPUs.
@@ -173,6 +200,10 @@ class Roll:
             for each in sorted(self._gpus.values(), key=lambda each: each.pci)
         )
 
+    def _due_at(self, gpu: _Gpu) -> float:
+        """Return when a GPU is to be asked that does not rest."""
+        return min((gpu.asked.get(VITALS, _NEVER) + self._every[VITALS], *gpu.soon))
+
     def _is_due(self, gpu: _Gpu, now: float, life: int, skipped: Collection[str]) -> bool:
         if gpu.pci in skipped or (gpu.rests_until is not None and now < gpu.rests_until):
             return False
@@ -185,7 +216,9 @@ class Roll:
         )
         if gpu.life not in {life, _NONE}:
             return tuple(every)
-        slack = {VITALS: 0.0, LINKED: self._every[VITALS] / 2, SLOW: self._every[VITALS] / 2}
+        is_soon = any(at <= now for at in gpu.soon)
+        turn = self._every[VITALS]
+        slack = {VITALS: turn if is_soon else 0.0, LINKED: turn / 2, SLOW: turn / 2}
         return tuple(
             tier
             for tier, pause in every.items()

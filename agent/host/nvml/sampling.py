@@ -11,8 +11,9 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
-from agent.host.nvml import asking, calls, ways
+from agent.host.nvml import asking, calls, devices, ways
 from agent.host.nvml.asking import Gpu
+from agent.host.nvml.life import NO_PERMISSION
 from agent.host.nvml.voice import Voice
 from agent.host.nvml.waiting import WANTED, Waiter
 from agent.host.nvml.ways import Nvml
@@ -84,6 +85,9 @@ class Sampler(threading.Thread):
 
     def _init(self, request: Request) -> dict[str, object]:
         self._unsupported = {pci: set(names) for pci, names in request["unsupported"].items()}
+        self._making("open")
+        if not devices.may_open(request["devices"]):
+            return {"code": NO_PERMISSION}
         self._load()
         self._making("nvmlInit_v2")
         self._nv.nvmlInit()

@@ -9,12 +9,23 @@ FOLDERS: Final = (
     "run/nvidia/driver/usr/lib64",
     "run/nvidia/driver/usr/lib/aarch64-linux-gnu",
     "home/kubernetes/bin/nvidia/lib64",
+    "var/lib/nvidia/lib64",
     "usr/local/nvidia/lib64",
+    "x86_64-bottlerocket-linux-gnu/sys-root/usr/lib/nvidia/tesla",
+    "aarch64-bottlerocket-linux-gnu/sys-root/usr/lib/nvidia/tesla",
+    "usr/local/glibc/usr/lib",
+    "usr/local/glibc/lib",
     "usr/lib/x86_64-linux-gnu",
     "usr/lib/aarch64-linux-gnu",
     "usr/lib64",
+    "usr/lib",
 )
-"""Where drivers put libnvidia-ml.so.1, below the host's root: in containers and clouds first."""
+"""Where drivers put libnvidia-ml.so.1, below the host's root: in containers and clouds first.
+
+In order: driver containers of NVIDIA's GPU operator (Debian and Ubuntu, Red Hat, 64-bit ARM); GKE,
+Container-Optimized OS by itself, older GKE and AKS; Bottlerocket; Talos, new and old; Debian and
+Ubuntu; Red Hat, Amazon Linux, SUSE; Azure Linux, last because others have 32-bit libraries there.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,7 +71,7 @@ class Supervisor:
         self._roll, self._life, self._said = Roll(settings), Life(), Said()
         self._worker_life: int | None = None
         """Which driver the worker has opened NVML of, or is about to."""
-        self._is_open = False
+        self._is_open = self._was_released = False
         self.custody = Custody(
             starter=starter, now=now, happened=self._happened, wake=self._wake.set, counts=counts
         )
@@ -103,6 +103,11 @@ class Supervisor:
         self._roll.rest(pci, self._now())
         self._wake.set()
 
+    def hurry(self, pci: str) -> None:
+        """Ask a GPU at once: something happened to it, and its driver may want something done."""
+        self._roll.hurry(pci, self._now())
+        self._wake.set()
+
     async def run(self) -> None:
         """Watch until cancelled, and then let the worker end."""
         try:
@@ -125,6 +130,8 @@ class Supervisor:
         """Do all that is due now."""
         await self._look()
         await self.custody.turn()
+        if self._is_released():
+            self._roll.forget()
         if not self._is_wanted() or self._worker_life not in {None, self._life.number}:
             self._dismiss()
         if self._may_begin():
@@ -154,6 +161,7 @@ class Supervisor:
         if now < self._lookout.next_at(is_alert=self._is_alert):
             return
         await self._lookout.look(now)
+        self._see_release()
         scan = self._lookout.scan
         self._roll.know(scan.bus.gpus, scan.passed_on)
         before = self._life.number
@@ -166,6 +174,13 @@ class Supervisor:
     def _is_alert(self) -> bool:
         """Say whether a driver was ever seen, so that it may go away."""
         return self._life.number > 0
+
+    def _see_release(self) -> None:
+        """Ask all of them again when NVML may be used again: somebody has reset a GPU."""
+        is_released = self._is_released()
+        if self._was_released and not is_released:
+            self._roll.wake()
+        self._was_released = is_released
 
     def _renewed(self) -> None:
         """Forget what was learnt of the driver that was there before."""
@@ -195,7 +210,8 @@ class Supervisor:
             return
         now, said = self._now(), self._said
         if not self._is_open:
-            self.custody.ask("init", unsupported=self.missing())
+            devices = self._lookout.glance.devices
+            self.custody.ask("init", unsupported=self.missing(), devices=devices)
         elif said.count is not None and said.listed != said.count and self._is_bus_short():
             self.custody.ask("list")
         elif now - said.counted_at >= self._settings.interval.total_seconds():
@@ -248,6 +264,7 @@ class Supervisor:
             self._roll.answered(turn, line, now, self._life.number)
             self._roll.slow(turn.pci, is_slow=is_slow)
             self._sampled(turn, line)
+            self._show()
         self._ask()
         if self.custody.is_idle:
             self._wake.set()
@@ -266,7 +283,10 @@ class Supervisor:
         self._life = life.refused(self._life, code, self._now())
         if self._life.number != before:
             self._renewed()
-        self._retries.refused(self._now())
+        if code == life.NO_PERMISSION:
+            self._retries.barred(self._now())
+        else:
+            self._retries.refused(self._now())
         self._lookout.hasten()
         self._dismiss()
         self._wake.set()
@@ -297,11 +317,13 @@ class Supervisor:
         )
         if kind == _XID and data in _RESTING_XIDS:
             self.rest(pci)
+        else:
+            self.hurry(pci)
 
     def _show(self) -> None:
         """Tell who waits for it that the driver or a GPU stands otherwise than before."""
         gpus = self.gpus()
-        shown = (gpus.driver, gpus.code, [(each.pci, each.standing) for each in gpus.cards])
+        shown = (gpus.driver, gpus.code, list(map(telling.pressing, gpus.cards)))
         if shown != self._shown:
             self._shown = shown
             self.changed.ring()

@@ -7,6 +7,9 @@ from typing import Final
 DEEP: Final = "D"
 """Asleep where nothing can wake it but what it waits for, no signal either."""
 
+_NO_CALL: Final = "-1 "
+"""What stands in place of a system call's number where a thread sleeps, but made none."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
@@ -21,6 +24,11 @@ class Task:
     def is_deep(self) -> bool:
         """Say whether nothing can end it."""
         return self.state == DEEP
+
+    @property
+    def is_in_call(self) -> bool:
+        """Say whether it is a call that nothing can end, and not memory read back from a disk."""
+        return self.is_deep and not self.syscall.startswith(_NO_CALL)
 
 
 def read(process: int, thread: int) -> Task:

@@ -5,11 +5,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from agent.host.nvml import life
+from agent.host.nvml.calls import FIELDS
 from agent.host.nvml.custody import Lost
-from agent.host.nvml.facts import Driver, Hang
+from agent.host.nvml.facts import Card, Driver, Hang
 from agent.host.nvml.life import Life
 
 MOST_LOST: Final = 2
+_ACTION: Final = "230"
+_ROWS: Final = "nvmlDeviceGetRemappedRows"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,6 +41,16 @@ def hung(lost: Sequence[Lost], *, is_answered: bool) -> Hang | None:
         return lost[-1].hang
     of_driver = [each.hang for each in lost if not each.pci]
     return of_driver[0] if of_driver and not is_answered else None
+
+
+def pressing(card: Card) -> tuple[object, ...]:
+    """Return what of a GPU must be told as soon as it is known: whether and how it is to be mended.
+
+    Of its fields, what its driver wants done; beside them which rows are given up.
+    """
+    fields = card.answers.get(FIELDS)
+    action = fields.get(_ACTION) if isinstance(fields, Mapping) else None
+    return (card.pci, card.standing, repr(action), repr(card.answers.get(_ROWS)))
 
 
 def standing(

@@ -55,6 +55,15 @@ def test_devices_are_those_of_nvidia_and_of_graphics(root: Path) -> None:
     }
 
 
+def test_devices_of_a_driver_container_are_the_machines_own(root: Path) -> None:
+    there = root / "run/nvidia/driver/dev"
+    there.mkdir(parents=True)
+    (there / "nvidia7").touch()
+
+    with holding(there / "nvidia7") as pid:
+        assert found(root)[pid].devices == {"nvidia7"}
+
+
 def test_a_process_is_found_with_all_that_it_holds_and_its_name(root: Path) -> None:
     with holding(root / "dev/nvidia1", root / "dev/nvidia-caps/nvidia-cap1") as pid:
         holder = found(root)[pid]

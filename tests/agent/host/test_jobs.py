@@ -41,3 +41,10 @@ def test_what_is_in_no_pod_has_none(tmp_path: Path, path: str) -> None:
 
 def test_a_process_that_has_ended_has_none(tmp_path: Path) -> None:
     assert jobs.pods(tmp_path, [4711]) == {}
+
+
+def test_what_is_there_and_in_no_pod_is_the_machines_own(tmp_path: Path) -> None:
+    group(tmp_path, 7, "0::/system.slice/kubelet.service\n")
+    group(tmp_path, 8, f"0::/kubepods/pod{UID}/c\n")
+
+    assert jobs.own(tmp_path, [7, 8, 9]) == {7}

@@ -16,10 +16,20 @@ def tree(tmp_path: Path) -> Tree:
     return machine
 
 
-def run(tree: Tree, pid: int, name: str, state: str = "S", *, worked: int = 7, at: int = 9) -> None:
+def run(
+    tree: Tree,
+    pid: int,
+    name: str,
+    state: str = "S",
+    *,
+    worked: int = 7,
+    at: int = 9,
+    parent: int = 1,
+    flags: int = 0,
+) -> None:
     """Let a process be in a state, having worked so long, since it started."""
-    head = f"{pid} ({name}) {state} 1 1 1 0 -1 0 {worked} 0 0 0 {worked} 3 0 0 20 0 1 0 {at}"
-    tree.write(f"proc/{pid}/stat", f"{head} 0 0 0")
+    head = f"{pid} ({name}) {state} {parent} 1 1 0 -1 {flags} {worked} 0 0 0 {worked} 3 0 0 20 0 1"
+    tree.write(f"proc/{pid}/stat", f"{head} 0 {at} 0 0 0")
 
 
 def test_everything_that_runs_is_named(tree: Tree) -> None:

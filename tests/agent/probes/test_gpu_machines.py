@@ -138,6 +138,47 @@ async def test_a_driver_that_is_rolled_out_makes_everything_unknown_and_nothing_
     assert {each.subject for each in after.levels} == {each.subject for each in before.levels}
 
 
+async def test_an_agent_without_privileges_says_what_it_cannot_see_and_blames_nobody(
+    tmp_path: Path,
+) -> None:
+    """Its container sees the bus, but may not open NVIDIA's devices."""
+    barred = Gpus(bus=machine().bus, driver=Driver.BARRED)
+    sweeps = Sweeps(tmp_path, barred)
+    await sweeps.sweep()
+    status = await sweeps.sweep()
+
+    assert {each.knowledge for each in amiss(status)} == {Knowledge.UNKNOWN}
+    assert {each.name for each in amiss(status)} == {
+        "gpu.count",
+        "gpu.driver_failed",
+        "gpu.driver_hung",
+    }
+    assert {each.message for each in status.probes} == {
+        "",
+        "gpu.count: the agent may not open NVIDIA's devices",
+        (
+            "gpu.driver_failed: the agent may not open NVIDIA's devices; "
+            "gpu.driver_hung: the agent may not open NVIDIA's devices"
+        ),
+    }
+
+
+async def test_an_agent_without_privileges_takes_over_from_one_that_had_them(
+    tmp_path: Path,
+) -> None:
+    sweeps = Sweeps(tmp_path, machine())
+    await sweeps.sweep()
+    before = await sweeps.sweep()
+
+    away = await sweeps.sweep(without_driver(replace(machine(), cards=()), Driver.BARRED))
+    await sweeps.sweep(machine())
+    after = await sweeps.sweep()
+
+    assert {each.knowledge for each in amiss(away)} == {Knowledge.UNKNOWN}
+    assert list(amiss(after)) == []
+    assert {each.subject for each in after.levels} == {each.subject for each in before.levels}
+
+
 async def test_an_hour_of_jobs_changes_next_to_nothing(tmp_path: Path) -> None:
     chance = random.Random(4)
     sweeps, hour = Sweeps(tmp_path, machine()), Hour(chance)

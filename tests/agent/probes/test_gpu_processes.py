@@ -56,12 +56,13 @@ async def test_a_fabric_manager_that_ran_is_missed_while_the_driver_is_there(wat
 
     gone = await watch.look()
     rolled_out = await watch.look(without_driver(machine(), Driver.STARTING))
+    barred = await watch.look(without_driver(machine(), Driver.BARRED))
     failed = await watch.look(without_driver(machine(), Driver.FAILED))
     run(watch.tree, 9, "nv-fabricmanage")
     back = await watch.look(machine())
 
-    seen = [each[FABRIC_MANAGER] for each in (gone, rolled_out, failed, back)]
-    assert seen == [1, ABSENT, 1, 0]
+    seen = [each[FABRIC_MANAGER] for each in (gone, rolled_out, barred, failed, back)]
+    assert seen == [1, ABSENT, ABSENT, 1, 0]
 
 
 async def test_a_fabric_manager_that_never_ran_is_not_missed(watch: Watch) -> None:

@@ -2,16 +2,16 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from agent import state
+from agent import cards, state
 from agent.host.kmsg import KernelLog
 from agent.host.linux import Host
-from agent.host.nvml.facts import Bus, Card, Driver, Gpus, NvmlEvent
+from agent.host.nvml.facts import Bus, Card, Driver, Gpus, NvmlEvent, Standing
 from agent.host.records import NVIDIA, Line
 from agent.probes.xids import Xids
 from agent.readings import Gap
@@ -37,6 +37,7 @@ class Machine:
     gpus: Gpus = UP
     seconds: float = 0
     rested: list[str] = field(default_factory=list)
+    hurried: list[str] = field(default_factory=list)
     ring: list[Line] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -59,6 +60,7 @@ class Machine:
             root=self.root,
             gpus=lambda: self.gpus,
             rest=self.rested.append,
+            hurry=self.hurried.append,
             kernel_log=self.log,
             clock=self.now,
         )
@@ -251,6 +253,27 @@ async def test_an_xid_waits_for_a_uuid_that_may_come_in_a_moment() -> None:
 
 
 @played
+async def test_an_xid_waits_for_the_turn_of_its_gpu_to_be_asked_for_its_uuid() -> None:
+    unasked = replace(UP, cards=(Card(pci=PCI, uuid="", standing=Standing.UNASKED),))
+    machine = Machine(gpus=unasked)
+    machine.xid("79, GPU has fallen off the bus.", ago=3600)
+    early = await machine.counts()
+    machine.seconds, machine.gpus = 5, UP
+
+    assert (early, await machine.counts()) == ({}, {("gpu.xid", UUID): 1})
+
+
+@played
+async def test_an_xid_of_a_gpu_that_nvml_refuses_waits_for_nothing() -> None:
+    refused = {cards.HANDLE: {"error": 16}}
+    card = Card(pci=PCI, uuid="", standing=Standing.UNASKED, answers=refused)
+    machine = Machine(gpus=replace(UP, cards=(card,)))
+    machine.xid("79, GPU has fallen off the bus.")
+
+    assert await machine.counts() == {("gpu.xid", PCI): 1}
+
+
+@played
 async def test_an_xid_waits_no_longer_than_that_and_never_becomes_two() -> None:
     machine = Machine(gpus=Gpus(bus=UP.bus, driver=Driver.STARTING))
     machine.xid("79, GPU has fallen off the bus.")
@@ -322,6 +345,28 @@ async def test_a_gpu_on_which_calls_may_hang_is_left_alone(code: int) -> None:
     await machine.look()
 
     assert sorted(machine.rested) == [PCI, OTHER]
+
+
+@pytest.mark.parametrize("code", [48, 63, 154])
+@played
+async def test_a_gpu_that_the_log_tells_of_is_asked_at_once(code: int) -> None:
+    machine = Machine()
+    machine.xid(f"{code}, x")
+    machine.xid("79, x", OTHER)
+
+    await machine.look()
+
+    assert machine.hurried == [PCI]
+
+
+@played
+async def test_for_what_happened_long_ago_no_gpu_is_asked() -> None:
+    machine = Machine()
+    machine.xid("48, x", ago=70)
+
+    await machine.look()
+
+    assert machine.hurried == []
 
 
 @played

@@ -124,6 +124,28 @@ def test_it_ends_at_once_when_it_is_told_to_and_leaves_nothing(tmp_path: Path) -
     assert str(tmp_path) not in running()
 
 
+@mounting
+def test_it_ends_when_nobody_reads_what_it_tells(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "--nodes", "4"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={**of_no_terminal(), "TMPDIR": str(tmp_path)},
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    complaint = process.stderr.read()
+    process.stderr.close()
+
+    assert process.wait(timeout=30) == 130
+    assert complaint == "nodemend: the demo was ended early; nothing of it is left.\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 def running() -> str:
     """Return the commands of all processes."""
     return subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout

@@ -1,5 +1,6 @@
 """Why a node is as it is: the remediator's own judgement, in sentences."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -223,7 +224,7 @@ FAILED_BEFORE = structs.replace(
         timeline=(PhaseTime(phase=Phase.RECOVERED, at=at(-3600)),),
     ),
 )
-DOOM = "GPU GPU-1 is condemned: it fails again after repairs on n7 (n7-repair, 2026-01-01 11:00)"
+DOOM = "GPU-1 is condemned: it fails again after repairs on n7 (n7-repair, 2026-01-01 11:00)"
 
 
 def test_a_condemned_part_is_said_before_its_repair_is_opened() -> None:
@@ -252,3 +253,36 @@ def test_a_condemned_part_is_said_instead_of_the_ladder() -> None:
     answer = why.explain(seen, book(HURT), "n1")
 
     assert answer.next[-1] == f"No remedy is tried, and a person decides: {DOOM}."
+
+
+def test_where_the_clusters_rules_cannot_be_used_all_else_is_told() -> None:
+    broken = replace(book(), problem="policy.yaml:4: spec.mode: got 'x'")
+
+    answer = why.explain(sight(node(), healths=(FULL,)), broken, "n1")
+
+    assert answer.machine[0].startswith("It is Ready")
+    assert "pool" not in answer.machine[0]
+    assert answer.known[0].startswith("Its agent reported")
+    assert answer.judged[0].endswith("policy.yaml:4: spec.mode: got 'x'")
+    assert answer.next == (
+        "No repair is open; whether one begins is not to be told without the rules.",
+    )
+
+
+def test_where_the_clusters_rules_cannot_be_used_a_repair_is_told_as_it_stands() -> None:
+    broken = replace(book(), problem="policy.yaml:4: spec.mode: got 'x'")
+    opened = repair(phase=Phase.DRAINING)
+
+    answer = why.explain(sight(node(), repairs=(opened,)), broken, "n1")
+
+    assert "is Draining" in answer.next[0]
+    assert answer.next[1:] == ("What comes next is not to be told without the rules.",)
+
+
+def test_of_very_many_rules_that_ask_for_the_unknown_the_first_are_named() -> None:
+    many = [rule(question(lasts=0), name=f"rule-{each:02}") for each in range(13)]
+
+    answer = why.explain(sight(node(), now=at(3600), healths=(FULL,)), book(*many), "n1")
+
+    assert answer.judged[0].endswith("rule-08, rule-09 and 3 more (all of them with --json).")
+    assert len(answer.rules) == 13

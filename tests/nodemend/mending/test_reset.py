@@ -132,10 +132,7 @@ async def test_a_gpu_is_reset_with_its_peer_while_nvml_is_released() -> None:
     assert here.resets == here.noted == [("GPU-0", "GPU-1")]
     assert here.was_released_at_reset
     assert not here.released
-    assert said == (
-        "reset GPU-0, GPU-1 (1 of them because NVLink connects them with what is sick);"
-        " all of them answer"
-    )
+    assert said == "reset GPU-1 and 1 that NVLink connects with it; all of them answer"
 
 
 @played

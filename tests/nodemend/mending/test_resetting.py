@@ -148,7 +148,7 @@ def test_all_gpus_behind_the_switches_are_reset_together(switched: Machine) -> N
     code, _ = switched.reset_whole(gpus=(3,))
 
     assert (code, switched.resets) == (0, [1] * 8)
-    assert "7 of them because NVLink connects them" in switched.words.message
+    assert " and 7 that NVLink connects with it" in switched.words.message
 
 
 def test_a_domain_that_is_not_idle_is_not_reset_at_all(switched: Machine) -> None:

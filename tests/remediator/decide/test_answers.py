@@ -125,3 +125,16 @@ def test_an_event_without_fields_is_named_alone() -> None:
     found = ask(question("true", signal="memory.oom_kills"), health(killed))
 
     assert found[""].evidence == "memory.oom_kills was seen once"
+
+
+def test_an_excuse_that_grows_old_by_itself_is_looked_at_again_in_time() -> None:
+    excused = replace(
+        question("value < 1.0", signal="node.ready"),
+        unless=question("value == 0.0", signal="gpu.recovery_action"),
+    )
+    watches = Watches(nodes=NOON, healths=NOON, agents=NOON)
+    facts = Facts(node=node(), health=recovery(0.0), heard_at=NOON, watches=watches)
+    seen = answers.look(facts, NOON)
+
+    assert answers.due(replace(excused, unless=None), seen) is None
+    assert answers.due(excused, seen) == facts.stale_at()

@@ -60,7 +60,7 @@ def test_once_cordoned_it_asks_for_no_slot_but_for_a_person() -> None:
     assert isinstance(called, Surrender)
     assert called.reason == Reason.CONDEMNED_PART
     assert called.message == (
-        "GPU GPU-1 is condemned: it fails again after repairs on n7 "
+        "GPU-1 is condemned: it fails again after repairs on n7 "
         f"(n7-3, {NOON:%Y-%m-%d %H:%M}); exchange it and delete this NodeRepair, or uncordon the "
         "node to have it left alone"
     )
@@ -99,7 +99,7 @@ def test_observing_says_that_a_person_would_be_called() -> None:
     seen = move(doomed(Phase.CONFIRMED, mode=Mode.OBSERVE), node(), allowed=Mode.OBSERVE)
 
     assert isinstance(seen, Rest)
-    assert seen.message.startswith("would cordon n1, then call a person, for GPU GPU-1 is")
+    assert seen.message.startswith("would cordon n1, then call a person, for GPU-1 is")
 
 
 def test_people_are_paged_and_told_what_to_delete_to_have_it_repaired_anyway() -> None:

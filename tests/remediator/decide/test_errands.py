@@ -15,8 +15,8 @@ from nodehealth.kube.objects import Condition, Metadata, Node, NodeInfo
 from nodehealth.outcome import Outcome, Result
 from nodehealth.repair import Intent, NodeRepair, NodeRepairStatus, Phase, Rung
 from remediator.decide import errands
+from remediator.decide.boots import BOOT_SHOWS
 from remediator.decide.errands import (
-    BOOT_SHOWS,
     START_PATIENCE,
     Claim,
     Errand,
@@ -192,6 +192,17 @@ def test_a_pod_that_is_being_deleted_is_waited_for(claimed: bool) -> None:  # no
     assert isinstance(step(unsent(leaving=True), claimed=claimed), Wait)
 
 
+@pytest.mark.parametrize("claimed", [False, True])
+def test_a_pod_that_a_finalizer_keeps_for_ever_is_not_waited_for_for_ever(
+    claimed: bool,  # noqa: FBT001 - pytest
+) -> None:
+    """It was never started, and what is being deleted never will be."""
+    kept = unsent(leaving=True)
+
+    assert isinstance(step(kept, claimed=claimed, now=UNSTARTED), GiveUp)
+    assert settled(Program.REBOOT, kept)
+
+
 def test_a_machine_that_booted_since_the_fault_was_found_needs_no_program() -> None:
     over = step(None, claimed=False, seen=machine("boot-2"))
 
@@ -325,6 +336,23 @@ def test_a_reboot_keeps_its_node_until_it_was_refused_or_would_have_shown() -> N
     assert not errands.is_settled(sent(Program.REBOOT), None, None, LATE)
 
 
+def test_who_goes_on_after_a_reboot_that_nobody_saw_remembers_that_it_was_ordered() -> None:
+    ordered = under(REBOOT, sent(Program.REBOOT))
+    order = ordered.status.intent
+    later = structs.replace(
+        ordered, status=structs.replace(ordered.status, intent=None, rebooting=order)
+    )
+
+    for each in (ordered, later):
+        assert errands.unseen_boot(each, silent(), LATE) == order
+        assert errands.unseen_boot(each, None, LATE) == order
+        assert errands.unseen_boot(each, machine(), NOON) == order
+        assert errands.unseen_boot(each, machine(), SHOWN) is None
+        assert errands.unseen_boot(each, machine("boot-2"), NOON) is None
+    assert errands.unseen_boot(under(RESET, sent(Program.RESET_GPU)), silent(), LATE) is None
+    assert errands.unseen_boot(under(RESET, None), silent(), LATE) is None
+
+
 PODS: Final = st.one_of(
     st.none(),
     st.builds(unsent, st.sampled_from(["pod-1", "pod-2"]), leaving=st.booleans()),
@@ -366,5 +394,6 @@ def test_every_errand_has_ended_when_its_time_is_over(
 ) -> None:
     decided = step(found, errand=errand, seen=seen, now=LATE, claimed=claimed)
 
-    waits_for_deletion = found is not None and found.metadata.deletion_timestamp is not None
-    assert isinstance(decided, Succeed | GiveUp | Remove) or waits_for_deletion
+    assert isinstance(decided, Succeed | GiveUp | Remove)
+    if isinstance(decided, Remove):
+        assert decided.pod.metadata.deletion_timestamp is None

@@ -254,6 +254,23 @@ def test_a_hopeless_node_that_booted_anew_after_all_gives_its_slot_away() -> Non
     assert hopeless(structs.replace(seen, status=status), SLOTS, SENT) == Trade()
 
 
+def test_a_machine_that_an_earlier_rung_brought_down_keeps_its_slot_until_it_is_up() -> None:
+    status = NodeRepairStatus(
+        phase=Phase.NEEDS_HUMAN, cordon_epoch=4, disruption_epoch=5, rebooting=SENT
+    )
+    down, up = marked("5:disrupted", ready=False), marked("5:disrupted")
+    booted = structs.replace(
+        up, status=structs.replace(up.status, node_info=NodeInfo(boot_id="boot-2"))
+    )
+
+    def move(seen: Node | None) -> Move:
+        return ladder.next_move(view(repair(status=status), seen, SLOTS))
+
+    assert move(down) == Inquire()
+    assert move(None) == Inquire()
+    assert move(booted) == Trade()
+
+
 def test_a_late_successor_of_a_hopeless_machine_is_held_before_the_slot_goes() -> None:
     move = hopeless(node(uid="new"), SLOTS, INTENT)
 
@@ -324,6 +341,20 @@ def test_a_mended_node_is_given_back_once_it_stayed_well() -> None:
 
     assert isinstance(move, Release)
     assert move.reason is Reason.REPAIRED
+
+
+def test_what_was_heard_before_a_program_had_ended_proves_nothing() -> None:
+    mended = working(Phase.VERIFYING, rung=1, intent=SENT)
+    mended = structs.replace(mended, status=structs.replace(mended.status, rung_since=at(600)))
+    early = Wellness(over=True, since=at(-30), heard_at=at(590))
+
+    def move(well: Wellness, seconds: float) -> Move:
+        seen = marked("5:disrupted")
+        return ladder.next_move(view(mended, seen, SLOTS, well=well, now=at(seconds)))
+
+    assert isinstance(move(early, 900), Rest)
+    assert isinstance(move(replace(early, heard_at=at(601)), 659), Rest)
+    assert isinstance(move(replace(early, heard_at=at(601)), 660), Release)
 
 
 def test_a_mended_node_must_stay_well_for_its_time() -> None:

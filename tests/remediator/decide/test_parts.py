@@ -61,8 +61,10 @@ def condemned(
     manners: Condemning = MANNERS,
     now: datetime = NOON,
     has_twin: bool = False,
+    since: datetime | None = None,
 ) -> Condemned | None:
-    return parts.weighed(mine, before, manners, now, has_twin=has_twin).spec.condemned
+    found = parts.weighed(mine, before, manners, now, has_twin=has_twin, since=since)
+    return found.spec.condemned
 
 
 def test_the_gpus_of_the_evidence_and_the_host_are_blamed() -> None:
@@ -78,6 +80,13 @@ def test_a_host_that_has_no_name_is_not_blamed() -> None:
 
 def test_a_part_that_fails_for_the_first_time_is_repaired() -> None:
     assert condemned(blamed(GPU_1, HOST)) is None
+
+
+def test_a_fault_that_was_there_before_another_was_repaired_is_no_new_failure() -> None:
+    other = past(GPU_1, ago=timedelta(minutes=5))
+
+    assert condemned(blamed(GPU_1), other, since=NOON - timedelta(minutes=6)) is None
+    assert condemned(blamed(GPU_1), other, since=NOON - timedelta(minutes=4)) is not None
 
 
 def test_a_gpu_that_fails_again_under_another_node_name_is_condemned() -> None:
@@ -153,7 +162,7 @@ def test_the_sentence_names_part_nodes_repairs_and_times() -> None:
 
     assert found is not None
     assert parts.sentence(found) == (
-        "GPU GPU-1 is condemned: it fails again after repairs on n7 "
+        "GPU-1 is condemned: it fails again after repairs on n7 "
         f"(n7-1, {NOON - DAY:%Y-%m-%d %H:%M})"
     )
 

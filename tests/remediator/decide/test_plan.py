@@ -1,6 +1,7 @@
 """One repair a node, the worst fault first, and slots for whoever waits longest."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 import pytest
 from msgspec import structs
@@ -87,6 +88,17 @@ def test_a_repair_that_only_observes_is_eclipsed_by_a_rule_that_may_act() -> Non
     assert plan.eclipsing(watching, alone, known, ENFORCE) is None
     assert plan.eclipsing(watching, both, known, Policy(mode=Mode.OBSERVE)) is None
     assert plan.eclipsing(repair(), both, known, ENFORCE) is None
+
+
+def test_what_no_repair_would_be_begun_for_eclipses_none() -> None:
+    known = rules(rule(mode=Mode.OBSERVE), rule(name="minor", severity=Severity.WARNING))
+    both = judged("disk-full", "minor")
+    for truth in (Truth.FALSE, Truth.UNKNOWN, Truth.SUSPECTED):
+        marks = {**both.marks, "minor": replace(both.marks["minor"], truth=truth)}
+
+        assert plan.eclipsing(
+            repair(mode=Mode.OBSERVE), Judgement(marks=marks), known, ENFORCE
+        ) is (None)
 
 
 def test_the_next_repair_of_a_machine_has_the_next_number() -> None:

@@ -41,7 +41,7 @@ def test_both_are_read(tmp_path: Path) -> None:
         (
             "since: gpu.reset",
             "since: gpu.rest",
-            "rule.yaml:10: spec.when.since: unknown signal gpu.rest; known are agent.silent",
+            "rule.yaml:10: spec.when.since: unknown signal gpu.rest; nearest of ",
         ),
         (
             "since: gpu.reset",
@@ -56,7 +56,7 @@ def test_both_are_read(tmp_path: Path) -> None:
         (
             "signal: gpu.recovery_action",
             "signal: gpu.recovery",
-            "rule.yaml:11: spec.when.unless.signal: unknown signal gpu.recovery; known are ",
+            "rule.yaml:11: spec.when.unless.signal: unknown signal gpu.recovery; nearest of ",
         ),
         (
             "value == 0.0",

@@ -1,5 +1,6 @@
 """A broken file is answered with every mistake at once: where, what was expected, what is there."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -97,8 +98,8 @@ def test_the_digest_changes_with_a_rule(tmp_path: Path) -> None:
             "disk.free_ratio",
             "disk.free_rato",
             (
-                "rule.yaml:9: spec.when.any[0].signal: unknown signal disk.free_rato; known are "
-                f"{', '.join(sorted(CATALOGUE))}; did you mean disk.free_ratio?"
+                "rule.yaml:9: spec.when.any[0].signal: unknown signal disk.free_rato; nearest of "
+                f"{len(CATALOGUE)} are disk.free_ratio, disk.free_inodes_ratio, disk.read_only"
             ),
         ),
         (
@@ -250,6 +251,19 @@ def test_two_rules_of_one_name_are_refused(tmp_path: Path) -> None:
     (found,) = complaints(tmp_path, GOOD)
 
     assert found == f"rule.yaml:3: metadata.name: {tmp_path}/other.yaml:3 is named full too"
+
+
+@pytest.mark.parametrize("name", ["full.yml", "full_test.yml"])
+def test_a_file_that_would_be_passed_over_for_its_name_is_a_mistake(
+    tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "rule.yaml").write_text(GOOD)
+    (tmp_path / name).write_text(GOOD)
+    said = f"{tmp_path / name}:1: expected a name that ends in .yaml, got {name}; nothing is read"
+
+    for checked in (tmp_path, tmp_path / name):
+        with pytest.raises(ProblemsError, match=re.escape(said)):
+            load.rules(checked, remedy)
 
 
 def test_a_mounted_config_map_is_read_once_through_its_links(tmp_path: Path) -> None:

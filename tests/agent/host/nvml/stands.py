@@ -5,11 +5,12 @@ import dataclasses
 import functools
 import os
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from agent.host.nvml import tasks
@@ -87,6 +88,11 @@ class Stand:
     def pid(self) -> int:
         """Return the process at work."""
         return self._task()[0]
+
+    @property
+    def task(self) -> int:
+        """Return the thread that calls NVML."""
+        return self._task()[1]
 
     async def until(self, reached: Callable[[], bool]) -> None:
         """Take turns, though no time passes, until something is the case."""
@@ -201,6 +207,7 @@ async def standing(
     gpus: int = 8,
     settings: Nvml | None = None,
     recorded: Recording | None = None,
+    environ: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncIterator[Stand]:
     """Give a machine with so many GPUs, whose driver is loaded; nobody has looked at it yet."""
     if recorded is None:
@@ -213,7 +220,7 @@ async def standing(
         lacking(str(missing))
     time, counts, events = Time(), Counts(), Stream[NvmlEvent]()
     pcis = machine(root, played)
-    starter = Starter(environ={**os.environ, **driver.environ()})
+    starter = Starter(environ={**os.environ, **driver.environ(), **environ})
     supervisor = Supervisor(
         settings or Nvml(),
         root=root,

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from agent.host.nvml import life
 from agent.host.nvml.facts import Driver
-from agent.host.nvml.life import GRACE, NOT_LOADED, Life
+from agent.host.nvml.life import GRACE, NO_PERMISSION, NOT_LOADED, Life
 
 LATE = GRACE.total_seconds() + 1
 
@@ -24,7 +24,7 @@ def test_one_that_is_loaded_is_starting_until_nvml_is_open() -> None:
 def test_one_that_went_away_is_starting_for_a_while_and_has_failed_then() -> None:
     away = life.glanced(life.opened(life.glanced(Life(), "570", 0.0)), "", 100.0)
 
-    assert life.standing(away, 100.0 + LATE - 2) == (Driver.STARTING, 0)
+    assert life.standing(away, 100.0 + LATE - 2) == (Driver.STARTING, NOT_LOADED)
     assert life.standing(away, 100.0 + LATE) == (Driver.FAILED, NOT_LOADED)
 
 
@@ -39,6 +39,14 @@ def test_one_that_nobody_could_ask_is_not_known() -> None:
     seen = life.glanced(Life(), "570", 0.0)
 
     assert life.standing(seen, LATE) == (Driver.UNKNOWN, 0)
+
+
+def test_one_that_we_may_not_open_has_not_failed_however_long() -> None:
+    seen = life.glanced(Life(), "570", 0.0)
+    barred = life.refused(seen, NO_PERMISSION, 1.0)
+
+    assert life.standing(barred, 2.0) == life.standing(barred, LATE) == (Driver.BARRED, 0)
+    assert life.standing(life.opened(barred), LATE) == (Driver.UP, 0)
 
 
 def test_each_driver_that_is_loaded_has_its_own_number() -> None:

@@ -29,6 +29,10 @@ def test_one_that_was_stuck_is_started_again_after_a_minute_and_more() -> None:
     assert pauses(Retries(), "stuck", 5) == [60, 120, 240, 480, 600]
 
 
+def test_one_that_may_not_open_devices_is_tried_ever_more_seldom() -> None:
+    assert pauses(Retries(), "barred", 5) == [60, 120, 240, 480, 600]
+
+
 def test_one_that_did_well_for_long_starts_from_the_beginning() -> None:
     retries = Retries()
     pauses(retries, "failed", 6)

@@ -80,6 +80,57 @@ def test_one_that_rests_is_not_asked_until_it_has_rested() -> None:
     assert standings(gpus) == [Standing.ANSWERS] * 3
 
 
+def test_a_rest_that_begins_while_it_is_asked_outlasts_the_answer() -> None:
+    gpus = roll()
+    sweep(gpus, 0.0)
+    turn = gpus.next(10.0, 1, ())
+    assert turn is not None
+    gpus.asked(turn, 10.0)
+    gpus.rest(turn.pci, 30.0)
+
+    gpus.answered(turn, {"said": {"nvmlDeviceGetPowerUsage": {"error": 10}}}, 40.0, 1)
+
+    assert standings(gpus)[0] is Standing.RESTING
+    assert A not in [pci for pci, _ in sweep(gpus, 50.0)]
+
+
+def test_one_to_which_something_happened_is_asked_at_once_and_again_in_a_moment() -> None:
+    gpus = roll()
+    sweep(gpus, 0.0)
+
+    gpus.hurry(B, 5.0)
+
+    assert gpus.next_at(()) == 5.0
+    assert sweep(gpus, 5.0) == [(B, (VITALS,))]
+    assert gpus.next_at(()) == 7.0
+    assert sweep(gpus, 6.9) == []
+    assert sweep(gpus, 7.0) == [(B, (VITALS,))]
+    assert gpus.next_at(()) == 10.0
+
+
+def test_however_much_happens_to_one_it_is_asked_once_a_second() -> None:
+    gpus = roll()
+    sweep(gpus, 0.0)
+
+    asked = []
+    for at in range(1000, 3000, 10):
+        gpus.hurry(B, at / 1000)
+        asked += sweep(gpus, at / 1000)
+
+    assert asked == [(B, (VITALS,))] * 2
+
+
+def test_one_that_rests_is_not_hurried() -> None:
+    gpus = roll()
+    sweep(gpus, 0.0)
+    gpus.hurry(B, 5.0)
+    gpus.rest(B, 5.0)
+    gpus.hurry(B, 5.0)
+
+    assert sweep(gpus, 8.0) == []
+    assert gpus.next_at(()) == 10.0
+
+
 def test_one_that_hangs_again_soon_rests_when_its_call_returned() -> None:
     gpus = roll()
     sweep(gpus, 0.0)

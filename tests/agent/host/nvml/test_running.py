@@ -105,8 +105,10 @@ async def test_whoever_waits_for_it_hears_when_a_gpu_stands_otherwise(
     stand: Stand, nvml: Supervisor
 ) -> None:
     await nvml.sample(LONG)
-    waiting = [asyncio.create_task(nvml.changed.rung()) for _ in range(2)]
+    waiting = [asyncio.create_task(nvml.changed.rung(who)) for who in ("a", "b")]
     await asyncio.sleep(0)
+    await asyncio.wait_for(asyncio.gather(*waiting), PATIENCE)
+    waiting = [asyncio.create_task(nvml.changed.rung(who)) for who in ("a", "b")]
     await nvml.turn()
     assert not any(each.done() for each in waiting)
 

@@ -3,7 +3,8 @@
 import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator
+import stat
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from agent.host.nvml.calls import CALLS, FIELDS
 from agent.host.nvml.facts import Driver as Stands
 from agent.host.nvml.facts import Standing
 from agent.host.nvml.settings import Nvml
-from simulator.driver.frozen import FrozenError
+from simulator.driver.frozen import Frozen, FrozenError
 from tests.agent.host.nvml.stands import Stand, device, is_alive, module, standing
 from tests.lacking import lacking
 
@@ -26,6 +27,19 @@ async def stand(tmp_path: Path, cache: Path) -> AsyncIterator[Stand]:
     async with standing(tmp_path, cache, gpus=4) as stand:
         await stand.settled()
         yield stand
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder from which every Python reads something first, and never comes back."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    try:
+        with Frozen() as frozen:
+            (folder / "sitecustomize.py").write_text(f"open({str(frozen.path)!r}).read()\n")
+            yield folder
+    except FrozenError as missing:
+        lacking(str(missing))
 
 
 async def frozen(stand: Stand, gpu: int | None, function: str | None = None) -> None:
@@ -48,6 +62,51 @@ async def test_a_machine_that_is_well_says_all_that_was_recorded_of_it(stand: St
     both = set(known[FIELDS]) & set(recorded[FIELDS])
     assert {name: known[FIELDS][name] for name in both} == {n: recorded[FIELDS][n] for n in both}
     assert {"230", "4", "143"} <= both
+
+
+async def test_a_driver_that_we_may_not_ask_has_not_failed_and_is_asked_seldom(
+    stand: Stand,
+) -> None:
+    await stand.unload()
+    await stand.passes(10)
+    await stand.driver.set(None, "nvmlInit_v2", {"error": 4})
+    await stand.load()
+    for _ in range(60):
+        await stand.passes(15)
+    barred, starts = stand.gpus.driver, stand.counts.starts
+    await stand.driver.set(None, "nvmlInit_v2", None)
+    await stand.passes(600)
+
+    assert barred is Stands.BARRED
+    assert starts <= 8
+    assert stand.gpus.driver is Stands.UP
+
+
+async def test_a_driver_that_keeps_its_devices_in_a_container_is_asked(
+    tmp_path: Path, cache: Path
+) -> None:
+    """The worker sees them in its own /dev from then on, and nobody else does."""
+    if await asyncio.to_thread(Path("/dev/nvidiactl").exists):
+        pytest.skip("this machine has devices of NVIDIA's itself, and those come first")
+    kept = tmp_path / "run/nvidia/driver/dev"
+    async with standing(tmp_path, cache, gpus=2) as stand:
+        await asyncio.to_thread(null_devices, kept)
+        await stand.settled()
+        seen = Path(f"/proc/{stand.pid}/task/{stand.task}/root/dev")
+
+        assert stand.gpus.driver is Stands.UP
+        assert stand.standings() == [ANSWERS, ANSWERS]
+        assert await asyncio.to_thread(os.listdir, seen) == ["nvidiactl"]
+        assert not await asyncio.to_thread(Path("/dev/nvidiactl").exists)
+
+
+def null_devices(folder: Path) -> None:
+    """Make a device that nobody minds where NVIDIA's is looked for."""
+    folder.mkdir(parents=True)
+    try:
+        os.mknod(folder / "nvidiactl", stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    except PermissionError:
+        lacking("devices cannot be made here: run as root, on a filesystem that allows them")
 
 
 async def test_where_no_driver_is_no_worker_is_started(tmp_path: Path, cache: Path) -> None:
@@ -271,6 +330,64 @@ async def test_an_xid_is_told_with_the_gpu_that_had_it(stand: Stand) -> None:
     assert event.uuid == stand.card(1).uuid
 
 
+@pytest.mark.parametrize("kind", [0x8, 0x8000])
+async def test_a_gpu_to_which_something_happened_is_asked_at_once(
+    tmp_path: Path, cache: Path, kind: int
+) -> None:
+    async with standing(tmp_path, cache, gpus=4) as stand:
+        await stand.driver.set(2, "nvmlDeviceGetSupportedEventTypes", 0x800A)
+        await stand.settled()
+        await stand.supervisor.changed.rung("probe")
+        stand.time.seconds += 3
+        await stand.driver.field(2, 230, 1)
+        await stand.driver.event(2, kind, 48)
+
+        await stand.until(lambda: stand.card(2).answers[FIELDS]["230"] == 1)
+
+        assert stand.card(2).at == stand.time.seconds
+        assert stand.card(1).at < stand.time.seconds
+        await asyncio.wait_for(stand.supervisor.changed.rung("probe"), 5)
+
+
+async def test_a_gpu_whose_driver_needs_a_moment_is_asked_again(stand: Stand) -> None:
+    stand.supervisor.hurry(stand.pcis[2])
+    await stand.passes(1)
+    await stand.driver.field(2, 230, 2)
+
+    await stand.passes(2)
+
+    assert stand.card(2).answers[FIELDS]["230"] == 2
+
+
+async def test_when_nvml_may_be_used_again_after_a_reset_no_gpu_rests_any_more(
+    stand: Stand,
+) -> None:
+    wish = stand.root / "run/nodemend/release-nvml"
+    wish.parent.mkdir(parents=True)
+    wish.touch()
+    at = stand.time.clock().timestamp()
+    os.utime(wish, (at, at))
+    stand.supervisor.rest(stand.pcis[2])
+    await stand.passes(5)
+    wish.unlink()
+
+    await stand.passes(5)
+
+    assert stand.standings() == [ANSWERS] * 4
+
+
+async def test_a_worker_that_a_disk_keeps_from_starting_is_no_hang_of_the_driver(
+    tmp_path: Path, cache: Path, disk: Path
+) -> None:
+    environ = {"PYTHONPATH": str(disk)}
+    async with standing(tmp_path, cache, gpus=1, environ=environ) as stand:
+        await stand.asleep(None)
+        await stand.overruns(None)
+
+        assert stand.gpus.driver is not Stands.HUNG
+        assert stand.counts.abandoned == 0
+
+
 async def test_after_nvml_gave_up_telling_events_they_are_told_again(stand: Stand) -> None:
     await stand.driver.set(None, "nvmlEventSetWait_v2", {"error": 15})
     await stand.until(lambda: stand.counts.event_sets_lost > 0)
@@ -356,6 +473,35 @@ async def test_nvml_is_closed_while_somebody_wants_it_released(stand: Stand) -> 
     await stand.passes(20)
 
     assert stand.standings() == [ANSWERS] * 4
+
+
+async def test_what_a_gpu_said_before_nvml_was_released_is_not_said_again_after_it(
+    stand: Stand,
+) -> None:
+    await stand.driver.field(2, 230, 1)
+    await stand.passes(60)
+    assert stand.card(2).answers[FIELDS]["230"] == 1
+    wish = stand.root / "run/nodemend/release-nvml"
+    wish.parent.mkdir(parents=True)
+    wish.touch()
+    at = stand.time.clock().timestamp()
+    os.utime(wish, (at, at))
+    stand.time.seconds += 5
+    await stand.until(lambda: stand.gpus.driver is Stands.RELEASED)
+    await stand.driver.field(2, 230, 0)
+    wish.unlink()
+    said = []
+
+    def speaks() -> bool:
+        card = stand.card(2)
+        if card.standing is ANSWERS:
+            said.append(card.answers[FIELDS]["230"])
+        return bool(said)
+
+    stand.time.seconds += 5
+    await stand.until(speaks)
+
+    assert said == [0]
 
 
 async def test_a_worker_that_dies_is_started_again_ever_more_seldom(stand: Stand) -> None:

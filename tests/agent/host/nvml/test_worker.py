@@ -74,7 +74,7 @@ async def talk(tmp_path: Path, cache: Path) -> AsyncIterator[Talk]:
     talk = Talk(Changes(driver), recorded.pci(0))
     process = await starter.start(str(driver.folder / LIBRARY))
     talk.worker = Worker(process, talk.said.put_nowait, talk.hush)
-    assert (await talk.ask("init", unsupported={}))["system"]
+    assert (await talk.ask("init", unsupported={}, devices=""))["system"]
     yield talk
     await asyncio.to_thread(driver.close)
     talk.worker.end()
@@ -240,7 +240,7 @@ async def test_without_a_library_nvml_is_not_found(tmp_path: Path) -> None:
     starter, said = Starter(), asyncio.Queue[Line]()
     process = await starter.start(str(tmp_path / LIBRARY))
     worker = Worker(process, said.put_nowait, lambda: None)
-    worker.ask({"id": 1, "do": "init", "unsupported": {}})
+    worker.ask({"id": 1, "do": "init", "unsupported": {}, "devices": ""})
 
     async with asyncio.timeout(PATIENCE):
         while "end" not in (line := await said.get()):

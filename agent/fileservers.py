@@ -1,0 +1,123 @@
+"""Which file servers do not answer: the last word of the kernel's log on each of them.
+
+Pure. A log that is read anew from its oldest record says again what was heard before.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final
+
+from agent.host.complaints import storage
+from agent.host.complaints.pattern import Complaint
+from agent.host.records import Line
+from agent.probe import Past
+from agent.readings import Memo, Reading
+from nodehealth.health import Level
+from nodehealth.signals import Knowledge
+
+MOST: Final = 16
+"""How many servers are remembered; one that answers gives way to another one."""
+_NAMED: Final = 3
+_SERVER: Final = "nfs "
+_LOST: Final = "lines of the log were lost after a file server fell silent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """What was heard of a server last."""
+
+    position: int
+    """The number of the line."""
+    at: int
+    """When it was read, in seconds since 1970."""
+    is_down: bool
+    is_lost: bool = False
+    """Whether lines were lost since: it may answer again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Servers:
+    """All servers that the log told of in this boot, those heard of last at the end."""
+
+    known: Mapping[str, Server] = field(default_factory=dict)
+
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """Return those that do not answer."""
+        return tuple(sorted(name for name, each in self.known.items() if each.is_down))
+
+    def heard(self, line: Line, complaint: Complaint) -> "Servers":
+        """Take in a line, unless it was heard before, or too many servers are silent already."""
+        before = self.known.get(complaint.subject)
+        if before is not None and line.sequence <= before.position:
+            return self
+        others = {name: each for name, each in self.known.items() if name != complaint.subject}
+        if len(others) >= MOST:
+            answering = next((name for name, each in others.items() if not each.is_down), None)
+            if answering is None:
+                return self
+            del others[answering]
+        server = Server(
+            position=line.sequence,
+            at=int(line.heard.timestamp()),
+            is_down=complaint.fields["state"] == storage.DOWN["state"],
+        )
+        return Servers(known={**others, complaint.subject: server})
+
+    def missed(self, lost_at: datetime | None) -> "Servers":
+        """Doubt whatever was silent before lines were lost."""
+        if lost_at is None:
+            return self
+        return Servers(
+            known={
+                name: replace(each, is_lost=True)
+                if each.is_down and lost_at.timestamp() > each.at
+                else each
+                for name, each in self.known.items()
+            }
+        )
+
+    def reading(self, trouble: str) -> Reading:
+        """Say how many do not answer, if that is known."""
+        if trouble:
+            return Reading(name=storage.NFS, knowledge=Knowledge.UNKNOWN, why=trouble)
+        if not self.known:
+            return Reading(name=storage.NFS, knowledge=Knowledge.NOT_APPLICABLE)
+        if any(each.is_down and each.is_lost for each in self.known.values()):
+            return Reading(name=storage.NFS, knowledge=Knowledge.UNKNOWN, why=_LOST)
+        fields = {"servers": _named(self.silent)} if self.silent else {}
+        return Reading(name=storage.NFS, value=float(len(self.silent)), fields=fields)
+
+    def memos(self) -> Iterator[Memo]:
+        """Say what is to be remembered."""
+        for name, each in self.known.items():
+            flags = {"down": int(each.is_down), "lost": int(each.is_lost)}
+            fields = {"position": each.position, "at": each.at, **flags}
+            yield Memo(subject=f"{_SERVER}{name}", fields=fields)
+
+
+def remembered(past: Past) -> Servers:
+    """Return what was known before."""
+    return Servers(
+        known={
+            subject.removeprefix(_SERVER): _server(level)
+            for (name, subject), level in past.items()
+            if not name and subject.startswith(_SERVER)
+        }
+    )
+
+
+def _server(level: Level) -> Server:
+    numbers = {name: int(value) for name, value in level.fields.items()}
+    return Server(
+        position=numbers["position"],
+        at=numbers["at"],
+        is_down=bool(numbers["down"]),
+        is_lost=bool(numbers["lost"]),
+    )
+
+
+def _named(names: tuple[str, ...]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,23 @@
+"""For how much of the time tasks waited for something: the kernel's pressure stall information."""
+
+import re
+from pathlib import Path
+
+from agent.host import attributes
+
+
+def share(procfs: Path, of: str, *, whose: str, window: str) -> float | None:
+    """Return the share of a window, or None where the kernel has no PSI, or has it off.
+
+    Args:
+        procfs: Where the host's procfs is.
+        of: What was waited for: cpu, io or memory.
+        whose: `some` if a single task that waited counts, `full` if all of them must have.
+        window: How the kernel calls it: avg10, avg60 or avg300.
+
+    Raises:
+        OSError: there is such a file, but it cannot be read.
+    """
+    said = attributes.text(procfs / "pressure" / of) or ""
+    found = re.search(rf"^{whose} .*\b{window}=(\d+\.\d+)", said, re.MULTILINE)
+    return float(found[1]) / 100 if found else None

@@ -1,0 +1,127 @@
+"""What this machine's own kernel says is understood, and what its users say in its log is not."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from agent import state
+from agent.host.kmsg import KMSG, KernelLog
+from agent.host.linux import Host
+from agent.probes.kernel_log import Complaints
+from nodehealth.health import Event
+from simulator.virtualtime import START
+from tests.lacking import lacking
+
+GREEDY: Final = "b = bytearray(256 << 20)"
+LIMIT: Final = 24 << 20
+CGROUP: Final = Path("/sys/fs/cgroup")
+
+
+@pytest.fixture
+def group() -> Iterator[Path]:
+    """A control group in which little memory may be used."""
+    if os.geteuid() != 0 or not os.access(KMSG, os.W_OK):
+        lacking("needs root and the kernel's log")
+    first = CGROUP / "memory" if (CGROUP / "memory").is_dir() else CGROUP
+    folder = first / f"nodemend-test-{os.getpid()}"
+    try:
+        folder.mkdir()
+    except OSError:
+        lacking("needs a control group of its own")
+    try:
+        limit = next((folder / each for each in LIMITS if (folder / each).exists()), None)
+        if limit is None:
+            lacking("needs a control group that limits memory")
+        limit.write_text(str(LIMIT))
+        with contextlib.suppress(OSError):  # v1 has no such file
+            (folder / "memory.swap.max").write_text("0")
+        yield folder
+    finally:
+        folder.rmdir()
+
+
+LIMITS: Final = ("memory.max", "memory.limit_in_bytes")
+
+
+def ran_out(group: Path) -> int:
+    """Run a program that takes more than its group may have; return how it ended."""
+    begun = f"open({str(group / 'cgroup.procs')!r}, 'w').write('0'); {GREEDY}"
+    return subprocess.run([sys.executable, "-c", begun], check=False).returncode
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """A mounted filesystem on a disk of its own, and the kernel's name of the disk."""
+    if os.geteuid() != 0 or not os.access(KMSG, os.R_OK):
+        lacking("needs root and the kernel's log")
+    image, folder = tmp_path / "image", tmp_path / "mounted"
+    image.write_bytes(bytes(16 << 20))
+    folder.mkdir()
+    made = ["mkfs.ext4", "-q", str(image)]
+    mounted = ["mount", "-o", "loop,errors=remount-ro", str(image), str(folder)]
+    for command in (made, mounted):
+        if shutil.which(command[0]) is None or subprocess.run(command, check=False).returncode:
+            lacking("needs mkfs.ext4 and a loop device")
+    device = (Path("/sys/dev/block") / number(folder)).resolve().name
+    try:
+        yield device, folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def number(folder: Path) -> str:
+    """Return the kernel's number of the device under a folder."""
+    device = folder.stat().st_dev
+    return f"{os.major(device)}:{os.minor(device)}"
+
+
+async def test_a_real_error_of_a_filesystem_is_told_with_where_it_is_mounted(
+    disk: tuple[str, Path],
+) -> None:
+    device, folder = disk
+    broken = Path("/sys/fs/ext4") / device / "trigger_fs_error"
+    if not broken.exists():
+        lacking("needs a kernel whose ext4 errs when asked to")
+
+    await asyncio.to_thread(broken.write_text, "on purpose\n")
+
+    kinds = {
+        str(each.fields["kind"])
+        for each in await happened()
+        if (each.subject, each.fields.get("mount")) == (device, str(folder))
+    }
+    assert kinds == {"error", "read-only"}
+
+
+async def happened() -> Sequence[Event]:
+    """Return all that the ring tells."""
+    log = KernelLog(KMSG)
+    await log.once()
+    answers = await Complaints().check(Host(kernel_log=log), {})
+    begun = state.begin(None, boot_id="b", node_uid="u", probes=["kernel-log"], now=START)
+    return state.answered(begun, "kernel-log", answers, START).events
+
+
+async def kills() -> tuple[int, int]:
+    """Count what the ring holds: kills within control groups, and mistakes of the kernel."""
+    events = await happened()
+    oom = sum(each.count for each in events if each.fields.get("scope") == "cgroup")
+    return oom, sum(each.count for each in events if each.name == "kernel.errors")
+
+
+async def test_a_real_kill_is_told_and_a_users_line_is_not(group: Path) -> None:
+    before = await kills()
+
+    assert await asyncio.to_thread(ran_out, group) == -9
+    await asyncio.to_thread(KMSG.write_text, "<6>kernel BUG at mm/slub.c:1!\n")
+
+    after = await kills()
+    assert (after[0] > before[0], after[1]) == (True, before[1])
