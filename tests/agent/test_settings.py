@@ -69,7 +69,7 @@ def test_a_file_may_say_nothing(tmp_path: Path, text: str) -> None:
         ("- probes", "expected settings by name, got ['probes']"),
         ("probe: {}", ".probe: unknown setting; known are probes and nvml"),
         ("probes: 3", ".probes: expected probes by name, got 3"),
-        ("probes: {filesystem: }", ".probes: no probe named 'filesystem'; known are blockdevices"),
+        ("probes: {filesystem: }", ".probes: no probe named 'filesystem'; known are arrays"),
         ("probes: {filesystems: {mount: /}}", ".probes.filesystems.mount: unknown setting; known"),
         ("probes: {filesystems: {interval: often}}", "expected a duration such as 5m, got 'often'"),
         ("nvml: {interval: 10ms}", ".nvml: interval: expected 1s or more"),
