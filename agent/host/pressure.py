@@ -2,8 +2,11 @@
 
 import re
 from pathlib import Path
+from typing import Final
 
 from agent.host import attributes
+
+_LONGEST: Final = "avg300"
 
 
 def share(procfs: Path, of: str, *, whose: str, window: str) -> float | None:
@@ -21,3 +24,13 @@ def share(procfs: Path, of: str, *, whose: str, window: str) -> float | None:
     said = attributes.text(procfs / "pressure" / of) or ""
     found = re.search(rf"^{whose} .*\b{window}=(\d+\.\d+)", said, re.MULTILINE)
     return float(found[1]) / 100 if found else None
+
+
+def of_cpu(root: Path) -> float | None:
+    """Return for how much of the last five minutes some task waited for a processor."""
+    return share(root / "proc", "cpu", whose="some", window=_LONGEST)
+
+
+def of_io(root: Path) -> float | None:
+    """Return for how much of the last five minutes every task that had work waited for disks."""
+    return share(root / "proc", "io", whose="full", window=_LONGEST)

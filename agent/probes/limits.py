@@ -1,9 +1,7 @@
 """What the node runs out of, or waits for, without being full: threads, files, watches, time."""
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from agent.host import limits, pressure
@@ -36,18 +34,10 @@ class Limits(Probe):
         told = [
             _level(THREADS, _left(left.threads)),
             _level(FILES, _left(left.files)),
-            _level(CPU_PRESSURE, await host.ask("pressure of cpu", _waits_for_cpu)),
-            _level(IO_PRESSURE, await host.ask("pressure of io", _waits_for_io)),
+            _level(CPU_PRESSURE, await host.ask("pressure of cpu", pressure.of_cpu)),
+            _level(IO_PRESSURE, await host.ask("pressure of io", pressure.of_io)),
         ]
         return [*told, await _watches(host)] if self.inotify else told
-
-
-def _share(root: Path, *, of: str, whose: str) -> float | None:
-    return pressure.share(root / "proc", of, whose=whose, window="avg300")
-
-
-_waits_for_cpu = functools.partial(_share, of="cpu", whose="some")
-_waits_for_io = functools.partial(_share, of="io", whose="full")
 
 
 def _left(stock: Stock | None) -> float | None:
