@@ -17,8 +17,10 @@ from nodehealth import history
 from nodehealth.health import Event, Fields, Level, NodeHealthStatus, ProbeReport
 from nodehealth.history import History
 
-LIMIT: Final = 7 * 1024
-"""Bytes of a status, so that the object with its metadata and managed fields stays below 8 KiB."""
+LIMIT: Final = 12 * 1024
+"""Bytes of a status: all that is known of a machine with eight GPUs, as many adapters and disks."""
+_LEGIBLE: Final = 7 * 1024
+"""Bytes up to which nothing points to a table that a person would rather read where it stands."""
 _FIELDS: Final = msgspec.structs.fields(NodeHealthStatus)
 
 _NO_PAST: Final = Level(name="", since=datetime.min).flips  # noqa: DTZ901 - never told
@@ -36,7 +38,7 @@ def packed(status: NodeHealthStatus) -> dict[str, object]:
     whole |= {"probes": tuple(_probes(status.probes))}
     events = [_event(each, status) for each in status.events]
     readable = {**whole, **_tabled(alike, events, often)}
-    if _bytes(readable) <= LIMIT:
+    if _bytes(readable) <= _LEGIBLE:
         return readable
     return min(readable, {**whole, **_tabled(alike, events, often, is_dense=True)}, key=_bytes)
 

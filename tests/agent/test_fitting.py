@@ -159,11 +159,15 @@ def test_of_what_is_equally_bad_the_newest_goes_last() -> None:
     assert fitted.levels == tuple(level(n) for n in range(60 - len(fitted.levels), 60))
 
 
+SMALL = 7 * 1024
+"""Bytes of a report that is to be cut."""
+
+
 def test_what_is_left_out_is_said() -> None:
     events = [event(n) for n in range(60, 63)]
     whole = status([level(n, flips=16) for n in range(60)], events)
 
-    report = fit(whole, NOON).probes[-1]
+    report = fit(whole, NOON, SMALL).probes[-1]
 
     assert (report.name, report.state, report.since) == ("report", ProbeState.FAILED, NOON)
     found = re.fullmatch(
@@ -172,13 +176,13 @@ def test_what_is_left_out_is_said() -> None:
         report.message,
     )
     assert found is not None
-    assert int(found[1]) == 60 - len(fit(whole, NOON).levels)
+    assert int(found[1]) == 60 - len(fit(whole, NOON, SMALL).levels)
 
 
 def test_while_only_flips_are_left_out_nothing_is_missing() -> None:
     whole = status([level(n, flips=16) for n in range(26)])
 
-    report = fit(whole, NOON).probes[-1]
+    report = fit(whole, NOON, SMALL).probes[-1]
 
     assert (report.name, report.state) == ("report", ProbeState.OK)
     assert report.message.startswith("left out of a report that is too large: flips of ")

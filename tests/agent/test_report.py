@@ -98,15 +98,15 @@ async def test_without_our_resources_it_is_said_what_is_missing(client: Client) 
         await Report(client, node="n1", node_uid="u").send(STATUS)
 
 
-async def test_a_whole_object_at_the_limit_stays_below_eight_kibibytes(
+async def test_a_whole_object_at_the_limit_stays_below_thirteen_kibibytes(
     direct: Direct, client: Client, node: Node
 ) -> None:
     levels = tuple(
-        msgspec.structs.replace(LEVEL, subject=f"/{n:03}", value=n / 200) for n in range(200)
+        msgspec.structs.replace(LEVEL, subject=f"/{n:03}", value=n / 400) for n in range(400)
     )
     full = fitting.fit(msgspec.structs.replace(STATUS, levels=levels), NOON).status
 
     await reporter(client, node).send(full)
 
     whole = direct.get("nodehealths.nodemend.dev", "n1")
-    assert 7 * 1024 < len(msgspec.json.encode(whole)) <= 8 * 1024
+    assert 12 * 1024 < len(msgspec.json.encode(whole)) <= 13 * 1024

@@ -1,6 +1,6 @@
 """A large machine, all of it: an hour of it at work writes nothing, and it fits into one report."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -12,7 +12,9 @@ from agent import packing, state
 from agent.probe import Probe
 from agent.settings import load
 from agent.state import State
-from nodehealth.health import NodeHealthStatus
+from nodehealth.catalogue import CATALOGUE
+from nodehealth.health import Level, NodeHealthStatus, ProbeReport, ProbeState
+from nodehealth.signals import Author, Kind, Signal
 from tests.agent.gpuprobes import Sweeps
 from tests.agent.gpus import machine
 from tests.agent.trees import Tree
@@ -23,9 +25,8 @@ WATCHED: Final = (
     *("arrays", "blockdevices", "connections", "disk-load", "dns", "ethernet"),
     *("filesystems", "mounts", "network", "rdma", "smart"),
 )
-PROBES: Final[Mapping[str, Probe]] = {
-    name: probe for name, probe in load({}).probes.items() if name in WATCHED
-}
+EVERY: Final[Mapping[str, Probe]] = load({}).probes
+PROBES: Final = {name: probe for name, probe in EVERY.items() if name in WATCHED}
 
 
 class Machine:
@@ -121,12 +122,25 @@ async def test_a_large_machine_and_its_eight_gpus_fit_into_one_report(
         mine, theirs = await agent.look(), await sweeps.sweep()
 
     levels = (*mine.levels, *theirs.levels)
+    named = {each.name for each in levels}
+    rest = [each for signal in CATALOGUE.values() for each in healthy(signal, named)]
     whole = NodeHealthStatus(
         node_uid="u",
         boot_id="b",
         agent_version="0",
-        levels=tuple(sorted(levels, key=lambda each: (each.name, each.subject))),
-        probes=(*mine.probes, *theirs.probes),
+        levels=tuple(sorted((*levels, *rest), key=lambda each: (each.name, each.subject))),
+        probes=tuple(ProbeReport(name=each, state=ProbeState.OK, since=NOON) for each in EVERY),
     )
 
-    assert packing.size(whole) < packing.LIMIT - 256
+    assert len(rest) > 40
+    assert packing.size(whole) < packing.LIMIT - 2048
+
+
+def healthy(signal: Signal, named: Collection[str]) -> Iterator[Level]:
+    """Give what other probes say where all is well: of three mounts, and of one of all else."""
+    if signal.kind is Kind.EVENT or signal.author is Author.REMEDIATOR or signal.name in named:
+        return
+    mounts = ("/", "/var/lib/kubelet", "/scratch")
+    for about in mounts if signal.subject == "mount point" else ("one",):
+        since = NOON + timedelta(seconds=len(signal.name) % 30)
+        yield Level(name=signal.name, subject=about, value=signal.healthy, since=since)
