@@ -25,7 +25,7 @@ demo: $(READY) ## Watch a really sick machine being repaired in a cluster on thi
 
 test: $(READY) ## Run every test.
 	$(BIN)/python -m pytest -q --cov --cov-report=term-missing:skip-covered tests/remediator/decide
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 lint: $(READY) ## Style, types and import contracts.
 	$(BIN)/ruff check $(CODE)
