@@ -78,7 +78,7 @@ class Nvml(Benchmark):
             starter.close()
 
     async def _measured(self, talk: _Talk, worker: Worker) -> Figures:
-        opened = await talk.ask("init", unsupported={})
+        opened = await talk.ask("init", unsupported={}, devices="")
         if opened.get("code"):
             raise MeasurementError(f"nvml: expected to be opened, got error {opened['code']}")
         pcis = (await talk.ask("list"))["gpus"]

@@ -337,7 +337,7 @@ def test_a_report_that_is_too_large_is_cut_to_fit_and_that_is_said_once(
 
     told = [status for _, status in play(scene).told]
 
-    assert max(packing.size(status) for status in told) <= 8192 - 1024
+    assert max(packing.size(status) for status in told) <= packing.LIMIT
     cut, fits = caplog.messages
     assert cut.startswith("left out of a report that is too large")
     assert fits == "the report fits again"

@@ -86,8 +86,8 @@ def test_without_a_compiler_there_is_no_stand_in_driver_and_the_rest_goes_on(
     answer = demo("--nodes", "2", "--for", "1s", PATH=str(commands))
 
     assert answer.returncode == 1
-    assert "nodes, one is this machine" in answer.stdout
-    assert "gpu-box" not in answer.stdout
+    assert "Leaves out gpu-box" in answer.stdout
+    assert "3 nodes, one is this machine" in answer.stdout
 
 
 @mounting

@@ -99,7 +99,8 @@ def test_the_digest_changes_with_a_rule(tmp_path: Path) -> None:
             "disk.free_rato",
             (
                 "rule.yaml:9: spec.when.any[0].signal: unknown signal disk.free_rato; nearest of "
-                f"{len(CATALOGUE)} are disk.free_ratio, disk.free_inodes_ratio, disk.read_only"
+                f"{len(CATALOGUE)} are disk.free_ratio, disk.free_inodes_ratio, "
+                "limits.files_free_ratio"
             ),
         ),
         (

@@ -4,6 +4,8 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -46,11 +48,12 @@ def asked(folder: Path | str, dev: Path, *, user: int = 0) -> str:
 
 
 @pytest.fixture
-def open_to_all(tmp_path: Path) -> Path:
-    """A folder that any user gets to."""
-    for each in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        each.chmod(0o755)
-    return tmp_path
+def open_to_all() -> Iterator[Path]:
+    """A folder that any user gets to: pytest's own are for one user alone."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        folder.chmod(0o755)
+        yield folder
 
 
 @pytest.mark.parametrize("folder", [HOST, CONTAINER])
