@@ -16,7 +16,8 @@ from nodehealth.kube.objects import NODES, Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import NodeRepair
 from remediator.actions import SupersededError
-from remediator.decide import limits, maintenance, marks, plan, ready, returning
+from remediator.decide import gates, limits, maintenance, marks, plan, ready, returning
+from remediator.decide.gates import Asked, Deed
 from remediator.decide.ladder import Held
 from remediator.decide.limits import Admitted, Refused, Scope
 from remediator.decide.rates import Kind
@@ -67,7 +68,18 @@ class Admission:
             epoch = ledger.status.cordons.get(name, 0)
             if epoch and marks.fence_of(node) != Fence(epoch=epoch, hold=Hold.RELEASED):
                 return Admitted(ledger=ledger, epoch=epoch)
-            return limits.cordon(ledger, repair, seen, policy, self._ledgers.now())
+            now = self._ledgers.now()
+            asked = Asked(
+                deed=Deed.CORDON,
+                repair=repair,
+                node=node,
+                ledger=ledger,
+                scopes=seen,
+                policy=policy,
+                now=now,
+            )
+            refused = gates.refusal(asked)
+            return refused or limits.cordon(ledger, repair, seen, policy, now)
 
         question = Question(judge=judge, repair=repair, rank=plan.rank(repair))
         return await self._admit(question, repair, node, Hold.CORDONED)
@@ -86,7 +98,18 @@ class Admission:
             if slot is not None and slot.repair == repair.metadata.name:
                 return Admitted(ledger=ledger, epoch=slot.epoch)
             theirs = known if survey is None else maintenance.counted(known, survey, policy)
-            return limits.disrupt(ledger, repair, theirs, policy, self._ledgers.now())
+            now = self._ledgers.now()
+            asked = Asked(
+                deed=Deed.DISRUPT,
+                repair=repair,
+                node=node,
+                ledger=ledger,
+                scopes=theirs,
+                policy=policy,
+                now=now,
+            )
+            refused = gates.refusal(asked)
+            return refused or limits.disrupt(ledger, repair, theirs, policy, now)
 
         rank = plan.rank(repair)
         question = Question(judge=judge, repair=repair, rank=rank, surveyed=True)

@@ -13,7 +13,6 @@ from nodehealth import quantities
 from nodehealth.ledger import (
     CORDONS_LENGTH,
     SLOTS_LENGTH,
-    Disruption,
     RepairLedger,
     RepairLedgerStatus,
     Slot,
@@ -22,12 +21,6 @@ from nodehealth.repair import NodeRepair
 from remediator.decide import rates
 from remediator.decide.rates import Dry, Kind, Spending
 from remediator.rules.policy import CLUSTER, Limit, Policy, Rate
-
-_CLOSED: Final = (
-    "disruption is closed in RepairLedger/default; "
-    "after a look at what is out, a person opens it with spec.disruption: Open"
-)
-
 
 _MANY: Final = 1_000_000
 """So many nodes that no share of them rounds down to nothing unless it is nothing."""
@@ -144,8 +137,6 @@ def disrupt(
     first pool among the scopes, in which the node is now.
     """
     target, status = repair.spec.target, ledger.status
-    if ledger.spec.disruption is Disruption.CLOSED:
-        return Refused(why=Why.DISRUPTION_CLOSED, message=_CLOSED)
     for scope in scopes:
         refusal = _busy(target.node, scope) or _slot_refusal(ledger, target.node, scope, policy)
         if refusal is not None:

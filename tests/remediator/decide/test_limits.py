@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodehealth.ledger import CORDONS_LENGTH, SLOTS_LENGTH, Disruption, RepairLedger
+from nodehealth.ledger import CORDONS_LENGTH, SLOTS_LENGTH, RepairLedger
 from remediator.decide import limits, returning
 from remediator.decide.limits import Admitted, Refused, Scope, Why
 from remediator.rules.policy import CLUSTER, Limit, Policy, Pool, Rate
@@ -302,12 +302,6 @@ def test_a_node_that_is_away_to_be_replaced_still_counts_for_its_scope() -> None
     answer = disrupt(taken, "n1", policy(disrupted="20%"), scope(members=NAMES[:9]))
 
     assert why(answer) is None
-
-
-def test_a_closed_ledger_gives_no_slot() -> None:
-    answer = disrupt(ledger(disruption=Disruption.CLOSED), "n1", policy())
-
-    assert why(answer) is Why.DISRUPTION_CLOSED
 
 
 def test_a_full_ledger_gives_no_slot() -> None:

@@ -1,0 +1,61 @@
+"""What forbids a cordon or a disruption besides the limits, however much room they leave.
+
+Each gate is a module that answers one question. All are asked inside the swap that would admit, so
+that what a person or a breaker says in the ledger holds from the moment it is written.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, TypeAlias
+
+from nodehealth.kube.objects import Node
+from nodehealth.ledger import Disruption, RepairLedger
+from nodehealth.repair import NodeRepair
+from remediator.decide.limits import Refused, Scope, Why
+from remediator.rules.policy import Policy
+
+_CLOSED: Final = (
+    "disruption is closed in RepairLedger/default; "
+    "after a look at what is out, a person opens it with spec.disruption: Open"
+)
+
+
+class Deed(StrEnum):
+    """What is to be admitted."""
+
+    CORDON = "cordon"
+    DISRUPT = "disrupt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Everything that a gate may go by; the ledger is the one that will be swapped."""
+
+    deed: Deed
+    repair: NodeRepair
+    node: Node
+    ledger: RepairLedger
+    scopes: tuple[Scope, ...]
+    policy: Policy
+    now: datetime
+    """The time by the API server's clock."""
+
+
+Gate: TypeAlias = Callable[[Asked], Refused | None]
+
+
+def refusal(asked: Asked) -> Refused | None:
+    """Return what the first gate that is shut says; nothing when all are open."""
+    answers = (gate(asked) for gate in _GATES)
+    return next((answer for answer in answers if answer is not None), None)
+
+
+def _closed(asked: Asked) -> Refused | None:
+    if asked.deed is Deed.CORDON or asked.ledger.spec.disruption is Disruption.OPEN:
+        return None
+    return Refused(why=Why.DISRUPTION_CLOSED, message=_CLOSED)
+
+
+_GATES: Final[tuple[Gate, ...]] = (_closed,)
