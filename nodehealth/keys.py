@@ -12,11 +12,17 @@ FENCE_ANNOTATION: Final = f"{GROUP}/slot"
 PRE_CORDONED_ANNOTATION: Final = f"{GROUP}/pre-cordoned"
 """Set to `true` when somebody else had cordoned the Node before we did: we never undo it."""
 
+SCALE_DOWN_ANNOTATION: Final = f"{GROUP}/scale-down-kept"
+"""Set to `true` when we keep the cluster autoscaler off the Node that we hold: ours to take off."""
+
 REPAIR_TAINT: Final = f"{GROUP}/repair"
 """Our mark of ownership on a cordon, with effect NoSchedule; its value is the repair's name."""
 
 OUT_OF_SERVICE_VALUE: Final = "nodemend"
 """The value by which we know our own out-of-service taint; other people's say something else."""
+
+CONDITION_VOICE: Final = "nodemend: "
+"""What the message of every Node condition of ours begins with, whatever its type is called."""
 
 POOL_LABEL: Final = f"{GROUP}/pool"
 """The pool of a Node when the policy selects pools by this label."""
@@ -70,6 +76,10 @@ off; without it, what others say of the Node's GPUs counts."""
 UNSCHEDULABLE_TAINT: Final = "node.kubernetes.io/unschedulable"
 OUT_OF_SERVICE_TAINT: Final = "node.kubernetes.io/out-of-service"
 """With effect NoExecute, Kubernetes lets go of pods and volumes: only for a machine that is off."""
+SCALE_DOWN_DISABLED_ANNOTATION: Final = "cluster-autoscaler.kubernetes.io/scale-down-disabled"
+"""With `true`, the cluster autoscaler does not take the Node away, however little it does."""
+CLOUD_SHUTDOWN_TAINT: Final = "node.cloudprovider.kubernetes.io/shutdown"
+CLOUD_UNINITIALIZED_TAINT: Final = "node.cloudprovider.kubernetes.io/uninitialized"
 MIRROR_POD_ANNOTATION: Final = "kubernetes.io/config.mirror"
 CONTROL_PLANE_LABEL: Final = "node-role.kubernetes.io/control-plane"
 ZONE_LABEL: Final = "topology.kubernetes.io/zone"

@@ -12,10 +12,10 @@ from typing import Final
 
 from nodehealth import quantities
 from nodehealth.health import Level
-from nodehealth.keys import GPU_RESOURCES, GPUS_LABEL, GROUP
+from nodehealth.keys import GPU_RESOURCES, GPUS_LABEL
 from nodehealth.kube.objects import Condition, Node
 from nodehealth.signals import Knowledge
-from remediator.decide import silence
+from remediator.decide import own, silence
 from remediator.decide.facts import LOOK_AGAIN, Facts
 
 _OFFERED: Final = frozenset(GPU_RESOURCES)
@@ -53,7 +53,7 @@ def _ready(node: Node, now: datetime) -> Iterator[Level]:
 def _conditions(node: Node, now: datetime) -> Iterator[Level]:
     """Tell of all conditions of the Node; what we wrote ourselves is no evidence."""
     for each in node.status.conditions:
-        if not each.type.startswith(f"{GROUP}/"):
+        if not own.is_ours(each):
             value = _TRUTHS.get(each.status)
             yield _of(each, now, name="node.condition", value=value, subject=each.type)
 

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import Disruption, RepairLedger
 from nodehealth.repair import NodeRepair
+from remediator.decide import maintenance
 from remediator.decide.limits import Refused, Scope, Why
 from remediator.rules.policy import Policy
 
@@ -58,4 +59,13 @@ def _closed(asked: Asked) -> Refused | None:
     return Refused(why=Why.DISRUPTION_CLOSED, message=_CLOSED)
 
 
-_GATES: Final[tuple[Gate, ...]] = (_closed,)
+def _spared(asked: Asked) -> Refused | None:
+    """Leave a node alone whose people ask that of whoever repairs nodes; a cordon harms nothing."""
+    asks = maintenance.spared(asked.node) if asked.deed is Deed.DISRUPT else ""
+    if not asks:
+        return None
+    message = f"{asks}; waits until that is taken off {asked.node.metadata.name}"
+    return Refused(why=Why.FOREIGN_MAINTENANCE, message=message)
+
+
+_GATES: Final[tuple[Gate, ...]] = (_closed, _spared)

@@ -4,11 +4,14 @@ A mark counts while its owner takes the node away from its work, not when it onl
 was merely cordoned is unavailable, but nothing says that anybody works on it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
-from nodehealth.kube.objects import Node
+from nodehealth import keys
+from nodehealth.fence import Hold
+from nodehealth.kube.objects import Node, Taint
+from remediator.decide import marks, own
 from remediator.decide.limits import Scope
 from remediator.rules.policy import CLUSTER, Policy
 
@@ -52,17 +55,49 @@ CONDITIONS: Final[Mapping[str, str]] = {
 }
 """By condition that is True, who set it."""
 
+_POWER_TAINTS: Final[Mapping[str, str]] = {
+    # k8s.io/cloud-provider, node lifecycle: as long as the instance is off; node: until it is known
+    keys.CLOUD_SHUTDOWN_TAINT: "whoever shut its machine down",
+    keys.OUT_OF_SERVICE_TAINT: "whoever put it out of service",
+    keys.CLOUD_UNINITIALIZED_TAINT: "the cloud controller manager, which has not initialised it,",
+}
+_POWER_CONDITIONS: Final[Mapping[str, str]] = {
+    # KEP-5683 again, by the kubelet
+    "GracefulNodeShutdownInProgress": "whoever shuts it down",
+}
+"""What our own remedies bring about as well: it tells of others only while we disrupt nothing."""
+
+_SPARING_LABELS: Final[Mapping[str, str]] = {
+    # medik8s/node-healthcheck-operator
+    "remediation.medik8s.io/exclude-from-remediation": "that nobody remediates it",
+}
+_SPARING_ANNOTATIONS: Final[Mapping[str, str]] = {
+    # gardener/machine-controller-manager since 0.62: kept as it is, to be looked into
+    "node.machine.sapcloud.io/preserve": "that its machine is preserved",
+}
+"""By mark that is not `false`, what somebody asks of whoever repairs nodes."""
+
 
 def actor(node: Node) -> str:
     """Name who else is at work on a node; the empty string when nobody is known to be."""
-    taints = (TAINTS.get(taint.key, "") for taint in node.spec.taints)
-    annotations = (_annotator(key, value) for key, value in node.metadata.annotations.items())
-    conditions = (
-        CONDITIONS.get(each.type, "") for each in node.status.conditions if each.status == "True"
-    )
     leaving = node.metadata.deletion_timestamp is not None
-    known = (who for marks in (taints, annotations, conditions) for who in marks if who)
+    known = (who for who in _marked(node) if who)
     return next(known, "whoever deletes it" if leaving else "")
+
+
+def spared(node: Node) -> str:
+    """Say what somebody asks of whoever repairs nodes; nothing when nobody asks that.
+
+    Nobody is at work on such a node: it takes no room from the others.
+    """
+    labels, annotations = node.metadata.labels, node.metadata.annotations
+    found = (
+        f"{key} asks {what}"
+        for there, marks_ in ((labels, _SPARING_LABELS), (annotations, _SPARING_ANNOTATIONS))
+        for key, what in marks_.items()
+        if there.get(key, "false").lower() != "false"
+    )
+    return next(found, "")
 
 
 def is_over(before: Node | None, after: Node | None) -> bool:
@@ -82,6 +117,25 @@ def counted(scopes: Iterable[Scope], nodes: Iterable[Node], policy: Policy) -> t
         )
         for scope in scopes
     )
+
+
+def _marked(node: Node) -> Iterator[str]:
+    """Yield who each mark names; nobody for one that names nobody."""
+    fence = marks.fence_of(node)
+    is_disrupted = fence is not None and fence.hold is Hold.DISRUPTED
+    for taint in node.spec.taints:
+        yield TAINTS.get(taint.key, "") or ("" if is_disrupted else _powerless(taint))
+    for key, value in node.metadata.annotations.items():
+        yield _annotator(key, value)
+    for each in node.status.conditions:
+        if each.status == "True" and not own.is_ours(each):
+            known = CONDITIONS.get(each.type, "")
+            yield known or ("" if is_disrupted else _POWER_CONDITIONS.get(each.type, ""))
+
+
+def _powerless(taint: Taint) -> str:
+    is_ours = taint.value == keys.OUT_OF_SERVICE_VALUE
+    return "" if is_ours else _POWER_TAINTS.get(taint.key, "")
 
 
 def _annotator(key: str, value: str) -> str:

@@ -19,7 +19,11 @@ _ORDER: Final = (Hold.DISRUPTED, Hold.CORDONED, Hold.RELEASED)
 """How the hold of one epoch goes on: a disruption may be traded for a cordon, and ends released."""
 _TRUE: Final = "true"
 _LONGEST_VALUE: Final = 63
+_KEPT: Final = (keys.SCALE_DOWN_DISABLED_ANNOTATION, keys.SCALE_DOWN_ANNOTATION)
+"""What keeps the cluster autoscaler off a Node, and says that it was us who wanted that."""
 _FENCE: Final = patches.pointer("metadata", "annotations", keys.FENCE_ANNOTATION)
+_SCALE_DOWN: Final = patches.pointer("metadata", "annotations", keys.SCALE_DOWN_DISABLED_ANNOTATION)
+_SCALE_DOWN_OURS: Final = patches.pointer("metadata", "annotations", keys.SCALE_DOWN_ANNOTATION)
 _PRE_CORDONED: Final = patches.pointer("metadata", "annotations", keys.PRE_CORDONED_ANNOTATION)
 
 
@@ -101,8 +105,8 @@ def into_service(node: Node) -> list[Operation]:
 def hold(node: Node, fence: Fence, repair: str) -> list[Operation]:
     """Cordon a Node, or move its fence on: unschedulable, our taint and the fence in one patch."""
     annotations = {keys.FENCE_ANNOTATION: str(fence)}
-    if node.spec.unschedulable and not _is_held(node):
-        annotations[keys.PRE_CORDONED_ANNOTATION] = _TRUE
+    if not _is_held(node):
+        annotations |= _noted(node)
     changes = _annotate(node, annotations)
     if not node.spec.unschedulable:
         changes.append(patches.add("/spec/unschedulable", value=True))
@@ -121,7 +125,7 @@ def release(node: Node, epoch: int) -> list[Operation]:
     """
     fence = Fence(epoch=epoch, hold=Hold.RELEASED)
     changes = _annotate(node, {keys.FENCE_ANNOTATION: str(fence)})
-    changes += [*_without(node, _is_our_mark), *labels.put_back(node)]
+    changes += [*_without(node, _is_our_mark), *labels.put_back(node), *_let_scale(node)]
     if pre_cordoned(node):
         changes.append(patches.remove(_PRE_CORDONED))
     elif node.spec.unschedulable:
@@ -137,6 +141,24 @@ def move_off(node: Node, wanted: Mapping[str, str]) -> list[Operation]:
 def let_back(node: Node) -> list[Operation]:
     """Give a Node that is as it was read the labels back by which they return."""
     return [*_unchanged(node), *labels.put_back(node)]
+
+
+def _noted(node: Node) -> Mapping[str, str]:
+    """Note how the Node was before we took it, and keep the cluster autoscaler off it."""
+    noted = {keys.PRE_CORDONED_ANNOTATION: _TRUE} if node.spec.unschedulable else {}
+    if keys.SCALE_DOWN_DISABLED_ANNOTATION in node.metadata.annotations:
+        return noted
+    return {**noted, **dict.fromkeys(_KEPT, _TRUE)}
+
+
+def _let_scale(node: Node) -> list[Operation]:
+    """Let the cluster autoscaler have the Node again, unless that was never ours to say."""
+    annotations = node.metadata.annotations
+    if keys.SCALE_DOWN_ANNOTATION not in annotations:
+        return []
+    is_untouched = annotations.get(keys.SCALE_DOWN_DISABLED_ANNOTATION) == _TRUE
+    paths = (_SCALE_DOWN, _SCALE_DOWN_OURS) if is_untouched else (_SCALE_DOWN_OURS,)
+    return [patches.remove(path) for path in paths]
 
 
 def _tests(node: Node) -> list[Operation]:

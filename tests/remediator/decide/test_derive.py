@@ -81,12 +81,13 @@ def test_a_condition_is_known_as_far_as_its_writer_knows(
     assert (found.subject, found.value, found.knowledge) == ("KernelDeadlock", value, knowledge)
 
 
-def test_our_own_conditions_are_no_evidence() -> None:
+def test_our_own_conditions_are_no_evidence_under_whatever_name() -> None:
     ours, theirs = condition("nodemend.dev/StorageReady"), condition("StorageReady")
+    lent = structs.replace(condition("KernelReady"), message="nodemend: a soft lockup.")
 
-    assert [each.subject for each in read("node.condition", with_conditions(ours, theirs))] == [
-        "StorageReady"
-    ]
+    found = read("node.condition", with_conditions(ours, theirs, lent))
+
+    assert [each.subject for each in found] == ["StorageReady"]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,10 @@
 """What forbids a cordon or a disruption however much room the limits leave."""
 
+from typing import Final
+
 import pytest
 
+from nodehealth.kube.objects import Node
 from nodehealth.ledger import Disruption
 from remediator.decide import gates
 from remediator.decide.gates import Asked, Deed
@@ -9,13 +12,15 @@ from remediator.decide.limits import Refused, Why
 from remediator.rules.policy import Policy
 from tests.builders import NOON, ledger, node, repair
 
+PRESERVED: Final = node(labels={"remediation.medik8s.io/exclude-from-remediation": "true"})
 
-def asked(deed: Deed, disruption: Disruption) -> Refused | None:
+
+def asked(deed: Deed, disruption: Disruption, of: Node | None = None) -> Refused | None:
     return gates.refusal(
         Asked(
             deed=deed,
             repair=repair(),
-            node=node(),
+            node=of or node(),
             ledger=ledger(disruption=disruption),
             scopes=(),
             policy=Policy(),
@@ -37,3 +42,11 @@ def test_a_closed_ledger_gives_no_slot() -> None:
 )
 def test_nothing_else_is_forbidden(deed: Deed, disruption: Disruption) -> None:
     assert asked(deed, disruption) is None
+
+
+def test_a_node_that_somebody_wants_left_alone_is_cordoned_and_not_disrupted() -> None:
+    refused = asked(Deed.DISRUPT, Disruption.OPEN, PRESERVED)
+
+    assert refused is not None
+    assert refused.why is Why.FOREIGN_MAINTENANCE
+    assert asked(Deed.CORDON, Disruption.OPEN, PRESERVED) is None

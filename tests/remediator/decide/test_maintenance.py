@@ -3,7 +3,7 @@
 import pytest
 from msgspec import structs
 
-from nodehealth.kube.objects import Condition, Node
+from nodehealth.kube.objects import Condition, Node, Taint
 from remediator.decide import maintenance
 from remediator.decide.limits import Scope
 from remediator.rules.policy import CLUSTER, POOL_LIMIT, Policy, Pool
@@ -15,10 +15,19 @@ def annotated(key: str, value: str) -> Node:
     return structs.replace(seen, metadata=structs.replace(seen.metadata, annotations={key: value}))
 
 
-def conditioned(type_: str, status: str) -> Node:
-    seen = node()
-    conditions = (*seen.status.conditions, Condition(type=type_, status=status))
+def conditioned(type_: str, status: str, *, message: str = "", fence: str = "") -> Node:
+    seen = node(fence=fence)
+    said = Condition(type=type_, status=status, message=message)
+    conditions = (*seen.status.conditions, said)
     return structs.replace(seen, status=structs.replace(seen.status, conditions=conditions))
+
+
+def labelled(key: str, value: str) -> Node:
+    return node(labels={key: value})
+
+
+def tainted(seen: Node, *taints: Taint) -> Node:
+    return structs.replace(seen, spec=structs.replace(seen.spec, taints=taints))
 
 
 def leaving(seen: Node) -> Node:
@@ -50,12 +59,59 @@ def test_a_node_that_was_only_cordoned_is_not_worked_on() -> None:
         (conditioned("DrainInProgress", "True"), "somebody who drains it"),
         (conditioned("DrainInProgress", "False"), ""),
         (conditioned("Terminating", "True"), "the machine controller manager"),
+        (conditioned("GracefulNodeShutdownInProgress", "True"), "whoever shuts it down"),
+        (conditioned("MaintenancePlanned", "True"), ""),
+        (node(taints=("node.kubernetes.io/out-of-service",)), "whoever put it out of service"),
+        (
+            node(taints=("node.cloudprovider.kubernetes.io/shutdown",)),
+            "whoever shut its machine down",
+        ),
         (leaving(node()), "whoever deletes it"),
         (leaving(node(taints=("karpenter.sh/disrupted",))), "Karpenter"),
     ],
 )
 def test_a_mark_names_who_put_it_there(seen: Node, who: str) -> None:
     assert maintenance.actor(seen) == who
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        tainted(
+            node(fence="3:disrupted"),
+            Taint(key="node.cloudprovider.kubernetes.io/shutdown", effect="NoSchedule"),
+        ),
+        tainted(
+            node(), Taint(key="node.kubernetes.io/out-of-service", value="nodemend", effect="X")
+        ),
+        conditioned("GracefulNodeShutdownInProgress", "True", fence="3:disrupted"),
+        conditioned("DrainInProgress", "True", message="nodemend: w-1-1 drains it."),
+    ],
+)
+def test_what_our_own_remedies_bring_about_is_nobody_elses_work(seen: Node) -> None:
+    assert maintenance.actor(seen) == ""
+
+
+@pytest.mark.parametrize("fence", ["", "3:disrupted"])
+def test_somebody_who_drains_counts_whether_we_disrupt_or_not(fence: str) -> None:
+    seen = conditioned("DrainInProgress", "True", fence=fence)
+
+    assert maintenance.actor(seen) == "somebody who drains it"
+
+
+@pytest.mark.parametrize(
+    ("seen", "asked"),
+    [
+        (labelled("remediation.medik8s.io/exclude-from-remediation", "true"), True),
+        (labelled("remediation.medik8s.io/exclude-from-remediation", "false"), False),
+        (annotated("node.machine.sapcloud.io/preserve", "when-failed"), True),
+        (annotated("node.machine.sapcloud.io/preserve", "False"), False),
+        (node(), False),
+    ],
+)
+def test_who_wants_a_node_left_alone_says_so_and_is_not_at_work(seen: Node, asked: bool) -> None:  # noqa: FBT001 - a case
+    assert bool(maintenance.spared(seen)) == asked
+    assert maintenance.actor(seen) == ""
 
 
 def test_work_is_over_when_its_mark_or_its_node_is_gone() -> None:

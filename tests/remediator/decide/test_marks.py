@@ -61,6 +61,8 @@ def test_a_foreign_cordon_is_remembered() -> None:
     assert annotations == {
         keys.FENCE_ANNOTATION: "7:cordoned",
         keys.PRE_CORDONED_ANNOTATION: "true",
+        keys.SCALE_DOWN_ANNOTATION: "true",
+        keys.SCALE_DOWN_DISABLED_ANNOTATION: "true",
     }
 
 
@@ -105,6 +107,30 @@ def test_moving_off_is_bound_to_the_version_that_was_read() -> None:
 
     assert pins(patch) == {"/metadata/uid": "uid-n1", VERSION_PATH: "7"}
     assert changed(patch)["/metadata/labels"] == "add"
+
+
+def noted(seen: Node, **annotations: str) -> Node:
+    there = {**seen.metadata.annotations, **annotations}
+    return structs.replace(seen, metadata=structs.replace(seen.metadata, annotations=there))
+
+
+@pytest.mark.parametrize("said", ["true", "false"])
+def test_what_others_tell_the_cluster_autoscaler_stays_theirs(said: str) -> None:
+    theirs = {keys.SCALE_DOWN_DISABLED_ANNOTATION: said}
+    taken = changed(marks.hold(noted(node(), **theirs), CORDONED, "r1"))
+    released = changed(marks.release(noted(held(DISRUPTED), **theirs), 8))
+
+    assert [path for path in (*taken, *released) if "scale-down" in path] == []
+
+
+@pytest.mark.parametrize(("said", "gone"), [("true", 2), ("false", 1)])
+def test_what_we_told_the_cluster_autoscaler_is_taken_back_unless_it_was_changed(
+    said: str, gone: int
+) -> None:
+    ours = {keys.SCALE_DOWN_DISABLED_ANNOTATION: said, keys.SCALE_DOWN_ANNOTATION: "true"}
+    released = changed(marks.release(noted(held(DISRUPTED), **ours), 8))
+
+    assert len([path for path, op in released.items() if "scale-down" in path]) == gone
 
 
 def test_a_release_leaves_a_foreign_cordon() -> None:
