@@ -28,6 +28,8 @@ class AuditEntry:
     """How the body is to be read, such as `application/json-patch+json`."""
     body: bytes = b""
     """What was sent."""
+    since: int = 0
+    """The newest version before it was carried out: what it did is newer."""
 
 
 Audit: TypeAlias = Callable[[AuditEntry], None]

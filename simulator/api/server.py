@@ -125,14 +125,15 @@ class ApiServer:
         return self._audited(call, request)
 
     def _audited(self, call: Call, request: Request) -> Outcome:
+        since = self.world.store.version
         try:
             if self._rights is not None:
                 self._rights.check(call)
             outcome = self._handlers.handle(call, request)
         except StatusError as problem:
-            self._audit(call, request, problem.code)
+            self._audit(call, request, problem.code, since)
             raise
-        self._audit(call, request, outcome.code)
+        self._audit(call, request, outcome.code, since)
         return outcome
 
     def _call(self, route: Route, request: Request, user: User) -> Call:
@@ -152,7 +153,7 @@ class ApiServer:
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         return self._tokens.user(token.strip()) if kind.lower() == "bearer" else None
 
-    def _audit(self, call: Call, request: Request, code: int) -> None:
+    def _audit(self, call: Call, request: Request, code: int, since: int) -> None:
         for audit in self._audits:
             audit(
                 AuditEntry(
@@ -170,5 +171,6 @@ class ApiServer:
                     code=code,
                     content_type=request.headers.get("content-type", ""),
                     body=request.body,
+                    since=since,
                 )
             )

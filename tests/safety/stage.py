@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -26,10 +26,12 @@ from remediator.rules.rule import RuleSet
 from simulator import scenario, virtualtime
 from simulator.api.faults import LateWatch
 from simulator.cluster import REMEDIATOR_TOKEN, Cluster
-from simulator.observer import Limits, Violation
-from tests.safety.pace import Pace, hurried
+from simulator.observer import Limits
 from tests.safety.people import ALERTING, HOOK, WEBHOOK, People
 from tests.safety.peril import Crash, Luck, PerilousTransport
+from tests.safety.witnesses.beginning import Pace
+from tests.safety.witnesses.court import Court, Terms
+from tests.safety.witnesses.history import Breach
 
 
 def _enforcing(shipped: RuleSet, name: str) -> RuleSet:
@@ -118,6 +120,15 @@ def paced(disrupted: int) -> Policy:
     return replace(given, limit=limit)
 
 
+def terms(limit: int) -> Terms:
+    """Return what the witnesses hold a paced policy to."""
+    return Terms(most=limit, cordons=_pace(CORDONS), disruptions=_pace(DISRUPTIONS))
+
+
+def _pace(rate: Rate) -> Pace:
+    return Pace(most=rate.most, per=rate.per, burst=rate.burst)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
     """How it ended."""
@@ -125,9 +136,8 @@ class Ending:
     repairs: tuple[NodeRepair, ...]
     nodes: tuple[Node, ...]
     ledger: RepairLedger
-    violations: tuple[Violation, ...]
-    hurried: tuple[datetime, ...]
-    """Since when more began than a rate allows."""
+    breaches: tuple[Breach, ...]
+    """What was promised and not kept."""
     writes: int
     """How many writes the remediators sent."""
     mistakes: tuple[str, ...]
@@ -237,8 +247,7 @@ def play(
         late = ExitStack()
         clock, limits = virtualtime.clock(), Limits(cluster=limit, pools={"w": limit})
         async with Cluster(begun(seed), clock=clock, limits=limits) as cluster:
-            pace = Pace()
-            cluster.api.on_commit(pace.saw)
+            court = Court.opened(cluster, terms(limit))
             late.enter_context(cluster.api.faults.late(LateWatch(lag=lag)))
             crew = [
                 Life(
@@ -262,7 +271,7 @@ def play(
                     each.cancel()
                 await asyncio.gather(*lives, return_exceptions=True)
                 late.close()
-            return await _ending(cluster, pace, sum(each.writes for each in crew), mistakes)
+            return await _ending(court, sum(each.writes for each in crew), mistakes)
 
     logging.getLogger().addHandler(mistakes)
     try:
@@ -293,14 +302,13 @@ async def _settled(client: Client, lives: list[asyncio.Task[None]], sick: tuple[
             return
 
 
-async def _ending(cluster: Cluster, pace: Pace, writes: int, mistakes: Mistakes) -> Ending:
-    client = cluster.client("test")
+async def _ending(court: Court, writes: int, mistakes: Mistakes) -> Ending:
+    client = court.cluster.client("test")
     return Ending(
         repairs=(await client.listing(NODE_REPAIRS)).items,
         nodes=(await client.listing(NODES)).items,
         ledger=await client.get(REPAIR_LEDGERS, keys.LEDGER_NAME),
-        violations=tuple(cluster.observer.violations),
-        hurried=(*hurried(pace.cordons, CORDONS), *hurried(pace.disruptions, DISRUPTIONS)),
+        breaches=court.breaches(),
         writes=writes,
         mistakes=tuple(mistakes.seen),
     )

@@ -20,8 +20,7 @@ def assert_all_is_well(ending: Ending, sick: tuple[str, ...] = SICK) -> None:
 
 def assert_nothing_is_left(ending: Ending) -> None:
     assert ending.mistakes == ()
-    assert ending.violations == ()
-    assert ending.hurried == ()
+    assert ending.breaches == ()
     assert ending.phases() == {Phase.RECOVERED}
     assert not any(node.spec.unschedulable for node in ending.nodes)
     assert not any(taint.key in OURS for node in ending.nodes for taint in node.spec.taints)

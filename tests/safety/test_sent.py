@@ -115,7 +115,7 @@ def test_a_reboot_that_was_refused_frees_the_slot_for_others() -> None:
     case = sent.case("drain", "reboot", faults=[stuck("w-1"), trouble("w-1", "reboot", "refuse")])
     ending = stage.play(0, sick=ONE, case=case)
 
-    assert ending.violations == ()
+    assert ending.breaches == ()
     assert ending.phases() == {Phase.NEEDS_HUMAN}
     assert ending.ledger.status.slots == {}
 
@@ -125,7 +125,7 @@ def test_a_machine_that_went_down_and_stays_down_keeps_its_slot() -> None:
     case = sent.case("drain", "reboot: {patience: 2m}", faults=faults)
     ending = stage.play(0, sick=ONE, case=case)
 
-    assert ending.violations == ()
+    assert ending.breaches == ()
     assert ending.phases() == {Phase.NEEDS_HUMAN}
     assert set(ending.ledger.status.slots) == {"w-1"}
 
@@ -134,7 +134,7 @@ def test_a_machine_that_went_down_keeps_its_slot_though_a_later_remedy_came_to_n
     faults = [stuck("w-1"), sent.never_boots("w-1")]
     ending = stage.play(0, sick=ONE, case=sent.case(*SHORT, faults=faults, owned=False))
 
-    assert ending.violations == ()
+    assert ending.breaches == ()
     assert ending.phases() == {Phase.NEEDS_HUMAN}
     assert set(ending.ledger.status.slots) == {"w-1"}
 
@@ -143,7 +143,7 @@ def test_a_reboot_that_never_came_frees_the_slot_after_the_last_remedy_failed() 
     faults = [stuck("w-1"), trouble("w-1", "reboot", "fail")]
     ending = stage.play(0, sick=ONE, case=sent.case(*SHORT, faults=faults, owned=False))
 
-    assert ending.violations == ()
+    assert ending.breaches == ()
     assert ending.phases() == {Phase.NEEDS_HUMAN}
     assert ending.ledger.status.slots == {}
 

@@ -1,0 +1,172 @@
+"""S1, S6, S9 and S15: what begins may begin: there is a fault, room, and nobody said stop."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, TypeAlias
+
+from nodehealth.kube.objects import Node
+from nodehealth.ledger import Disruption, RepairLedger, Slot
+from nodehealth.repair import NodeRepair
+from simulator.ailments import Ailments
+from tests.safety.witnesses.history import Witness
+
+GRACE: Final = timedelta(minutes=2)
+"""How old the knowledge may be by which something begins: a process may stand still meanwhile."""
+SILENT: Final = timedelta(minutes=15)
+"""After how long without a word from its agent nothing is known of a node's inside."""
+OUTSIDE: Final = frozenset({"not-ready"})
+"""Rules that need no word of the agent."""
+_BUSY: Final = "karpenter.sh/disrupted"
+
+Gate: TypeAlias = Callable[[RepairLedger, NodeRepair | None], str]
+"""Says why no new disruption may begin by what stands in the ledger before; empty when it may."""
+
+
+def closed(before: RepairLedger, repair: NodeRepair | None) -> str:
+    """Say that a person closed disruption."""
+    del repair
+    return "disruption is closed" if before.spec.disruption is Disruption.CLOSED else ""
+
+
+GATES: Final[tuple[Gate, ...]] = (closed,)
+"""Whoever adds a gate to the product adds its twin here, written from its document alone."""
+
+
+@dataclass(slots=True)
+class Beginnings(Witness):
+    """Looks at each admission at the moment at which the ledger has it."""
+
+    ailments: Ailments = field(default_factory=Ailments)
+    most: int = 1_000_000
+    """How many may be at work at once, we and others together."""
+    _sick: dict[str, datetime] = field(default_factory=dict)
+    """When each node was sick last."""
+    _busy: dict[str, datetime] = field(default_factory=dict)
+    """Since when somebody else is at work on a node."""
+
+    def __post_init__(self) -> None:
+        """Hear of the sick."""
+        self.ailments.on_change(self._ailing)
+
+    def node(self, name: str, before: Node | None, node: Node | None) -> None:
+        """Note who else is at work."""
+        busy = node is not None and any(taint.key == _BUSY for taint in node.spec.taints)
+        if busy:
+            self._busy.setdefault(name, self.history.now)
+        else:
+            self._busy.pop(name, None)
+
+    def repair(self, before: NodeRepair | None, repair: NodeRepair | None) -> None:
+        """Look whether a node has one open repair at most."""
+        if repair is None or before is not None:
+            return
+        open_ = self.history.open_repairs(repair.spec.target.node)
+        if len(open_) > 1:
+            names = ", ".join(sorted(each.metadata.name for each in open_))
+            self.history.breach("S15", f"{names} are open at once")
+
+    def ledger(self, before: RepairLedger | None, ledger: RepairLedger | None) -> None:
+        """Look at what was admitted just now."""
+        if before is None or ledger is None or before.status.known_since is None:
+            return
+        if ledger.status.epoch <= before.status.epoch or self._rebuilt(before, ledger):
+            return
+        for name, slot in ledger.status.slots.items():
+            if slot.epoch > before.status.epoch:
+                self._disrupted(name, slot, before, ledger)
+        for name, epoch in ledger.status.cordons.items():
+            if epoch > before.status.epoch:
+                self._check_sick(name, f"cordon {epoch} of {name}")
+
+    def _rebuilt(self, before: RepairLedger, ledger: RepairLedger) -> bool:
+        return before.status.known_since != ledger.status.known_since
+
+    def _disrupted(self, name: str, slot: Slot, before: RepairLedger, ledger: RepairLedger) -> None:
+        says, repair = f"slot {slot.epoch} of {name}", self.history.repairs.get(slot.repair)
+        for gate in GATES:
+            why = gate(before, repair)
+            if why:
+                self.history.breach("S9", f"{says} was given although {why}")
+        self._check_identity(name, slot, repair, says)
+        self._check_sick(name, says)
+        self._check_evidence(name, repair, says)
+        self._check_room(name, ledger, says)
+
+    def _check_identity(self, name: str, slot: Slot, repair: NodeRepair | None, says: str) -> None:
+        node = self.history.nodes.get(name)
+        uids = {slot.node_uid, repair.spec.target.node_uid if repair is not None else ""}
+        if node is None or uids != {node.metadata.uid}:
+            there = node.metadata.uid if node is not None else "nothing"
+            self.history.breach("S6", f"{says} is for {sorted(uids)}, and {there} is there")
+
+    def _check_sick(self, name: str, says: str) -> None:
+        last = self._sick.get(name)
+        now_sick = bool(self.ailments.of(name))
+        if not now_sick and (last is None or self.history.now - last > GRACE):
+            self.history.breach("S6", f"{says}, and it was well since {last or 'ever'}")
+
+    def _check_evidence(self, name: str, repair: NodeRepair | None, says: str) -> None:
+        if repair is None or repair.spec.rule in OUTSIDE:
+            return
+        said = self.history.healths.get(name)
+        if said is None or self.history.now - said > SILENT + GRACE:
+            self.history.breach("S6", f"{says}, and its agent said nothing since {said or 'ever'}")
+
+    def _check_room(self, name: str, ledger: RepairLedger, says: str) -> None:
+        """Count whom others keep busy since before anybody could have looked around."""
+        known = self.history.now - GRACE
+        theirs = {each for each, since in self._busy.items() if since < known}
+        working = theirs | ledger.status.slots.keys()
+        if len(working) > self.most:
+            who = ", ".join(sorted(working))
+            self.history.breach("S1", f"{says}, and with others {who} are at work on")
+        if name in theirs:
+            self.history.breach("S1", f"{says}, on which somebody else is at work")
+
+    def _ailing(self, node: str) -> None:
+        self._sick[node] = max(self.history.now, self._sick.get(node, self.history.now))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How many may begin in a while."""
+
+    most: int
+    per: timedelta
+    burst: int
+
+
+@dataclass(slots=True)
+class Paced(Witness):
+    """S4: in no stretch of time begins more than the rate and one burst allow."""
+
+    cordons: Pace | None = None
+    disruptions: Pace | None = None
+    _begun: dict[int, datetime] = field(default_factory=dict)
+    _cordoned: dict[int, datetime] = field(default_factory=dict)
+
+    def ledger(self, before: RepairLedger | None, ledger: RepairLedger | None) -> None:
+        """Note each admission when it is there for the first time."""
+        if ledger is None:
+            return
+        slots = [slot.epoch for slot in ledger.status.slots.values()]
+        self._note(slots, self._begun, self.disruptions, "disruptions")
+        cordons = [each for each in ledger.status.cordons.values() if each not in self._begun]
+        self._note(cordons, self._cordoned, self.cordons, "cordons")
+
+    def _note(
+        self, epochs: Iterable[int], begun: dict[int, datetime], pace: Pace | None, what: str
+    ) -> None:
+        now = self.history.now
+        for epoch in epochs:
+            if epoch in begun:
+                continue
+            begun[epoch] = now
+            if pace is None:
+                continue
+            for start in begun.values():
+                # inclusive at both ends: a token that comes back just then is counted with it
+                within = sum(start <= each <= start + pace.per for each in begun.values())
+                if within > pace.most + pace.burst:
+                    self.history.breach("S4", f"{within} {what} since {start:%H:%M:%S}")

@@ -1,0 +1,82 @@
+"""S5 and S8: what is not ours stays as it is, and nobody lays hands on a control plane."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from nodehealth import keys
+from nodehealth.kube.objects import Node
+from simulator import records
+from tests.safety.witnesses.history import Deed, Witness
+from tests.safety.witnesses.holding import fence
+
+_OURS: Final = f"{keys.GROUP}/"
+_MAPS: Final = ("labels", "annotations")
+
+
+@dataclass(slots=True)
+class Untouched(Witness):
+    """S5: of a Node only our own entries come and go, and a cordon only if it was ours."""
+
+    labels: frozenset[str] = frozenset()
+    """Labels that the policy lets us set."""
+
+    def node(self, name: str, before: Node | None, node: Node | None) -> None:
+        """Look whether a control plane is fenced."""
+        if node is not None and keys.CONTROL_PLANE_LABEL in node.metadata.labels and fence(node):
+            self.history.breach("S8", f"{name} belongs to the control plane, and was fenced")
+
+    def done(self, deed: Deed) -> None:
+        """Compare a Node as it was with what we made of it."""
+        if deed.entry.resource != records.NODES or deed.before is None or deed.after is None:
+            return
+        was, now = msgspec.json.decode(deed.before.body), msgspec.json.decode(deed.after.body)
+        touched = [*self._entries(was, now), *_rest(was, now)]
+        if touched:
+            self.history.breach("S5", f"{deed.entry.name}: {', '.join(touched)} changed by us")
+        opened = was["spec"].get("unschedulable") and not now["spec"].get("unschedulable")
+        if opened and keys.PRE_CORDONED_ANNOTATION in was["metadata"].get("annotations", {}):
+            self.history.breach("S5", f"{deed.entry.name} was uncordoned, it was not our cordon")
+
+    def _entries(self, was: dict[str, Any], now: dict[str, Any]) -> list[str]:
+        return [
+            f"{part} {key}"
+            for part in _MAPS
+            for key in _differing(was["metadata"].get(part, {}), now["metadata"].get(part, {}))
+            if not key.startswith(_OURS) and key not in self.labels
+        ]
+
+
+def _rest(was: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Name taints and conditions of others that came or went, and everything else of the spec."""
+    taints, conditions = _foreign_taints(was) ^ _foreign_taints(now), _conditions(was, now)
+    spec = _differing(was["spec"], now["spec"]) - {"taints", "unschedulable"}
+    return [*(f"taint {key}" for key in sorted(taints)), *conditions, *sorted(spec)]
+
+
+def _foreign_taints(node: dict[str, Any]) -> set[str]:
+    """Return the taints of others; the one that says what spec.unschedulable says comes with it."""
+    counted = Counter(
+        f"{each['key']}={each.get('value', '')}:{each.get('effect')}"
+        for each in node["spec"].get("taints", ())
+        if not each["key"].startswith(_OURS)
+        and each["key"] != keys.UNSCHEDULABLE_TAINT
+        and (each["key"], each.get("value")) != _OUR_SERVICE_MARK
+    )
+    return {f"{name} x{count}" for name, count in counted.items()}
+
+
+def _conditions(was: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    old, new = (
+        {c["type"]: c for c in n.get("status", {}).get("conditions", ())} for n in (was, now)
+    )
+    return [f"condition {each}" for each in _differing(old, new) if not each.startswith(_OURS)]
+
+
+def _differing(was: dict[str, Any], now: dict[str, Any]) -> set[str]:
+    return {key for key in was.keys() | now.keys() if was.get(key) != now.get(key)}
+
+
+_OUR_SERVICE_MARK: Final = (keys.OUT_OF_SERVICE_TAINT, keys.OUT_OF_SERVICE_VALUE)
