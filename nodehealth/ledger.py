@@ -20,6 +20,8 @@ _ATOMIC: Final = {"x-kubernetes-map-type": "atomic"}
 """Written as one: who wrote which entry would double the size of the ledger."""
 
 Epoch = Annotated[int, Meta(ge=0)]
+Domains = Annotated[tuple[Annotated[str, Meta(max_length=400)], ...], Meta(max_length=8)]
+"""The domains of a node, each as a label and its value: `topology.kubernetes.io/zone=a`."""
 
 
 class Slot(Struct, frozen=True, kw_only=True):
@@ -30,6 +32,8 @@ class Slot(Struct, frozen=True, kw_only=True):
     repair: Annotated[str, Meta(max_length=253)]
     acquired_at: datetime
     pool: Annotated[str, Meta(max_length=63)] = ""
+    domains: Domains = ()
+    """In which domains the node was: it may be away, or be made anew somewhere else."""
 
 
 class Bucket(Struct, frozen=True, kw_only=True):

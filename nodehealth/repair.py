@@ -67,6 +67,8 @@ class Target(Struct, frozen=True, kw_only=True):
     provider_id: Name = ""
     boot_id: Name = ""
     pool: Name = ""
+    domains: Annotated[tuple[Annotated[str, Meta(max_length=400)], ...], Meta(max_length=8)] = ()
+    """The domains of the node for which the policy had limits, each as a label and its value."""
     instance_type: Name = ""
     gpus: Annotated[int, Meta(ge=0)] = 0
     team: Annotated[str, Meta(max_length=63)] = ""

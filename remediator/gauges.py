@@ -8,12 +8,13 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from nodehealth.kit.clocks import Clock
-from nodehealth.ledger import Disruption
+from nodehealth.ledger import Disruption, RepairLedger
 from nodehealth.repair import NodeRepair
-from remediator.decide import limits
+from remediator.decide import limits, scopes
 from remediator.decide.rates import Kind
+from remediator.decide.scopes import Scopes
 from remediator.observe import Fleet
-from remediator.rules.policy import Policy
+from remediator.rules.policy import Policy, is_domain, label_of
 
 
 class Gauges(Collector):
@@ -97,11 +98,15 @@ class Gauges(Collector):
             ),
         }
         policy, ledger = self._policy(), self._fleet.ledger
-        for scope in self._fleet.scopes().values():
+        known = self._fleet.scopes()
+        for scope in known.values():
+            if is_domain(scope.name):
+                continue
             usage = limits.usage(ledger, scope, policy)
             for field, family in named.items():
                 family.add_metric([scope.name], getattr(usage, field))
         yield from named.values()
+        yield from _domains(known, ledger, policy)
         cordons = GaugeMetricFamily(
             "nodemend_cordons_used", "Nodes that we hold cordoned and do not disrupt."
         )
@@ -136,3 +141,20 @@ class Gauges(Collector):
             if at is not None:
                 ages.add_metric([kind], max(0.0, (now - at).total_seconds()))
         return ages
+
+
+def _domains(known: Scopes, ledger: RepairLedger, policy: Policy) -> Iterator[Metric]:
+    """Count domains by label: each by its name would be thousands of series."""
+    full = scopes.full_domains(ledger, known, policy)
+    for name, about, found in (
+        ("nodemend_domains_known", "Domains that have nodes.", filter(is_domain, known)),
+        (
+            "nodemend_domains_full",
+            "Domains in which no further node may be disrupted.",
+            (each.scope for each in full),
+        ),
+    ):
+        family = GaugeMetricFamily(name, about, labels=["label"])
+        for label, count in Counter(map(label_of, found)).items():
+            family.add_metric([label], count)
+        yield family

@@ -1,6 +1,7 @@
 """What the API server last said of the fleet, and which nodes each scope would miss."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from nodehealth.health import NodeHealth
@@ -11,7 +12,8 @@ from nodehealth.repair import NodeRepair
 from remediator.decide import maintenance, marks, plan, ready
 from remediator.decide.facts import Agent, Facts, Watches
 from remediator.decide.limits import Scope
-from remediator.rules.policy import CLUSTER, Policy
+from remediator.decide.scopes import Scopes
+from remediator.rules.policy import CLUSTER, Policy, is_domain
 
 
 class Fleet:
@@ -32,20 +34,21 @@ class Fleet:
         self._repairs: dict[str, NodeRepair] = {}
         self._by_node: dict[str, dict[str, NodeRepair]] = {}
         self._open: dict[str, NodeRepair] = {}
-        self._pool: dict[str, str] = {}
         self._ledger = RepairLedger()
-        self._members: dict[str, set[str]] = {CLUSTER: set()}
-        self._out: dict[str, set[str]] = {CLUSTER: set()}
-        self._foreign: dict[str, dict[str, str]] = {CLUSTER: {}}
+        self._crowds: dict[str, _Crowd] = {}
+        self._scopes: dict[str, Scope] = {}
+        self._places: dict[str, tuple[str, ...]] = {}
+        self._crowd(CLUSTER)
         self._hosts: dict[str, set[str]] = {}
 
     def use(self, policy: Policy) -> None:
-        """Put every node into the pool that another policy has for it."""
-        self._policy, nodes = policy, dict(self._nodes)
-        self._pool, self._members, self._out = {}, {CLUSTER: set()}, {CLUSTER: set()}
-        self._foreign = {CLUSTER: {}}
-        for name, node in nodes.items():
+        """Put every node into the pool and the domains that another policy has for it."""
+        self._policy = policy
+        for name, node in tuple(self._nodes.items()):
             self.see_node(name, node)
+        for scope in [name for name, crowd in self._crowds.items() if not crowd.members]:
+            if scope != CLUSTER:
+                del self._crowds[scope], self._scopes[scope]
 
     def see_node(self, name: str, node: Node | None) -> None:
         """Take in a Node, or that it is gone."""
@@ -55,15 +58,11 @@ class Fleet:
             return
         self._nodes[name] = node
         self._hosts.setdefault(node.status.node_info.system_uuid, set()).add(name)
-        pool = self._policy.pool_of(node)
-        self._pool[name] = pool
-        who = maintenance.actor(node)
-        for scope in (pool, CLUSTER):
-            self._members.setdefault(scope, set()).add(name)
-            if ready.is_out(node):
-                self._out.setdefault(scope, set()).add(name)
-            if who:
-                self._foreign.setdefault(scope, {})[name] = who
+        places = self._policy.scopes_of(node)
+        self._places[name] = places
+        out, who = ready.is_out(node), maintenance.actor(node)
+        for scope in (*places, CLUSTER):
+            self._crowd(scope).take_in(name, out=out, who=who)
 
     def see_health(
         self, name: str, health: NodeHealth | None, *, now: datetime, served: datetime | None
@@ -170,17 +169,20 @@ class Fleet:
         """Name all nodes."""
         return tuple(self._nodes)
 
-    def scopes(self) -> Mapping[str, Scope]:
-        """Return every pool and the cluster with its members and those that are out."""
-        return {
-            name: Scope(
-                name=name,
-                members=members,
-                out=self._out.get(name, set()),
-                foreign=self._foreign.get(name, {}),
+    def scopes(self) -> Scopes:
+        """Return every pool, every domain and the cluster, as they are whenever they are looked at.
+
+        They cost nothing: there may be thousands.
+        """
+        return Scopes(self._scopes, self._places)
+
+    def _crowd(self, scope: str) -> "_Crowd":
+        if scope not in self._crowds:
+            crowd = self._crowds[scope] = _Crowd()
+            self._scopes[scope] = Scope(
+                name=scope, members=crowd.members, out=crowd.out, foreign=crowd.foreign
             )
-            for name, members in self._members.items()
-        }
+        return self._crowds[scope]
 
     def _forget_repair(self, name: str, node: str) -> None:
         self._by_node[node].pop(name, None)
@@ -196,16 +198,37 @@ class Fleet:
     def _forget(self, name: str) -> None:
         if name in self._nodes:
             self._forget_host(name, self._nodes[name].status.node_info.system_uuid)
-        for scope in (self._pool.pop(name, CLUSTER), CLUSTER):
-            self._members[scope].discard(name)
-            self._out.get(scope, set()).discard(name)
-            self._foreign.get(scope, {}).pop(name, None)
+        for scope in (*self._places.pop(name, ()), CLUSTER):
+            self._crowds[scope].leave_out(name)
+            if is_domain(scope) and not self._crowds[scope].members:
+                del self._crowds[scope], self._scopes[scope]
 
     def _forget_host(self, name: str, host: str) -> None:
         names = self._hosts.get(host, set())
         names.discard(name)
         if not names:
             self._hosts.pop(host, None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Crowd:
+    """The nodes of a scope, as they come and go."""
+
+    members: set[str] = field(default_factory=set)
+    out: set[str] = field(default_factory=set)
+    foreign: dict[str, str] = field(default_factory=dict)
+
+    def take_in(self, name: str, *, out: bool, who: str) -> None:
+        self.members.add(name)
+        if out:
+            self.out.add(name)
+        if who:
+            self.foreign[name] = who
+
+    def leave_out(self, name: str) -> None:
+        self.members.discard(name)
+        self.out.discard(name)
+        self.foreign.pop(name, None)
 
 
 def _our_time(at: datetime, now: datetime, served: datetime | None) -> datetime:

@@ -1,13 +1,14 @@
 """When each repair that was refused asks again: who waits for time, when its own time has come."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
 from nodehealth.kit.clocks import Clock
 from nodehealth.repair import NodeRepair
 from remediator.decide import plan
-from remediator.decide.limits import Refused, Scope, Why
+from remediator.decide.limits import Refused, Why
+from remediator.decide.scopes import Scopes
 
 WAIT_AGAIN: Final = timedelta(seconds=30)
 """How often a repair that waits for others looks again although nobody told it to."""
@@ -41,7 +42,7 @@ class Queueing:
         refused: Refused,
         repair: NodeRepair,
         repairs: Iterable[NodeRepair],
-        scopes: Mapping[str, Scope],
+        scopes: Scopes,
     ) -> tuple[str, timedelta]:
         """Return what a refusal means for a repair among the others, and when it asks again."""
         if refused.after is None:

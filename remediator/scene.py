@@ -1,6 +1,6 @@
 """All that one move of a repair works with: what it was decided by, and what surrounds it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from nodehealth.kube.objects import Node
@@ -8,6 +8,7 @@ from nodehealth.repair import Mode, NodeRepair
 from remediator.decide import plan
 from remediator.decide.limits import Scope
 from remediator.decide.moves import View, Wellness
+from remediator.decide.scopes import Scopes
 from remediator.providers import Provider
 from remediator.record import Record
 from remediator.rules.policy import CLUSTER, Policy
@@ -25,8 +26,8 @@ class Around:
     """Whether the rule still exists."""
     eclipsed_by: str
     """The rule that may act on the node while the repair may only observe it."""
-    scopes: Mapping[str, Scope]
-    """Every pool and the cluster by name."""
+    scopes: Scopes
+    """Every pool, every domain and the cluster by name."""
     repairs: tuple[NodeRepair, ...]
     policy: Policy
     provider: Provider | None
@@ -43,8 +44,8 @@ class Scene:
     def scopes(self) -> tuple[Scope, ...]:
         """Return the scopes whose limits the repair falls under."""
         repair, node, around = self.view.repair, self.view.node, self.around
-        present = around.policy.pool_of(node) if node is not None else ""
-        names = (*plan.pools(repair, around.scopes, present), CLUSTER)
+        present = around.policy.scopes_of(node) if node is not None else ()
+        names = (*plan.places(repair, around.scopes, present), CLUSTER)
         name = repair.spec.target.node
         return tuple(around.scopes.get(scope) or _only(scope, name) for scope in names)
 

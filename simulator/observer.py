@@ -34,10 +34,12 @@ CLUSTER: Final = "cluster"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How many nodes may be disrupted at once; a pool that is not named has no limit of its own."""
+    """How many nodes may be disrupted at once; what is not named has no limit of its own."""
 
     cluster: int
     pools: Mapping[str, int] = field(default_factory=dict)
+    labels: Mapping[str, int] = field(default_factory=dict)
+    """By label, the limit of the nodes of each of its values by themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,8 @@ class Disrupted:
 
     pool: str
     since: datetime
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Its Node's labels when it was disrupted first."""
     not_uid: str = ""
     """The UID of the Node that must be another one before this is over."""
     not_boot: str = ""
@@ -107,15 +111,15 @@ class Observer:
                 self._see_request(seen)
 
     def count(self, scope: str = CLUSTER) -> int:
-        """Return how many nodes are disrupted in the cluster or in a pool."""
+        """Return how many nodes are disrupted in the cluster, in a pool or in a domain."""
         return len(self.within(scope))
 
     def within(self, scope: str) -> tuple[str, ...]:
-        """Return the names of the nodes that are disrupted in the cluster or in a pool."""
+        """Return the names of the nodes that are disrupted in a scope."""
         return tuple(
             name
             for name, each in sorted(self.disrupted.items())
-            if scope in {CLUSTER, f"pool {each.pool}"}
+            if scope in {CLUSTER, f"pool {each.pool}"} or scope in _domains(each)
         )
 
     def _see_node(self, seen: NodeChanged) -> None:
@@ -266,6 +270,7 @@ class Observer:
         self.disrupted[name] = Disrupted(
             pool="" if node is None else node.pool,
             since=at if known is None else known.since,
+            labels=known.labels if known is not None else {} if node is None else node.labels,
             not_uid=not_uid or ("" if known is None else known.not_uid),
             not_boot=not_boot or ("" if known is None else known.not_boot),
             felled=felled or (known is not None and known.felled),
@@ -276,9 +281,15 @@ class Observer:
     def _check_limits(self, name: str, at: datetime) -> None:
         pool = self.disrupted[name].pool
         limits = self.limits
+        domains = _domains(self.disrupted[name])
         for scope, limit in (
             (CLUSTER, None if limits is None else limits.cluster),
             (f"pool {pool}", None if limits is None else limits.pools.get(pool)),
+            *(
+                (each, limits.labels[label])
+                for each, label in domains.items()
+                if limits and label in limits.labels
+            ),
         ):
             nodes = self.within(scope)
             self.most[scope] = max(self.most.get(scope, 0), len(nodes))
@@ -298,6 +309,11 @@ class Observer:
         self.violations.append(
             Violation(broken=broken, at=at, scope=scope, nodes=nodes, message=message)
         )
+
+
+def _domains(disrupted: Disrupted) -> Mapping[str, str]:
+    """Return by domain the label that it is a value of."""
+    return {f"{label}={value}": label for label, value in disrupted.labels.items()}
 
 
 def _name(seen: Asked) -> str:

@@ -107,6 +107,7 @@ def _node(entry: Entry) -> NodeSeen:
         name=node.metadata.name,
         uid=node.metadata.uid,
         pool=node.metadata.labels.get(keys.POOL_LABEL, ""),
+        labels=node.metadata.labels,
         boot_id=node.status.node_info.boot_id,
         ready=any(
             each.type == "Ready" and each.status == "True" for each in node.status.conditions

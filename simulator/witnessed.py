@@ -15,6 +15,7 @@ class NodeSeen:
     name: str
     uid: str
     pool: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
     boot_id: str = ""
     ready: bool = True
     unschedulable: bool = False

@@ -8,18 +8,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from nodehealth.kube.objects import Node
 from nodehealth.ledger import UNUSED
 from nodehealth.repair import NodeRepair
 from nodehealth.signals import Author, Kind
 from nodemend.looking.rulebook import Rulebook
 from nodemend.looking.sight import Sight
-from remediator.decide import ladder, limits, plan
+from remediator.decide import gates, ladder, limits, plan
 from remediator.decide.answers import Truth
 from remediator.decide.derive import DERIVATIONS
 from remediator.decide.facts import Facts
+from remediator.decide.gates import Asked, Deed
 from remediator.decide.judge import Judgement, Mark, judge, known_at
 from remediator.decide.limits import Refused, Scope
 from remediator.decide.moves import Cordon, Disrupt, Move, View, Wellness
+from remediator.decide.scopes import Scopes
 from remediator.observe import Fleet
 from remediator.rules.policy import CLUSTER
 from remediator.rules.rule import Rule
@@ -119,20 +122,38 @@ def next_of(
 def _held(move: Move, repair: NodeRepair, sight: Sight, book: Rulebook, fleet: Fleet) -> str:
     ledger, scopes = sight.ledger or UNUSED, fleet.scopes()
     mine = _mine(repair, scopes)
+    facts = fleet.facts(repair.spec.target.node)
+
+    def shut(deed: Deed) -> Refused | None:
+        asked = Asked(
+            deed=deed,
+            repair=repair,
+            node=facts.node if facts is not None else Node(),
+            ledger=ledger,
+            scopes=mine,
+            policy=book.policy,
+            now=sight.now,
+        )
+        return gates.refusal(asked)
+
     match move:
         case Cordon():
-            answer = limits.cordon(ledger, repair, mine, book.policy, sight.now)
+            answer = shut(Deed.CORDON) or limits.cordon(
+                ledger, repair, mine, book.policy, sight.now
+            )
             return answer.message if isinstance(answer, Refused) else ""
         case Disrupt():
             turn = plan.turn(repair, fleet.open_repairs(), ledger, scopes, book.policy)
             if not turn.granted:
                 return turn.message
-            admitted = limits.disrupt(ledger, repair, mine, book.policy, sight.now)
+            admitted = shut(Deed.DISRUPT) or limits.disrupt(
+                ledger, repair, mine, book.policy, sight.now
+            )
             return admitted.message if isinstance(admitted, Refused) else ""
         case _:
             return ""
 
 
-def _mine(repair: NodeRepair, scopes: Mapping[str, Scope]) -> tuple[Scope, ...]:
-    names = (*plan.pools(repair, scopes), CLUSTER)
+def _mine(repair: NodeRepair, scopes: Scopes) -> tuple[Scope, ...]:
+    names = (*plan.places(repair, scopes), CLUSTER)
     return tuple(scopes[name] for name in names if name in scopes)

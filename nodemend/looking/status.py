@@ -14,17 +14,18 @@ from nodehealth.repair import Mode, NodeRepair, Phase
 from nodemend.looking import foresight
 from nodemend.looking.rulebook import Rulebook
 from nodemend.looking.sight import Sight
-from remediator.decide import limits, plan, ready
+from remediator.decide import limits, plan, ready, scopes
 from remediator.decide.answers import Truth
 from remediator.decide.facts import Facts
 from remediator.observe import Fleet
+from remediator.rules.policy import is_domain
 
 _NAMED: Final = 5
 """How many nodes a sentence names."""
 
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """How much of the limits of a pool or of the cluster is used."""
+    """How much of the limits of a pool, of the cluster or of a full domain is used."""
 
     scope: str
     nodes: int
@@ -111,8 +112,10 @@ def _sick(everybody: list[Facts], book: Rulebook, now: datetime) -> Mapping[str,
 
 def _scopes(sight: Sight, book: Rulebook, fleet: Fleet) -> Iterator[Scope]:
     ledger = sight.ledger or RepairLedger()
-    for _, scope in sorted(fleet.scopes().items()):
-        used = limits.usage(ledger, scope, book.policy)
+    known = fleet.scopes()
+    whole = (scope for name, scope in sorted(known.items()) if not is_domain(name))
+    usages = (limits.usage(ledger, scope, book.policy) for scope in whole)
+    for used in (*usages, *scopes.full_domains(ledger, known, book.policy)):
         yield Scope(
             scope=used.scope,
             nodes=used.nodes,

@@ -188,7 +188,9 @@ def _beginning(
     told = [rule.name for rule in plan.holding(held, book.rules, book.policy)]
     if told:
         whose = (
-            " and no repair is ever opened for such a node" if plan.is_spared(facts.node) else ""
+            " and no repair is ever opened for such a node"
+            if plan.is_spared(facts.node, book.policy)
+            else ""
         )
         return f"People are told of {', '.join(told)}{whose}; nothing else is done."
     if held.faults():

@@ -32,7 +32,7 @@ class Fault:
 
 def told(node: Node, judgement: Judgement, rules: RuleSet, policy: Policy) -> tuple[Fault, ...]:
     """Return the faults of rules without a ladder, and all faults of a node that is spared."""
-    spared = plan.is_spared(node)
+    spared = plan.is_spared(node, policy)
     return tuple(
         _fault(node, rule, judgement.marks[rule.name], policy)
         for rule in plan.holding(judgement, rules, policy)

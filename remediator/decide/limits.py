@@ -11,6 +11,7 @@ from msgspec import structs
 
 from nodehealth import quantities
 from nodehealth.ledger import (
+    BUCKETS_LENGTH,
     CORDONS_LENGTH,
     SLOTS_LENGTH,
     RepairLedger,
@@ -20,7 +21,7 @@ from nodehealth.ledger import (
 from nodehealth.repair import NodeRepair
 from remediator.decide import rates
 from remediator.decide.rates import Dry, Kind, Spending
-from remediator.rules.policy import CLUSTER, Limit, Policy, Rate
+from remediator.rules.policy import CLUSTER, CONTROL_PLANE, Limit, Policy, Rate, is_domain
 
 _MANY: Final = 1_000_000
 """So many nodes that no share of them rounds down to nothing unless it is nothing."""
@@ -153,6 +154,7 @@ def disrupt(
         repair=repair.metadata.name,
         acquired_at=now,
         pool=next((each.name for each in scopes if each.name != CLUSTER), target.pool),
+        domains=tuple(each.name for each in scopes if is_domain(each.name)),
     )
     changed = structs.replace(paid, epoch=epoch, slots={**status.slots, target.node: slot})
     return Admitted(ledger=structs.replace(ledger, status=changed), epoch=epoch)
@@ -229,7 +231,12 @@ def _paid(
         if (rate := _rate(policy.limit_of(scope.name), kind)) is not None
     ]
     paid = rates.spent(status, spendings, now)
-    return _dry(paid, now) if isinstance(paid, Dry) else paid
+    if isinstance(paid, Dry):
+        return _dry(paid, now)
+    if len(paid.buckets) > BUCKETS_LENGTH:
+        message = f"the ledger holds {BUCKETS_LENGTH} rates; it has room when some have recovered"
+        return Refused(why=Why.LEDGER_FULL, message=message)
+    return paid
 
 
 def _dry(dry: Dry, now: datetime) -> Refused:
@@ -257,7 +264,7 @@ def _slots(ledger: RepairLedger, scope: Scope) -> Mapping[str, Slot]:
     return {
         name: slot
         for name, slot in slots.items()
-        if slot.pool == scope.name or name in scope.members
+        if slot.pool == scope.name or scope.name in slot.domains or name in scope.members
     }
 
 
@@ -318,4 +325,8 @@ def _disrupted(limit: Limit) -> tuple[str | int, ...]:
 
 
 def _title(scope: str) -> str:
+    if scope == CONTROL_PLANE:
+        return "the control plane"
+    if is_domain(scope):
+        return scope
     return "the cluster" if scope == CLUSTER else f"pool {scope}"

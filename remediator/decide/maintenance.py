@@ -107,13 +107,13 @@ def is_over(before: Node | None, after: Node | None) -> bool:
 
 def counted(scopes: Iterable[Scope], nodes: Iterable[Node], policy: Policy) -> tuple[Scope, ...]:
     """Have scopes count exactly these nodes as those on which others are at work."""
-    found = {each.metadata.name: (actor(each), policy.pool_of(each)) for each in nodes}
+    found = {
+        each.metadata.name: (actor(each), {CLUSTER, *policy.scopes_of(each)}) for each in nodes
+    }
     return tuple(
         replace(
             scope,
-            foreign={
-                name: who for name, (who, pool) in found.items() if scope.name in {CLUSTER, pool}
-            },
+            foreign={name: who for name, (who, where) in found.items() if scope.name in where},
         )
         for scope in scopes
     )

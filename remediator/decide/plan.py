@@ -1,6 +1,6 @@
 """Which sick nodes get a repair, which repair may ask for a slot next, and why the others wait."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -23,6 +23,7 @@ from remediator.decide.answers import Truth
 from remediator.decide.judge import Judgement
 from remediator.decide.limits import Scope
 from remediator.decide.moves import Reason
+from remediator.decide.scopes import Scopes
 from remediator.rules.policy import CLUSTER, Policy
 from remediator.rules.rule import Rule, RuleSet
 
@@ -43,7 +44,7 @@ def begin(
 ) -> NodeRepair | None:
     """Open a repair for a node with a fault, unless it has an open one or no rule may act."""
     past = [each for each in repairs if each.spec.target.node == node.metadata.name]
-    if any(is_open(each) for each in past) or is_spared(node):
+    if any(is_open(each) for each in past) or is_spared(node, policy):
         return None
     allowed = _mendable(judgement, rules, policy)
     if not allowed:
@@ -96,9 +97,9 @@ def changed(before: RuleSet, after: RuleSet) -> frozenset[str]:
     )
 
 
-def is_spared(node: Node) -> bool:
-    """Say whether no repair is ever opened for a node: people look after control planes."""
-    return CONTROL_PLANE_LABEL in node.metadata.labels
+def is_spared(node: Node, policy: Policy) -> bool:
+    """Say whether no repair is opened for a node: people look after control planes."""
+    return CONTROL_PLANE_LABEL in node.metadata.labels and not policy.control_plane
 
 
 def outdated(past: Iterable[NodeRepair], policy: Policy, now: datetime) -> list[NodeRepair]:
@@ -152,6 +153,7 @@ def target(node: Node, policy: Policy) -> Target:
         provider_id=node.spec.provider_id,
         boot_id=node.status.node_info.boot_id,
         pool=policy.pool_of(node),
+        domains=policy.domains_of(node),
         instance_type=labels.get(INSTANCE_TYPE_LABEL, ""),
         gpus=parts.gpus(node),
         team=labels.get(policy.alerts.team, ""),
@@ -171,20 +173,20 @@ def turn(
     repair: NodeRepair,
     repairs: Iterable[NodeRepair],
     ledger: RepairLedger,
-    scopes: Mapping[str, Scope],
+    scopes: Scopes,
     policy: Policy,
 ) -> Turn:
     """Let the worst fault go first, then the one that has waited longest.
 
-    Only those count as ahead whose own pools have room: a full pool never holds up another one.
+    Only those count as ahead whose own scopes have room: a full one never holds up another one.
     """
     free = _free(ledger, scopes, policy)
-    names = (*pools(repair, scopes), CLUSTER)
+    names = (*places(repair, scopes), CLUSTER)
     room = {name: free(name) for name in names if free(name) > 0}
     if not room:
         return Turn(granted=True)
     mine = rank(repair)
-    before = [(each, pools(each, scopes)) for each in repairs if _is_ahead(each, mine)]
+    before = [(each, places(each, scopes)) for each in repairs if _is_ahead(each, mine)]
     able = [(each, where) for each, where in before if all(free(name) > 0 for name in where)]
     for name, most in room.items():
         rivals = [each for each, where in able if name in {CLUSTER, *where}]
@@ -194,27 +196,28 @@ def turn(
     return Turn(granted=True)
 
 
-def pools(repair: NodeRepair, scopes: Mapping[str, Scope], present: str = "") -> tuple[str, ...]:
-    """Name the pools whose limits a repair falls under, the one that its node is in now first.
+def places(repair: NodeRepair, scopes: Scopes, present: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Name the scopes whose limits a repair falls under besides the cluster's.
 
-    The one that the repair was opened in counts too while it has nodes: a pool that a policy has no
+    Those that the repair was opened in count too while they have nodes: a pool that a policy has no
     more, or that lost them all, has nothing left to protect.
 
     Args:
         repair: The repair.
-        scopes: Every pool and the cluster by name, as the cache has them.
-        present: The pool of its node as just read; without it the cache is asked.
+        scopes: Every scope by name, as the cache has them.
+        present: The pool of its node as just read, and its domains; without it the cache is asked.
     """
-    frozen = repair.spec.target.pool
-    now = present or _pool(repair, scopes)
-    return (now, frozen) if frozen != now and _has_nodes(scopes.get(frozen)) else (now,)
+    target = repair.spec.target
+    frozen = (target.pool, *target.domains)
+    now = present or scopes.places(target.node) or frozen
+    return (*now, *(each for each in frozen if each not in now and _has_nodes(scopes.get(each))))
 
 
-def ahead(repair: NodeRepair, repairs: Iterable[NodeRepair], scopes: Mapping[str, Scope]) -> int:
+def ahead(repair: NodeRepair, repairs: Iterable[NodeRepair], scopes: Scopes) -> int:
     """Count the repairs of the same pool that wait for the same as this one and go before it."""
-    mine, pool, stage = rank(repair), _pool(repair, scopes), _stage(repair)
+    mine, pool, stage = rank(repair), places(repair, scopes)[0], _stage(repair)
     return sum(
-        _stage(each) is stage and rank(each) < mine and _pool(each, scopes) == pool
+        _stage(each) is stage and rank(each) < mine and places(each, scopes)[0] == pool
         for each in repairs
         if each.spec.mode is Mode.ENFORCE and each.status.reason not in _HELD_UP
     )
@@ -223,12 +226,12 @@ def ahead(repair: NodeRepair, repairs: Iterable[NodeRepair], scopes: Mapping[str
 def heirs(
     repairs: Iterable[NodeRepair],
     ledger: RepairLedger,
-    scopes: Mapping[str, Scope],
+    scopes: Scopes,
     policy: Policy,
 ) -> list[NodeRepair]:
-    """Return those of the queue whom a slot that was given back may help: their pools have room."""
+    """Return those of the queue whom a slot that was given back may help: there is room."""
     free = _free(ledger, scopes, policy)
-    return [each for each in queue(repairs) if all(free(name) > 0 for name in pools(each, scopes))]
+    return [each for each in queue(repairs) if all(free(name) > 0 for name in places(each, scopes))]
 
 
 def queue(repairs: Iterable[NodeRepair]) -> list[NodeRepair]:
@@ -286,9 +289,7 @@ def _age(repair: NodeRepair) -> tuple[float, str]:
     return created.timestamp() if created else 0.0, repair.metadata.name
 
 
-def _free(
-    ledger: RepairLedger, scopes: Mapping[str, Scope], policy: Policy
-) -> Callable[[str], int]:
+def _free(ledger: RepairLedger, scopes: Scopes, policy: Policy) -> Callable[[str], int]:
     """Return what counts the free slots of a scope, each once."""
 
     @cache
@@ -296,13 +297,6 @@ def _free(
         return limits.free_slots(ledger, scopes[name], policy) if name in scopes else 0
 
     return free
-
-
-def _pool(repair: NodeRepair, scopes: Mapping[str, Scope]) -> str:
-    """Name the pool that a repair's node is in now; one that is away is in none but its old one."""
-    target = repair.spec.target
-    known = (name for name, scope in scopes.items() if target.node in scope.members)
-    return next((name for name in known if name != CLUSTER), target.pool)
 
 
 def _has_nodes(scope: Scope | None) -> bool:

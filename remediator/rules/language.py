@@ -128,6 +128,27 @@ class Pool(Strict, frozen=True, kw_only=True):
     rate: Rates = Rates()
 
 
+class Domain(Strict, frozen=True, kw_only=True):
+    """A label of Nodes, such as that of zones or racks: each of its values has these limits."""
+
+    label: Annotated[
+        str,
+        Meta(
+            pattern="^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?"
+            "[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$"
+        ),
+    ]
+    limits: Limits = Limits()
+    rate: Rates = Rates()
+
+
+class ControlPlane(Strict, frozen=True, kw_only=True):
+    """What may be done to control-plane nodes."""
+
+    repair: bool = False
+    """Whether they are repaired: one at a time, and only while all others are ready."""
+
+
 class DrainManners(Strict, frozen=True, kw_only=True):
     """How evictions behave towards workloads."""
 
@@ -195,6 +216,9 @@ class PolicySpec(Strict, frozen=True, kw_only=True):
 
     mode: Mode = Mode.OBSERVE
     pools: tuple[Pool, ...] = ()
+    domains: Annotated[tuple[Domain, ...], Meta(max_length=5)] = ()
+    """Limits of zones, racks, or whatever else a label tells apart."""
+    control_plane: ControlPlane = ControlPlane()
     limits: Limits = Limits()
     """Limits of the whole cluster."""
     rate: Rates = Rates()

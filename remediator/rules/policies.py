@@ -12,10 +12,12 @@ from remediator.rules.language import Limits, Pace, PolicyFile, Rates
 from remediator.rules.policy import (
     CLUSTER,
     CLUSTER_LIMIT,
+    DOMAIN_LIMIT,
     FULL_WITHIN,
     LONGEST_MEMORY,
     POOL_LIMIT,
     Condemning,
+    Domain,
     DrainManners,
     GpuClients,
     Limit,
@@ -55,6 +57,8 @@ def policy(
     made = Policy(
         mode=spec.mode,
         pools=tuple(pools),
+        domains=_domains(spec.domains, page),
+        control_plane=spec.control_plane.repair,
         limit=_paced(limit, spec.rate, "$.spec.rate", page),
         drain=DrainManners(
             settle=page.duration("$.spec.drain.settle", drain.settle),
@@ -74,6 +78,20 @@ def policy(
     )
     page.done()
     return made
+
+
+def _domains(written: tuple[language.Domain, ...], page: Page) -> tuple[Domain, ...]:
+    domains = list[Domain]()
+    for n, each in enumerate(written):
+        where = f"$.spec.domains[{n}]"
+        if each.label in {domain.label for domain in domains}:
+            page.wrong(f"{where}.label", f"{each.label} is there twice")
+        if each.limits.cordoned is None and each.limits.disrupted is None:
+            page.wrong(where, "expected a limit, as in `limits: {disrupted: 1}`, got none")
+        limit = _limit(each.limits, DOMAIN_LIMIT, f"{where}.limits", page)
+        limit = _paced(limit, each.rate, f"{where}.rate", page)
+        domains.append(Domain(label=each.label, limit=limit))
+    return tuple(domains)
 
 
 def _gpu_clients(written: language.GpuClients, page: Page) -> GpuClients:

@@ -6,13 +6,15 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
-from nodehealth.keys import GPU_CLIENTS_LABEL, PAUSED
+from nodehealth.keys import CONTROL_PLANE_LABEL, GPU_CLIENTS_LABEL, PAUSED
 from nodehealth.kube.objects import Node
 from nodehealth.repair import Mode, PartKind
 from remediator.rules.alerting import Alerting
 
 CLUSTER: Final = "cluster"
 """The scope of every node; no pool may have this name."""
+CONTROL_PLANE: Final = f"{CONTROL_PLANE_LABEL}=*"
+"""The domain of all control-plane nodes, whatever the label says; no label can say this."""
 
 DEFAULT_POOL: Final = "default"
 
@@ -62,6 +64,20 @@ CLUSTER_LIMIT: Final = Limit(
     cordons=CORDONS,
     disruptions=Rate(most=6, per=timedelta(hours=1), burst=2),
 )
+
+
+DOMAIN_LIMIT: Final = Limit(cordoned=("100%",), disrupted=("100%",))
+"""What holds of a domain for which nothing else is said."""
+CONTROL_PLANE_LIMIT: Final = Limit(cordoned=("100%",), disrupted=(1,))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Domain:
+    """A label of Nodes, each of whose values stands for nodes that fail or are missed together."""
+
+    label: str
+    limit: Limit
+    """What holds of the nodes of each value by themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +140,9 @@ class Policy:
 
     mode: Mode = Mode.OBSERVE
     pools: tuple[Pool, ...] = ()
+    domains: tuple[Domain, ...] = ()
+    control_plane: bool = False
+    """Whether control-plane nodes are repaired, one at a time, and not left to people."""
     limit: Limit = CLUSTER_LIMIT
     """The limit of the whole cluster."""
     drain: DrainManners = field(default_factory=DrainManners)
@@ -141,8 +160,37 @@ class Policy:
             (pool.name for pool in self.pools if pool.labels.items() <= labels), DEFAULT_POOL
         )
 
+    def scopes_of(self, node: Node) -> tuple[str, ...]:
+        """Name the scopes of a Node besides the cluster: its pool, and then its domains."""
+        return (self.pool_of(node), *self.domains_of(node))
+
+    def domains_of(self, node: Node) -> tuple[str, ...]:
+        """Name the domains of a Node; a label that it lacks, or leaves empty, puts it into none."""
+        labels = node.metadata.labels
+        own = tuple(
+            f"{each.label}={labels[each.label]}" for each in self.domains if labels.get(each.label)
+        )
+        controls = self.control_plane and CONTROL_PLANE_LABEL in labels
+        return (*own, CONTROL_PLANE) if controls else own
+
     def limit_of(self, scope: str) -> Limit:
         """Return a scope's limit; nodes of no pool have the default one."""
         if scope == CLUSTER:
             return self.limit
+        if scope == CONTROL_PLANE:
+            return CONTROL_PLANE_LIMIT
+        if is_domain(scope):
+            label = label_of(scope)
+            limits = (each.limit for each in self.domains if each.label == label)
+            return next(limits, DOMAIN_LIMIT)
         return next((pool.limit for pool in self.pools if pool.name == scope), POOL_LIMIT)
+
+
+def is_domain(scope: str) -> bool:
+    """Say whether a scope is a domain, and neither a pool nor the cluster."""
+    return "=" in scope
+
+
+def label_of(domain: str) -> str:
+    """Return the label that a domain is a value of."""
+    return domain.partition("=")[0]

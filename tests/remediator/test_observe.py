@@ -1,6 +1,6 @@
 """The cache counts who is out of each scope, whatever order the news comes in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from hypothesis import given
@@ -19,10 +19,11 @@ from nodehealth.kube.objects import (
 from nodehealth.repair import NodeRepair, NodeRepairStatus, Phase
 from remediator.decide.facts import Agent, Watches
 from remediator.observe import Fleet
-from remediator.rules.policy import CLUSTER, DEFAULT_POOL, POOL_LIMIT, Policy, Pool
+from remediator.rules.policy import CLUSTER, DEFAULT_POOL, POOL_LIMIT, Domain, Policy, Pool
 from tests.builders import NOON, at, health, level, node, repair
 
 POLICY = Policy(pools=(Pool(name="h100", labels={"gpu": "h100"}, limit=POOL_LIMIT),))
+RACKED = replace(POLICY, domains=(Domain(label="rack", limit=POOL_LIMIT),))
 
 
 def members(fleet: Fleet, scope: str) -> set[str]:
@@ -82,6 +83,15 @@ def test_under_another_policy_nothing_is_left_of_who_worked_on_a_pool() -> None:
     assert [each.foreign for each in fleet.scopes().values()] == [{}, {}]
 
 
+def test_domains_that_a_policy_no_longer_has_are_forgotten() -> None:
+    fleet = Fleet(RACKED)
+    fleet.see_node("n1", node("n1", labels={"rack": "r1"}))
+
+    fleet.use(POLICY)
+
+    assert set(fleet.scopes()) == {CLUSTER, DEFAULT_POOL}
+
+
 @dataclass(frozen=True)
 class News:
     """What may be heard of a node."""
@@ -90,6 +100,7 @@ class News:
     gpu: bool
     ready: bool
     gone: bool
+    rack: str
 
 
 NEWS = st.builds(
@@ -98,14 +109,15 @@ NEWS = st.builds(
     gpu=st.booleans(),
     ready=st.booleans(),
     gone=st.booleans(),
+    rack=st.sampled_from(["", "r1", "r2"]),
 )
 
 
 @given(st.lists(NEWS, max_size=30))
 def test_counting_as_it_comes_is_counting_anew(all_news: list[News]) -> None:
-    fleet, last = Fleet(POLICY), dict[str, News]()
+    fleet, last = Fleet(RACKED), dict[str, News]()
     for news in all_news:
-        labels = {"gpu": "h100"} if news.gpu else {}
+        labels = {"rack": news.rack, **({"gpu": "h100"} if news.gpu else {})}
         seen = None if news.gone else node(news.name, labels=labels, ready=news.ready)
         fleet.see_node(news.name, seen)
         last[news.name] = news
@@ -115,6 +127,12 @@ def test_counting_as_it_comes_is_counting_anew(all_news: list[News]) -> None:
     assert out(fleet) == {news.name for news in present if not news.ready}
     gpus = fleet.scopes().get("h100")
     assert (set(gpus.members) if gpus else set()) == {news.name for news in present if news.gpu}
+    racks = {f"rack={news.rack}" for news in present if news.rack}
+    assert {each for each in fleet.scopes() if "=" in each} == racks
+    assert all(out(fleet, each) <= members(fleet, each) for each in racks)
+    assert {news.name: fleet.scopes().places(news.name)[1:] for news in present} == {
+        news.name: ((f"rack={news.rack}",) if news.rack else ()) for news in present
+    }
 
 
 def heard(*written: ManagedFields, served: float | None) -> datetime | None:

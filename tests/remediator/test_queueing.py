@@ -6,6 +6,7 @@ from msgspec import structs
 
 from nodehealth.repair import NodeRepair, Phase
 from remediator.decide.limits import Refused, Why
+from remediator.decide.scopes import Scopes
 from remediator.queueing import QUEUE_AGAIN, WAIT_AGAIN, Queueing
 from tests.builders import NOON, at, repair
 
@@ -38,7 +39,7 @@ def crowd(count: int) -> list[NodeRepair]:
 def test_each_asks_again_when_a_token_comes_for_it() -> None:
     queueing, waiting = Queueing(Hand()), crowd(3)
 
-    answers = [queueing.refused(DRY, each, waiting, {}) for each in waiting]
+    answers = [queueing.refused(DRY, each, waiting, Scopes()) for each in waiting]
 
     assert answers == [
         ("not yet", timedelta(seconds=4)),
@@ -50,21 +51,21 @@ def test_each_asks_again_when_a_token_comes_for_it() -> None:
 def test_nobody_waits_for_longer_than_a_while_without_a_look() -> None:
     waiting = crowd(200)
 
-    assert Queueing(Hand()).refused(DRY, waiting[-1], waiting, {})[1] == QUEUE_AGAIN
+    assert Queueing(Hand()).refused(DRY, waiting[-1], waiting, Scopes())[1] == QUEUE_AGAIN
 
 
 def test_who_waits_for_others_asks_now_and_then() -> None:
     full = Refused(why=Why.CORDON_LIMIT, message="too many are out")
     queueing, [one] = Queueing(Hand()), crowd(1)
 
-    assert queueing.refused(full, one, [one], {}) == ("too many are out", WAIT_AGAIN)
+    assert queueing.refused(full, one, [one], Scopes()) == ("too many are out", WAIT_AGAIN)
     assert queueing.left(told(one, Why.CORDON_LIMIT)) == timedelta()
 
 
 def test_until_its_time_has_come_a_repair_need_not_ask() -> None:
     hand = Hand()
     queueing, [one] = Queueing(hand), crowd(1)
-    queueing.refused(DRY, one, [one], {})
+    queueing.refused(DRY, one, [one], Scopes())
     waiting = told(one, Why.CORDON_RATE)
     hand.now = at(1)
     early = queueing.left(waiting)
@@ -76,7 +77,7 @@ def test_until_its_time_has_come_a_repair_need_not_ask() -> None:
 
 def test_a_repair_that_waits_for_something_else_meanwhile_asks_at_once() -> None:
     queueing, [one] = Queueing(Hand()), crowd(1)
-    queueing.refused(DRY, one, [one], {})
+    queueing.refused(DRY, one, [one], Scopes())
     elsewhere = structs.replace(one.status, phase=Phase.WAITING, reason="EvidenceMissing")
 
     assert queueing.left(structs.replace(one, status=elsewhere)) == timedelta()
@@ -84,7 +85,7 @@ def test_a_repair_that_waits_for_something_else_meanwhile_asks_at_once() -> None
 
 def test_under_other_rates_everybody_asks_anew() -> None:
     queueing, [one] = Queueing(Hand()), crowd(1)
-    queueing.refused(DRY, one, [one], {})
+    queueing.refused(DRY, one, [one], Scopes())
 
     queueing.clear()
 
@@ -93,7 +94,7 @@ def test_under_other_rates_everybody_asks_anew() -> None:
 
 def test_what_has_ended_is_forgotten() -> None:
     queueing, [one] = Queueing(Hand()), crowd(1)
-    queueing.refused(DRY, one, [one], {})
+    queueing.refused(DRY, one, [one], Scopes())
 
     queueing.forget(one)
 

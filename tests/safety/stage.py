@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -21,7 +21,7 @@ from remediator import replica
 from remediator.files import Loaded, owner, remedy
 from remediator.providers import Provider
 from remediator.rules import load
-from remediator.rules.policy import DrainManners, GpuClients, Limit, Policy, Pool, Rate
+from remediator.rules.policy import Domain, DrainManners, GpuClients, Limit, Policy, Pool, Rate
 from remediator.rules.rule import RuleSet
 from simulator import scenario, virtualtime
 from simulator.api.faults import LateWatch
@@ -60,7 +60,13 @@ CORDONS: Final = Rate(most=2, per=timedelta(minutes=1), burst=1)
 DISRUPTIONS: Final = Rate(most=1, per=timedelta(minutes=1), burst=1)
 
 
-def plan(seed: int, sick: tuple[str, ...] = SICK, *, dead: bool = False) -> scenario.Scenario:
+def plan(
+    seed: int,
+    sick: tuple[str, ...] = SICK,
+    *,
+    dead: bool = False,
+    zones: tuple[str, ...] = ("a",),
+) -> scenario.Scenario:
     """Four nodes, some of which get a full disk within seconds, and may lose their kubelets."""
     faults = [
         {"disk-full": {"at": f"{n}s", "node": name, "mount": "/scratch"}}
@@ -70,7 +76,7 @@ def plan(seed: int, sick: tuple[str, ...] = SICK, *, dead: bool = False) -> scen
         faults += [{"kubelet-dead": {"at": "3s", "node": name}} for name in sick]
     spec = {
         "seed": seed,
-        "pools": [{"name": "w", "nodes": 4}],
+        "pools": [{"name": "w", "nodes": 4, "zones": list(zones)}],
         "workloads": [
             {
                 "name": "web",
@@ -97,6 +103,9 @@ class Case:
     gpu_clients: GpuClients = field(default_factory=GpuClients)
     provider: Provider | None = PROVIDER
     """Who owns the machines."""
+    domains: Mapping[str, int] = field(default_factory=dict)
+    """By label, how many nodes of each of its values may be disrupted at once."""
+    zones: tuple[str, ...] = ("a",)
     meddler: Callable[[Cluster, Random], Coroutine[None, None, None]] | None = None
     """Somebody who gets in the way, for as long as the story goes on."""
 
@@ -113,11 +122,15 @@ def policy(disrupted: int = 1) -> Policy:
     )
 
 
-def paced(disrupted: int) -> Policy:
+def paced(disrupted: int, domains: Mapping[str, int]) -> Policy:
     """Let as many be disrupted at once, but only so many in a minute."""
     given = policy(disrupted)
     limit = replace(given.limit, cordons=CORDONS, disruptions=DISRUPTIONS)
-    return replace(given, limit=limit)
+    labels = tuple(
+        Domain(label=label, limit=Limit(cordoned=("100%",), disrupted=(most,)))
+        for label, most in domains.items()
+    )
+    return replace(given, limit=limit, domains=labels)
 
 
 def terms(limit: int) -> Terms:
@@ -138,6 +151,8 @@ class Ending:
     ledger: RepairLedger
     breaches: tuple[Breach, ...]
     """What was promised and not kept."""
+    most: Mapping[str, int]
+    """The most nodes that were disrupted at once, by scope."""
     writes: int
     """How many writes the remediators sent."""
     mistakes: tuple[str, ...]
@@ -210,7 +225,9 @@ class Life:
             Loaded(
                 rules=self.case.rules,
                 policy=replace(
-                    paced(self.limit), alerts=ALERTING, gpu_clients=self.case.gpu_clients
+                    paced(self.limit, self.case.domains),
+                    alerts=ALERTING,
+                    gpu_clients=self.case.gpu_clients,
                 ),
                 provider=self.case.provider,
                 sinks={HOOK.name: WEBHOOK} if self.people else {},
@@ -241,11 +258,12 @@ def play(
 ) -> Ending:
     """Play the story to its end in virtual time; the first replica is the one that crashes."""
     mistakes, told = Mistakes(), case or Case()
-    begun = told.plan or partial(plan, sick=sick, dead=dead)
+    begun = told.plan or partial(plan, sick=sick, dead=dead, zones=told.zones)
 
     async def story() -> Ending:
         late = ExitStack()
-        clock, limits = virtualtime.clock(), Limits(cluster=limit, pools={"w": limit})
+        clock = virtualtime.clock()
+        limits = Limits(cluster=limit, pools={"w": limit}, labels=told.domains)
         async with Cluster(begun(seed), clock=clock, limits=limits) as cluster:
             court = Court.opened(cluster, terms(limit))
             late.enter_context(cluster.api.faults.late(LateWatch(lag=lag)))
@@ -309,6 +327,7 @@ async def _ending(court: Court, writes: int, mistakes: Mistakes) -> Ending:
         nodes=(await client.listing(NODES)).items,
         ledger=await client.get(REPAIR_LEDGERS, keys.LEDGER_NAME),
         breaches=court.breaches(),
+        most=dict(court.cluster.observer.most),
         writes=writes,
         mistakes=tuple(mistakes.seen),
     )

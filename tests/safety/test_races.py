@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
+from nodehealth import keys
 from tests.safety import stage
 from tests.safety.peril import Crash, Luck
+from tests.safety.stage import Case
 from tests.safety.test_crashes import assert_all_is_well
 
 BAD_LUCK = Luck(
@@ -28,6 +30,25 @@ def test_two_remediators_in_bad_luck_keep_the_limit_and_finish(seeds: Iterable[i
         )
 
         assert_all_is_well(ending)
+
+
+def test_two_remediators_in_bad_luck_keep_the_limit_of_each_zone(seeds: Iterable[int]) -> None:
+    zones = Case(zones=("a", "b"), domains={keys.ZONE_LABEL: 1})
+    most = set[int]()
+    for seed in tuple(seeds)[::2]:
+        ending = stage.play(
+            seed,
+            replicas=2,
+            limit=3,
+            luck=BAD_LUCK,
+            crash=Crash(at_write=5 + seed % 60, after=seed % 3 == 0),
+            lag=timedelta(seconds=seed % 7),
+            case=zones,
+        )
+
+        assert_all_is_well(ending)
+        most.add(ending.most["cluster"])
+    assert max(most) > 1
 
 
 def test_two_remediators_in_bad_luck_force_nothing_on_a_machine_that_is_on(

@@ -146,6 +146,20 @@ def test_one_node_too_many_is_a_violation_of_the_pool() -> None:
     assert (violation.broken, violation.scope) == (Broken.LIMIT, "pool general")
 
 
+def test_one_node_too_many_is_a_violation_of_each_value_of_a_label() -> None:
+    limits = Limits(cluster=5, labels={"rack": 1})
+    here, there = {"rack": "r1", "zone": "z"}, {"rack": "r2", "zone": "z"}
+    observer = history(
+        disrupted("a", labels=here),
+        disrupted("b", labels=there),
+        disrupted("c", labels=here),
+        limits=limits,
+    )
+
+    (violation,) = observer.violations
+    assert (violation.scope, violation.nodes) == ("rack=r1", ("a", "c"))
+
+
 def test_an_eviction_alone_disrupts() -> None:
     foreign = node("a", unschedulable=True)
     observer = history(foreign, pod(), evicted(), disrupted("b"))

@@ -1,5 +1,6 @@
 """The fleet in one screen."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from msgspec import structs
@@ -8,6 +9,7 @@ from rich.console import Console
 from nodehealth.ledger import Disruption
 from nodehealth.repair import NodeRepairStatus, Phase
 from nodemend.looking import screen, status
+from remediator.rules.policy import Domain, Limit
 from tests.builders import NOON, at, health, ledger, level, node, question, repair, rule, slot
 from tests.nodemend.looking.sights import LEASE, book, sight, written
 
@@ -40,6 +42,18 @@ def test_limits_are_shown_with_what_is_used_of_them() -> None:
     pool = found.scopes[-1]
     assert (pool.scope, pool.nodes, pool.out, pool.out_limit) == ("fleet", 2, 2, 3)
     assert (pool.disrupted, pool.disrupted_limit) == (1, 1)
+
+
+def test_of_the_domains_only_those_that_are_full_are_shown() -> None:
+    racks = Domain(label="rack", limit=Limit(cordoned=("100%",), disrupted=(1,)))
+    ruled = book(HASTY)
+    ruled = replace(ruled, policy=replace(ruled.policy, domains=(racks,)))
+    known = ledger(epoch=2, slots={"n1": slot(2)})
+    nodes = (node(labels={"rack": "r1"}), node("n2", labels={"rack": "r2"}))
+
+    found = status.summary(sight(*nodes, known=known), ruled)
+
+    assert [each.scope for each in found.scopes if "=" in each.scope] == ["rack=r1"]
 
 
 def test_whatever_needs_a_person_is_said() -> None:

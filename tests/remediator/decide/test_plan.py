@@ -14,6 +14,7 @@ from remediator.decide.answers import Truth
 from remediator.decide.judge import Judgement, Mark
 from remediator.decide.limits import Scope
 from remediator.decide.plan import Turn
+from remediator.decide.scopes import Scopes
 from remediator.rules.policy import CLUSTER, DEFAULT_POOL, Limit, Policy, Pool
 from tests.builders import NOON, at, ledger, node, question, repair, rule, rules, slot
 
@@ -140,7 +141,11 @@ def test_a_node_of_the_control_plane_is_left_alone() -> None:
     labels = {CONTROL_PLANE_LABEL: ""}
     judged_sick = judged("disk-full")
 
-    assert plan.begin(node(labels=labels), judged_sick, (), rules(rule()), ENFORCE) is None
+    known = rules(rule())
+
+    assert plan.begin(node(labels=labels), judged_sick, (), known, ENFORCE) is None
+    opted_in = replace(ENFORCE, control_plane=True)
+    assert plan.begin(node(labels=labels), judged_sick, (), known, opted_in) is not None
 
 
 def test_the_worst_fault_gives_the_ladder() -> None:
@@ -200,12 +205,14 @@ def turn(
     return plan.turn(mine, repairs, ledger(slots=slots), scopes, policy)
 
 
-def scopes_of(pools: Mapping[str, Collection[str]]) -> dict[str, Scope]:
+def scopes_of(pools: Mapping[str, Collection[str]]) -> Scopes:
     everybody = [name for names in pools.values() for name in names]
-    return {
-        name: Scope(name=name, members=frozenset(members), out=frozenset())
-        for name, members in {CLUSTER: everybody, **pools}.items()
-    }
+    return Scopes.of(
+        {
+            name: Scope(name=name, members=frozenset(members), out=frozenset())
+            for name, members in {CLUSTER: everybody, **pools}.items()
+        }
+    )
 
 
 def waiting(
@@ -263,12 +270,12 @@ def test_a_repair_falls_under_the_pool_of_its_node_and_under_its_old_one_while_t
     one = repair("n1", pool="a")
     both = scopes_of({"a": ["n2"], "b": ["n1"]})
 
-    assert plan.pools(one, scopes_of({"a": ["n1"]})) == ("a",)
-    assert plan.pools(one, both) == ("b", "a")
-    assert plan.pools(one, both, "c") == ("c", "a")
-    assert plan.pools(one, scopes_of({"a": [], "b": ["n1"]})) == ("b",)
-    assert plan.pools(one, scopes_of({"b": ["n1"]})) == ("b",)
-    assert plan.pools(one, scopes_of({"b": []})) == ("a",)
+    assert plan.places(one, scopes_of({"a": ["n1"]})) == ("a",)
+    assert plan.places(one, both) == ("b", "a")
+    assert plan.places(one, both, ("c",)) == ("c", "a")
+    assert plan.places(one, scopes_of({"a": [], "b": ["n1"]})) == ("b",)
+    assert plan.places(one, scopes_of({"b": ["n1"]})) == ("b",)
+    assert plan.places(one, scopes_of({"b": []})) == ("a",)
 
 
 def test_who_only_watches_or_works_is_not_in_the_queue() -> None:
@@ -323,9 +330,9 @@ def test_who_waits_for_the_same_in_the_same_pool_is_counted_ahead() -> None:
     confirmed = repair("n2", created=at(0), pool="a")
     worse = waiting("n6", 300, severity=Severity.WARNING)
 
-    assert plan.ahead(mine, (mine, later, elsewhere, cordoned, confirmed, worse), {}) == 1
-    assert plan.ahead(worse, (mine, later, elsewhere, cordoned, confirmed, worse), {}) == 3
-    assert plan.ahead(confirmed, (mine, cordoned, confirmed), {}) == 0
+    assert plan.ahead(mine, (mine, later, elsewhere, cordoned, confirmed, worse), Scopes()) == 1
+    assert plan.ahead(worse, (mine, later, elsewhere, cordoned, confirmed, worse), Scopes()) == 3
+    assert plan.ahead(confirmed, (mine, cordoned, confirmed), Scopes()) == 0
 
 
 def test_only_rules_that_ask_something_else_have_changed() -> None:

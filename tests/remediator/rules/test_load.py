@@ -12,7 +12,7 @@ from nodehealth.repair import Mode, Severity
 from remediator.files import remedy
 from remediator.rules import load
 from remediator.rules.documents import ProblemsError
-from remediator.rules.policy import CLUSTER, CLUSTER_LIMIT, POOL_LIMIT, Rate
+from remediator.rules.policy import CLUSTER, CLUSTER_LIMIT, POOL_LIMIT, Limit, Rate
 from remediator.rules.rule import Combine
 
 SHIPPED = Path(__file__).parents[3] / "rules"
@@ -382,6 +382,27 @@ def test_a_policy_says_how_fast_and_what_a_small_pool_may(tmp_path: Path) -> Non
         ),
         (
             "spec:\n",
+            "spec:\n  domains: [{label: zone}]\n",
+            (
+                "policy.yaml:4: spec.domains[0]: expected a limit, as in "
+                "`limits: {disrupted: 1}`, got none"
+            ),
+        ),
+        (
+            "spec:\n",
+            "spec:\n  domains: [&a {label: a, limits: {disrupted: 1}}, *a]\n",
+            "policy.yaml:4: spec.domains[1].label: a is there twice",
+        ),
+        (
+            "spec:\n",
+            "spec:\n  domains: [{label: a, limits: {disrupted: some}}]\n",
+            (
+                "policy.yaml:4: spec.domains[0].limits.disrupted: expected a count such as 3 or a "
+                "percentage such as 10%, got 'some'"
+            ),
+        ),
+        (
+            "spec:\n",
             "spec:\n  drain: {settle: never}\n",
             (
                 "policy.yaml:4: spec.drain.settle: expected a duration such as 90s, 5m or 1h30m, "
@@ -392,6 +413,28 @@ def test_a_policy_says_how_fast_and_what_a_small_pool_may(tmp_path: Path) -> Non
 )
 def test_a_mistake_in_the_policy_is_named(tmp_path: Path, good: str, bad: str, says: str) -> None:
     assert policy_complaints(tmp_path, POLICY.replace(good, bad)) == [says]
+
+
+def test_a_policy_limits_domains_by_their_label(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    domain = "{label: topology.kubernetes.io/zone, limits: {disrupted: 20%}}"
+    rate = "{cordons: {most: 1/m, burst: 1}}"
+    rack = f"{{label: rack, limits: {{disrupted: 1, smallPool: 1}}, rate: {rate}}}"
+    opted_in = "controlPlane: {repair: true}"
+    path.write_text(
+        POLICY.replace("spec:\n", f"spec:\n  domains: [{domain}, {rack}]\n  {opted_in}\n")
+    )
+
+    policy = load.policy(path)
+
+    assert policy.limit_of("topology.kubernetes.io/zone=a") == Limit(
+        cordoned=("100%",), disrupted=("20%",)
+    )
+    minutely = Rate(most=1, per=timedelta(minutes=1), burst=1)
+    assert policy.limit_of("rack=7") == Limit(
+        cordoned=("100%",), disrupted=(1,), small_pool=1, cordons=minutely
+    )
+    assert policy.control_plane
 
 
 def test_who_holds_gpus_is_named_with_the_labels_at_which_they_give_way(tmp_path: Path) -> None:
