@@ -11,6 +11,8 @@ from nodehealth.health import Fields
 from nodehealth.signals import Author, FieldType, Kind, Knowledge, Signal, Unit
 
 LONGEST_SUBJECT: Final = 253
+FLEETING: Final = "~"
+"""What begins the subject of a memo that is no reason to write the state, only worth keeping."""
 _GROWING: Final = frozenset({Unit.PER_SECOND, Unit.RATIO})
 """What growth by time is a level of."""
 _PYTHON_TYPES: Final = {FieldType.INT: int, FieldType.STRING: str}

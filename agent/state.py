@@ -172,7 +172,7 @@ def shortened(message: str) -> str:
 
 
 def lasting(state: State, catalogue: Mapping[str, Signal] = CATALOGUE) -> State:
-    """Return what a restart would lose for good: all but how rates stood and when they were read.
+    """Return what a restart would lose for good: no rates, no times of reading, no fleeting memos.
 
     Whoever keeps the state writes it anew when this changes, not at every look.
     """
@@ -184,7 +184,11 @@ def lasting(state: State, catalogue: Mapping[str, Signal] = CATALOGUE) -> State:
         )
         for probe, samples in state.counters.items()
     }
-    return msgspec.structs.replace(state, counters=totals)
+    memos = {
+        probe: tuple(each for each in kept if not each.subject.startswith(readings.FLEETING))
+        for probe, kept in state.memos.items()
+    }
+    return msgspec.structs.replace(state, counters=totals, memos=memos)
 
 
 def _told(level: Level) -> Level:

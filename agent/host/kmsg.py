@@ -1,7 +1,8 @@
 """The one reader of the kernel's log: it never blocks, never spins, and says what it missed.
 
 The ring holds the records of this boot, the oldest of them overwritten. It is read from its oldest
-record whenever the agent begins; whoever counts knows by a record's number what he has counted.
+record whenever the agent begins; whoever counts knows by a record's number what he has counted, and
+what an earlier agent had not read yet and the ring holds no more is lost.
 """
 
 import asyncio
@@ -76,13 +77,29 @@ class KernelLog:
         self._path, self._everybody, self._clock, self._opened = path, everybody, clock, opened
         self._size = _SIZE
         self._part = b""
+        self._first: int | None = None
         self._last: int | None = None
+        self._before: int | None = None
         self._is_torn = False
         self._is_live = False
 
     def stream(self, topic: str) -> Stream[Line]:
         """Return the records of a topic; each has one reader."""
         return self._streams[topic]
+
+    @property
+    def read(self) -> int | None:
+        """Return the number of the record that was read last, by this agent or the one before."""
+        return self._before if self._last is None else self._last
+
+    def resume(self, before: int) -> None:
+        """Take in, once, how far an earlier agent of this boot had read: a hole behind it is lost.
+
+        Whatever stands before what it read is no loss, nor is what this agent reads itself.
+        """
+        if self._before is None:
+            self._before = before
+            self._miss(self._first)
 
     async def run(self, random: Random) -> None:
         """Read for ever, through every failure, until cancelled."""
@@ -186,6 +203,9 @@ class KernelLog:
             self._mend(found.sequence)
         if self._last is not None and found.sequence <= self._last:
             return  # the ring is read from its oldest record after a failure
+        if self._first is None:
+            self._first = found.sequence
+            self._miss(self._first)
         self._last = found.sequence
         self.lines += 1
         if self._everybody or found.facility == KERNEL:
@@ -196,6 +216,11 @@ class KernelLog:
         self._is_torn = False
         if self._last is not None:
             self._lose(sequence - self._last - 1)
+
+    def _miss(self, first: int | None) -> None:
+        """Count what is missing between an earlier agent's last record and our first one."""
+        if first is not None and self._before is not None:
+            self._lose(first - self._before - 1)
 
     def _lose(self, count: int) -> None:
         if count > 0:

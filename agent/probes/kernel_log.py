@@ -13,7 +13,7 @@ from agent.host.guard import HungError
 from agent.host.kmsg import KernelLog
 from agent.host.linux import Host
 from agent.probe import Past, Probe
-from agent.readings import Answer, Aside, Gap
+from agent.readings import FLEETING, Answer, Aside, Gap, Memo
 from agent.troubles import Heard, Machine
 
 _TURN: Final = 1024
@@ -21,6 +21,7 @@ _TURN: Final = 1024
 _FRESH: Final = timedelta(minutes=10)
 """Within this time a number of a thread still means the same one."""
 _RECENT: Final = timedelta(minutes=10)
+_READ: Final = f"{FLEETING}read"
 _LOST: Final = "records of the kernel's log were overwritten before they were read"
 
 
@@ -36,6 +37,8 @@ class Complaints(Probe):
 
     async def check(self, host: Host, past: Past) -> Sequence[Answer | Aside]:
         """Say what happened, each once, which file servers are silent, and what is not seen."""
+        _resume(host.kernel_log, past)
+        read = tuple(_read(host.kernel_log))
         heard = await _heard(host.kernel_log)
         machine = Machine(mounts=await _mounts(host, heard), own=await _own(host, heard))
         servers, names = fileservers.remembered(past), troubles.remembered(past)
@@ -51,7 +54,20 @@ class Complaints(Probe):
             happened.append(occurrence)
         servers = servers.missed(host.kernel_log.lost_at)
         level = servers.reading(host.kernel_log.trouble)
-        return [*happened, level, *servers.memos(), *names.memos(), *_gaps(host)]
+        memos = (*servers.memos(), *names.memos(), *read)
+        return [*happened, level, *memos, *_gaps(host)]
+
+
+def _resume(log: KernelLog, past: Past) -> None:
+    """Tell the log how far it was read in this boot: it knows what has been overwritten since."""
+    before = past.get(("", _READ))
+    if before is not None:
+        log.resume(int(before.fields["last"]))
+
+
+def _read(log: KernelLog) -> Iterator[Memo]:
+    if log.read is not None:
+        yield Memo(subject=_READ, fields={"last": log.read})
 
 
 async def _heard(log: KernelLog) -> Sequence[Heard]:

@@ -204,6 +204,41 @@ async def test_what_was_overwritten_while_it_could_not_be_read_is_lost() -> None
     assert (taken(reading), reading.lost) == ([1, 50], 48)
 
 
+@pytest.mark.parametrize(
+    ("before", "oldest", "lost"), [(10, 11, 0), (10, 3, 0), (10, 12, 1), (10, 500, 489)]
+)
+@pytest.mark.parametrize("is_told_first", [True, False])
+@played
+async def test_what_was_overwritten_while_no_agent_ran_is_lost(
+    *, before: int, oldest: int, lost: int, is_told_first: bool
+) -> None:
+    reading = log(Ring(Scripted([raw(oldest), raw(oldest + 1)])))
+    if is_told_first:
+        reading.resume(before)
+
+    async with followed(reading):
+        await asyncio.sleep(1)
+        reading.resume(before)
+        reading.resume(before + 7)
+
+    assert (reading.lost, reading.lost_at is not None) == (lost, lost > 0)
+
+
+@played
+async def test_how_far_the_log_was_read_is_known_before_anything_is_read() -> None:
+    door = Scripted([])
+    reading = log(Ring(door))
+    reading.resume(10)
+    known = [reading.read]
+
+    async with followed(reading):
+        door.give(raw(11))
+        await asyncio.sleep(1)
+        known.append(reading.read)
+
+    assert known == [10, 11]
+
+
 @played
 async def test_who_may_not_read_it_says_so_and_tries_ever_more_seldom(
     caplog: pytest.LogCaptureFixture,

@@ -18,6 +18,7 @@ from agent.host.kmsg import KernelLog
 from agent.host.linux import Host
 from agent.host.records import Line
 from agent.probes.kernel_log import Complaints
+from agent.readings import FLEETING, Memo
 from agent.state import State
 from nodehealth.health import Event, Level, ProbeReport, ProbeState
 from nodehealth.signals import Knowledge
@@ -339,6 +340,36 @@ async def test_records_that_were_overwritten_are_a_gap_for_a_while() -> None:
         states.append(machine.report.state)
 
     assert states == [ProbeState.FAILED, ProbeState.FAILED, ProbeState.OK]
+
+
+async def test_what_was_overwritten_while_the_agent_was_away_is_a_gap(tmp_path: Path) -> None:
+    ring, machine = tmp_path / "kmsg", Machine()
+
+    async def look(first: int) -> ProbeState:
+        await asyncio.to_thread(ring.write_text, f"2,{first},1,-;a\n2,{first + 1},2,-;b\n")
+        machine.log = KernelLog(ring)
+        machine.host = Host(kernel_log=machine.log, clock=machine.now)
+        await machine.log.once()
+        await machine.look()
+        return machine.report.state
+
+    fared = [await look(1)]
+    for first in (3, 9):
+        machine.restart()
+        fared.append(await look(first))
+
+    assert fared == [ProbeState.OK, ProbeState.OK, ProbeState.FAILED]
+
+
+@played
+async def test_how_far_the_log_was_read_is_no_reason_to_write_the_state() -> None:
+    known = Machine().known
+
+    told = [Memo(subject=f"{FLEETING}read", fields={"last": 7}), Memo(subject="x", fields={})]
+    after = [state.answered(known, PROBE, told[n:], START) for n in range(2)]
+
+    assert state.lasting(after[0]) == state.lasting(after[1])
+    assert after[0] != after[1]
 
 
 async def test_of_many_names_a_few_are_told_apart_and_the_system_always_is(tmp_path: Path) -> None:
