@@ -19,6 +19,7 @@ from agent.host.nvml.counts import Counts
 from agent.host.nvml.facts import Gpus, NvmlEvent
 from agent.host.nvml.process import Starter
 from agent.host.nvml.supervisor import Supervisor
+from agent.host.records import OWN, TOPICS
 from agent.host.stream import Stream
 from agent.identity import Claim
 from agent.keeping import Keeper
@@ -88,7 +89,8 @@ def door(settings: Settings, nvml: Supervisor | None) -> Host:
     return Host(
         root=settings.root,
         boot_id=settings.boot_id,
-        kernel_log=KernelLog(settings.kmsg),
+        kernel_log=KernelLog(settings.kmsg, topics={**TOPICS, OWN: settings.patterns.words}),
+        patterns=settings.patterns,
         gpus=nvml.gpus if nvml else Gpus,
         gpu_events=nvml.events if nvml else None,
         gpus_changed=nvml.changed.rung if nvml else None,

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.metadata
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Final
 
 import yaml
 
+from agent.host.complaints import own
+from agent.host.complaints.own import Patterns
 from agent.host.kmsg import KMSG
 from agent.host.linux import BOOT_ID
 from agent.host.nvml.settings import Nvml
@@ -17,8 +20,12 @@ from nodehealth.kit import discovery
 from nodehealth.kit import settings as written
 from nodehealth.kit.settings import SettingsError
 
+logger = logging.getLogger(__name__)
+
 PROBES: Final = "agent.probes"
 STATE_FILE: Final = Path("/var/lib/nodemend/agent.json")
+PATTERNS: Final = Path("/etc/nodemend-patterns")
+_KNOWN: Final = ("probes", "nvml", "patterns")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +50,8 @@ class Settings:
     """By name; all that exist unless the file says `off`."""
     nvml: Nvml | None = field(default_factory=Nvml)
     """How NVIDIA's driver is asked; nothing where the file says `off`."""
+    patterns: Patterns = field(default_factory=Patterns)
+    """Which lines of the kernel's log the operator wants to hear of."""
     version: str = ""
     """What the agent calls its own version."""
 
@@ -80,6 +89,7 @@ def load(
         listen=listen or environ.get("LISTEN", ""),
         probes=_probes(_named(said, file), f"{file}.probes" if file else "probes"),
         nvml=_nvml(said.get("nvml"), libraries, f"{file}.nvml"),
+        patterns=_patterns(said.get("patterns", str(PATTERNS)), f"{file}.patterns"),
         version=_installed(),
     )
 
@@ -112,9 +122,10 @@ def _read(file: Path) -> Mapping[str, object]:
         raise SettingsError(f"{file}: expected YAML: {error}") from error
     if not isinstance(said, dict | None):
         raise SettingsError(f"{file}: expected settings by name, got {said!r}")
-    unknown = sorted(map(str, set(said or {}) - {"probes", "nvml"}))
+    unknown = sorted(map(str, set(said or {}) - set(_KNOWN)))
     if unknown:
-        raise SettingsError(f"{file}.{unknown[0]}: unknown setting; known are probes and nvml")
+        known = ", ".join(_KNOWN)
+        raise SettingsError(f"{file}.{unknown[0]}: unknown setting; known are {known}")
     return said or {}
 
 
@@ -133,6 +144,16 @@ def _nvml(said: object, libraries: tuple[str, ...], path: str) -> Nvml | None:
     chosen = written.read(Nvml, said, path)
     named = isinstance(said, dict) and "libraries" in said
     return dataclasses.replace(chosen, libraries=libraries) if libraries and not named else chosen
+
+
+def _patterns(said: object, path: str) -> Patterns:
+    """Read the patterns of a folder; what is wrong with one of them stops no agent."""
+    if not isinstance(said, str):
+        raise SettingsError(f"{path}: expected the path of a folder, got {said!r}")
+    found = own.below(Path(said))
+    for problem in found.problems:
+        logger.warning("a pattern is not looked for: %s", problem)
+    return found
 
 
 def _probes(given: Mapping[str, object], path: str) -> Mapping[str, Probe]:

@@ -37,6 +37,7 @@ from agent.host.checks.rounds import Manners, Rounds
 from agent.host.clouds import dmi
 from agent.host.clouds.facts import Bulletin, Provider
 from agent.host.clouds.reading import Clouds
+from agent.host.complaints.own import Patterns
 from agent.host.discipline import Discipline
 from agent.host.disks import Storage
 from agent.host.guard import Guard
@@ -71,6 +72,8 @@ ENVIRONMENT: Final = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 }
 """All that a check finds in its environment, beside HOST_ROOT."""
+
+NO_PATTERNS: Final = Patterns()
 
 T = TypeVar("T")
 Statvfs: TypeAlias = Callable[[str], os.statvfs_result]
@@ -110,6 +113,7 @@ class Host:
         rest: How a GPU at a PCI address is left alone for a while: calls to it may hang.
         hurry: How a GPU at a PCI address is asked at once: something happened to it.
         kernel_log: What the kernel says; nothing where it is not read.
+        patterns: Which of its lines the operator wants to hear of.
         clock: What time it is.
         adjtimex: How well the kernel keeps the time.
         watches: Of what root has none left, to watch files with.
@@ -132,6 +136,7 @@ class Host:
         rest: Callable[[str], None] = lambda _: None,
         hurry: Callable[[str], None] = lambda _: None,
         kernel_log: KernelLog | None = None,
+        patterns: Patterns = NO_PATTERNS,
         clock: Clock = clocks.wall,
         adjtimex: Callable[[], Discipline] = discipline.read,
         watches: Callable[[], str] = inotify.exhausted,
@@ -146,7 +151,7 @@ class Host:
         self.gpus, self.rest, self.hurry = gpus, rest, hurry
         self.gpus_changed = gpus_changed or Bell().rung
         self.gpu_events = gpu_events or Stream[NvmlEvent]()
-        self.kernel_log = kernel_log or KernelLog()
+        self.kernel_log, self.patterns = kernel_log or KernelLog(), patterns
         self._clock, self._adjtimex, self._watches = clock, adjtimex, watches
         self._guard, self._clouds = Guard(), Clouds()
         self._rounds, self._queries = Rounds(), Rounds()

@@ -14,10 +14,13 @@ _FACILITY: Final = 3
 """A priority is a facility, shifted by so many bits, and a severity."""
 
 NVIDIA: Final = "nvidia"
+OWN: Final = "own"
+"""What patterns of the operator's own ask for."""
 
 TOPICS: Final[Mapping[str, tuple[str, ...]]] = {
     NVIDIA: ("NVRM: ", "nvidia-nvswitch"),
     **complaints.WORDS,
+    OWN: (),
 }
 """By topic the words one of which is in every record of it: cheap to look for, and no proof."""
 
@@ -66,6 +69,11 @@ _LONGEST_NUMBER: Final = 20
 """Digits of the largest number of 64 bits."""
 
 
+_NOTHING: Final = re.compile(rb"(?!)")
+
+
 def matcher(words: tuple[str, ...]) -> re.Pattern[bytes]:
-    """Return what finds any of some words."""
+    """Return what finds any of some words; without any it finds nothing."""
+    if not words:
+        return _NOTHING
     return re.compile(b"|".join(re.escape(each.encode()) for each in words))

@@ -18,4 +18,14 @@ SIGNALS: Final = (
         unknown="The check says so itself, did not end in time, was killed, ended in another way, "
         "has not run yet, or may not be run: everybody may write to it.",
     ),
+    Signal(
+        name="kernel.custom",
+        kind=Kind.EVENT,
+        about="The kernel's log has a line that a pattern of the operator's own asks for.",
+        subject="pattern: its name",
+        source="kernel log lines and the agent's files of patterns; `part` is what the pattern's "
+        "group of that name found, such as a device: a dozen of each pattern, all further ones "
+        "are `others`",
+        fields={"part": FieldType.STRING},
+    ),
 )

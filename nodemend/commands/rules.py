@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from agent.host.complaints import own
+from nodehealth.kit.settings import SettingsError
 from nodemend import complaints, paper, rehearsals, shipped
 from nodemend.looking import sheet
 from remediator import files
@@ -31,19 +33,26 @@ def rules() -> None:
 
 def check(
     path: Annotated[
-        Path, typer.Argument(help="A directory of rules with its policy, or the file of one rule.")
+        Path,
+        typer.Argument(
+            help="A directory of rules with its policy, or the file of one rule or of patterns."
+        ),
     ] = shipped.RULES,
 ) -> None:
-    """Say all that is wrong with the rules and the policy, with file, line and what is valid.
+    """Say all that is wrong with rules, policy and patterns, with file, line and what is valid.
 
     AT MOST is how long a repair may take from its slot until the node is well or a person is
     called.
     """
     with complaints.said(ProblemsError):
+        patterns = _patterns(path)
+        if path.name.endswith(load.PATTERNS):
+            sys.stdout.write(f"{patterns}\n")
+            return
         found, good = _checked(path)
         cases = load.cases(path, found)
     paper.put(sheet.drawn(found.rules, cases), paper.console())
-    sys.stdout.write(f"\n{good}\n")
+    sys.stdout.write("\n".join(("", good, *filter(None, (patterns,)), "")))
     untested = sheet.untested(found.rules, cases)
     if untested:
         sys.stdout.write(f"Without test cases: {', '.join(untested)}.\n")
@@ -61,6 +70,18 @@ def _checked(path: Path) -> tuple[RuleSet, str]:
     return found, (
         f"{good}\nThe policy enforces and names no provider, so where these rules come to replace "
         f"a machine, a person is called: {', '.join(lacking)}."
+    )
+
+
+def _patterns(path: Path) -> str:
+    """Say how many patterns of the kernel's log there are, all of them good."""
+    found = own.read(load.pattern_files(path))
+    if found.problems:
+        raise SettingsError("\n".join(found.problems))
+    count = len(found.good)
+    are = "is" if count == 1 else "are"
+    return f"{count} pattern{'' if count == 1 else 's'} of the kernel's log {are} good." * (
+        count > 0
     )
 
 

@@ -18,6 +18,8 @@ from remediator.rules.routing import CheckReceiver
 from remediator.rules.rule import Rule, RuleSet
 
 POLICY_FILE: Final = "policy.yaml"
+PATTERNS: Final = "_patterns.yaml"
+"""How names end of files for agents alone: lines of the kernel's log that somebody wants."""
 _TESTS: Final = "_test.yaml"
 _YAML: Final = ".yaml"
 _YML: Final = ".yml"
@@ -156,7 +158,15 @@ def _below(directory: Path) -> list[Path]:
     if not directory.is_dir():
         message = "expected a directory of rules, found none"
         raise ProblemsError((Problem(path=str(directory), line=1, message=message),))
-    return sorted(each for each in _files(directory) if each.name != POLICY_FILE)
+    found = (each for each in _files(directory) if not each.name.endswith(PATTERNS))
+    return sorted(each for each in found if each.name != POLICY_FILE)
+
+
+def pattern_files(path: Path) -> list[Path]:
+    """Find the files of patterns below a directory, or the one that a path is."""
+    if path.is_dir():
+        return sorted(each for each in _files(path) if each.name.endswith(PATTERNS))
+    return [path] if path.name.endswith(PATTERNS) else []
 
 
 def _files(directory: Path) -> Iterator[Path]:

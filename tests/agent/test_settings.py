@@ -67,7 +67,7 @@ def test_a_file_may_say_nothing(tmp_path: Path, text: str) -> None:
     [
         ("probes: [", "expected YAML"),
         ("- probes", "expected settings by name, got ['probes']"),
-        ("probe: {}", ".probe: unknown setting; known are probes and nvml"),
+        ("probe: {}", ".probe: unknown setting; known are probes, nvml, patterns"),
         ("probes: 3", ".probes: expected probes by name, got 3"),
         ("probes: {filesystem: }", ".probes: no probe named 'filesystem'; known are arrays"),
         ("probes: {filesystems: {mount: /}}", ".probes.filesystems.mount: unknown setting; known"),
@@ -75,6 +75,7 @@ def test_a_file_may_say_nothing(tmp_path: Path, text: str) -> None:
         ("nvml: {interval: 10ms}", ".nvml: interval: expected 1s or more"),
         ("nvml: {library: /opt}", ".nvml.library: unknown setting; known are libraries, interval"),
         ("nvml: {libraries: /opt}", ".nvml.libraries: expected a list, got '/opt'"),
+        ("patterns: [a]", ".patterns: expected the path of a folder, got ['a']"),
         ("nvml: 3", ".nvml: expected settings by name, got 3"),
         ("probes: {filesystems: on}", ".probes.filesystems: expected settings by name, got True"),
     ],
@@ -109,3 +110,14 @@ def test_where_nvml_lies_is_taken_from_the_file_before_the_environment(tmp_path:
     assert chosen == Nvml(libraries=("/c",), links=timedelta(minutes=2))
     assert otherwise == Nvml(libraries=("/a", "/b"))
     assert not Nvml().is_explicit
+
+
+def test_a_pattern_that_is_wrong_stops_no_agent(tmp_path: Path) -> None:
+    (tmp_path / "mine_patterns.yaml").write_text("kind: Other")
+
+    chosen = settings.load({}, file=written(tmp_path, f"patterns: {tmp_path}"))
+
+    assert chosen.patterns.good == ()
+    assert chosen.patterns.problems == (
+        f"{tmp_path}/mine_patterns.yaml.apiVersion: expected nodemend.dev/v1alpha1, got None",
+    )

@@ -34,6 +34,17 @@ def test_every_rule_is_shipped_under_a_flat_name() -> None:
     assert shipped == {".".join(path.relative_to(RULES).parts): path for path in rules}
 
 
+def test_every_pattern_is_shipped_under_a_flat_name_where_the_agents_look_for_it() -> None:
+    shipped = configmaps(RULES)["nodemend-patterns"]
+    patterns = load.pattern_files(RULES)
+    (pod,) = pods(DEPLOY / "daemonset")
+
+    assert shipped == {".".join(path.relative_to(RULES).parts): path for path in patterns}
+    assert {"name": "nodemend-patterns", "optional": True} in [
+        volume.get("configMap") for volume in pod["volumes"]
+    ]
+
+
 def test_the_policy_that_is_shipped_only_observes() -> None:
     (policy,) = configmaps(RULES)["nodemend-policy"].values()
 
@@ -46,7 +57,8 @@ def test_every_configmap_that_is_mounted_is_made(program: str) -> None:
     volumes = [volume for pod in pods(DEPLOY / program) for volume in pod["volumes"]]
     sources = [*volumes, *(s for v in volumes for s in v.get("projected", {}).get("sources", ()))]
 
-    assert {each["configMap"]["name"] for each in sources if "configMap" in each} <= made
+    needed = [each["configMap"] for each in sources if "configMap" in each]
+    assert {each["name"] for each in needed if not each.get("optional")} <= made
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

@@ -207,6 +207,19 @@ def test_a_check_of_ones_own_makes_the_probe_say_unhealthy_too(tmp_path: Path) -
     assert "custom-check-critical: custom.check of raid is 2" in answer.stdout
 
 
+def test_patterns_of_ones_own_are_checked_beside_the_rules(tmp_path: Path) -> None:
+    shipped = ROOT / "rules" / "kernel" / "storage-adapters_patterns.yaml"
+    bad = tmp_path / "bad_patterns.yaml"
+    bad.write_text(shipped.read_text().replace("'^", "'"))
+
+    good, broken = nodemend("rules", "check", str(shipped)), nodemend("rules", "check", str(bad))
+
+    assert (good.returncode, good.stdout) == (0, "2 patterns of the kernel's log are good.\n")
+    assert broken.returncode == 2
+    assert f"{bad}.spec.patterns[0].line: expected ^" in broken.stderr
+    assert f"{bad}.spec.patterns[1].line: expected ^" in broken.stderr
+
+
 def test_the_remediator_waits_for_a_server_that_is_away_and_ends_when_told(tmp_path: Path) -> None:
     kubeconfig = tmp_path / "config"
     cluster = {"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}

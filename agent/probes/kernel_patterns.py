@@ -1,0 +1,72 @@
+"""Lines of the kernel's log that patterns of the operator's own ask for, if there are any."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from agent import buckets, troubles
+from agent.buckets import Buckets
+from agent.host.complaints.own import Own
+from agent.host.linux import Host
+from agent.host.records import OWN, Line
+from agent.probe import Past, Probe
+from agent.readings import Answer, Aside, Gap, Occurrence
+
+SIGNAL: Final = "kernel.custom"
+_TURN: Final = 64
+"""How many lines are understood before the rest of the agent gets its turn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelPatterns(Probe):
+    """Takes what the kernel's log has told since the last look."""
+
+    interval: timedelta = timedelta(seconds=10)
+
+    async def stirred(self, host: Host) -> None:
+        """Return when the log has told something."""
+        await host.kernel_log.stream(OWN).filled()
+
+    async def check(self, host: Host, past: Past) -> Sequence[Answer | Aside]:
+        """Count each line once for each pattern that it has, and say what is not counted."""
+        names, room = troubles.remembered(past), buckets.remembered(past)
+        happened, now = list[Answer | Aside](), host.now()
+        for at, line in enumerate(host.kernel_log.stream(OWN).take()):
+            if at % _TURN == 0:
+                await asyncio.sleep(0)
+            for pattern, part in _found(host.patterns.good, line):
+                room, is_room = room.took(pattern.name, line.sequence, now)
+                if is_room:
+                    names, called = names.called(f"{SIGNAL} {pattern.name}", part)
+                    happened.append(_occurrence(pattern, line, called))
+        return [*happened, *names.memos(), *room.memos(), *_gaps(host, room)]
+
+
+def _found(patterns: Sequence[Own], line: Line) -> Iterator[tuple[Own, str]]:
+    for each in patterns:
+        part = each.read(line.text)
+        if part is not None:
+            yield each, part
+
+
+def _occurrence(pattern: Own, line: Line, part: str) -> Occurrence:
+    return Occurrence(
+        name=SIGNAL,
+        at=line.at,
+        source=f"kmsg {OWN} {pattern.name}",  # a new pattern begins with all that the log holds
+        position=line.sequence,
+        subject=pattern.name,
+        fields={"part": part},
+    )
+
+
+def _gaps(host: Host, room: Buckets) -> Iterator[Gap]:
+    for problem in host.patterns.problems:
+        yield Gap(why=f"a pattern is not looked for: {problem}")
+    if host.patterns.good and host.kernel_log.trouble:
+        yield Gap(why=f"no line is seen: {host.kernel_log.trouble}")
+    for name, count in room.refused(host.now()):
+        lines = 10 ** (len(str(count)) - 1)  # in words that do not change with every line
+        yield Gap(why=f"{name}: {lines} lines or more were not counted, they were too many")
