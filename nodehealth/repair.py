@@ -218,6 +218,10 @@ class NodeRepairStatus(Struct, frozen=True, kw_only=True):
     rebooting: Intent | None = None
     """The order of an earlier rung to boot the machine anew, while nobody has seen that boot."""
     fencing: Fencing | None = None
+    held_since: datetime | None = None
+    """Since when the next step is forbidden, and the time of the rung stands still."""
+    held_seconds: Annotated[int, Meta(ge=0)] = 0
+    """For how long steps were forbidden before that, altogether."""
     closing: Closing | None = None
     timeline: Annotated[tuple[PhaseTime, ...], Meta(max_length=64)] = ()
     evictions: Annotated[tuple[Evicted, ...], Meta(max_length=EVICTIONS_LENGTH)] = ()

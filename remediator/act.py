@@ -12,6 +12,7 @@ from nodehealth.kit.clocks import Clock
 from nodehealth.kube import errors
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import NODES, Node
+from nodehealth.ledger import RepairLedger
 from nodehealth.repair import (
     NODE_REPAIRS,
     Closing,
@@ -43,6 +44,7 @@ from remediator.decide.moves import (
     Reason,
     Release,
     Rest,
+    Resume,
     Retake,
     Strand,
     Surrender,
@@ -129,6 +131,7 @@ class Act:
             allowed=around.allowed,
             ruled=around.ruled,
             eclipsed_by=around.eclipsed_by,
+            shut=self._shut(repair, node, ledger, around),
         )
         record = Record(repair, client=self.client, clock=self.clock, tell=self.tell)
         scene = Scene(view=view, around=around, record=record)
@@ -138,7 +141,9 @@ class Act:
     async def _carry_out(self, move: Move, scene: Scene) -> Again:
         match move:
             case Rest():
-                await scene.record.enter(move.phase, move.reason, move.message)
+                status = scene.record.repair.status
+                base = rungs.held_up(status, self.clock()) if move.held else status
+                await scene.record.enter(move.phase, move.reason, move.message, base=base)
                 return None if move.until is None else _span(move.until - self.clock())
             case Cordon():
                 return await self._cordon(scene)
@@ -168,10 +173,15 @@ class Act:
             case _:
                 await self._go_on(scene, move)
 
-    async def _go_on(self, scene: Scene, move: Mended | NextRung | Strand | DrainAgain) -> None:
+    async def _go_on(
+        self, scene: Scene, move: Resume | Mended | NextRung | Strand | DrainAgain
+    ) -> None:
         record, now = scene.record, self.clock()
-        status = record.repair.status
+        status = rungs.resumed(record.repair.status, now)
         match move:
+            case Resume():
+                message = "goes on: the next step is allowed again"
+                await record.enter(status.phase, "", message, base=status)
             case NextRung():
                 unseen = errands.unseen_boot(record.repair, scene.view.node, now)
                 base = structs.replace(status, rebooting=unseen)
@@ -340,7 +350,11 @@ class Act:
         async def guard() -> None:
             repair = scene.record.repair
             node = await self._node(repair.spec.target.node)
-            refusal = ladder.disruption_refusal(repair, node, await self.admission.ledger())
+            ledger = await self.admission.ledger()
+            refusal = ladder.disruption_refusal(repair, node, ledger)
+            if not refusal and not rungs.is_under_way(repair):
+                shut = self._shut(repair, node, ledger, scene.around)
+                refusal = shut.message if shut is not None else ""
             if refusal:
                 raise SupersededError(refusal)
 
@@ -355,6 +369,12 @@ class Act:
             guard=guard,
             record=scene.record.note,
         )
+
+    def _shut(
+        self, repair: NodeRepair, node: Node | None, ledger: RepairLedger, around: Around
+    ) -> Refused | None:
+        scopes = around.above(repair, node)
+        return self.admission.shut(repair, node, ledger, scopes, around.policy)
 
     async def _node(self, name: str) -> Node | None:
         try:

@@ -115,6 +115,26 @@ class Admission:
         question = Question(judge=judge, repair=repair, rank=rank, surveyed=True)
         return await self._admit(question, repair, node, Hold.DISRUPTED)
 
+    def shut(
+        self,
+        repair: NodeRepair,
+        node: Node | None,
+        ledger: RepairLedger,
+        scopes: tuple[Scope, ...],
+        policy: Policy,
+    ) -> Refused | None:
+        """Say what forbids the next step of a repair, by a ledger that was just read."""
+        asked = Asked(
+            deed=Deed.STEP,
+            repair=repair,
+            node=node,
+            ledger=ledger,
+            scopes=scopes,
+            policy=policy,
+            now=self._ledgers.now(),
+        )
+        return gates.refusal(asked)
+
     async def hold(self, repair: NodeRepair, node: Node, fence: Fence) -> None:
         """Put our marks on a Node under an admission that is still in the ledger.
 

@@ -66,6 +66,9 @@ class Changes:
             self._reconciler.touch(node)
         if before is not None and ledger is not None and _gave_back(before, ledger):
             self._reconciler.touch_waiting()
+        if before is not None and ledger is not None and _says_else(before, ledger):
+            for node in ledger.status.slots:
+                self._reconciler.touch(node)
 
     def repair(self, key: Key, before: NodeRepair | None, repair: NodeRepair | None) -> None:
         """Take in a repair, or that it is gone."""
@@ -86,4 +89,9 @@ def _phase(repair: NodeRepair | None) -> Phase | None:
 def _gave_back(before: RepairLedger, after: RepairLedger) -> bool:
     """Say whether somebody who waits may get a slot now that could not before."""
     freed = before.status.slots.keys() - after.status.slots.keys()
-    return bool(freed) or before.spec != after.spec
+    return bool(freed) or _says_else(before, after)
+
+
+def _says_else(before: RepairLedger, after: RepairLedger) -> bool:
+    """Say whether a step may be allowed now that was forbidden before."""
+    return before.spec != after.spec

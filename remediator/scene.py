@@ -32,6 +32,13 @@ class Around:
     policy: Policy
     provider: Provider | None
 
+    def above(self, repair: NodeRepair, node: Node | None) -> tuple[Scope, ...]:
+        """Return the scopes whose limits a repair falls under."""
+        present = self.policy.scopes_of(node) if node is not None else ()
+        names = (*plan.places(repair, self.scopes, present), CLUSTER)
+        name = repair.spec.target.node
+        return tuple(self.scopes.get(scope) or _only(scope, name) for scope in names)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
@@ -43,11 +50,7 @@ class Scene:
 
     def scopes(self) -> tuple[Scope, ...]:
         """Return the scopes whose limits the repair falls under."""
-        repair, node, around = self.view.repair, self.view.node, self.around
-        present = around.policy.scopes_of(node) if node is not None else ()
-        names = (*plan.places(repair, around.scopes, present), CLUSTER)
-        name = repair.spec.target.node
-        return tuple(around.scopes.get(scope) or _only(scope, name) for scope in names)
+        return self.around.above(self.view.repair, self.view.node)
 
 
 def _only(scope: str, node: str) -> Scope:

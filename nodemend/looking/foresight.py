@@ -104,54 +104,59 @@ def next_of(
 ) -> Next:
     """Ask what comes next in a repair."""
     facts = fleet.facts(repair.spec.target.node)
+    node = facts.node if facts else None
     rule = book.rules.by_name.get(repair.spec.rule)
     ledger = sight.ledger or UNUSED
     view = View(
         repair=repair,
-        node=facts.node if facts else None,
+        node=node,
         ledger=ledger,
         well=wellness(repair, found, facts, sight.now) if facts else Wellness(),
         now=sight.now,
         allowed=plan.mode(rule, book.policy) if rule else book.policy.mode,
         ruled=rule is not None,
+        shut=gates.refusal(_asked(Deed.STEP, repair, node, sight, book, fleet)),
     )
     move = ladder.next_move(view)
-    return Next(move=move, held=_held(move, repair, sight, book, fleet))
+    return Next(move=move, held=_held(move, view, sight, book, fleet))
 
 
-def _held(move: Move, repair: NodeRepair, sight: Sight, book: Rulebook, fleet: Fleet) -> str:
-    ledger, scopes = sight.ledger or UNUSED, fleet.scopes()
-    mine = _mine(repair, scopes)
-    facts = fleet.facts(repair.spec.target.node)
-
-    def shut(deed: Deed) -> Refused | None:
-        asked = Asked(
-            deed=deed,
-            repair=repair,
-            node=facts.node if facts is not None else Node(),
-            ledger=ledger,
-            scopes=mine,
-            policy=book.policy,
-            now=sight.now,
-        )
-        return gates.refusal(asked)
-
+def _held(move: Move, view: View, sight: Sight, book: Rulebook, fleet: Fleet) -> str:
     match move:
         case Cordon():
-            answer = shut(Deed.CORDON) or limits.cordon(
-                ledger, repair, mine, book.policy, sight.now
-            )
-            return answer.message if isinstance(answer, Refused) else ""
+            return _refusal(Deed.CORDON, view, sight, book, fleet)
         case Disrupt():
-            turn = plan.turn(repair, fleet.open_repairs(), ledger, scopes, book.policy)
+            repairs, scopes = fleet.open_repairs(), fleet.scopes()
+            turn = plan.turn(view.repair, repairs, view.ledger, scopes, book.policy)
             if not turn.granted:
                 return turn.message
-            admitted = shut(Deed.DISRUPT) or limits.disrupt(
-                ledger, repair, mine, book.policy, sight.now
-            )
-            return admitted.message if isinstance(admitted, Refused) else ""
+            return _refusal(Deed.DISRUPT, view, sight, book, fleet)
         case _:
             return ""
+
+
+def _refusal(deed: Deed, view: View, sight: Sight, book: Rulebook, fleet: Fleet) -> str:
+    """Say what is in the way of a cordon or a disruption."""
+    asked = _asked(deed, view.repair, view.node, sight, book, fleet)
+    admit = limits.cordon if deed is Deed.CORDON else limits.disrupt
+    answer = gates.refusal(asked) or admit(
+        asked.ledger, asked.repair, asked.scopes, asked.policy, asked.now
+    )
+    return answer.message if isinstance(answer, Refused) else ""
+
+
+def _asked(
+    deed: Deed, repair: NodeRepair, node: Node | None, sight: Sight, book: Rulebook, fleet: Fleet
+) -> Asked:
+    return Asked(
+        deed=deed,
+        repair=repair,
+        node=node,
+        ledger=sight.ledger or UNUSED,
+        scopes=_mine(repair, fleet.scopes()),
+        policy=book.policy,
+        now=sight.now,
+    )
 
 
 def _mine(repair: NodeRepair, scopes: Scopes) -> tuple[Scope, ...]:

@@ -25,6 +25,7 @@ from remediator.decide.moves import (
     Prove,
     Release,
     Rest,
+    Resume,
     Retake,
     Strand,
     Surrender,
@@ -89,6 +90,8 @@ def _onward(move: Onward) -> str:
     match move:
         case Retake():
             return f"our marks are put on the Node again ({move.fence})"
+        case Resume():
+            return "it goes on where it stood, for the next step is allowed again"
         case Strand() | DrainAgain():
             return f"the drain takes another way: {move.message}"
         case Mended():

@@ -179,16 +179,23 @@ def _overdue(stay: PhaseTime, allowed: timedelta) -> Rise:
 
 
 def _allowed(repair: NodeRepair, phase: Phase, manners: Alerting) -> timedelta | None:
-    """Say how long a repair may stay in a phase; nothing where there is no bound."""
+    """Say how long a repair may stay in a phase; nothing where there is no bound.
+
+    The time in which its next step was forbidden does not count.
+    """
+    status = repair.status
     if repair.spec.mode is not Mode.ENFORCE:
         return None
     if phase in _WAITS:
         return manners.waiting
+    if status.held_since is not None:
+        return None
+    held = timedelta(seconds=status.held_seconds)
     if phase in _WORKS:
-        return sum((_patience(each.settings) for each in repair.spec.ladder), MARGIN)
+        return sum((_patience(each.settings) for each in repair.spec.ladder), MARGIN + held)
     if phase is Phase.VERIFYING:
         verify = timedelta(seconds=repair.spec.verify_seconds)
-        return verify + verifying.VERIFY_PATIENCE + MARGIN
+        return verify + verifying.VERIFY_PATIENCE + MARGIN + held
     return None
 
 

@@ -1,7 +1,8 @@
 """What forbids a cordon or a disruption besides the limits, however much room they leave.
 
 Each gate is a module that answers one question. All are asked inside the swap that would admit, so
-that what a person or a breaker says in the ledger holds from the moment it is written.
+that what a person or a breaker says in the ledger holds from the moment it is written; and, with a
+ledger that was just read, before each new step of a repair that was admitted.
 """
 
 from collections.abc import Callable
@@ -28,6 +29,8 @@ class Deed(StrEnum):
 
     CORDON = "cordon"
     DISRUPT = "disrupt"
+    STEP = "step"
+    """A rung that is begun, a pass of a drain, or an order to switch a machine off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +39,8 @@ class Asked:
 
     deed: Deed
     repair: NodeRepair
-    node: Node
+    node: Node | None
+    """As just read; a machine that was replaced may have none for a while."""
     ledger: RepairLedger
     scopes: tuple[Scope, ...]
     policy: Policy

@@ -24,6 +24,7 @@ from remediator.decide.moves import (
     Reason,
     Release,
     Rest,
+    Resume,
     Retake,
     Surrender,
     Trade,
@@ -100,11 +101,20 @@ def _condemned(view: View) -> Surrender | None:
 
 def _climb(view: View) -> Move:
     rung = view.repair.spec.ladder[view.repair.status.rung]
-    return _retake(view) or _replaced(view) or _stopped(view) or Climb(rung=rung)
+    begun = _retake(view) or _replaced(view) or _stopped(view)
+    return begun or _held_up(view) or Climb(rung=rung)
 
 
 def _fencing(view: View) -> Move:
-    return _retake(view) or _stopped(view) or Prove()
+    return _retake(view) or _stopped(view) or _held_up(view) or Prove()
+
+
+def _held_up(view: View) -> Rest | Resume | None:
+    """Begin no step that is forbidden now; what was ordered already is carried through."""
+    status, shut = view.repair.status, view.shut
+    if shut is not None and not rungs.is_under_way(view.repair):
+        return rungs.wait(view.repair, shut, view.now)
+    return Resume() if status.held_since is not None else None
 
 
 def _stopped(view: View) -> Release | Rest | None:

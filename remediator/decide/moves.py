@@ -9,6 +9,7 @@ from nodehealth.fence import Fence
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import Closing, Mode, NodeRepair, Phase, Rung
+from remediator.decide.limits import Refused
 
 
 class Reason(StrEnum):
@@ -63,6 +64,8 @@ class View:
     """Whether the rule still exists."""
     eclipsed_by: str = ""
     """The rule that may act on the node while this repair may only observe it."""
+    shut: Refused | None = None
+    """What forbids the next step of a repair that has its slot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +76,8 @@ class Rest:
     reason: str = ""
     message: str = ""
     until: datetime | None = None
+    held: bool = False
+    """Whether the time of the rung stands still meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +95,11 @@ class Climb:
     """Carry out the present rung, or go on with it."""
 
     rung: Rung
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resume:
+    """Go on with a rung whose next step was forbidden: its time goes on too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +179,6 @@ class Trade:
 
 
 Ending: TypeAlias = Release | Surrender | Finish | Trade
-Onward: TypeAlias = Retake | Mended | NextRung | Strand | DrainAgain | Ending
+Onward: TypeAlias = Retake | Resume | Mended | NextRung | Strand | DrainAgain | Ending
 """Moves that are only written down, or undo something; what comes next is decided at once."""
 Move: TypeAlias = Rest | Cordon | Disrupt | Climb | Prove | Inquire | Onward

@@ -68,7 +68,7 @@ def ledger(found: RepairLedger | None) -> Problem | None:
         subject=f"ledger/{found.metadata.uid}/{found.metadata.generation}",
         name="NodemendLedgerClosed",
         urgency=Urgency.PAGE,
-        summary=f"{path} is closed: no repair that has not begun will disrupt its node",
+        summary=f"{path} is closed: no repair begins a step that would disrupt its node",
         description=(
             f"Either a person closed it, or it was lost and put together anew; it has {held}.\n"
             "Compare it with what is really out: "

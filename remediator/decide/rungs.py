@@ -1,10 +1,17 @@
-"""What follows when a rung of the ladder ended, well or badly."""
+"""What follows when a rung of the ladder ended, well or badly, or may not go on for a while."""
 
+from datetime import datetime, timedelta
 from typing import Final
 
-from nodehealth.repair import NodeRepair
-from remediator.decide.moves import Mended, NextRung, Reason, Strand, Surrender
+from msgspec import structs
 
+from nodehealth.repair import NodeRepair, NodeRepairStatus, Phase
+from remediator.decide import fencing
+from remediator.decide.limits import Refused
+from remediator.decide.moves import Mended, NextRung, Reason, Rest, Strand, Surrender
+
+LOOK_AGAIN: Final = timedelta(seconds=30)
+"""How often to look whether a step is allowed again, although nothing in the ledger changed."""
 _WAY_OUT: Final = (
     "uncordon the node to have it left alone, or delete this NodeRepair to have it repaired anew"
 )
@@ -47,6 +54,47 @@ def climbed(repair: NodeRepair, message: str) -> NextRung:
 def surrender(reason: Reason, why: str) -> Surrender:
     """Call a person, and say what they can do."""
     return Surrender(reason=reason, message=f"{why}; {_WAY_OUT}")
+
+
+def is_under_way(repair: NodeRepair) -> bool:
+    """Say whether something was ordered, which is carried through whatever is forbidden meanwhile.
+
+    Each pass of a drain is a step of its own: what was evicted already ends by itself.
+    """
+    status = repair.status
+    ordered = status.intent.action if status.intent is not None else ""
+    if status.phase is Phase.FENCING:
+        proven = status.fencing is not None and status.fencing.method is not None
+        return proven or ordered == fencing.ORDER
+    return ordered not in {"", fencing.ORDER}
+
+
+def wait(repair: NodeRepair, shut: Refused, now: datetime) -> Rest:
+    """Wait for a step to be allowed again: the slot is kept, the phase stays."""
+    until = now + (shut.after or LOOK_AGAIN)
+    return Rest(
+        phase=repair.status.phase, reason=shut.why, message=shut.message, until=until, held=True
+    )
+
+
+def held_up(status: NodeRepairStatus, now: datetime) -> NodeRepairStatus:
+    """Let the time of a rung stand still from now on."""
+    return structs.replace(status, held_since=status.held_since or now)
+
+
+def resumed(status: NodeRepairStatus, now: datetime) -> NodeRepairStatus:
+    """Let the time of a rung go on: it has as much left as when it was held up."""
+    if status.held_since is None:
+        return status
+    stood = max(now - status.held_since, timedelta())
+    began, fenced = status.rung_since, status.fencing
+    return structs.replace(
+        status,
+        held_since=None,
+        held_seconds=status.held_seconds + round(stood.total_seconds()),
+        rung_since=began + stood if began is not None else None,
+        fencing=structs.replace(fenced, since=fenced.since + stood) if fenced is not None else None,
+    )
 
 
 def _has_next(repair: NodeRepair) -> bool:

@@ -6,24 +6,39 @@ from typing import Final
 from nodehealth.kube.objects import Node
 from nodehealth.repair import NodeRepair, NodeRepairStatus, Phase
 from remediator.decide import parts, ready, rungs
-from remediator.decide.moves import Move, Reason, Release, Rest, View
+from remediator.decide.moves import Move, NextRung, Reason, Release, Rest, Surrender, View
 
 VERIFY_PATIENCE: Final = timedelta(minutes=20)
 """How long a mended node may take, beside the rule's own time, before the next rung is tried."""
 
 
 def verify(view: View) -> Move:
-    """Give the node back, wait for more evidence, or go on to the next rung when it takes long."""
+    """Give the node back, wait for more evidence, or go on to the next rung when it takes long.
+
+    While the next rung is forbidden, the node may still prove well.
+    """
     status = view.repair.status
     since = status.rung_since or view.now
     until = since + VERIFY_PATIENCE + timedelta(seconds=view.repair.spec.verify_seconds)
-    if view.now >= until:
-        return rungs.after(view.repair, f"the node was not well in time: {status.message}")
+    following = _overdue(view) if view.now >= until else None
+    if following is not None and not isinstance(following, Rest):
+        return following
     reason, message, proven = _unwell(view, _deed(status, since))
     if reason is None:
         return Release(reason=Reason.REPAIRED, message="the node is well and back in service")
+    if following is not None:
+        return following
     soon = proven if proven is not None and proven > view.now else until
     return Rest(phase=Phase.VERIFYING, reason=reason, message=message, until=min(until, soon))
+
+
+def _overdue(view: View) -> NextRung | Surrender | Rest:
+    """Say what follows when the node was not well in time."""
+    why = f"the node was not well in time: {view.repair.status.message}"
+    following = rungs.after(view.repair, why)
+    if view.shut is None or isinstance(following, Surrender):
+        return following
+    return rungs.wait(view.repair, view.shut, view.now)
 
 
 def _deed(status: NodeRepairStatus, since: datetime) -> datetime:

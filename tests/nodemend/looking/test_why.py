@@ -138,6 +138,20 @@ def test_a_closed_ledger_is_what_a_repair_waits_for() -> None:
     assert "disruption is closed in RepairLedger/default" in answer.next[1]
 
 
+def test_a_closed_ledger_is_what_a_drain_waits_for() -> None:
+    status = NodeRepairStatus(phase=Phase.DRAINING, disruption_epoch=2, rung_since=NOON)
+    held = repair(pool="fleet", status=status)
+    fenced = node(unschedulable=True, fence="2:disrupted", taints=(keys.REPAIR_TAINT,))
+    slots = {"n1": slot(2, pool="fleet")}
+    known = ledger(epoch=2, slots=slots, disruption=Disruption.CLOSED)
+
+    answer = why.explain(
+        sight(fenced, healths=(FULL,), repairs=(held,), known=known), book(HASTY), "n1"
+    )
+
+    assert "disruption is closed in RepairLedger/default" in answer.next[1]
+
+
 def test_without_a_leader_it_says_that_nothing_goes_on() -> None:
     answer = why.explain(sight(node(), healths=(FULL,), lease=None), book(HASTY), "n1")
 
