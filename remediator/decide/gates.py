@@ -65,10 +65,13 @@ def _closed(asked: Asked) -> Refused | None:
 
 def _spared(asked: Asked) -> Refused | None:
     """Leave a node alone whose people ask that of whoever repairs nodes; a cordon harms nothing."""
-    asks = maintenance.spared(asked.node) if asked.deed is Deed.DISRUPT else ""
+    node = asked.node
+    if node is None or asked.deed is Deed.CORDON:
+        return None
+    asks = maintenance.spared(node)
     if not asks:
         return None
-    message = f"{asks}; waits until that is taken off {asked.node.metadata.name}"
+    message = f"{asks}; waits until that is taken off {node.metadata.name}"
     return Refused(why=Why.FOREIGN_MAINTENANCE, message=message)
 
 

@@ -12,15 +12,16 @@ from remediator.decide.limits import Refused, Why
 from remediator.rules.policy import Policy
 from tests.builders import NOON, ledger, node, repair
 
+HERE: Final = node()
 PRESERVED: Final = node(labels={"remediation.medik8s.io/exclude-from-remediation": "true"})
 
 
-def asked(deed: Deed, disruption: Disruption, of: Node | None = None) -> Refused | None:
+def asked(deed: Deed, disruption: Disruption, of: Node | None = HERE) -> Refused | None:
     return gates.refusal(
         Asked(
             deed=deed,
             repair=repair(),
-            node=of or node(),
+            node=of,
             ledger=ledger(disruption=disruption),
             scopes=(),
             policy=Policy(),
@@ -29,8 +30,9 @@ def asked(deed: Deed, disruption: Disruption, of: Node | None = None) -> Refused
     )
 
 
-def test_a_closed_ledger_gives_no_slot() -> None:
-    refused = asked(Deed.DISRUPT, Disruption.CLOSED)
+@pytest.mark.parametrize("deed", [Deed.DISRUPT, Deed.STEP])
+def test_a_closed_ledger_gives_no_slot_and_lets_no_step_be_begun(deed: Deed) -> None:
+    refused = asked(deed, Disruption.CLOSED)
 
     assert refused is not None
     assert refused.why is Why.DISRUPTION_CLOSED
@@ -44,8 +46,13 @@ def test_nothing_else_is_forbidden(deed: Deed, disruption: Disruption) -> None:
     assert asked(deed, disruption) is None
 
 
-def test_a_node_that_somebody_wants_left_alone_is_cordoned_and_not_disrupted() -> None:
-    refused = asked(Deed.DISRUPT, Disruption.OPEN, PRESERVED)
+def test_a_machine_without_a_node_may_be_worked_on() -> None:
+    assert asked(Deed.STEP, Disruption.OPEN, None) is None
+
+
+@pytest.mark.parametrize("deed", [Deed.DISRUPT, Deed.STEP])
+def test_a_node_that_somebody_wants_left_alone_is_cordoned_and_not_disrupted(deed: Deed) -> None:
+    refused = asked(deed, Disruption.OPEN, PRESERVED)
 
     assert refused is not None
     assert refused.why is Why.FOREIGN_MAINTENANCE
