@@ -28,9 +28,9 @@ class RealInputError(RuntimeError):
 class _Selector(selectors.BaseSelector):
     """Waits for the loop's own wake-up call only, and turns every other wait into a jump."""
 
-    def __init__(self, jump: Callable[[float | None], bool]) -> None:
+    def __init__(self, jump: Callable[[float | None], bool], step: Callable[[], None]) -> None:
         self._inner = selectors.DefaultSelector()
-        self._jump = jump
+        self._jump, self._step = jump, step
 
     def register(
         self,
@@ -52,6 +52,7 @@ class _Selector(selectors.BaseSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Return what is ready; if nothing is, move the clock instead of waiting."""
+        self._step()
         ready = self._inner.select(0)
         if ready or (timeout is not None and timeout <= 0) or self._jump(timeout):
             return ready
@@ -79,7 +80,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._start = start
         self._seconds = 0.0
         self._threads = 0
-        super().__init__(_Selector(self._jump))
+        self._steps = 0
+        self._due: dict[int, list[Callable[[], None]]] = {}
+        super().__init__(_Selector(self._jump, self._step))
         self._clock_resolution = 1e-6  # timers nearer than what a datetime can tell are one
 
     def time(self) -> float:
@@ -89,6 +92,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def now(self) -> datetime:
         """Return the time of day."""
         return self._start + timedelta(seconds=self._seconds)
+
+    def after_steps(self, count: int, call: Callable[[], None]) -> None:
+        """Call back after so many steps of the loop: between any two steps something may happen."""
+        self._due.setdefault(self._steps + count, []).append(call)
 
     def run_in_executor(
         self,
@@ -116,6 +123,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def _thread_done(self, _: asyncio.Future[Any]) -> None:
         self._threads -= 1
+
+    def _step(self) -> None:
+        """Count one step; the loop asks its selector once in each."""
+        self._steps += 1
+        for call in self._due.pop(self._steps, ()):
+            self.call_soon(call)
 
     def _jump(self, timeout: float | None) -> bool:
         """Move the clock; false means that a thread works and must be waited for."""

@@ -6,10 +6,24 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
+from typing import Final
 
 from nodehealth.kube import errors
 from nodehealth.kube.transport import Request, Response, Transport
 from remediator.sinks import Post
+from simulator.api import answers, status
+
+_REFUSALS: Final = (
+    status.StatusError(409, "Conflict", "the object has been modified; please try again"),
+    status.StatusError(422, "Invalid", "the server rejected our request due to an error in it"),
+    status.StatusError(
+        429, "TooManyRequests", "too many requests", details={"retryAfterSeconds": 1}
+    ),
+    status.StatusError(500, "InternalError", "an error on the server"),
+    status.StatusError(504, "Timeout", "the server was unable to return a response in time"),
+)
+_LATE_REFUSALS: Final = _REFUSALS[3:]
+"""What an answer may be although the request was carried out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +38,12 @@ class Luck:
     """The answer is lost at once, and the request is carried out long after."""
     freeze: float = 0.0
     """The whole process stands still before the request, and goes on later as if nothing was."""
+    refused: float = 0.0
+    """The server refuses and does nothing: 409, 422, 429, 500, 504."""
+    failed_after: float = 0.0
+    """The request is carried out, and the answer is 500 or 504."""
+    doubled: float = 0.0
+    """Somebody on the way sends the request twice; the second answer is what is heard."""
     dawdle: timedelta = timedelta()
     """How long a request may be under way at most."""
     spell: timedelta = timedelta(seconds=40)
@@ -32,16 +52,20 @@ class Luck:
 
 @dataclass(slots=True, kw_only=True)
 class Crash:
-    """The end of a process at its nth write: before it is sent, or after it is carried out."""
+    """The end of a process at its nth request: before it is sent, or after it is carried out."""
 
     at_write: int
     after: bool
+    reads: bool = False
+    """Whether reading counts, too."""
     among: tuple[str, ...] = ()
-    """Parts of paths, one of which is in the path of every write that counts; empty counts all."""
+    """Parts of paths, one of which is in the path of every request that counts; empty: all."""
     writes: int = field(default=0, init=False)
 
-    def strikes(self, path: str) -> bool:
-        """Count one more write and say whether it is the one."""
+    def strikes(self, path: str, *, write: bool = True) -> bool:
+        """Count one more request and say whether it is the one."""
+        if not (write or self.reads):
+            return False
         if self.among and not any(part in path for part in self.among):
             return False
         self.writes += 1
@@ -68,6 +92,11 @@ class PerilousTransport(Transport):
         self._zombies: set[asyncio.Task[None]] = set()
         self.writes = 0
 
+    def kill(self) -> None:
+        """Let the process die here and now: nothing is sent any more."""
+        self._dead = True
+        self._crashed()
+
     @asynccontextmanager
     async def open(self, request: Request, *, deadline: timedelta) -> AsyncIterator[Response]:
         """Send a request, or not."""
@@ -75,21 +104,27 @@ class PerilousTransport(Transport):
         await self._freeze()
         write = request.method != "GET"
         self.writes += write
-        struck = write and self._crash is not None and self._crash.strikes(request.path)
-        if struck and self._crash is not None and not self._crash.after:
-            await self._die()
+        crash = self._crash
+        struck = crash is not None and crash.strikes(request.path, write=write)
+        if struck and crash is not None and not crash.after:
+            self.kill()
         if self._dead:
             await asyncio.Event().wait()
-        if self._random.random() < self._luck.lost_before:
-            raise errors.UnreachableError("the request was lost")
-        if write and self._random.random() < self._luck.zombie:
-            self._raise_zombie(request)
-            raise errors.OutcomeUnknownError("the connection broke")
+        refusal = self._refusal(request, write=write)
+        if refusal is not None:
+            yield answers.Answer(answers.refusal(refusal))
+            return
+        if write and self._happens(self._luck.doubled):
+            await self._send(request, deadline)
         async with self._inner.open(request, deadline=deadline) as response:
             if struck:
-                await self._die()
-            if write and self._random.random() < self._luck.lost_after:
+                self.kill()
+                await asyncio.Event().wait()
+            if write and self._happens(self._luck.lost_after):
                 raise errors.OutcomeUnknownError("the answer was lost")
+            if write and self._happens(self._luck.failed_after):
+                yield answers.Answer(answers.refusal(self._random.choice(_LATE_REFUSALS)))
+                return
             yield response
 
     async def post(self, post: Post, url: str, body: bytes, headers: Mapping[str, str]) -> None:
@@ -97,12 +132,32 @@ class PerilousTransport(Transport):
         crash = self._crash
         struck = crash is not None and crash.strikes(url)
         if struck and crash is not None and not crash.after:
-            await self._die()
+            self.kill()
         if self._dead:
             await asyncio.Event().wait()
         await post(url, body, headers)
         if struck:
-            await self._die()
+            self.kill()
+            await asyncio.Event().wait()
+
+    def _refusal(self, request: Request, *, write: bool) -> status.StatusError | None:
+        """Say what the server answers that does nothing; raise where no answer comes."""
+        if self._happens(self._luck.lost_before):
+            raise errors.UnreachableError("the request was lost")
+        if write and self._happens(self._luck.zombie):
+            self._raise_zombie(request)
+            raise errors.OutcomeUnknownError("the connection broke")
+        if not self._happens(self._luck.refused):
+            return None
+        return self._random.choice(_REFUSALS if write else _REFUSALS[2:])
+
+    def _happens(self, share: float) -> bool:
+        """Draw, but only where there is something to be drawn."""
+        return share > 0 and self._random.random() < share
+
+    async def _send(self, request: Request, deadline: timedelta) -> None:
+        async with self._inner.open(request, deadline=deadline) as response:
+            await response.read()
 
     async def _dawdle(self) -> None:
         seconds = self._luck.dawdle.total_seconds()
@@ -111,15 +166,14 @@ class PerilousTransport(Transport):
 
     async def _freeze(self) -> None:
         loop = asyncio.get_running_loop()
-        if self._random.random() < self._luck.freeze:
+        if self._happens(self._luck.freeze):
             self._frozen_until = loop.time() + self._spell()
         await asyncio.sleep(max(0.0, self._frozen_until - loop.time()))
 
     def _raise_zombie(self, request: Request) -> None:
         async def wander() -> None:
             await asyncio.sleep(self._spell())
-            async with self._inner.open(request, deadline=timedelta(minutes=1)) as response:
-                await response.read()
+            await self._send(request, timedelta(minutes=1))
 
         zombie = asyncio.create_task(wander(), name="a zombie request")
         self._zombies.add(zombie)
@@ -127,8 +181,3 @@ class PerilousTransport(Transport):
 
     def _spell(self) -> float:
         return self._random.uniform(1.0, self._luck.spell.total_seconds())
-
-    async def _die(self) -> None:
-        self._dead = True
-        self._crashed()
-        await asyncio.Event().wait()

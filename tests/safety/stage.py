@@ -12,12 +12,10 @@ from random import Random
 from typing import Final
 
 from nodehealth import keys
-from nodehealth.kit.clocks import Clock
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import NODES, Node
 from nodehealth.ledger import REPAIR_LEDGERS, RepairLedger
 from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair, Phase
-from remediator import replica
 from remediator.files import Loaded, owner, remedy
 from remediator.providers import Provider
 from remediator.rules import load
@@ -25,10 +23,11 @@ from remediator.rules.policy import Domain, DrainManners, GpuClients, Limit, Pol
 from remediator.rules.rule import RuleSet
 from simulator import scenario, virtualtime
 from simulator.api.faults import LateWatch
-from simulator.cluster import REMEDIATOR_TOKEN, Cluster
+from simulator.cluster import Cluster
 from simulator.observer import Limits
+from tests.safety.lives import Life
 from tests.safety.people import ALERTING, HOOK, WEBHOOK, People
-from tests.safety.peril import Crash, Luck, PerilousTransport
+from tests.safety.peril import Crash, Luck
 from tests.safety.witnesses.beginning import Pace
 from tests.safety.witnesses.court import Court, Terms
 from tests.safety.witnesses.history import Breach
@@ -47,7 +46,6 @@ _LASTS: Final = timedelta(seconds=10)
 _SHIPPED: Final = load.rules(Path(__file__).parents[2] / "rules", remedy)
 RULES: Final = _enforcing(_SHIPPED, "scratch-full")
 PROVIDER: Final = owner("simulator")
-RESTART: Final = timedelta(seconds=3)
 _LAST_NEWS: Final = timedelta(minutes=2)
 """How long people may have to wait for the last of it."""
 _STEP: Final = timedelta(seconds=5)
@@ -175,74 +173,6 @@ class Mistakes(logging.Handler):
         self.seen.append(self.format(record))
 
 
-@dataclass(slots=True, kw_only=True)
-class Life:
-    """One remediator process: it may be told to die at a write, and is then started anew."""
-
-    cluster: Cluster
-    random: Random
-    clock: Clock
-    limit: int
-    luck: Luck
-    crash: Crash | None
-    people: People | None
-    case: Case
-    writes: int = 0
-
-    async def run(self) -> None:
-        """Run, die, come back without any memory."""
-        while True:
-            dead = asyncio.Event()
-            transport = PerilousTransport(
-                self.cluster.transport(REMEDIATOR_TOKEN),
-                random=self.random,
-                luck=self.luck,
-                crash=self.crash,
-                crashed=dead.set,
-            )
-            life = asyncio.create_task(self._live(transport), name="a remediator's life")
-            death = asyncio.create_task(dead.wait())
-            try:
-                await asyncio.wait({life, death}, return_when=asyncio.FIRST_COMPLETED)
-                if life.done():
-                    await life
-            finally:
-                self.writes += transport.writes
-                for task in (life, death):
-                    task.cancel()
-                await asyncio.gather(life, death, return_exceptions=True)
-            self.crash = None
-            await asyncio.sleep(RESTART.total_seconds())
-
-    async def _live(self, transport: PerilousTransport) -> None:
-        client = Client(
-            transport,
-            manager=keys.REMEDIATOR_MANAGER,
-            random=self.random,
-            deadline=timedelta(minutes=10),  # a frozen process does not see its time go by
-        )
-        remediator = replica.Replica(
-            Loaded(
-                rules=self.case.rules,
-                policy=replace(
-                    paced(self.limit, self.case.domains),
-                    alerts=ALERTING,
-                    gpu_clients=self.case.gpu_clients,
-                ),
-                provider=self.case.provider,
-                sinks={HOOK.name: WEBHOOK} if self.people else {},
-            ),
-            client=client,
-            clock=self.clock,
-            random=self.random,
-            outside=self.people.outside(transport, self.clock) if self.people else None,
-        )
-        async with asyncio.TaskGroup() as tasks:
-            for each in remediator.reflectors:
-                tasks.create_task(each.run())
-            tasks.create_task(remediator.lead())
-
-
 def play(
     seed: int,
     *,
@@ -269,14 +199,14 @@ def play(
             late.enter_context(cluster.api.faults.late(LateWatch(lag=lag)))
             crew = [
                 Life(
+                    name=f"r{n}",
                     cluster=cluster,
                     random=Random(seed * 10 + n),
                     clock=clock,
-                    limit=limit,
+                    files=partial(_files, told, limit, told=people is not None),
                     luck=luck or Luck(),
-                    crash=crash if n == 0 else None,
+                    crashes=[crash] if crash is not None and n == 0 else [],
                     people=people,
-                    case=told,
                 )
                 for n in range(replicas)
             ]
@@ -296,6 +226,12 @@ def play(
         return virtualtime.run(story())
     finally:
         logging.getLogger().removeHandler(mistakes)
+
+
+def _files(case: Case, limit: int, *, told: bool) -> Loaded:
+    within = replace(paced(limit, case.domains), alerts=ALERTING, gpu_clients=case.gpu_clients)
+    sinks = {HOOK.name: WEBHOOK} if told else {}
+    return Loaded(rules=case.rules, policy=within, provider=case.provider, sinks=sinks)
 
 
 def _begun(life: Life) -> asyncio.Task[None]:

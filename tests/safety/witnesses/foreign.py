@@ -14,6 +14,7 @@ from tests.safety.witnesses.holding import fence
 
 _OURS: Final = f"{keys.GROUP}/"
 _MAPS: Final = ("labels", "annotations")
+_TRUE: Final = "true"
 
 
 @dataclass(slots=True)
@@ -45,8 +46,17 @@ class Untouched(Witness):
             f"{part} {key}"
             for part in _MAPS
             for key in _differing(was["metadata"].get(part, {}), now["metadata"].get(part, {}))
-            if not key.startswith(_OURS) and key not in self.labels
+            if not key.startswith(_OURS) and key not in self.labels and not _is_noted(key, was, now)
         ]
+
+
+def _is_noted(key: str, was: dict[str, Any], now: dict[str, Any]) -> bool:
+    """Say whether we put an entry of others there, or take it off, and a note of ours says so."""
+    if key != keys.SCALE_DOWN_DISABLED_ANNOTATION:
+        return False
+    notes = [each["metadata"].get("annotations", {}) for each in (was, now)]
+    said = [(each.get(key), each.get(keys.SCALE_DOWN_ANNOTATION)) for each in notes]
+    return sorted(said, key=str) == [(_TRUE, _TRUE), (None, None)]
 
 
 def _rest(was: dict[str, Any], now: dict[str, Any]) -> list[str]:
