@@ -55,6 +55,9 @@ PAUSED: Final = "paused"
 GPU_CLIENTS_ANNOTATION: Final = f"{GROUP}/gpu-clients-were"
 """What the labels were by which such DaemonSets were moved off a Node, and what we made of them."""
 
+DRAIN: Final = f"{GROUP}/drain"
+"""On a pod, as annotation or label: what its owner wants of a drain."""
+
 AGENT_MANAGER: Final = "nodemend-agent"
 REMEDIATOR_MANAGER: Final = "nodemend-remediator"
 
@@ -81,6 +84,9 @@ SCALE_DOWN_DISABLED_ANNOTATION: Final = "cluster-autoscaler.kubernetes.io/scale-
 CLOUD_SHUTDOWN_TAINT: Final = "node.cloudprovider.kubernetes.io/shutdown"
 CLOUD_UNINITIALIZED_TAINT: Final = "node.cloudprovider.kubernetes.io/uninitialized"
 MIRROR_POD_ANNOTATION: Final = "kubernetes.io/config.mirror"
+SAFE_TO_EVICT: Final = "cluster-autoscaler.kubernetes.io/safe-to-evict"
+DO_NOT_DISRUPT: Final = "karpenter.sh/do-not-disrupt"
+"""Annotations by which the owners of pods ask two autoscalers to leave them alone."""
 CONTROL_PLANE_LABEL: Final = "node-role.kubernetes.io/control-plane"
 ZONE_LABEL: Final = "topology.kubernetes.io/zone"
 INSTANCE_TYPE_LABEL: Final = "node.kubernetes.io/instance-type"

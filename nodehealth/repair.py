@@ -12,6 +12,7 @@ from nodehealth.kube.objects import Object, Resource, Struct
 
 LOG_LENGTH: Final = 50
 EVICTIONS_LENGTH: Final = 500
+OBSTACLES_LENGTH: Final = 16
 
 Name = Annotated[str, Meta(max_length=253)]
 Text = Annotated[str, Meta(max_length=1024)]
@@ -188,6 +189,26 @@ class Evicted(Struct, frozen=True, kw_only=True):
     at: datetime
     owner: Name = ""
     """The controller of the pod as `Kind/name`."""
+    gang: Name = ""
+    """The pods that lose their work with it, as `system/name`."""
+    team: Annotated[str, Meta(max_length=63)] = ""
+    """Whose pod it is, as its label says."""
+    gone_by: datetime | None = None
+    """When its grace is over."""
+    claims: Annotated[int, Meta(ge=0)] = 0
+    """How many persistent volumes it had."""
+
+
+class Obstacle(Struct, frozen=True, kw_only=True):
+    """What keeps pods from leaving, and will until a person changes it."""
+
+    what: Name
+    """A disruption budget, a webhook or a pod, as `Kind/namespace/name`."""
+    owner: Name = ""
+    """The workload that it is about, as `Kind/name`."""
+    advice: Text
+    """What is wrong, and what to change."""
+    since: datetime
 
 
 class Decision(Struct, frozen=True, kw_only=True):
@@ -225,6 +246,8 @@ class NodeRepairStatus(Struct, frozen=True, kw_only=True):
     closing: Closing | None = None
     timeline: Annotated[tuple[PhaseTime, ...], Meta(max_length=64)] = ()
     evictions: Annotated[tuple[Evicted, ...], Meta(max_length=EVICTIONS_LENGTH)] = ()
+    obstacles: Annotated[tuple[Obstacle, ...], Meta(max_length=OBSTACLES_LENGTH)] = ()
+    """What stood in the way of a drain; it stays here when it is mended."""
     log: Annotated[tuple[Decision, ...], Meta(max_length=LOG_LENGTH)] = ()
 
 

@@ -365,6 +365,7 @@ class Act:
             provider=scene.around.provider,
             manners=scene.around.policy.drain,
             gpu_clients=scene.around.policy.gpu_clients,
+            team=scene.around.policy.alerts.team,
             pacing=self.pacing,
             guard=guard,
             record=scene.record.note,

@@ -11,7 +11,8 @@ from nodehealth.kube.objects import NODES, PODS, Node
 from nodehealth.kube.patches import Operation
 from nodehealth.repair import Fencing, NodeRepair, Phase
 from remediator.actions import SupersededError, Tools, claim, unclaim
-from remediator.decide import eviction, fencing, marks, rungs
+from remediator.decide import eviction, fencing, marks, obstacles, rungs
+from remediator.decide.eviction import Patience
 from remediator.decide.fencing import (
     Alive,
     GiveUp,
@@ -83,11 +84,11 @@ async def _power(repair: NodeRepair, tools: Tools) -> _Heard:
 async def _pods(repair: NodeRepair, tools: Tools) -> tuple[str, ...]:
     """Name the pods that have to be let go of; what is kept only by a finalizer does not run."""
     listing = await tools.client.listing(PODS, fields=f"spec.nodeName={repair.spec.target.node}")
-    pods = eviction.sort(listing.items, tools.manners)
+    pods = eviction.sort(listing.items, tools.manners, Patience(), tools.clock())
     return tuple(
-        f"{each.metadata.namespace}/{each.metadata.name}"
-        for each in (*pods.leave, *pods.leaving, *pods.unreplicated)
-        if each.metadata.deletion_grace_period_seconds != 0
+        obstacles.name(each.pod)
+        for each in pods.left()
+        if each.pod.metadata.deletion_grace_period_seconds != 0
     )
 
 

@@ -54,7 +54,7 @@ class Record:
         repair: The repair as just read.
         client: The door to the API server.
         clock: The present time.
-        tell: Is told of the repair whenever its phase or reason changed.
+        tell: Is told of the repair whenever its phase or reason changed, or an obstacle was found.
     """
 
     def __init__(
@@ -74,12 +74,15 @@ class Record:
         Raises:
             nodehealth.kube.errors.ConflictError: somebody else wrote meanwhile.
         """
-        if status != self.repair.status:
+        before = self.repair.status
+        if status != before:
             changed = structs.replace(self.repair, status=status)
             name = self.repair.metadata.name
             self.repair = await self._client.replace(
                 NODE_REPAIRS, changed, name=name, subresource="status"
             )
+        if len(status.obstacles) > len(before.obstacles):
+            await self._tell(self.repair)
         return self.repair
 
     async def enter(

@@ -82,7 +82,7 @@ class Replica:
             around=self._around,
             actions=remedy,
             queueing=self._queueing,
-            pacing=Pacing(clock),
+            pacing=Pacing(clock, random),
             tell=self._telling.phase,
         )
         self._reconciler = Reconciler(

@@ -9,12 +9,14 @@ from nodehealth.kube import errors, events
 from nodehealth.kube.client import Client
 from nodehealth.kube.events import Note, Reference
 from nodehealth.repair import NodeRepair, Phase, Severity
+from remediator.decide import obstacles
 from remediator.decide.faults import Fault
 
 logger = logging.getLogger(__name__)
 
 FAULT_FOUND: Final = "FaultFound"
 FAULT_OVER: Final = "FaultOver"
+OBSTRUCTED: Final = "DrainObstructed"
 _WARNINGS: Final = frozenset({Phase.CONFIRMED, Phase.NEEDS_HUMAN})
 
 
@@ -26,8 +28,11 @@ class Tell:
     clock: Clock
 
     async def phase(self, repair: NodeRepair) -> None:
-        """Tell of the phase that a repair has entered."""
+        """Tell of the phase that a repair has entered, or what stands in the way of its drain."""
         target, status = repair.spec.target, repair.status
+        if status.phase is Phase.DRAINING and status.obstacles:
+            await self._obstructed(repair)
+            return
         reason = f" ({status.reason})" if status.reason else ""
         logger.info("%s: %s%s: %s", target.node, status.phase, reason, status.message)
         kind: Literal["Normal", "Warning"] = "Warning" if status.phase in _WARNINGS else "Normal"
@@ -35,6 +40,14 @@ class Tell:
         await self._note(
             about, f"Repair{status.phase}", f"{repair.spec.rule}: {status.message}", kind
         )
+
+    async def _obstructed(self, repair: NodeRepair) -> None:
+        target, found = repair.spec.target, repair.status.obstacles
+        newest = (each for each in found if each.since == found[-1].since)
+        message = "; ".join(map(obstacles.said, newest))
+        logger.warning("%s: the drain is obstructed: %s", target.node, message)
+        about = _node(target.node, target.node_uid)
+        await self._note(about, OBSTRUCTED, f"{repair.spec.rule}: {message}", "Warning")
 
     async def fault(self, fault: Fault) -> None:
         """Tell of a fault that nothing but people will mend."""

@@ -9,7 +9,10 @@ from nodehealth.catalogue import CATALOGUE
 from nodehealth.health import Event, Level, NodeHealth, NodeHealthStatus
 from nodehealth.history import History
 from nodehealth.kube.objects import (
+    Claimed,
     Condition,
+    ContainerState,
+    ContainerStatus,
     Metadata,
     Node,
     NodeInfo,
@@ -20,7 +23,9 @@ from nodehealth.kube.objects import (
     PodSpec,
     PodStatus,
     Taint,
+    Terminated,
     Toleration,
+    Volume,
 )
 from nodehealth.ledger import (
     EVER,
@@ -258,18 +263,47 @@ def pod(
     deleted: bool = False,
     tolerations: tuple[Toleration, ...] = (),
     node_name: str = "n1",
+    labels: Mapping[str, str] | None = None,
+    annotations: Mapping[str, str] | None = None,
+    finalizers: tuple[str, ...] = (),
+    priority: int = 0,
+    restarts: str = "Always",
+    claims: tuple[str, ...] = (),
+    ended: tuple[bool, ...] = (),
+    ready: bool = False,
 ) -> Pod:
-    """Make a pod; an empty owner makes one that nobody brings back."""
+    """Make a pod; an empty owner makes one that nobody brings back.
+
+    A deleted one ends at noon; `ended` says of each container whether it has.
+    """
     owners = (OwnerReference(kind=owner, name="owner", controller=True),) if owner else ()
+    mirrored = {keys.MIRROR_POD_ANNOTATION: "x"} if mirror else {}
+    states = (ContainerState(terminated=Terminated() if each else None) for each in ended)
+    conditions = (Condition(type="Ready", status="True"),) if ready else ()
     return Pod(
         metadata=Metadata(
             name=name,
             namespace="jobs",
             uid=f"uid-{name}",
-            annotations={keys.MIRROR_POD_ANNOTATION: "x"} if mirror else {},
+            labels=labels or {},
+            annotations={**mirrored, **(annotations or {})},
+            finalizers=finalizers,
             deletion_timestamp=NOON if deleted else None,
             owner_references=owners,
         ),
-        spec=PodSpec(node_name=node_name, tolerations=tolerations),
-        status=PodStatus(phase=phase),
+        spec=PodSpec(
+            node_name=node_name,
+            tolerations=tolerations,
+            priority=priority,
+            restart_policy=restarts,
+            volumes=tuple(
+                Volume(name=each, persistent_volume_claim=Claimed(claim_name=each))
+                for each in claims
+            ),
+        ),
+        status=PodStatus(
+            phase=phase,
+            conditions=conditions,
+            container_statuses=tuple(ContainerStatus(state=each) for each in states),
+        ),
     )

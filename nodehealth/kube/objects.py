@@ -147,6 +147,30 @@ class Toleration(Struct, frozen=True, kw_only=True):
     toleration_seconds: int | None = None
 
 
+class Claimed(Struct, frozen=True, kw_only=True):
+    """The claim by which a pod has a persistent volume."""
+
+    claim_name: str = ""
+
+
+class Ephemeral(Struct, frozen=True, kw_only=True):
+    """A claim that is made for the pod, and named after pod and volume."""
+
+
+class Volume(Struct, frozen=True, kw_only=True):
+    """One of a pod's volumes, as far as it may be persistent."""
+
+    name: str = ""
+    persistent_volume_claim: Claimed | None = None
+    ephemeral: Ephemeral | None = None
+
+
+class SchedulingGroup(Struct, frozen=True, kw_only=True):
+    """The group of pods that are placed together or not at all."""
+
+    pod_group_name: str = ""
+
+
 class PodSpec(Struct, frozen=True, kw_only=True):
     """What is wanted of a Pod."""
 
@@ -155,6 +179,27 @@ class PodSpec(Struct, frozen=True, kw_only=True):
     termination_grace_period_seconds: int = 30
     priority: int = 0
     priority_class_name: str = ""
+    restart_policy: str = "Always"
+    volumes: tuple[Volume, ...] = ()
+    scheduling_group: SchedulingGroup | None = None
+
+
+class Terminated(Struct, frozen=True, kw_only=True):
+    """How a container ended."""
+
+    exit_code: int = 0
+
+
+class ContainerState(Struct, frozen=True, kw_only=True):
+    """What a container does, as far as it may have ended."""
+
+    terminated: Terminated | None = None
+
+
+class ContainerStatus(Struct, frozen=True, kw_only=True):
+    """What is seen of one container."""
+
+    state: ContainerState = ContainerState()
 
 
 class PodStatus(Struct, frozen=True, kw_only=True):
@@ -162,6 +207,7 @@ class PodStatus(Struct, frozen=True, kw_only=True):
 
     phase: str = ""
     conditions: tuple[Condition, ...] = ()
+    container_statuses: tuple[ContainerStatus, ...] = ()
 
 
 class Pod(Object, frozen=True, kw_only=True):
@@ -213,15 +259,31 @@ class LabelSelector(Struct, frozen=True, kw_only=True):
 
 
 class BudgetSpec(Struct, frozen=True, kw_only=True):
-    """Whom a disruption budget protects."""
+    """Whom a disruption budget protects, and how far."""
 
     selector: LabelSelector | None = None
+    min_available: int | str | None = None
+    max_unavailable: int | str | None = None
+    unhealthy_pod_eviction_policy: str = ""
+
+
+class BudgetStatus(Struct, frozen=True, kw_only=True):
+    """What the disruption controller counted."""
+
+    observed_generation: int = 0
+    disruptions_allowed: int = 0
+    current_healthy: int = 0
+    desired_healthy: int = 0
+    expected_pods: int = 0
+    disrupted_pods: Mapping[str, datetime] = {}
+    conditions: tuple[Condition, ...] = ()
 
 
 class PodDisruptionBudget(Object, frozen=True, kw_only=True):
     """How many of some pods may be disrupted at once."""
 
     spec: BudgetSpec = BudgetSpec()
+    status: BudgetStatus = BudgetStatus()
 
 
 class LeaseSpec(Struct, frozen=True, kw_only=True):

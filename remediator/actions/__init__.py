@@ -85,6 +85,8 @@ class Tools:
     record: Callable[[NodeRepairStatus], Awaitable[NodeRepair]]
     """Writes the repair's status, and returns the repair as written; fails if somebody else did."""
     gpu_clients: GpuClients = field(default_factory=GpuClients)
+    team: str = ""
+    """The label that names whose a pod is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

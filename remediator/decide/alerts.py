@@ -13,7 +13,7 @@ from typing import Final
 
 from nodehealth import quantities
 from nodehealth.repair import ENDED, Mode, NodeRepair, Phase, PhaseTime
-from remediator.decide import verifying
+from remediator.decide import obstacles, verifying
 from remediator.rules.alerting import Alerting, Urgency, is_louder
 
 REPAIR: Final = "NodeRepair"
@@ -163,6 +163,9 @@ def _rises(repair: NodeRepair, manners: Alerting, now: datetime) -> Iterator[Ris
     began = repair.metadata.creation_timestamp or timeline[0].at
     observed = repair.spec.mode is not Mode.ENFORCE
     yield Rise(urgency=manners.observed if observed else Urgency.INFO, at=began)
+    for each in repair.status.obstacles:
+        why = f"{each.what} keeps pods from leaving"
+        yield Rise(urgency=Urgency.WARNING, at=each.since, why=why)
     ends = [each.at for each in timeline[1:]] + [now]
     for stay, until in zip(timeline, ends, strict=True):
         if stay.phase is Phase.NEEDS_HUMAN:
@@ -236,6 +239,8 @@ def _description(repair: NodeRepair) -> str:
     lines = [*spec.evidence, f"{status.phase}{reason}: {status.message}"]
     if status.phase in ENDED | {Phase.NEEDS_HUMAN}:
         lines += [f"{each.at:%H:%M:%S} {each.text}" for each in status.log[-_LINES:]]
+    if status.phase not in ENDED:
+        lines += [obstacles.said(each) for each in status.obstacles]
     if status.evictions:
         lines.append(f"{len(status.evictions)} pods were asked to leave.")
     if status.phase not in ENDED:

@@ -168,6 +168,10 @@ class DrainManners(Strict, frozen=True, kw_only=True):
     """How long after its last moment a pod counts as one that nothing ends."""
     twice: str = "10s"
     """How far apart a machine's owner must have said twice that it is off."""
+    tiers: tuple[int, ...] = (0, 1_000_000_000)
+    """The priorities at which a new tier of pods begins; a tier leaves when those below it left."""
+    detach: str = "2m"
+    """How long the volumes of a pod may take to come off the machine before the next pod goes."""
 
 
 class GpuClients(Strict, frozen=True, kw_only=True):

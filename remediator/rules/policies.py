@@ -52,7 +52,6 @@ def policy(
         limit = _paced(limit, each.rate, f"{where}.rate", page)
         pools.append(Pool(name=each.name, labels=each.labels, limit=limit))
     provider, settings = _provider(spec.provider, page, check_provider)
-    drain = spec.drain
     limit = _limit(spec.limits, CLUSTER_LIMIT, "$.spec.limits", page)
     made = Policy(
         mode=spec.mode,
@@ -60,16 +59,7 @@ def policy(
         domains=_domains(spec.domains, page),
         control_plane=spec.control_plane.repair,
         limit=_paced(limit, spec.rate, "$.spec.rate", page),
-        drain=DrainManners(
-            settle=page.duration("$.spec.drain.settle", drain.settle),
-            again=page.duration("$.spec.drain.again", drain.again),
-            concurrency=drain.concurrency,
-            rate=drain.rate,
-            unreplicated=drain.unreplicated,
-            silent=page.duration("$.spec.drain.silent", drain.silent),
-            overdue=page.duration("$.spec.drain.overdue", drain.overdue),
-            twice=page.duration("$.spec.drain.twice", drain.twice),
-        ),
+        drain=_drain(spec.drain, page),
         gpu_clients=_gpu_clients(spec.gpu_clients, page),
         provider=provider,
         provider_settings=settings,
@@ -92,6 +82,24 @@ def _domains(written: tuple[language.Domain, ...], page: Page) -> tuple[Domain, 
         limit = _paced(limit, each.rate, f"{where}.rate", page)
         domains.append(Domain(label=each.label, limit=limit))
     return tuple(domains)
+
+
+def _drain(given: language.DrainManners, page: Page) -> DrainManners:
+    where = "$.spec.drain"
+    if sorted(set(given.tiers)) != list(given.tiers):
+        page.wrong(f"{where}.tiers", f"expected priorities in rising order, got {given.tiers}")
+    return DrainManners(
+        settle=page.duration(f"{where}.settle", given.settle),
+        again=page.duration(f"{where}.again", given.again),
+        concurrency=given.concurrency,
+        rate=given.rate,
+        unreplicated=given.unreplicated,
+        silent=page.duration(f"{where}.silent", given.silent),
+        overdue=page.duration(f"{where}.overdue", given.overdue),
+        twice=page.duration(f"{where}.twice", given.twice),
+        tiers=given.tiers,
+        detach=page.duration(f"{where}.detach", given.detach),
+    )
 
 
 def _gpu_clients(written: language.GpuClients, page: Page) -> GpuClients:

@@ -104,6 +104,10 @@ class DrainManners:
     """How long after its last moment a pod counts as one that nothing ends."""
     twice: timedelta = timedelta(seconds=10)
     """How far apart the owner must have said twice that the machine is off."""
+    tiers: tuple[int, ...] = (0, 1_000_000_000)
+    """The priorities at which a new tier of pods begins; a tier leaves when those below it left."""
+    detach: timedelta = timedelta(minutes=2)
+    """How long the volumes of a pod may take to come off the machine before the next pod goes."""
 
 
 LONGEST_MEMORY: Final = timedelta(days=90)

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from random import Random
 
 from remediator.pacing import LONGEST, Pacing
 from simulator import virtualtime
@@ -63,6 +64,26 @@ def test_a_pod_that_was_let_go_or_is_long_gone_is_forgotten() -> None:
 
     assert freed == FIRST
     assert watch.pause() == FIRST
+
+
+def test_pauses_differ_by_a_fifth_at_most_so_that_not_all_come_back_at_once() -> None:
+    pacing, pauses = Pacing(lambda: NOON, Random(1)), set[timedelta]()
+
+    for uid in map(str, range(50)):
+        pacing.block(uid, "", first=FIRST, asked=None)
+        pauses.add(pacing.left(uid))
+
+    assert len(pauses) > 40
+    assert 0.8 * FIRST <= min(pauses) < 0.85 * FIRST
+    assert 1.15 * FIRST < max(pauses) <= 1.2 * FIRST
+
+
+def test_who_was_never_refused_or_waited_long_enough_may_be_asked_at_once() -> None:
+    watch = Watch()
+    watch.pause()
+
+    assert watch.pacing.left("p") == timedelta()
+    assert watch.pacing.left("q") == timedelta()
 
 
 @virtualtime.played

@@ -1,144 +1,15 @@
 """A drain asks, waits, says what it waits for, and gives up at its deadline."""
 
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
-from nodehealth.kube import errors
-from nodehealth.kube.client import Client
-from nodehealth.kube.objects import (
-    BUDGETS,
-    PODS,
-    Condition,
-    Node,
-    NodeStatus,
-    Object,
-    Resource,
-)
-from nodehealth.kube.transport import Request, Response, Transport
-from nodehealth.repair import NODE_REPAIRS, NodeRepair, NodeRepairStatus, Phase
-from remediator.actions import Done, Failed, Going, Progress, Stranded, SupersededError, Tools
+from nodehealth.kube.objects import BUDGETS, PODS
+from nodehealth.repair import NODE_REPAIRS
+from remediator.actions import Done, Failed, Going, Stranded, SupersededError
 from remediator.actions.drain import Drain
-from remediator.pacing import Pacing
-from remediator.record import Record
-from remediator.rules.policy import DrainManners
-from simulator.api.controllers.plane import ControlPlane
 from simulator.api.faults import Match, Refuse
-from simulator.api.local import LocalTransport
-from tests.builders import NOON, at, node, repair
-from tests.remediator.conftest import World
-
-MakeWorld = Callable[[], Awaitable[World]]
-
-SETS = Resource(
-    group="apps",
-    version="v1",
-    plural="replicasets",
-    kind="ReplicaSet",
-    namespaced=True,
-    type=Object,
-)
-
-
-class Recording(Transport):
-    """Carries requests on and keeps them."""
-
-    def __init__(self, inner: Transport) -> None:
-        self._inner, self.requests = inner, list[Request]()
-
-    def open(
-        self, request: Request, *, deadline: timedelta
-    ) -> AbstractAsyncContextManager[Response]:
-        """Send a request."""
-        self.requests.append(request)
-        return self._inner.open(request, deadline=deadline)
-
-    def evictions(self) -> int:
-        """Count the evictions that were asked for."""
-        return sum(each.path.endswith("/eviction") for each in self.requests)
-
-    def listings(self) -> list[str]:
-        """Return as of when each list of pods was read: `0` means from the cache."""
-        lists = [each for each in self.requests if each.path == "/api/v1/pods"]
-        return [each.query.get("resourceVersion", "") for each in lists]
-
-
-class Draining:
-    """One drain of node n1, run pass by pass at the times that the test says."""
-
-    def __init__(self, world: World, mended: NodeRepair, *, guarded: bool = True) -> None:
-        self.world, self.now, self.guarded = world, NOON, guarded
-        self.node: Node | None = None
-        self.pacing = Pacing(self._clock)
-        self.sent = Recording(LocalTransport(world.api))
-        self.plane = ControlPlane(world.api)
-        self.record = Record(mended, client=world.client, clock=self._clock, tell=_nobody)
-
-    async def run(self, *, after: float, drain: Drain | None = None) -> Progress:
-        self.now = at(after)
-        self.plane.settle()
-        manners = DrainManners(settle=timedelta(seconds=5), again=timedelta(seconds=2))
-        tools = Tools(
-            client=Client(self.sent, manager="test"),
-            clock=self._clock,
-            node=self.node,
-            provider=None,
-            manners=manners,
-            pacing=self.pacing,
-            guard=self._guard,
-            record=self.record.note,
-        )
-        return await (drain or Drain()).run(self.record.repair, NOON, tools)
-
-    def _clock(self) -> datetime:
-        return self.now
-
-    async def _guard(self) -> None:
-        if not self.guarded:
-            raise SupersededError("not ours")
-
-
-async def _nobody(_: NodeRepair) -> None:
-    """Tell nobody."""
-
-
-async def begun(world: World, *, guarded: bool = True) -> Draining:
-    await world.node(node("n1"))
-    status = NodeRepairStatus(phase=Phase.DRAINING, disruption_epoch=2)
-    return Draining(world, await world.repair(repair("n1", status=status)), guarded=guarded)
-
-
-async def pod(client: Client, name: str, *, owner: str = "ReplicaSet", app: str = "web") -> None:
-    owners = []
-    if owner:
-        made = await _owner(client)
-        reference = {"apiVersion": "apps/v1", "kind": owner, "name": "web", "uid": made}
-        owners = [{**reference, "controller": True}]
-    meta = {"name": name, "labels": {"app": app}, "ownerReferences": owners}
-    spec = {"nodeName": "n1", "containers": [{"name": "main", "image": "x"}]}
-    await client.create(PODS, {"metadata": meta, "spec": spec}, namespace="default")
-    ready = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
-    await client.merge_patch(
-        PODS, name, {"status": ready}, namespace="default", subresource="status"
-    )
-
-
-async def _owner(client: Client) -> str:
-    spec = {"selector": {"matchLabels": {"app": "web"}}, "replicas": 9}
-    try:
-        made = await client.create(
-            SETS, {"metadata": {"name": "web"}, "spec": spec}, namespace="default"
-        )
-    except errors.ConflictError:
-        made = await client.get(SETS, "web", namespace="default")
-    return made.metadata.uid
-
-
-async def gone(client: Client, name: str) -> None:
-    """Do what the kubelet does when a pod's containers have ended."""
-    await client.delete(PODS, name, namespace="default", grace_seconds=0)
+from tests.remediator.actions.draining import MakeWorld, begun, budget, gone, pod, silent
 
 
 async def test_an_empty_node_is_drained_once_it_was_empty_twice_and_settled(
@@ -189,7 +60,11 @@ async def test_a_budget_that_allows_nothing_is_named(world: MakeWorld) -> None:
     blocked = await drain.run(after=1)
 
     assert isinstance(blocked, Going)
-    assert blocked.message.startswith("1 pod may not leave, default/web-1 because The disruption")
+    assert blocked.message == (
+        "1 pod may not leave, default/web-1 because the disruption budget web (maxUnavailable: 0) "
+        "never lets anybody leave (1 of 9 pods are healthy): "
+        "raise maxUnavailable, or lower minAvailable"
+    )
     assert (await here.client.get(PODS, "web-1", namespace="default")).metadata.name == "web-1"
 
 
@@ -201,7 +76,7 @@ async def test_a_pod_without_a_controller_is_not_evicted_and_is_named(world: Mak
     held = await drain.run(after=1)
 
     assert isinstance(held, Going)
-    assert held.message == "1 pod without a controller, such as default/alone"
+    assert held.message == ("1 pod held, default/alone because no controller would bring it back")
     seen = await here.client.get(PODS, "alone", namespace="default")
     assert seen.metadata.deletion_timestamp is None
 
@@ -215,7 +90,9 @@ async def test_at_the_deadline_the_drain_has_failed_and_says_what_was_left(
 
     late = await drain.run(after=60, drain=Drain(deadline=timedelta(minutes=1)))
 
-    assert late == Failed(message="after 1m: 1 pod without a controller, such as default/alone")
+    assert late == Failed(
+        message="after 1m: 1 pod held, default/alone because no controller would bring it back"
+    )
 
 
 async def test_without_the_right_to_disrupt_nothing_is_evicted(world: MakeWorld) -> None:
@@ -228,11 +105,6 @@ async def test_without_the_right_to_disrupt_nothing_is_evicted(world: MakeWorld)
 
     seen = await here.client.get(PODS, "web-1", namespace="default")
     assert seen.metadata.deletion_timestamp is None
-
-
-def silent() -> Node:
-    ready = Condition(type="Ready", status="Unknown", last_transition_time=NOON)
-    return Node(status=NodeStatus(conditions=(ready,)))
 
 
 async def test_on_a_silent_node_pods_that_do_not_end_leave_the_drain_stranded(
@@ -264,27 +136,39 @@ async def test_a_silent_node_with_a_pod_that_may_not_leave_is_not_stranded(
     assert isinstance(await drain.run(after=1000), Going)
 
 
-async def budget(client: Client, name: str, allowed: int = 0) -> None:
-    body = {
-        "metadata": {"name": name},
-        "spec": {"maxUnavailable": allowed, "selector": {"matchLabels": {"app": "web"}}},
-    }
-    await client.create(BUDGETS, body, namespace="default")
-
-
 async def test_a_pod_that_may_not_leave_is_left_alone_for_a_while(world: MakeWorld) -> None:
+    here = await world()
+    drain = await begun(here)
+    await pod(here.client, "web-1")
+    overload = Refuse(match=Match(path="/eviction"), code=429, reason="TooManyRequests", times=1)
+
+    with here.api.faults.active(overload):
+        first = await drain.run(after=1)
+    soon = await drain.run(after=5)
+    once = drain.sent.evictions()
+    await drain.run(after=6)
+
+    assert isinstance(first, Going)
+    assert isinstance(soon, Going)
+    assert (first.message, first.again) == (soon.message, timedelta(seconds=2))
+    assert soon.again == timedelta(seconds=1)
+    assert (once, drain.sent.evictions()) == (1, 2)
+
+
+async def test_a_pod_whose_budget_has_to_be_mended_is_asked_once_a_minute(
+    world: MakeWorld,
+) -> None:
     here = await world()
     drain = await begun(here)
     await pod(here.client, "web-1")
     await budget(here.client, "web")
 
-    first = await drain.run(after=1)
-    soon = await drain.run(after=2)
-    once = drain.sent.evictions()
-    await drain.run(after=3)
+    for after in (1, 7, 60):
+        await drain.run(after=after)
+    asked = drain.sent.evictions()
+    await drain.run(after=61)
 
-    assert first == soon
-    assert (once, drain.sent.evictions()) == (1, 2)
+    assert (asked, drain.sent.evictions()) == (1, 2)
 
 
 async def test_a_pause_that_the_server_asks_for_is_kept(world: MakeWorld) -> None:
@@ -317,7 +201,7 @@ async def test_budgets_that_contradict_each_other_are_named(world: MakeWorld) ->
     assert isinstance(blocked, Going)
     assert blocked.message == (
         "1 pod may not leave, default/web-1 because more than one disruption budget selects it "
-        "(all and web): their owner must leave one"
+        "(all and web): its owner must leave one"
     )
 
 

@@ -14,6 +14,7 @@ from nodehealth.repair import (
     Mode,
     NodeRepair,
     NodeRepairStatus,
+    Obstacle,
     Phase,
     PhaseTime,
     Rung,
@@ -68,6 +69,25 @@ def test_a_repair_that_needs_a_person_pages_from_then_on() -> None:
         (Urgency.PAGE, at(60)),
     ]
     assert alert.summary == "disk-full on n1: a person is needed (LadderExhausted)"
+
+
+def test_what_stands_in_the_way_of_a_drain_is_worth_a_look_from_then_on() -> None:
+    stands = Obstacle(
+        what="PodDisruptionBudget/jobs/web", owner="Deployment/web", advice="raise it", since=at(60)
+    )
+    draining = staying((Phase.DRAINING, 0))
+    obstructed = structs.replace(
+        draining, status=structs.replace(draining.status, obstacles=(stands,))
+    )
+
+    alert = told(obstructed)
+
+    assert [(each.urgency, each.at) for each in alert.rises] == [
+        (Urgency.INFO, NOON),
+        (Urgency.WARNING, at(60)),
+    ]
+    assert "PodDisruptionBudget/jobs/web keeps pods from leaving" in alert.summary
+    assert "PodDisruptionBudget/jobs/web of Deployment/web: raise it" in alert.description
 
 
 def test_a_page_is_not_taken_back_by_what_comes_after() -> None:

@@ -171,7 +171,10 @@ def test_the_digest_changes_with_a_rule(tmp_path: Path) -> None:
         (
             "deadline: 5m",
             "dedline: 5m",
-            "rule.yaml:11: spec.ladder[0]: drain.dedline: unknown setting; known are deadline",
+            (
+                "rule.yaml:11: spec.ladder[0]: drain.dedline: unknown setting; "
+                "known are deadline, wait_completed, on_deadline"
+            ),
         ),
         (
             "drain: {deadline: 5m}, replace",
