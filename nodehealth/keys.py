@@ -57,6 +57,10 @@ GPU_CLIENTS_ANNOTATION: Final = f"{GROUP}/gpu-clients-were"
 
 DRAIN: Final = f"{GROUP}/drain"
 """On a pod, as annotation or label: what its owner wants of a drain."""
+SKIP: Final = f"{GROUP}/skip"
+"""Label or annotation of a Node that people look after; its value says why, `false` says no."""
+PAUSE: Final = f"{GROUP}/pause"
+"""Label or annotation of a Node on which nothing is begun; its value says until when, or why."""
 
 AGENT_MANAGER: Final = "nodemend-agent"
 REMEDIATOR_MANAGER: Final = "nodemend-remediator"

@@ -9,10 +9,12 @@ from msgspec import Meta
 
 from nodehealth import keys
 from nodehealth.kube.objects import Object, Resource, Struct
+from nodehealth.moments import Time
 
 SLOTS_LENGTH: Final = 500
 CORDONS_LENGTH: Final = 10_000
 BUCKETS_LENGTH: Final = 2_000
+PAUSES_LENGTH: Final = 100
 
 EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """Since when a ledger knows what was admitted if nothing was ever admitted before it."""
@@ -51,10 +53,25 @@ class Disruption(StrEnum):
     CLOSED = "Closed"
 
 
+class Pause(Struct, frozen=True, kw_only=True):
+    """What a person holds back: a pool, a node, or everything where neither is named."""
+
+    reason: Annotated[str, Meta(min_length=1, max_length=1024)]
+    by: Annotated[str, Meta(max_length=253)] = ""
+    pool: Annotated[str, Meta(max_length=63)] = ""
+    node: Annotated[str, Meta(max_length=253)] = ""
+    at: Time | None = None
+    """When it began."""
+    until: Time | None = None
+    """When it ends by itself; without it, when somebody takes it away."""
+
+
 class RepairLedgerSpec(Struct, frozen=True, kw_only=True):
-    """What a person says to the ledger."""
+    """What people say to the ledger."""
 
     disruption: Disruption = Disruption.OPEN
+    pauses: Annotated[Mapping[str, Pause], Meta(max_length=PAUSES_LENGTH)] = {}
+    """By name, what begins nothing new."""
 
 
 class RepairLedgerStatus(Struct, frozen=True, kw_only=True):

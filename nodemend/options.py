@@ -12,6 +12,9 @@ Kubeconfig: TypeAlias = Annotated[
 Context: TypeAlias = Annotated[
     str | None, typer.Option(help="Another context than the current one.")
 ]
+By: TypeAlias = Annotated[
+    str, typer.Option(help="Who wants it; else whom the API server takes you for.")
+]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Write JSON, for scripts.")]
 JsonLogs: TypeAlias = Annotated[
     bool, typer.Option("--json-logs", help="Write one JSON object a log line.")

@@ -64,9 +64,12 @@ class Changes:
         self._telling.ledger(ledger)
         for node in self._fleet.see_ledger(ledger):
             self._reconciler.touch(node)
-        if before is not None and ledger is not None and _gave_back(before, ledger):
+        if before is None or ledger is None:
+            return
+        if _gave_back(before, ledger):
             self._reconciler.touch_waiting()
-        if before is not None and ledger is not None and _says_else(before, ledger):
+        if _says_else(before, ledger):
+            self._reconciler.touch_held_back()
             for node in ledger.status.slots:
                 self._reconciler.touch(node)
 

@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 from nodehealth.kit.clocks import Clock
 from nodehealth.ledger import Disruption, RepairLedger
 from nodehealth.repair import NodeRepair
-from remediator.decide import limits, scopes
+from remediator.decide import limits, pauses, scopes
 from remediator.decide.rates import Kind
 from remediator.decide.scopes import Scopes
 from remediator.observe import Fleet
@@ -52,6 +52,7 @@ class Gauges(Collector):
         yield from self._repairs(self._fleet.open_repairs())
         yield from self._scopes()
         yield self._ledger()
+        yield self._pauses()
         yield self._ages()
         yield self._admitted()
         waiting = GaugeMetricFamily(
@@ -128,6 +129,16 @@ class Gauges(Collector):
         return GaugeMetricFamily(
             "nodemend_ledger_open", "1 unless new disruption is closed.", value=float(is_open)
         )
+
+    def _pauses(self) -> Metric:
+        family = GaugeMetricFamily(
+            "nodemend_pauses", "Pauses that hold something back now.", labels=["scope"]
+        )
+        running = pauses.running(self._fleet.ledger, self._clock())
+        counted = Counter(pauses.kind(each) for _, each in running)
+        for kind in pauses.Kind:
+            family.add_metric([str(kind)], counted[kind])
+        return family
 
     def _ages(self) -> Metric:
         ages = GaugeMetricFamily(

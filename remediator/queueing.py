@@ -12,6 +12,8 @@ from remediator.decide.scopes import Scopes
 
 WAIT_AGAIN: Final = timedelta(seconds=30)
 """How often a repair that waits for others looks again although nobody told it to."""
+_SOONEST: Final = timedelta(seconds=1)
+"""How soon at the earliest, should our clock and the API server's differ about an end."""
 QUEUE_AGAIN: Final = timedelta(minutes=5)
 """The same for one that is not next in the queue; it is told when it is."""
 
@@ -46,7 +48,8 @@ class Queueing:
     ) -> tuple[str, timedelta]:
         """Return what a refusal means for a repair among the others, and when it asks again."""
         if refused.after is None:
-            return refused.message, WAIT_AGAIN
+            ends = refused.until or self._clock() + WAIT_AGAIN
+            return refused.message, max(min(ends - self._clock(), WAIT_AGAIN), _SOONEST)
         ahead = plan.ahead(repair, repairs, scopes)
         again = min(refused.after + ahead * refused.every, QUEUE_AGAIN)
         self._until[repair.metadata.name] = refused.why, self._clock() + again

@@ -140,6 +140,11 @@ class Reconciler:
         for repair in heirs[:_WOKEN]:
             self.touch(repair.spec.target.node)
 
+    def touch_held_back(self) -> None:
+        """Have those looked at that people held back: they may have been let go."""
+        for repair in plan.held_back(self._fleet.open_repairs()):
+            self.touch(repair.spec.target.node)
+
     def wellness(self, repair: NodeRepair, node: Node | None) -> Wellness:
         """Say what is known of a repair's fault on its node.
 

@@ -1,18 +1,19 @@
 """All that people are told, in one place: Events and the log at once, alerts while we lead."""
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from random import Random
-from typing import Final
+from typing import Final, NoReturn
 
 from nodehealth.kit import loops
 from nodehealth.kit.clocks import Clock
 from nodehealth.kube.client import Client
-from nodehealth.ledger import RepairLedger
+from nodehealth.ledger import UNUSED, RepairLedger
 from nodehealth.repair import NodeRepair
-from remediator.decide import problems
+from remediator.decide import pauses, problems
 from remediator.decide.faults import Fault
 from remediator.decide.problems import Problem
 from remediator.delivery import Delivery, Once, Repeated
@@ -28,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE: Final = timedelta(seconds=1)
 _LONGEST_PAUSE: Final = timedelta(seconds=30)
+_PAUSES_AGAIN: Final = timedelta(minutes=10)
+"""How often pauses are looked at: they grow old without any change."""
 
 
 class Telling:
@@ -62,6 +65,7 @@ class Telling:
         self._problems: dict[str, Problem] = {}
         self._closed = ""
         """Which closing of the ledger stands, if one does."""
+        self._ledger = UNUSED
         self._herald: Herald | None = None
         self._changed = asyncio.Event()
 
@@ -78,8 +82,10 @@ class Telling:
             self._changed.clear()
             async with asyncio.TaskGroup() as tasks:
                 telling = tasks.create_task(self._keep_telling(), name="herald")
+                aging = tasks.create_task(self._watch_pauses(), name="pauses that grow old")
                 await self._changed.wait()
                 telling.cancel()
+                aging.cancel()
 
     async def _keep_telling(self) -> None:
         """Have another herald whenever one fails: nobody's repair may end with it."""
@@ -119,6 +125,26 @@ class Telling:
         if self._closed and (problem is None or problem.subject != self._closed):
             self.solved(self._closed)
         self._closed = problem.subject if problem is not None else ""
+        self._ledger = ledger or UNUSED
+        self._pauses()
+
+    async def _watch_pauses(self) -> NoReturn:
+        while True:
+            self._pauses()
+            await asyncio.sleep(_PAUSES_AGAIN.total_seconds())
+
+    def _pauses(self) -> None:
+        now = self._client.server_time or self._clock()
+        found = {
+            each.subject: each
+            for each in itertools.starmap(problems.pause, pauses.forgotten(self._ledger, now))
+        }
+        known = [each for each in self._problems if each.startswith(problems.PAUSE)]
+        for subject in known:
+            if subject not in found:
+                self.solved(subject)
+        for problem in found.values():
+            self.problem(problem)
 
     def lacks(self, missing: tuple[str, ...]) -> None:
         """Take in what the cluster lacks, without which nothing is enforced."""

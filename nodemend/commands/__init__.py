@@ -13,6 +13,8 @@ ABOUT: Final[Mapping[str, str]] = {
     "status": "Show the fleet in one screen: what is sick, what is held back, what needs a person.",
     "why": "Say what is known of a node, which rules hold, and what happens next.",
     "repairs": "List the repairs that are open, and what each of them waits for.",
+    "pause": "Begin nothing new: everywhere, in a pool, or on a node.",
+    "resume": "Take a pause away: what it held back goes on.",
     "inject": "Make a node of a simulated cluster sick; a real cluster is refused.",
     "rules": "Check and test the rules and the policy that SREs edit.",
     "agent": "Observe this machine and report what is seen as its Node's NodeHealth.",

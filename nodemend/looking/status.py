@@ -1,5 +1,6 @@
 """The fleet in one screen: what is known, what is sick, what is held back, what needs a person."""
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
@@ -9,12 +10,12 @@ import msgspec
 
 from nodehealth import quantities
 from nodehealth.kube.objects import Lease
-from nodehealth.ledger import Disruption, RepairLedger
+from nodehealth.ledger import Disruption, Pause, RepairLedger
 from nodehealth.repair import Mode, NodeRepair, Phase
 from nodemend.looking import foresight
 from nodemend.looking.rulebook import Rulebook
 from nodemend.looking.sight import Sight
-from remediator.decide import limits, plan, ready, scopes
+from remediator.decide import limits, pauses, plan, ready, scopes
 from remediator.decide.answers import Truth
 from remediator.decide.facts import Facts
 from remediator.observe import Fleet
@@ -66,6 +67,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Open repairs by the reason for which they wait."""
     scopes: tuple[Scope, ...]
     ledger: str
+    pauses: tuple[str, ...]
+    """What people hold back, as sentences."""
     leader: Leader
     attention: tuple[str, ...]
 
@@ -90,9 +93,14 @@ def summary(sight: Sight, book: Rulebook) -> Status:
         held=Counter(each.status.reason for each in repairs if _is_held(each)),
         scopes=tuple(_scopes(sight, book, fleet)),
         ledger=sight.ledger.spec.disruption if sight.ledger else "missing",
+        pauses=tuple(itertools.starmap(pauses.sentence, _pauses(sight))),
         leader=leader,
         attention=tuple(_attention(sight, book, leader, repairs, silent)),
     )
+
+
+def _pauses(sight: Sight) -> list[tuple[str, Pause]]:
+    return pauses.running(sight.ledger, sight.now) if sight.ledger is not None else []
 
 
 def _counts(facts: Facts, now: datetime) -> bool:

@@ -12,12 +12,13 @@ from rich.text import Text
 
 from nodehealth import quantities
 from nodehealth.kit.settings import SettingsError
+from nodehealth.ledger import UNUSED
 from nodehealth.repair import Mode, NodeRepair
 from nodemend.looking import foresight, knowledge, outlook
 from nodemend.looking.foresight import Verdict
 from nodemend.looking.rulebook import Rulebook
 from nodemend.looking.sight import Sight
-from remediator.decide import parts, plan
+from remediator.decide import parts, pauses, plan
 from remediator.decide.answers import Truth
 from remediator.decide.facts import Facts
 from remediator.decide.judge import Judgement
@@ -155,12 +156,17 @@ def _next(
         yield f"Nothing is enforced here, for the cluster lacks something. {sight.missing[0]}."
     if sight.lease is None or not sight.lease.spec.holder_identity:
         yield "No remediator leads: whatever is said below waits until one does."
+    ledger = sight.ledger or UNUSED
+    facts = fleet.facts(name)
+    node = facts.node if facts else None
+    pools = (book.policy.pool_of(node),) if node is not None else ()
+    for halt in pauses.halts(ledger, name, node, pools, sight.now):
+        yield f"Held back: {halt.says}."
     if repair is not None:
         yield from outlook.of(
             repair, foresight.next_of(repair, sight, book, fleet, verdicts), sight.now
         )
         return
-    facts = fleet.facts(name)
     if facts is not None:
         yield _beginning(facts, fleet, book, verdicts, sight.now)
 
@@ -187,11 +193,8 @@ def _beginning(
         return f"A repair for {wanted.spec.rule} is opened at the leader's next look: {steps}."
     told = [rule.name for rule in plan.holding(held, book.rules, book.policy)]
     if told:
-        whose = (
-            " and no repair is ever opened for such a node"
-            if plan.is_spared(facts.node, book.policy)
-            else ""
-        )
+        spared = plan.is_spared(facts.node, book.policy)
+        whose = " and no repair is opened for such a node" if spared else ""
         return f"People are told of {', '.join(told)}{whose}; nothing else is done."
     if held.faults():
         return f"Nothing: {', '.join(held.faults())} is switched off by the rule or the policy."

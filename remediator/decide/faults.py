@@ -5,7 +5,7 @@ from datetime import datetime
 
 from nodehealth.kube.objects import Node
 from nodehealth.repair import Mode, Severity
-from remediator.decide import plan
+from remediator.decide import pauses, plan
 from remediator.decide.judge import Judgement, Mark
 from remediator.rules.policy import Policy
 from remediator.rules.rule import Rule, RuleSet
@@ -21,7 +21,7 @@ class Fault:
     rule: str
     severity: Severity
     mode: Mode
-    """How far nodemend would go, had it a remedy."""
+    """How far nodemend would go, had it a remedy; it only observes what people look after."""
     team: str
     about: str
     runbook: str
@@ -40,6 +40,11 @@ def told(node: Node, judgement: Judgement, rules: RuleSet, policy: Policy) -> tu
     )
 
 
+def _mode(node: Node, rule: Rule, policy: Policy) -> Mode:
+    mode = plan.mode(rule, policy)
+    return plan.stricter(mode, Mode.OBSERVE) if pauses.skipped(node) else mode
+
+
 def _fault(node: Node, rule: Rule, mark: Mark, policy: Policy) -> Fault:
     return Fault(
         node=node.metadata.name,
@@ -47,7 +52,7 @@ def _fault(node: Node, rule: Rule, mark: Mark, policy: Policy) -> Fault:
         pool=policy.pool_of(node),
         rule=rule.name,
         severity=rule.severity,
-        mode=plan.mode(rule, policy),
+        mode=_mode(node, rule, policy),
         team=node.metadata.labels.get(policy.alerts.team, ""),
         about=rule.about,
         runbook=rule.runbook,

@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import Disruption, RepairLedger
 from nodehealth.repair import NodeRepair
-from remediator.decide import maintenance
+from remediator.decide import maintenance, pauses
 from remediator.decide.limits import Refused, Scope, Why
 from remediator.rules.policy import Policy
 
@@ -75,4 +75,9 @@ def _spared(asked: Asked) -> Refused | None:
     return Refused(why=Why.FOREIGN_MAINTENANCE, message=message)
 
 
-_GATES: Final[tuple[Gate, ...]] = (_closed, _spared)
+def _paused(asked: Asked) -> Refused | None:
+    name, pools = asked.repair.spec.target.node, [scope.name for scope in asked.scopes]
+    return pauses.refusal(asked.ledger, name, asked.node, pools, asked.now)
+
+
+_GATES: Final[tuple[Gate, ...]] = (_closed, _spared, _paused)

@@ -11,7 +11,7 @@ from nodehealth.fence import Fence, Hold
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import ENDED, Closing, Mode, NodeRepair, NodeRepairStatus, Phase
-from remediator.decide import boots, fencing, marks, parts, ready, rungs, verifying
+from remediator.decide import boots, fencing, marks, parts, pauses, ready, rungs, verifying
 from remediator.decide.moves import (
     Climb,
     Cordon,
@@ -82,12 +82,13 @@ def next_move(view: View) -> Move:
 
 
 def _confirmed(view: View) -> Move:
-    return _gone(view) or _forbidden(view) or _unproven(view) or Cordon()
+    return _gone(view) or _skipped(view) or _forbidden(view) or _unproven(view) or Cordon()
 
 
 def _cordoned(view: View) -> Move:
-    begun = _released(view) or _uncordoned(view) or _gone(view) or _forbidden(view)
-    return begun or _retake(view) or _condemned(view) or _unproven(view) or Disrupt()
+    ended = _released(view) or _uncordoned(view) or _gone(view) or _skipped(view)
+    held = ended or _forbidden(view) or _retake(view) or _condemned(view)
+    return held or _unproven(view) or Disrupt()
 
 
 def _condemned(view: View) -> Surrender | None:
@@ -219,7 +220,7 @@ def _as_it_is(view: View) -> Rest:
 
 
 def _observe(view: View) -> Move:
-    ended = _gone(view)
+    ended = _gone(view) or _skipped(view)
     if ended is not None:
         return ended
     if view.allowed is not Mode.OBSERVE or not view.ruled:
@@ -264,6 +265,12 @@ def _gone(view: View) -> Release | None:
         message = "the fault went away before anything was disrupted"
         return Release(reason=Reason.FAULT_GONE, message=message)
     return None
+
+
+def _skipped(view: View) -> Release | None:
+    """End what has disrupted nothing yet when people look after the node themselves."""
+    reason = pauses.skipped(view.node) if view.node is not None else ""
+    return Release(reason=Reason.SKIPPED, message=reason) if reason else None
 
 
 def _is_over(view: View) -> bool:

@@ -39,6 +39,9 @@ class Why(StrEnum):
     DISRUPTION_RATE = "DisruptionRate"
     FOREIGN_MAINTENANCE = "ForeignMaintenance"
     DISRUPTION_CLOSED = "DisruptionClosed"
+    PAUSED = "Paused"
+    NOT_APPROVED = "NotApproved"
+    OUTSIDE_WINDOW = "OutsideWindow"
     LEDGER_FULL = "LedgerFull"
     CONTENTION = "Contention"
 
@@ -53,6 +56,8 @@ class Refused:
     """How long until the next one may be admitted, where only time is missing."""
     every: timedelta = timedelta()
     """How long until one more may be, after the next one."""
+    until: datetime | None = None
+    """When what forbids it is over, unless somebody ends it before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

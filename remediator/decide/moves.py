@@ -32,6 +32,10 @@ class Reason(StrEnum):
     ECLIPSED = "Eclipsed"
     UNCORDONED = "Uncordoned"
     CONDEMNED_PART = "CondemnedPart"
+    PAUSED = "Paused"
+    NOT_APPROVED = "NotApproved"
+    OUTSIDE_WINDOW = "OutsideWindow"
+    SKIPPED = "Skipped"
     GPUS_MISSING = "GPUsMissing"
 
 

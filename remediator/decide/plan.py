@@ -18,7 +18,7 @@ from nodehealth.repair import (
     Severity,
     Target,
 )
-from remediator.decide import limits, parts
+from remediator.decide import limits, parts, pauses
 from remediator.decide.answers import Truth
 from remediator.decide.judge import Judgement
 from remediator.decide.limits import Scope
@@ -33,7 +33,9 @@ KEPT_FOR: Final = timedelta(days=7)
 """How long they are kept when the node is gone: many never come back under their name."""
 CROWD: Final = 2000
 """How many repairs may be kept before those of nodes that are gone are forgotten earlier."""
-_HELD_UP = frozenset({Reason.EVIDENCE_MISSING, Reason.MODE})
+_HELD_BACK = frozenset({Reason.PAUSED, Reason.NOT_APPROVED, Reason.OUTSIDE_WINDOW})
+"""Reasons to wait that people have set."""
+_HELD_UP = frozenset({Reason.EVIDENCE_MISSING, Reason.MODE}) | _HELD_BACK
 """Reasons to wait that a slot would not help against."""
 _STRICTNESS = (Mode.OFF, Mode.OBSERVE, Mode.ENFORCE)
 _SEVERITIES = (Severity.CRITICAL, Severity.WARNING, Severity.INFO)
@@ -98,8 +100,9 @@ def changed(before: RuleSet, after: RuleSet) -> frozenset[str]:
 
 
 def is_spared(node: Node, policy: Policy) -> bool:
-    """Say whether no repair is opened for a node: people look after control planes."""
-    return CONTROL_PLANE_LABEL in node.metadata.labels and not policy.control_plane
+    """Say whether no repair is opened for a node: people look after it."""
+    brain = CONTROL_PLANE_LABEL in node.metadata.labels
+    return (brain and not policy.control_plane) or bool(pauses.skipped(node))
 
 
 def outdated(past: Iterable[NodeRepair], policy: Policy, now: datetime) -> list[NodeRepair]:
@@ -232,6 +235,11 @@ def heirs(
     """Return those of the queue whom a slot that was given back may help: there is room."""
     free = _free(ledger, scopes, policy)
     return [each for each in queue(repairs) if all(free(name) > 0 for name in places(each, scopes))]
+
+
+def held_back(repairs: Iterable[NodeRepair]) -> list[NodeRepair]:
+    """Return the repairs that wait for people to let them go on, or for their time to come."""
+    return [each for each in repairs if each.status.reason in _HELD_BACK]
 
 
 def queue(repairs: Iterable[NodeRepair]) -> list[NodeRepair]:

@@ -6,15 +6,17 @@ from datetime import datetime
 from typing import Final
 
 from nodehealth.keys import LEDGER_NAME
-from nodehealth.ledger import Disruption, RepairLedger
+from nodehealth.ledger import Disruption, Pause, RepairLedger
 from nodehealth.repair import Mode, Severity
-from remediator.decide import alerts
+from remediator.decide import alerts, pauses
 from remediator.decide.alerts import Alert, Rise
 from remediator.decide.faults import Fault
 from remediator.rules.alerting import Alerting, Urgency
 
 FAULT: Final = "fault/"
 """What the subject of every fault begins with."""
+PAUSE: Final = "pause/"
+"""What the subject of every pause begins with."""
 RULES: Final = "rules"
 """The subject of rules that can't be used."""
 PREREQUISITES: Final = "prerequisites"
@@ -75,6 +77,24 @@ def ledger(found: RepairLedger | None) -> Problem | None:
             "kubectl get repairledger default -o yaml; kubectl get nodes,noderepairs\n"
             "Then open it: kubectl patch repairledger default --type merge "
             '-p \'{"spec":{"disruption":"Open"}}\''
+        ),
+    )
+
+
+def pause(name: str, held: Pause) -> Problem:
+    """Remind people of a pause that has no end."""
+    since = (
+        f"since {held.at:%Y-%m-%d %H:%M} UTC" if held.at is not None else "nobody said since when"
+    )
+    return Problem(
+        subject=f"{PAUSE}{name}",
+        name="NodemendPauseForgotten",
+        urgency=Urgency.INFO,
+        summary=f"pause {name} has no end: nothing is begun on {pauses.scope(held)}",
+        description=(
+            f"{pauses.sentence(name, held)} ({since}).\n"
+            f"To let it go on: nodemend resume {name}\n"
+            f"To give it an end: nodemend pause {name} --for 2h"
         ),
     )
 

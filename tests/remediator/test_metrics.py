@@ -89,6 +89,7 @@ async def test_the_fleet_is_told_as_it_stands() -> None:
         assert ask("nodemend_nodes_known", {"scope": "cluster"}) == 2
         assert ask("nodemend_nodes_out", {"scope": "cluster"}) == 1
         assert ask("nodemend_ledger_open") == 1
+        assert ask("nodemend_pauses", {"scope": "pool"}) == 0
         assert ask("nodemend_watch_age_seconds", {"kind": "nodes"}) < 60
         assert ask("nodemend_judgement_seconds_count") > 0
         assert ask("nodemend_alerts_total", {"receiver": "desk", "outcome": "sent"}) == 1

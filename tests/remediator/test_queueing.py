@@ -1,5 +1,6 @@
 """Who waits for time asks when its own has come, and who waits for others now and then."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from msgspec import structs
@@ -99,3 +100,15 @@ def test_what_has_ended_is_forgotten() -> None:
     queueing.forget(one)
 
     assert queueing.left(told(one, Why.CORDON_RATE)) == timedelta()
+
+
+def test_who_is_held_back_looks_again_when_that_ends_or_in_a_while() -> None:
+    paused = Refused(why=Why.PAUSED, message="later")
+    ends = [None, at(5), at(3600), at(-5)]
+
+    answers = [
+        Queueing(Hand()).refused(replace(paused, until=end), repair(), (), Scopes())[1]
+        for end in ends
+    ]
+
+    assert answers == [WAIT_AGAIN, timedelta(seconds=5), WAIT_AGAIN, timedelta(seconds=1)]

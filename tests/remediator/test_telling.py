@@ -1,6 +1,7 @@
 """The whole remediator tells people of repairs, of faults that it leaves to them, and of itself."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -51,8 +52,11 @@ async def sick(here: Fleet) -> str:
 
 
 async def close(client: Client, disruption: Disruption) -> None:
-    patch = {"spec": {"disruption": disruption}}
-    await client.merge_patch(REPAIR_LEDGERS, keys.LEDGER_NAME, patch)
+    await wish(client, {"disruption": disruption})
+
+
+async def wish(client: Client, spec: Mapping[str, object]) -> None:
+    await client.merge_patch(REPAIR_LEDGERS, keys.LEDGER_NAME, {"spec": spec})
     await asyncio.sleep(5)
 
 
@@ -151,3 +155,21 @@ async def test_without_a_way_outside_nothing_is_told_and_all_else_goes_on() -> N
 
     assert desk.heard == []
     assert len(await here.repairs()) == 1
+
+
+@virtualtime.played
+async def test_people_are_reminded_of_a_pause_that_grows_old_until_it_is_taken_away() -> None:
+    here, desk = await fleet(), Desk()
+    async with leading(here, files(desk=desk), outside=outside()):
+        await asyncio.sleep(5)
+        pause = {"reason": "cables", "at": virtualtime.clock()()}
+        await wish(here.agent, {"pauses": {"net": pause}})
+        await asyncio.sleep(23 * 3600)
+        young = desk.said()
+        await asyncio.sleep(3600 + 900)
+        old = desk.said()
+        await wish(here.agent, {"pauses": {"net": None}})
+
+    assert (young, set(old)) == ([], {("firing", "info")})
+    assert desk.said()[-1] == ("resolved", "info")
+    assert desk.heard[0].name == "NodemendPauseForgotten"

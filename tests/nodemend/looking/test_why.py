@@ -215,7 +215,7 @@ def test_no_repair_is_ever_opened_for_a_control_plane() -> None:
 
     assert answer.next == (
         (
-            "People are told of disk-full and no repair is ever opened for such a node; "
+            "People are told of disk-full and no repair is opened for such a node; "
             "nothing else is done."
         ),
     )

@@ -1,15 +1,17 @@
 """What no repair tells of is told with its urgency, its beginning and what to do about it."""
 
 from dataclasses import replace
+from datetime import datetime
 
+import pytest
 from msgspec import structs
 
-from nodehealth.ledger import Disruption
+from nodehealth.ledger import Disruption, Pause
 from nodehealth.repair import Mode, Severity
 from remediator.decide import problems
 from remediator.decide.faults import Fault
 from remediator.rules.alerting import Alerting, Urgency
-from tests.builders import at, ledger
+from tests.builders import NOON, at, ledger
 
 FAULT = Fault(
     node="n1",
@@ -95,3 +97,18 @@ def test_what_the_cluster_lacks_is_told_and_nothing_if_it_lacks_nothing() -> Non
     assert problem is not None
     assert problem.description == "the CRD noderepairs"
     assert problems.prerequisites_missing([]) is None
+
+
+@pytest.mark.parametrize(
+    ("since", "said"),
+    [(NOON, "since 2026-01-01 12:00 UTC"), (None, "nobody said since when")],
+)
+def test_a_pause_that_may_be_forgotten_is_told_with_what_ends_it(
+    since: datetime | None, said: str
+) -> None:
+    found = problems.pause("net", Pause(reason="cables", pool="w", at=since))
+
+    assert found.urgency is Urgency.INFO
+    assert found.summary == "pause net has no end: nothing is begun on pool w"
+    assert said in found.description
+    assert "nodemend resume net" in found.description
