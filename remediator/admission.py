@@ -21,9 +21,10 @@ from remediator.decide.gates import Asked, Deed
 from remediator.decide.ladder import Held
 from remediator.decide.limits import Admitted, Refused, Scope
 from remediator.decide.rates import Kind
+from remediator.decide.survey import Survey
 from remediator.ledgers import Ledgers
 from remediator.rules.policy import Policy
-from remediator.swaps import Question, Survey, Swaps
+from remediator.swaps import Question, Swaps
 
 GRANTED: Final = "Granted"
 _TRIES: Final = 8
@@ -64,7 +65,7 @@ class Admission:
         name, out = node.metadata.name, ready.is_out(node)
         seen = tuple(each.seeing(name, out=out) for each in scopes)
 
-        def judge(ledger: RepairLedger, _: Survey) -> Admitted | Refused:
+        def judge(ledger: RepairLedger, _: Survey | None) -> Admitted | Refused:
             epoch = ledger.status.cordons.get(name, 0)
             if epoch and marks.fence_of(node) != Fence(epoch=epoch, hold=Hold.RELEASED):
                 return Admitted(ledger=ledger, epoch=epoch)
@@ -93,11 +94,11 @@ class Admission:
         """
         known = tuple(scopes)
 
-        def judge(ledger: RepairLedger, survey: Survey) -> Admitted | Refused:
+        def judge(ledger: RepairLedger, survey: Survey | None) -> Admitted | Refused:
             slot = ledger.status.slots.get(node.metadata.name)
             if slot is not None and slot.repair == repair.metadata.name:
                 return Admitted(ledger=ledger, epoch=slot.epoch)
-            theirs = known if survey is None else maintenance.counted(known, survey, policy)
+            theirs = known if survey is None else maintenance.counted(known, survey.busy, policy)
             now = self._ledgers.now()
             asked = Asked(
                 deed=Deed.DISRUPT,
@@ -107,6 +108,7 @@ class Admission:
                 scopes=theirs,
                 policy=policy,
                 now=now,
+                survey=survey,
             )
             refused = gates.refusal(asked)
             return refused or limits.disrupt(ledger, repair, theirs, policy, now)
@@ -217,7 +219,7 @@ class Admission:
         return seen
 
     async def _change(self, change: Callable[[RepairLedger], RepairLedger]) -> None:
-        def judge(ledger: RepairLedger, _: Survey) -> Admitted:
+        def judge(ledger: RepairLedger, _: Survey | None) -> Admitted:
             changed = change(ledger)
             return Admitted(ledger=ledger if changed.status == ledger.status else changed, epoch=0)
 

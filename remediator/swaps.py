@@ -5,30 +5,27 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from nodehealth import keys
 from nodehealth.kit.shared import Shared
 from nodehealth.kube import errors
 from nodehealth.kube.client import Client
-from nodehealth.kube.objects import NODES, Node
+from nodehealth.kube.objects import BARE_PODS, NODES
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import NODE_REPAIRS, NodeRepair
 from remediator.actions import SupersededError
-from remediator.decide import maintenance
 from remediator.decide.limits import Admitted, Refused, Why
+from remediator.decide.survey import Survey
 from remediator.ledgers import Ledgers
 
 _TRIES: Final = 8
 _FIRST: Final = (-1, 0.0, "")
 
 
-Survey: TypeAlias = tuple[Node, ...] | None
-"""The nodes on which others are at work, read by quorum; nothing while that was not read."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """What somebody asks of the ledger."""
 
-    judge: Callable[[RepairLedger, Survey], Admitted | Refused]
+    judge: Callable[[RepairLedger, Survey | None], Admitted | Refused]
     """Answers by the ledger as those who were answered before have left it, and by a survey."""
     surveyed: bool = False
     """Whether nothing may be given without a survey."""
@@ -45,7 +42,7 @@ class _LacksSurveyError(Exception):
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Asked:
     question: Question
-    survey: Survey = None
+    survey: Survey | None = None
     outcome: Admitted | Refused | BaseException | None = None
 
     def lacks_survey(self) -> bool:
@@ -152,10 +149,15 @@ class Swaps:
             answers.append((each, answer))
         return changed, answers
 
-    async def _look_around(self) -> tuple[Node, ...]:
-        """Read by quorum on which nodes others are at work."""
-        nodes = (await self._client.listing(NODES)).items
-        return tuple(each for each in nodes if maintenance.actor(each))
+    async def _look_around(self) -> Survey:
+        """Read by quorum what a disruption may founder on."""
+        nodes = await self._client.listing(NODES)
+        replicas = await self._client.listing(
+            BARE_PODS,
+            namespace=keys.NAMESPACE,
+            labels=f"{keys.NAME_LABEL}={keys.REMEDIATOR_MANAGER}",
+        )
+        return Survey.of(nodes.items, replicas.items)
 
     async def _check(self, asked: _Asked) -> None:
         """Take out who may not go on; it hurts nobody else."""

@@ -23,6 +23,7 @@ from remediator.decide.judge import Judgement, Mark, judge, known_at
 from remediator.decide.limits import Refused, Scope
 from remediator.decide.moves import Cordon, Disrupt, Move, View, Wellness
 from remediator.decide.scopes import Scopes
+from remediator.decide.survey import Survey
 from remediator.observe import Fleet
 from remediator.rules.policy import CLUSTER
 from remediator.rules.rule import Rule
@@ -156,6 +157,7 @@ def _asked(
         scopes=_mine(repair, fleet.scopes()),
         policy=book.policy,
         now=sight.now,
+        survey=Survey.of(sight.nodes, ()),
     )
 
 

@@ -14,8 +14,9 @@ from typing import Final, TypeAlias
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import Disruption, RepairLedger
 from nodehealth.repair import NodeRepair
-from remediator.decide import maintenance, pauses
+from remediator.decide import brains, maintenance, pauses
 from remediator.decide.limits import Refused, Scope, Why
+from remediator.decide.survey import Survey
 from remediator.rules.policy import Policy
 
 _CLOSED: Final = (
@@ -46,6 +47,8 @@ class Asked:
     policy: Policy
     now: datetime
     """The time by the API server's clock."""
+    survey: Survey | None = None
+    """What was read by quorum for a disruption; nothing while only the ledger is asked."""
 
 
 Gate: TypeAlias = Callable[[Asked], Refused | None]
@@ -80,4 +83,15 @@ def _paused(asked: Asked) -> Refused | None:
     return pauses.refusal(asked.ledger, name, asked.node, pools, asked.now)
 
 
-_GATES: Final[tuple[Gate, ...]] = (_closed, _spared, _paused)
+def _needed(asked: Asked) -> Refused | None:
+    """Spare a node without which the cluster, or nodemend itself, could not go on."""
+    node, survey = asked.node, asked.survey
+    if asked.deed is Deed.CORDON or node is None:
+        return None
+    unwanted = brains.unwanted(node, asked.policy)
+    if unwanted is not None or survey is None:
+        return unwanted
+    return brains.quorum_lost(node, survey) or brains.last_replica(node, survey)
+
+
+_GATES: Final[tuple[Gate, ...]] = (_closed, _spared, _paused, _needed)

@@ -42,6 +42,8 @@ class Why(StrEnum):
     PAUSED = "Paused"
     NOT_APPROVED = "NotApproved"
     OUTSIDE_WINDOW = "OutsideWindow"
+    CONTROL_PLANE = "ControlPlane"
+    LAST_REPLICA = "LastReplica"
     LEDGER_FULL = "LedgerFull"
     CONTENTION = "Contention"
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from nodehealth import crds
+from nodehealth import crds, keys
 from nodehealth.kit import clocks
 from nodehealth.kube import errors
 from nodehealth.kube.client import Client
-from nodehealth.kube.objects import NODES, Node, Object, Resource
+from nodehealth.kube.objects import BARE_PODS, NODES, Node, Object, Resource
 from nodehealth.repair import NODE_REPAIRS, NodeRepair
 from remediator.admission import Admission
 from simulator.api.local import LocalTransport
@@ -57,6 +57,18 @@ class World:
         body = {"metadata": made.metadata, "status": wanted.status}
         return await self.client.replace(
             NODE_REPAIRS, body, name=made.metadata.name, subresource="status"
+        )
+
+    async def replica(self, name: str, node: str) -> None:
+        """Create a remediator's pod that is ready on a node."""
+        where = keys.NAMESPACE
+        labels = {keys.NAME_LABEL: keys.REMEDIATOR_MANAGER}
+        spec = {"nodeName": node, "containers": [{"name": "remediator", "image": "x"}]}
+        body = {"metadata": {"name": name, "labels": labels}, "spec": spec}
+        await self.client.create(BARE_PODS, body, namespace=where)
+        status = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+        await self.client.merge_patch(
+            BARE_PODS, name, status, namespace=where, subresource="status"
         )
 
     async def newer_phase(self, name: str) -> None:

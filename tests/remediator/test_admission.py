@@ -98,6 +98,22 @@ async def test_only_as_many_slots_are_given_as_the_limit_says(world: MakeWorld) 
     assert len((await here.admission().ledger()).status.slots) == 1
 
 
+@pytest.mark.parametrize(("other", "granted"), [("n2", True), ("n1", False), (None, False)])
+async def test_the_node_of_the_last_remediator_that_is_ready_gets_no_slot(
+    world: MakeWorld, other: str | None, *, granted: bool
+) -> None:
+    here = await world()
+    await here.admission().ensure()
+    one, mended = await begun(here)
+    for name, on in (("r-1", "n1"), ("r-2", other)):
+        if on is not None:
+            await here.replica(name, on)
+
+    answer = await here.admission().disrupt(mended, one, SCOPES, ONE)
+
+    assert isinstance(answer, Refused) is not granted
+
+
 async def test_whether_a_node_is_out_already_the_node_says_and_not_the_cache(
     world: MakeWorld,
 ) -> None:

@@ -166,6 +166,16 @@ def test_the_control_plane_is_one_domain_whatever_its_label_says() -> None:
     assert Policy().domains_of(node(labels={CONTROL_PLANE_LABEL: ""})) == ()
 
 
+def test_one_node_of_the_control_plane_is_disrupted_at_a_time() -> None:
+    brains = Scope(name=CONTROL_PLANE, members=frozenset({"c1", "c2", "c3"}), out=frozenset())
+    taken = ledger(epoch=1, slots={"c2": slot(1, name="c2")})
+
+    refused = limits.disrupt(taken, repair("c1"), (brains,), Policy(control_plane=True), NOON)
+
+    assert isinstance(refused, Refused)
+    assert refused.message == "1 of 1 disruption slots of the control plane are taken by c2"
+
+
 RACKS = st.sampled_from(["r1", "r2", "r3"])
 
 
