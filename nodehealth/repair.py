@@ -13,6 +13,7 @@ from nodehealth.kube.objects import Object, Resource, Struct
 LOG_LENGTH: Final = 50
 EVICTIONS_LENGTH: Final = 500
 OBSTACLES_LENGTH: Final = 16
+FAULTS_LENGTH: Final = 16
 
 Name = Annotated[str, Meta(max_length=253)]
 Text = Annotated[str, Meta(max_length=1024)]
@@ -47,6 +48,15 @@ class Phase(StrEnum):
     RECOVERED = "Recovered"
     PARKED = "Parked"
     NEEDS_HUMAN = "NeedsHuman"
+
+
+class Recovery(StrEnum):
+    """What becomes of a drain under way when the fault goes away by itself."""
+
+    FINISH = "finish"
+    """The remedies go on: what failed once is not believed."""
+    ABORT = "abort"
+    """The node is given back once it has proven well."""
 
 
 ENDED: Final = frozenset({Phase.RECOVERED})
@@ -122,12 +132,30 @@ class NodeRepairSpec(Struct, frozen=True, kw_only=True):
     ladder: Annotated[tuple[Rung, ...], Meta(max_length=16)] = ()
     verify_seconds: Annotated[int, Meta(ge=0)] = 0
     """How long the fault's signals must be known and good before the node takes work again."""
+    on_recovery: Recovery = Recovery.FINISH
+    """What becomes of a drain under way when the fault goes away by itself."""
     evidence: Annotated[tuple[Text, ...], Meta(max_length=16)] = ()
     """The facts that confirmed the fault, as sentences."""
     parts: Annotated[tuple[Name, ...], Meta(max_length=64)] = ()
     """What failed, as its signals name it: the UUIDs of GPUs, for one."""
     condemned: Condemned | None = None
     """Why the ladder is not tried: the node takes no work, and a person is called."""
+
+
+class Joined(Struct, frozen=True, kw_only=True):
+    """Another fault of the same node, which its open repair is for as well from now on."""
+
+    rule: Name
+    severity: Severity = Severity.CRITICAL
+    mode: Mode = Mode.OBSERVE
+    """How far it was let go when it joined; how far it may go is asked anew before each step."""
+    since: datetime
+    """When it joined."""
+    ladder: Annotated[tuple[Rung, ...], Meta(max_length=16)] = ()
+    verify_seconds: Annotated[int, Meta(ge=0)] = 0
+    on_recovery: Recovery = Recovery.FINISH
+    evidence: Annotated[tuple[Text, ...], Meta(max_length=16)] = ()
+    parts: Annotated[tuple[Name, ...], Meta(max_length=64)] = ()
 
 
 class Intent(Struct, frozen=True, kw_only=True):
@@ -230,7 +258,13 @@ class NodeRepairStatus(Struct, frozen=True, kw_only=True):
     disruption_epoch: Annotated[int, Meta(ge=0)] = 0
     """The admission under which we disrupt; 0 while we do not."""
     pre_cordoned: bool = False
+    faults: Annotated[tuple[Joined, ...], Meta(max_length=FAULTS_LENGTH)] = ()
+    """The faults that joined, in the order in which they did; none is ever taken off."""
     rung: Annotated[int, Meta(ge=0)] = 0
+    """Which remedy is carried out: those of the frozen ladder are counted first, then those that
+    the faults that joined add to it."""
+    tried: Annotated[tuple[Annotated[int, Meta(ge=0)], ...], Meta(max_length=64)] = ()
+    """The remedies that were begun, in that order; none of them is begun again."""
     rung_since: datetime | None = None
     empty_passes: Annotated[int, Meta(ge=0)] = 0
     """How often in a row the drain found nothing left to evict."""

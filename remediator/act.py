@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
@@ -26,7 +26,7 @@ from remediator import errands as sending
 from remediator import fencing
 from remediator.actions import Action, Done, Failed, Going, Stranded, SupersededError, Tools
 from remediator.admission import Admission
-from remediator.decide import errands, ladder, limits, marks, plan, rungs
+from remediator.decide import errands, joined, ladder, limits, marks, plan, rungs
 from remediator.decide.ladder import Held
 from remediator.decide.limits import Refused, Why
 from remediator.decide.moves import (
@@ -36,6 +36,7 @@ from remediator.decide.moves import (
     DrainAgain,
     Finish,
     Inquire,
+    Join,
     Mended,
     Move,
     NextRung,
@@ -132,6 +133,8 @@ class Act:
             ruled=around.ruled,
             eclipsed_by=around.eclipsed_by,
             shut=self._shut(repair, node, ledger, around),
+            others=around.others(node),
+            joining=around.joining(node),
         )
         record = Record(repair, client=self.client, clock=self.clock, tell=self.tell)
         scene = Scene(view=view, around=around, record=record)
@@ -164,6 +167,9 @@ class Act:
             case Retake():
                 if view.node is not None:
                     await self.admission.hold(repair, view.node, move.fence)
+            case Join():
+                now = self.clock()
+                await scene.record.note(joined.written(repair.status, move, now))
             case Release():
                 await self._close(scene, move.phase, move.reason, move.message)
             case Surrender():
@@ -261,7 +267,7 @@ class Act:
         if isinstance(epoch, Refused):
             return await self._refused(epoch, scene, Phase.WAITING)
         base = structs.replace(repair.status, disruption_epoch=epoch)
-        await self._start_rung(record, base, 0, "got a disruption slot")
+        await self._start_rung(record, base, joined.first(view), "got a disruption slot")
         return _AT_ONCE
 
     async def _refused(self, refused: Refused, scene: Scene, phase: Phase) -> Again:
@@ -275,7 +281,12 @@ class Act:
     ) -> None:
         action = self._action(record.repair, rung)
         started = structs.replace(
-            base, rung=rung, rung_since=self.clock(), empty_passes=0, intent=None
+            base,
+            rung=rung,
+            tried=(*joined.tried(record.repair), rung),
+            rung_since=self.clock(),
+            empty_passes=0,
+            intent=None,
         )
         await record.enter(action.phase, "", message, base=started, logged=True)
 
@@ -287,14 +298,15 @@ class Act:
         action = self._action(record.repair, status.rung)
         since = status.rung_since or self.clock()
         progress = await action.run(record.repair, since, self._tools(scene))
+        view = replace(scene.view, repair=record.repair)
         following: Onward
         match progress:
             case Stranded():
-                following = rungs.stranded(record.repair, progress.message)
+                following = rungs.stranded(view, progress.message)
             case Done():
-                following = rungs.done(record.repair, progress.message, mends=action.mends)
+                following = rungs.done(view, progress.message, mends=action.mends)
             case Failed():
-                following = rungs.after(record.repair, progress.message, mends=action.mends)
+                following = rungs.after(view, progress.message, mends=action.mends)
             case Going():
                 await record.enter(action.phase, "", progress.message)
                 until = self.clock() + progress.again
@@ -343,7 +355,7 @@ class Act:
         return until - self.clock()
 
     def _action(self, repair: NodeRepair, rung: int) -> Action:
-        chosen = repair.spec.ladder[rung]
+        chosen = joined.ladder(repair)[rung]
         return self.actions(chosen.action, chosen.settings)
 
     def _tools(self, scene: Scene) -> Tools:

@@ -1,6 +1,6 @@
 """Carries out what `decide.fencing` says about a dead node's machine, one step at a time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, TypeAlias
 
@@ -95,7 +95,7 @@ async def _pods(repair: NodeRepair, tools: Tools) -> tuple[str, ...]:
 async def _take(step: Step, look: Look, scene: Scene, tools: Tools) -> Outcome:
     match step:
         case Through():
-            return rungs.climbed(look.repair, step.message)
+            return rungs.climbed(replace(scene.view, repair=look.repair), step.message)
         case Alive():
             return DrainAgain(message="the kubelet is heard of again")
         case GiveUp():

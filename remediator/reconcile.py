@@ -17,13 +17,13 @@ from nodehealth.kit.clocks import Clock
 from nodehealth.kube import errors
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import Node
-from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair
+from nodehealth.repair import NODE_REPAIRS, Joined, Mode, NodeRepair
 from remediator.decide import parts, plan
 from remediator.decide.answers import Truth
 from remediator.decide.facts import Facts
 from remediator.decide.faults import Fault, told
 from remediator.decide.judge import Judgement, again, judge, known_at, stands
-from remediator.decide.moves import Wellness
+from remediator.decide.moves import Other, Wellness
 from remediator.faults import Faults
 from remediator.observe import Fleet
 from remediator.rules.policy import Policy
@@ -152,9 +152,33 @@ class Reconciler:
             repair: What is asked about.
             node: The Node as just read: the cache may be older, and what it says of the Node void.
         """
+        return self._wellness(repair, repair.spec.rule, node)
+
+    def others(self, repair: NodeRepair, node: Node | None) -> tuple[Other, ...]:
+        """Say the same of the faults that joined a repair."""
+        return tuple(
+            Other(
+                fault=each,
+                well=self._wellness(repair, each.rule, node),
+                allowed=plan.allowed(each.rule, self._rules, self._policy),
+            )
+            for each in repair.status.faults
+        )
+
+    def joining(self, repair: NodeRepair, node: Node | None) -> tuple[Joined, ...]:
+        """Return the faults that hold on a repair's node, as just read, and have not joined it."""
         name = repair.spec.target.node
-        known, rule = self._known.get(name), self._rules.by_name.get(repair.spec.rule)
-        mark = known.judgement.marks.get(repair.spec.rule) if known else None
+        known, facts = self._known.get(name), self._fleet.facts(name)
+        if known is None or facts is None or node is None:
+            return ()
+        if facts.node.metadata.uid != node.metadata.uid:
+            return ()
+        return plan.joining(repair, known.judgement, self._rules, self._policy, self._clock())
+
+    def _wellness(self, repair: NodeRepair, of: str, node: Node | None) -> Wellness:
+        name = repair.spec.target.node
+        known, rule = self._known.get(name), self._rules.by_name.get(of)
+        mark = known.judgement.marks.get(of) if known else None
         facts = self._fleet.facts(name)
         if mark is None or rule is None or facts is None:
             return Wellness()

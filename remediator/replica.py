@@ -200,6 +200,8 @@ class Replica:
             allowed=self._reconciler.allowed(repair),
             ruled=self._reconciler.is_ruled(repair),
             eclipsed_by=self._reconciler.eclipsed_by(repair),
+            others=partial(self._reconciler.others, repair),
+            joining=partial(self._reconciler.joining, repair),
             scopes=self._fleet.scopes(),
             repairs=self._fleet.open_repairs(),
             policy=self._policy,

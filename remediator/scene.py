@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nodehealth.kube.objects import Node
-from nodehealth.repair import Mode, NodeRepair
+from nodehealth.repair import Joined, Mode, NodeRepair
 from remediator.decide import plan
 from remediator.decide.limits import Scope
-from remediator.decide.moves import View, Wellness
+from remediator.decide.moves import Other, View, Wellness
 from remediator.decide.scopes import Scopes
 from remediator.providers import Provider
 from remediator.record import Record
@@ -26,6 +26,10 @@ class Around:
     """Whether the rule still exists."""
     eclipsed_by: str
     """The rule that may act on the node while the repair may only observe it."""
+    others: Callable[[Node | None], tuple[Other, ...]]
+    """Says the same of the faults that joined the repair."""
+    joining: Callable[[Node | None], tuple[Joined, ...]]
+    """Says which faults hold on the node that have not joined it yet."""
     scopes: Scopes
     """Every pool, every domain and the cluster by name."""
     repairs: tuple[NodeRepair, ...]

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import UNUSED
-from nodehealth.repair import NodeRepair
+from nodehealth.repair import Joined, NodeRepair
 from nodehealth.signals import Author, Kind
 from nodemend.looking.rulebook import Rulebook
 from nodemend.looking.sight import Sight
@@ -21,7 +21,7 @@ from remediator.decide.facts import Facts
 from remediator.decide.gates import Asked, Deed
 from remediator.decide.judge import Judgement, Mark, judge, known_at
 from remediator.decide.limits import Refused, Scope
-from remediator.decide.moves import Cordon, Disrupt, Move, View, Wellness
+from remediator.decide.moves import Cordon, Disrupt, Move, Other, View, Wellness
 from remediator.decide.scopes import Scopes
 from remediator.decide.survey import Survey
 from remediator.observe import Fleet
@@ -76,10 +76,10 @@ def _reported_since(rule: Rule, facts: Facts, now: datetime) -> datetime:
 
 
 def wellness(
-    repair: NodeRepair, found: Mapping[str, Verdict], facts: Facts, now: datetime
+    repair: NodeRepair, found: Mapping[str, Verdict], facts: Facts, now: datetime, rule: str = ""
 ) -> Wellness:
-    """Say what is known of a repair's fault on its node."""
-    verdict = found.get(repair.spec.rule)
+    """Say what is known of a fault of a repair on its node; of the leading one by default."""
+    verdict = found.get(rule or repair.spec.rule)
     if verdict is None:
         return Wellness()
     mark = verdict.mark
@@ -117,9 +117,35 @@ def next_of(
         allowed=plan.mode(rule, book.policy) if rule else book.policy.mode,
         ruled=rule is not None,
         shut=gates.refusal(_asked(Deed.STEP, repair, node, sight, book, fleet)),
+        others=_others(repair, facts, sight, book, found),
+        joining=_joining(repair, sight, book, found),
     )
     move = ladder.next_move(view)
     return Next(move=move, held=_held(move, view, sight, book, fleet))
+
+
+def _others(
+    repair: NodeRepair,
+    facts: Facts | None,
+    sight: Sight,
+    book: Rulebook,
+    found: Mapping[str, Verdict],
+) -> tuple[Other, ...]:
+    return tuple(
+        Other(
+            fault=each,
+            well=wellness(repair, found, facts, sight.now, each.rule) if facts else Wellness(),
+            allowed=plan.allowed(each.rule, book.rules, book.policy),
+        )
+        for each in repair.status.faults
+    )
+
+
+def _joining(
+    repair: NodeRepair, sight: Sight, book: Rulebook, found: Mapping[str, Verdict]
+) -> tuple[Joined, ...]:
+    held = Judgement(marks={name: each.mark for name, each in found.items()})
+    return plan.joining(repair, held, book.rules, book.policy, sight.now)
 
 
 def _held(move: Move, view: View, sight: Sight, book: Rulebook, fleet: Fleet) -> str:

@@ -6,10 +6,10 @@ from typing import Final
 
 from nodehealth import quantities
 from nodehealth.kube.objects import Metadata
-from nodehealth.repair import NodeRepair, Rung
+from nodehealth.repair import Joined, Mode, NodeRepair, Rung
 from nodemend.looking.foresight import Next
 from remediator import files
-from remediator.decide import parts
+from remediator.decide import joined, parts
 from remediator.decide.moves import (
     Climb,
     Cordon,
@@ -18,6 +18,7 @@ from remediator.decide.moves import (
     Ending,
     Finish,
     Inquire,
+    Join,
     Mended,
     Move,
     NextRung,
@@ -35,10 +36,12 @@ from remediator.decide.moves import (
 
 def of(repair: NodeRepair, coming: Next, now: datetime) -> Iterator[str]:
     """Say where a repair stands, what comes next, and what would come after it."""
-    status, spec = repair.status, repair.spec
+    spec = repair.spec
     yield standing(repair, now)
     yield _sentence(repair, coming)
-    rest = spec.ladder[status.rung + 1 if status.rung_since else status.rung :]
+    yield from _faults(repair)
+    begun = joined.tried(repair)
+    rest = [rung for n, rung in enumerate(joined.ladder(repair)) if n not in begun]
     if spec.condemned is not None:
         yield f"No remedy is tried, and a person decides: {parts.sentence(spec.condemned)}."
     elif rest and not isinstance(coming.move, Rest):
@@ -56,6 +59,18 @@ def standing(repair: NodeRepair, now: datetime) -> str:
     )
 
 
+def _faults(repair: NodeRepair) -> Iterator[str]:
+    """Say what joined a repair."""
+    for each in repair.status.faults:
+        yield f"It is for {each.rule} as well, since {each.since:%H:%M:%S}: {_told(each)}."
+
+
+def _told(fault: Joined) -> str:
+    facts = "; ".join(fault.evidence) or "all facts together say so"
+    only = "" if fault.mode is Mode.ENFORCE else f" (mode {fault.mode}: it holds nothing up)"
+    return f"{facts}{only}"
+
+
 def _sentence(repair: NodeRepair, coming: Next) -> str:
     if coming.held:
         asks = "a cordon" if isinstance(coming.move, Cordon) else "a disruption slot"
@@ -66,6 +81,14 @@ def _sentence(repair: NodeRepair, coming: Next) -> str:
 _ASKED: Final[Mapping[type[Prove | Inquire], str]] = {
     Prove: "it is made sure that the silent machine is off, before anything is forced",
     Inquire: "the machine's owner is asked whether a late order is carried out by now",
+}
+
+
+_TURNS: Final[Mapping[type[Strand | DrainAgain | Mended | NextRung], str]] = {
+    Strand: "the drain takes another way",
+    DrainAgain: "the drain takes another way",
+    Mended: "the node must prove well",
+    NextRung: "the next remedy is tried",
 }
 
 
@@ -92,12 +115,10 @@ def _onward(move: Onward) -> str:
             return f"our marks are put on the Node again ({move.fence})"
         case Resume():
             return "it goes on where it stood, for the next step is allowed again"
-        case Strand() | DrainAgain():
-            return f"the drain takes another way: {move.message}"
-        case Mended():
-            return f"the node must prove well: {move.message}"
-        case NextRung():
-            return f"the next remedy is tried: {move.message}"
+        case Join():
+            return f"it takes in what holds too: {', '.join(each.rule for each in move.faults)}"
+        case Strand() | DrainAgain() | Mended() | NextRung():
+            return f"{_TURNS[type(move)]}: {move.message}"
         case _:
             return _ending(move)
 

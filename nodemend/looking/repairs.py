@@ -10,7 +10,7 @@ from rich.text import Text
 
 from nodehealth import quantities
 from nodehealth.repair import Mode, NodeRepair, Phase
-from remediator.decide import plan
+from remediator.decide import joined, plan
 
 STYLES: Final = {
     Phase.CONFIRMED: "red",
@@ -45,7 +45,11 @@ def table(repairs: Sequence[NodeRepair], now: datetime) -> Table:
     for each in repairs:
         phase = Text(phase_of(each), style=STYLES.get(each.status.phase, ""))
         drawn.add_row(
-            each.spec.target.node, each.spec.rule, phase, since(each, now), each.status.message
+            each.spec.target.node,
+            ", ".join(joined.rules(each)),
+            phase,
+            since(each, now),
+            each.status.message,
         )
     return drawn
 

@@ -19,7 +19,7 @@ from remediator.actions import (
     Tools,
     send,
 )
-from remediator.decide import eviction, labels, marks
+from remediator.decide import eviction, joined, labels, marks
 from remediator.decide.errands import Errand, claimed
 
 _LASTS: Final = timedelta(minutes=11)
@@ -45,7 +45,8 @@ class ResetGpu(Action):
 
     async def run(self, repair: NodeRepair, since: datetime, tools: Tools) -> Progress:
         """Move off who holds the GPUs, send for the reset, and let them back however it ends."""
-        gpus = tuple(part for part in repair.spec.parts if part.startswith(_UUID))
+        named = joined.parts(repair, Program.RESET_GPU)
+        gpus = tuple(part for part in named if part.startswith(_UUID))
         if not gpus:
             return Failed(message="the evidence names no GPU that could be reset")
         progress = await self._reset(gpus, repair, since, tools)

@@ -13,7 +13,7 @@ from typing import Final
 
 from nodehealth import quantities
 from nodehealth.repair import ENDED, Mode, NodeRepair, Phase, PhaseTime
-from remediator.decide import obstacles, verifying
+from remediator.decide import joined, obstacles, verifying
 from remediator.rules.alerting import Alerting, Urgency, is_louder
 
 REPAIR: Final = "NodeRepair"
@@ -195,10 +195,9 @@ def _allowed(repair: NodeRepair, phase: Phase, manners: Alerting) -> timedelta |
         return None
     held = timedelta(seconds=status.held_seconds)
     if phase in _WORKS:
-        return sum((_patience(each.settings) for each in repair.spec.ladder), MARGIN + held)
+        return sum((_patience(each.settings) for each in joined.ladder(repair)), MARGIN + held)
     if phase is Phase.VERIFYING:
-        verify = timedelta(seconds=repair.spec.verify_seconds)
-        return verify + verifying.VERIFY_PATIENCE + MARGIN + held
+        return joined.longest_verify(repair) + verifying.VERIFY_PATIENCE + MARGIN + held
     return None
 
 
@@ -212,6 +211,16 @@ def _patience(settings: Mapping[str, int | str]) -> timedelta:
         return _RUNG
 
 
+def _faults(repair: NodeRepair) -> str:
+    """Name what an incident is about: a node has one, whatever else befalls it."""
+    return " and ".join(joined.rules(repair))
+
+
+def _joined(repair: NodeRepair) -> list[str]:
+    """Say what joined it."""
+    return [joined.sentence(fault) for fault in repair.status.faults]
+
+
 def _timeline(repair: NodeRepair) -> tuple[PhaseTime, ...]:
     """Return the phases of a repair; one that was only just opened has written down none."""
     if repair.status.timeline:
@@ -222,7 +231,7 @@ def _timeline(repair: NodeRepair) -> tuple[PhaseTime, ...]:
 
 def _summary(repair: NodeRepair, worst: Rise) -> str:
     status = repair.status
-    what = f"{repair.spec.rule} on {repair.spec.target.node}"
+    what = f"{_faults(repair)} on {repair.spec.target.node}"
     reason = status.reason or status.phase
     if status.phase in ENDED:
         return f"{what} is over ({reason})"
@@ -236,7 +245,7 @@ def _summary(repair: NodeRepair, worst: Rise) -> str:
 def _description(repair: NodeRepair) -> str:
     spec, status, name = repair.spec, repair.status, repair.metadata.name
     reason = f" ({status.reason})" if status.reason else ""
-    lines = [*spec.evidence, f"{status.phase}{reason}: {status.message}"]
+    lines = [*spec.evidence, *_joined(repair), f"{status.phase}{reason}: {status.message}"]
     if status.phase in ENDED | {Phase.NEEDS_HUMAN}:
         lines += [f"{each.at:%H:%M:%S} {each.text}" for each in status.log[-_LINES:]]
     if status.phase not in ENDED:

@@ -15,7 +15,7 @@ from nodehealth.errand import Program
 from nodehealth.kube.objects import Node
 from nodehealth.outcome import Result
 from nodehealth.repair import Intent, NodeRepair
-from remediator.decide import boots, fencing, ready, repairpods
+from remediator.decide import boots, fencing, joined, ready, repairpods
 from remediator.decide.boots import BOOT_SHOWS
 from remediator.decide.repairpods import RepairPod
 
@@ -203,8 +203,7 @@ def _nobody_sent(look: Look) -> Step:
 
 def _has_booted(look: Look, node: Node) -> bool:
     """Say whether the machine booted since its repair began, and not because a rung had it boot."""
-    began, status = look.repair.spec.target.boot_id, look.repair.status
-    before = look.repair.spec.ladder[: status.rung]
+    began, before = look.repair.spec.target.boot_id, joined.done(look.repair)[:-1]
     ours = any(each.action == Program.REBOOT for each in before)
     return bool(began) and not ours and _boot(node) != began
 

@@ -11,7 +11,18 @@ from nodehealth.fence import Fence, Hold
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import ENDED, Closing, Mode, NodeRepair, NodeRepairStatus, Phase
-from remediator.decide import boots, fencing, marks, parts, pauses, ready, rungs, verifying
+from remediator.decide import (
+    boots,
+    fencing,
+    joined,
+    marks,
+    parts,
+    pauses,
+    ready,
+    remedies,
+    rungs,
+    verifying,
+)
 from remediator.decide.moves import (
     Climb,
     Cordon,
@@ -33,8 +44,6 @@ from remediator.decide.moves import (
 
 NAME_PATIENCE: Final = timedelta(minutes=5)
 """How long no Node may have the name of a machine that was replaced: many owners give another."""
-_REPLACE: Final = "replace"
-"""The rung that is done when the machine's owner says that the successor has joined."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +85,9 @@ def next_move(view: View) -> Move:
         return _as_it_is(view)
     if closing is not None:
         return Finish(closing=closing)
+    joins = joined.joins(view)
+    if joins is not None:
+        return joins
     if repair.spec.mode is not Mode.ENFORCE:
         return _observe(view)
     return _STAGES.get(phase, _climb)(view)
@@ -101,7 +113,7 @@ def _condemned(view: View) -> Surrender | None:
 
 
 def _climb(view: View) -> Move:
-    rung = view.repair.spec.ladder[view.repair.status.rung]
+    rung = joined.rung(view.repair)
     begun = _retake(view) or _replaced(view) or _stopped(view)
     return begun or _held_up(view) or Climb(rung=rung)
 
@@ -145,7 +157,7 @@ def _verifying(view: View) -> Move:
 def _elsewhere(view: View) -> Release | Rest | None:
     """Wait for no Node of the old name when the machine's successor has joined under another."""
     repair, status = view.repair, view.repair.status
-    if view.node is not None or repair.spec.ladder[status.rung].action != _REPLACE:
+    if view.node is not None or joined.rung(repair).action != remedies.REPLACE:
         return None
     known = status.log[-1:] if status.reason == Reason.NODE_ABSENT else ()
     until = max((line.at for line in known), default=view.now) + NAME_PATIENCE
@@ -246,8 +258,8 @@ def _forbidden(view: View) -> Rest | None:
 
 
 def _unproven(view: View) -> Rest | None:
-    """Do nothing to a node without fresh evidence that the fault is still there."""
-    if view.well.holds:
+    """Do nothing to a node without fresh evidence that a fault of it is still there."""
+    if joined.holds(view):
         return None
     phase = view.repair.status.phase
     message = "waits for fresh evidence of the fault: it is unknown, or away, or not yet for long"
@@ -261,7 +273,7 @@ def _gone(view: View) -> Release | None:
         return Release(
             reason=Reason.NODE_ABSENT, message=f"{target.node} is not the machine it was"
         )
-    if _is_over(view):
+    if joined.is_over(view):
         message = "the fault went away before anything was disrupted"
         return Release(reason=Reason.FAULT_GONE, message=message)
     return None
@@ -271,12 +283,6 @@ def _skipped(view: View) -> Release | None:
     """End what has disrupted nothing yet when people look after the node themselves."""
     reason = pauses.skipped(view.node) if view.node is not None else ""
     return Release(reason=Reason.SKIPPED, message=reason) if reason else None
-
-
-def _is_over(view: View) -> bool:
-    """Believe that a fault is over only by evidence newer than the repair: caches may be stale."""
-    heard_at, since = view.well.heard_at, view.repair.metadata.creation_timestamp
-    return view.well.over and heard_at is not None and since is not None and heard_at > since
 
 
 def _released(view: View) -> Release | None:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from nodehealth.fence import Fence
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import RepairLedger
-from nodehealth.repair import Closing, Mode, NodeRepair, Phase, Rung
+from nodehealth.repair import Closing, Joined, Mode, NodeRepair, Phase, Rung
 from remediator.decide.limits import Refused
 
 
@@ -54,6 +54,16 @@ class Wellness:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Other:
+    """What is known of a fault that joined a repair."""
+
+    fault: Joined
+    well: Wellness
+    allowed: Mode
+    """How far the policy and the rule go now; a rule that is gone goes nowhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """Everything that a move is decided by; all of it fresh."""
 
@@ -70,6 +80,10 @@ class View:
     """The rule that may act on the node while this repair may only observe it."""
     shut: Refused | None = None
     """What forbids the next step of a repair that has its slot."""
+    others: tuple[Other, ...] = ()
+    """The faults that joined the repair, as they are now."""
+    joining: tuple[Joined, ...] = ()
+    """Faults that hold on the node now and have not joined yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +167,13 @@ class NextRung:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Join:
+    """Write down which faults the repair is for as well."""
+
+    faults: tuple[Joined, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
     """Give the node back and close the repair."""
 
@@ -183,6 +204,6 @@ class Trade:
 
 
 Ending: TypeAlias = Release | Surrender | Finish | Trade
-Onward: TypeAlias = Retake | Resume | Mended | NextRung | Strand | DrainAgain | Ending
+Onward: TypeAlias = Retake | Join | Resume | Mended | NextRung | Strand | DrainAgain | Ending
 """Moves that are only written down, or undo something; what comes next is decided at once."""
 Move: TypeAlias = Rest | Cordon | Disrupt | Climb | Prove | Inquire | Onward

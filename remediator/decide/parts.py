@@ -9,6 +9,7 @@ from msgspec import structs
 from nodehealth.keys import GPU_RESOURCE
 from nodehealth.kube.objects import Node
 from nodehealth.repair import Condemned, Failure, NodeRepair, Part, PartKind, Phase
+from remediator.decide import joined
 from remediator.rules.policy import Condemning
 
 WAY_OUT: Final = (
@@ -23,9 +24,8 @@ _MOST_TOLD: Final = 5
 
 def blamed(repair: NodeRepair) -> tuple[Part, ...]:
     """Name the parts that a repair is blamed on: the GPUs of its evidence, and the host."""
-    spec = repair.spec
-    parts = [Part(kind=PartKind.GPU, id=each) for each in spec.parts if each.startswith(_GPU)]
-    host = spec.target.host
+    named, host = joined.parts(repair), repair.spec.target.host
+    parts = [Part(kind=PartKind.GPU, id=each) for each in named if each.startswith(_GPU)]
     return (*parts, Part(kind=PartKind.HOST, id=host)) if host else tuple(parts)
 
 

@@ -11,16 +11,17 @@ from nodehealth.kube.objects import Metadata, Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import (
     ENDED,
+    Joined,
     Mode,
     NodeRepair,
     NodeRepairSpec,
     Phase,
-    Severity,
     Target,
 )
-from remediator.decide import limits, parts, pauses
+from remediator.decide import joined, limits, parts, pauses, remedies
 from remediator.decide.answers import Truth
-from remediator.decide.judge import Judgement
+from remediator.decide.joined import SEVERITIES
+from remediator.decide.judge import Judgement, Mark
 from remediator.decide.limits import Scope
 from remediator.decide.moves import Reason
 from remediator.decide.scopes import Scopes
@@ -38,7 +39,6 @@ _HELD_BACK = frozenset({Reason.PAUSED, Reason.NOT_APPROVED, Reason.OUTSIDE_WINDO
 _HELD_UP = frozenset({Reason.EVIDENCE_MISSING, Reason.MODE}) | _HELD_BACK
 """Reasons to wait that a slot would not help against."""
 _STRICTNESS = (Mode.OFF, Mode.OBSERVE, Mode.ENFORCE)
-_SEVERITIES = (Severity.CRITICAL, Severity.WARNING, Severity.INFO)
 
 
 def begin(
@@ -63,8 +63,9 @@ def begin(
         mode=mode(worst, policy),
         ladder=worst.ladder,
         verify_seconds=round(worst.verify.total_seconds()),
-        evidence=tuple(text[:1024] for text in mark.evidence[:16]),
-        parts=tuple(part[:253] for part in mark.parts[:64]),
+        on_recovery=worst.on_recovery,
+        evidence=_evidence(mark),
+        parts=_parts(mark),
     )
     return NodeRepair(metadata=Metadata(name=name), spec=spec)
 
@@ -81,6 +82,21 @@ def eclipsing(
         return None
     able = _mendable(judgement, rules, policy)
     return next((rule for rule in able if mode(rule, policy) is Mode.ENFORCE), None)
+
+
+def joining(
+    repair: NodeRepair, judgement: Judgement, rules: RuleSet, policy: Policy, now: datetime
+) -> tuple[Joined, ...]:
+    """Return the faults of a node that hold, have a remedy, and are not of its open repair yet."""
+    known = {repair.spec.rule, *(each.rule for each in repair.status.faults)}
+    able = (rule for rule in _mendable(judgement, rules, policy) if rule.name not in known)
+    return tuple(_joined(rule, judgement.marks[rule.name], policy, now) for rule in able)
+
+
+def allowed(rule: str, rules: RuleSet, policy: Policy) -> Mode:
+    """Say how far a fault that joined a repair may go now; one whose rule is gone, nowhere."""
+    known = rules.by_name.get(rule)
+    return mode(known, policy) if known is not None else Mode.OFF
 
 
 def holding(judgement: Judgement, rules: RuleSet, policy: Policy) -> list[Rule]:
@@ -260,9 +276,32 @@ def _mendable(judgement: Judgement, rules: RuleSet, policy: Policy) -> list[Rule
     ]
 
 
-def _urgency(rule: Rule, policy: Policy) -> tuple[bool, int]:
-    """Rank what may act before what may only observe, and then the worst first."""
-    return mode(rule, policy) is not Mode.ENFORCE, _SEVERITIES.index(rule.severity)
+def _joined(rule: Rule, mark: Mark, policy: Policy, now: datetime) -> Joined:
+    return Joined(
+        rule=rule.name,
+        severity=rule.severity,
+        mode=mode(rule, policy),
+        since=now,
+        ladder=rule.ladder,
+        verify_seconds=round(rule.verify.total_seconds()),
+        on_recovery=rule.on_recovery,
+        evidence=_evidence(mark),
+        parts=_parts(mark),
+    )
+
+
+def _evidence(mark: Mark) -> tuple[str, ...]:
+    return tuple(text[:1024] for text in mark.evidence[:16])
+
+
+def _parts(mark: Mark) -> tuple[str, ...]:
+    return tuple(part[:253] for part in mark.parts[:64])
+
+
+def _urgency(rule: Rule, policy: Policy) -> tuple[bool, int, int]:
+    """Rank what may act before what may only observe, the worst first, then the furthest remedy."""
+    watched = mode(rule, policy) is not Mode.ENFORCE
+    return watched, SEVERITIES.index(rule.severity), -remedies.reach(rule.ladder[-1])
 
 
 def _number(repair: NodeRepair, stem: str) -> int:
@@ -289,7 +328,7 @@ def _waits(repair: NodeRepair) -> bool:
 
 def rank(repair: NodeRepair) -> tuple[int, float, str]:
     """Order repairs: the worst fault first, then the one that has waited longest."""
-    return _SEVERITIES.index(repair.spec.severity), *_age(repair)
+    return SEVERITIES.index(joined.severity(repair)), *_age(repair)
 
 
 def _age(repair: NodeRepair) -> tuple[float, str]:

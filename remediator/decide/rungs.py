@@ -6,9 +6,9 @@ from typing import Final
 from msgspec import structs
 
 from nodehealth.repair import NodeRepair, NodeRepairStatus, Phase
-from remediator.decide import fencing
+from remediator.decide import fencing, joined
 from remediator.decide.limits import Refused
-from remediator.decide.moves import Mended, NextRung, Reason, Rest, Strand, Surrender
+from remediator.decide.moves import Mended, NextRung, Reason, Rest, Strand, Surrender, View
 
 LOOK_AGAIN: Final = timedelta(seconds=30)
 """How often to look whether a step is allowed again, although nothing in the ledger changed."""
@@ -18,14 +18,15 @@ _WAY_OUT: Final = (
 WAY_ON: Final = "delete this NodeRepair to have the node repaired after all"
 
 
-def done(repair: NodeRepair, message: str, *, mends: bool) -> NextRung | Mended:
+def done(view: View, message: str, *, mends: bool) -> NextRung | Mended:
     """Go on after a rung that did its work: a rung that only prepares leads to the next one."""
-    if mends or not _has_next(repair):
+    following = None if mends else joined.onward(view)
+    if following is None:
         return Mended(message=message)
-    return climbed(repair, message)
+    return NextRung(rung=following, message=message)
 
 
-def after(repair: NodeRepair, why: str, *, mends: bool = True) -> NextRung | Surrender:
+def after(view: View, why: str, *, mends: bool = True) -> NextRung | Surrender:
     """Go one rung up after a remedy that failed, or call a person.
 
     A rung that only prepares, as a drain does, protects what the next one would destroy: when it
@@ -33,22 +34,23 @@ def after(repair: NodeRepair, why: str, *, mends: bool = True) -> NextRung | Sur
     """
     if not mends:
         return surrender(Reason.PREPARATION_FAILED, why)
-    if _has_next(repair):
-        return climbed(repair, why)
-    return surrender(Reason.LADDER_EXHAUSTED, f"{why}; no remedy is left on the ladder")
+    return climbed(view, why)
 
 
-def stranded(repair: NodeRepair, why: str) -> Strand | Surrender:
+def stranded(view: View, why: str) -> Strand | Surrender:
     """Go on where pods never end by themselves: a machine is switched off only to be mended."""
-    if _has_next(repair):
+    if joined.onward(view) is not None:
         return Strand(message=why)
     message = f"{why}; no rung follows that would mend the machine"
     return surrender(Reason.PREPARATION_FAILED, message)
 
 
-def climbed(repair: NodeRepair, message: str) -> NextRung:
-    """Go one rung up."""
-    return NextRung(rung=repair.status.rung + 1, message=message)
+def climbed(view: View, message: str) -> NextRung | Surrender:
+    """Go on to the next remedy of a fault that is not over, or call a person."""
+    following = joined.onward(view)
+    if following is None:
+        return surrender(Reason.LADDER_EXHAUSTED, f"{message}; no remedy is left on the ladder")
+    return NextRung(rung=following, message=message)
 
 
 def surrender(reason: Reason, why: str) -> Surrender:
@@ -95,7 +97,3 @@ def resumed(status: NodeRepairStatus, now: datetime) -> NodeRepairStatus:
         rung_since=began + stood if began is not None else None,
         fencing=structs.replace(fenced, since=fenced.since + stood) if fenced is not None else None,
     )
-
-
-def _has_next(repair: NodeRepair) -> bool:
-    return repair.status.rung + 1 < len(repair.spec.ladder)

@@ -1,15 +1,36 @@
 """Whether a mended node is well: by evidence that is newer than what was done to it last."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from nodehealth.kube.objects import Node
 from nodehealth.repair import NodeRepair, NodeRepairStatus, Phase
-from remediator.decide import parts, ready, rungs
-from remediator.decide.moves import Move, NextRung, Reason, Release, Rest, Surrender, View
+from remediator.decide import joined, parts, ready, rungs
+from remediator.decide.moves import (
+    Move,
+    NextRung,
+    Reason,
+    Release,
+    Rest,
+    Surrender,
+    View,
+    Wellness,
+)
 
 VERIFY_PATIENCE: Final = timedelta(minutes=20)
 """How long a mended node may take, beside the rule's own time, before the next rung is tried."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """What is missing for a node to count as well."""
+
+    reason: Reason
+    message: str
+    proven: datetime | None = None
+    """When it counts as well, if nothing else is heard before."""
 
 
 def verify(view: View) -> Move:
@@ -19,23 +40,36 @@ def verify(view: View) -> Move:
     """
     status = view.repair.status
     since = status.rung_since or view.now
-    until = since + VERIFY_PATIENCE + timedelta(seconds=view.repair.spec.verify_seconds)
+    until = since + VERIFY_PATIENCE + joined.verify(view)
     following = _overdue(view) if view.now >= until else None
     if following is not None and not isinstance(following, Rest):
         return following
-    reason, message, proven = _unwell(view, _deed(status, since))
-    if reason is None:
+    deed = _deed(status, since)
+    found = doubt(view, deed)
+    if found is None:
         return Release(reason=Reason.REPAIRED, message="the node is well and back in service")
+    following = following or _further(view, deed)
     if following is not None:
         return following
-    soon = proven if proven is not None and proven > view.now else until
-    return Rest(phase=Phase.VERIFYING, reason=reason, message=message, until=min(until, soon))
+    soon = found.proven if found.proven is not None and found.proven > view.now else until
+    return Rest(
+        phase=Phase.VERIFYING, reason=found.reason, message=found.message, until=min(until, soon)
+    )
+
+
+def doubt(view: View, deed: datetime) -> Doubt | None:
+    """Say what is missing; evidence of each fault must be newer than the deed."""
+    found = _of_node(view)
+    return found if found is not None else next(_of_faults(view, deed), None)
 
 
 def _overdue(view: View) -> NextRung | Surrender | Rest:
     """Say what follows when the node was not well in time."""
     why = f"the node was not well in time: {view.repair.status.message}"
-    following = rungs.after(view.repair, why)
+    return _unless_shut(view, rungs.after(view, why))
+
+
+def _unless_shut(view: View, following: NextRung | Surrender) -> NextRung | Surrender | Rest:
     if view.shut is None or isinstance(following, Surrender):
         return following
     return rungs.wait(view.repair, view.shut, view.now)
@@ -50,25 +84,62 @@ def _deed(status: NodeRepairStatus, since: datetime) -> datetime:
     return intent.issued_at if intent is not None and not intent.pod else since
 
 
-def _unwell(view: View, deed: datetime) -> tuple[Reason | None, str, datetime | None]:
-    """Say what is missing for the node to count as mended; evidence must be newer than the deed."""
-    well, proven = view.well, None
-    reason, message = Reason.NOT_YET_WELL, "waits for the fault's signals to be known and good"
+def _of_node(view: View) -> Doubt | None:
     if view.node is None:
-        reason, message = Reason.NODE_ABSENT, "waits for the node to come back"
-    elif not ready.is_ready(view.node):
-        reason, message = Reason.NODE_NOT_READY, "waits for the node to be Ready"
-    elif _lacks_gpus(view.repair, view.node):
-        reason = Reason.GPUS_MISSING
-        message = f"waits until the node gives all its {view.repair.spec.target.gpus} GPUs again"
-    elif not view.ruled:
+        message = "waits for the node to come back"
+        return Doubt(reason=Reason.NODE_ABSENT, message=message)
+    if not ready.is_ready(view.node):
+        return Doubt(reason=Reason.NODE_NOT_READY, message="waits for the node to be Ready")
+    if _lacks_gpus(view.repair, view.node):
+        gpus = view.repair.spec.target.gpus
+        message = f"waits until the node gives all its {gpus} GPUs again"
+        return Doubt(reason=Reason.GPUS_MISSING, message=message)
+    return None
+
+
+def _of_faults(view: View, deed: datetime) -> Iterator[Doubt]:
+    """Yield what is missing of each fault, the leading one first."""
+    leading = _of_leading(view, deed)
+    if leading is not None:
+        yield leading
+    for each in joined.counted(view):
+        found = _of_fault(view, each.well, deed, f"{each.fault.rule}'s")
+        if found is not None:
+            yield found
+
+
+def _of_leading(view: View, deed: datetime) -> Doubt | None:
+    if not view.ruled:
         message = f"rule {view.repair.spec.rule} is gone, so nothing tells whether the node is well"
-    elif well.since is not None and well.heard_at is not None and well.heard_at > deed:
-        proven = max(well.since, deed) + timedelta(seconds=view.repair.spec.verify_seconds)
-        if view.now >= proven and well.over:
-            return None, "", None
-        message = f"must stay well until {proven:%H:%M:%S}"
-    return reason, message, proven
+        return Doubt(reason=Reason.NOT_YET_WELL, message=message)
+    return _of_fault(view, view.well, deed, "the fault's")
+
+
+def _of_fault(view: View, well: Wellness, deed: datetime, whose: str) -> Doubt | None:
+    if well.since is None or well.heard_at is None or well.heard_at <= deed:
+        message = f"waits for {whose} signals to be known and good"
+        return Doubt(reason=Reason.NOT_YET_WELL, message=message)
+    proven = max(well.since, deed) + joined.verify(view)
+    if view.now >= proven and well.over:
+        return None
+    message = f"must stay well until {proven:%H:%M:%S}"
+    return Doubt(reason=Reason.NOT_YET_WELL, message=message, proven=proven)
+
+
+def _further(view: View, deed: datetime) -> NextRung | Surrender | Rest | None:
+    """Go on for a fault that joined, once it is known that the remedy mended the leading one only.
+
+    As much time as proves a node well proves that a fault outlived what was done.
+    """
+    if view.now < deed + joined.verify(view) or _of_node(view) or _of_leading(view, deed):
+        return None
+    still = (each for each in joined.counted(view) if each.well.holds)
+    known = [each for each in still if each.well.heard_at and each.well.heard_at > deed]
+    following = joined.onward(view) if known else None
+    if following is None:
+        return None
+    message = f"{view.repair.spec.rule} is over, but {known[0].fault.rule} still holds"
+    return _unless_shut(view, NextRung(rung=following, message=message))
 
 
 def _lacks_gpus(repair: NodeRepair, node: Node) -> bool:

@@ -53,6 +53,7 @@ def rule(
         quiet=page.duration("$.spec.clears.quiet", spec.clears.quiet),
         after_reboot=spec.clears.after == "reboot",
         verify=page.duration("$.spec.verify", spec.verify),
+        on_recovery=spec.on_recovery,
         runbook=spec.runbook,
     )
     try:

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from nodehealth.keys import GPU_CLIENTS_LABEL, PAUSED
-from nodehealth.repair import Mode, Severity
+from nodehealth.repair import Mode, Recovery, Severity
 from remediator.rules.alerting import Urgency
 
 
@@ -75,6 +75,8 @@ class RuleSpec(Strict, frozen=True, kw_only=True):
     clears: Clears = Clears()
     verify: str = "5m"
     """How long a mended node must be well before it takes work again."""
+    on_recovery: Recovery = Recovery.FINISH
+    """What becomes of a drain under way when the fault goes away by itself."""
     condition: NodeCondition | None = None
 
 

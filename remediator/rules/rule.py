@@ -6,7 +6,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Self, TypeAlias
 
-from nodehealth.repair import Mode, Rung, Severity
+from nodehealth.repair import Mode, Recovery, Rung, Severity
 from nodehealth.signals import Signal
 
 Where: TypeAlias = Callable[[Mapping[str, object]], bool]
@@ -55,6 +55,8 @@ class Rule:
     after_reboot: bool = False
     """Whether the fault stays until the node booted anew, however good its signals are."""
     verify: timedelta = timedelta(minutes=5)
+    on_recovery: Recovery = Recovery.FINISH
+    """What becomes of a drain under way when the fault goes away by itself."""
     runbook: str = ""
 
 

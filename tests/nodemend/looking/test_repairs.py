@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from nodehealth.repair import Mode, NodeRepair, NodeRepairStatus, Phase, PhaseTime
+from nodehealth.repair import Joined, Mode, NodeRepair, NodeRepairStatus, Phase, PhaseTime
 from nodemend.looking import repairs
 from tests.builders import NOON, at, repair
 
@@ -43,6 +43,17 @@ def test_the_table_says_for_how_long_and_for_what_each_waits() -> None:
         "NODE RULE PHASE FOR WHAT IT WAITS FOR",
         "n1 disk-full Waiting (NoSlot) 1m n2 is first",
     ]
+
+
+def test_the_table_names_all_the_faults_that_a_repair_is_for() -> None:
+    too = Joined(rule="gpu-hung", mode=Mode.ENFORCE, since=NOON)
+    watched = Joined(rule="watched", mode=Mode.OBSERVE, since=NOON)
+    console = Console(width=120, color_system=None)
+    with console.capture() as drawn:
+        both = repair(status=NodeRepairStatus(faults=(too, watched)))
+        console.print(repairs.table([both], at(65)))
+
+    assert "disk-full, gpu-hung  " in drawn.get()
 
 
 def test_a_repair_that_is_only_observed_says_so() -> None:

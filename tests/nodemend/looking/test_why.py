@@ -13,12 +13,14 @@ from nodehealth.ledger import Disruption
 from nodehealth.repair import (
     Condemned,
     Failure,
+    Joined,
     Mode,
     NodeRepairStatus,
     Part,
     PartKind,
     Phase,
     PhaseTime,
+    Rung,
 )
 from nodehealth.signals import Knowledge
 from nodemend.looking import why
@@ -150,6 +152,50 @@ def test_a_closed_ledger_is_what_a_drain_waits_for() -> None:
     )
 
     assert "disruption is closed in RepairLedger/default" in answer.next[1]
+
+
+def test_a_repair_names_the_faults_that_joined_it_and_what_they_may_still_come_to() -> None:
+    too = Joined(
+        rule="gpu-hung",
+        mode=Mode.ENFORCE,
+        since=NOON,
+        ladder=(Rung(action="drain"), Rung(action="reboot")),
+        evidence=("gpu.hung is 1",),
+    )
+    watched = Joined(rule="watched", since=NOON)
+    status = NodeRepairStatus(
+        phase=Phase.CORDONED, cordon_epoch=2, faults=(too, watched), message="held"
+    )
+    held = repair(pool="fleet", status=status)
+    fenced = node(unschedulable=True, fence="2:cordoned", taints=(keys.REPAIR_TAINT,))
+    known = ledger(epoch=2, cordons={"n1": 2})
+
+    answer = why.explain(
+        sight(fenced, healths=(FULL,), repairs=(held,), known=known), book(HASTY), "n1"
+    )
+
+    assert answer.next[2:] == (
+        "It is for gpu-hung as well, since 12:00:00: gpu.hung is 1.",
+        (
+            "It is for watched as well, since 12:00:00: all facts together say so (mode observe: "
+            "it holds nothing up)."
+        ),
+        "After that: drain (at most 30m), then replace (at most 20m), then reboot (at most 20m).",
+    )
+
+
+def test_what_holds_too_is_said_to_join() -> None:
+    held = repair(pool="fleet", status=NodeRepairStatus(phase=Phase.CORDONED, cordon_epoch=2))
+    fenced = node(unschedulable=True, fence="2:cordoned", taints=(keys.REPAIR_TAINT,))
+    both = book(HASTY, replace(HASTY, name="second"))
+
+    answer = why.explain(
+        sight(fenced, healths=(FULL,), repairs=(held,), known=ledger(epoch=2, cordons={"n1": 2})),
+        both,
+        "n1",
+    )
+
+    assert answer.next[1] == "Next: it takes in what holds too: second."
 
 
 def test_without_a_leader_it_says_that_nothing_goes_on() -> None:

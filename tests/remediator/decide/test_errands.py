@@ -104,7 +104,9 @@ def under(
     said: str = "said",
 ) -> NodeRepair:
     ladder = (Rung(action=first), Rung(action=errand.program))
-    status = NodeRepairStatus(phase=Phase.REPAIRING, rung=rung, intent=intent, message=said)
+    status = NodeRepairStatus(
+        phase=Phase.REPAIRING, rung=rung, rung_since=NOON, intent=intent, message=said
+    )
     made = repair("n1", status=status)
     target = structs.replace(made.spec.target, boot_id="boot-1")
     spec = structs.replace(made.spec, ladder=ladder, target=target)

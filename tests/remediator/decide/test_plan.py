@@ -8,7 +8,15 @@ from msgspec import structs
 
 from nodehealth.keys import CONTROL_PLANE_LABEL
 from nodehealth.kube.objects import Metadata
-from nodehealth.repair import Mode, NodeRepair, NodeRepairStatus, Phase, PhaseTime, Severity
+from nodehealth.repair import (
+    Joined,
+    Mode,
+    NodeRepair,
+    NodeRepairStatus,
+    Phase,
+    PhaseTime,
+    Severity,
+)
 from remediator.decide import plan
 from remediator.decide.answers import Truth
 from remediator.decide.judge import Judgement, Mark
@@ -47,6 +55,42 @@ def test_a_fault_opens_a_repair_that_freezes_its_plan() -> None:
     assert opened.spec.evidence == ("it is full",)
     assert opened.spec.parts == ("/",)
     assert opened.spec.verify_seconds == 60
+
+
+def test_of_equally_bad_faults_the_one_whose_remedies_reach_furthest_leads() -> None:
+    near, far = rule(name="near", ladder=("drain", "reboot")), rule(name="far")
+
+    opened = plan.begin(node(), judged("near", "far"), (), rules(near, far), ENFORCE)
+
+    assert opened is not None
+    assert opened.spec.rule == "far"
+
+
+def test_what_holds_too_and_has_a_remedy_joins_an_open_repair() -> None:
+    told = rule(name="told", ladder=())
+    watched = rule(name="watched", mode=Mode.OBSERVE, verify=90)
+    known = rules(rule(), told, watched, rule(name="there"))
+    open_ = repair(status=NodeRepairStatus(faults=(Joined(rule="there", since=NOON),)))
+    held = judged("disk-full", "told", "watched", "there", "unheard-of")
+
+    (found,) = plan.joining(open_, held, known, ENFORCE, at(5))
+
+    assert found == Joined(
+        rule="watched",
+        mode=Mode.OBSERVE,
+        since=at(5),
+        ladder=watched.ladder,
+        verify_seconds=90,
+        evidence=("it is full",),
+        parts=("/",),
+    )
+
+
+def test_a_rule_that_is_gone_lets_a_fault_that_joined_go_nowhere() -> None:
+    known = rules(rule(mode=Mode.OBSERVE))
+
+    assert plan.allowed("disk-full", known, ENFORCE) is Mode.OBSERVE
+    assert plan.allowed("gone", known, ENFORCE) is Mode.OFF
 
 
 def test_a_healthy_node_needs_no_repair() -> None:

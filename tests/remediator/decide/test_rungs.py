@@ -1,13 +1,15 @@
 """What follows a rung depends on how it ended and on what it was for."""
 
-from nodehealth.repair import NodeRepair, NodeRepairStatus, Phase
+from nodehealth.repair import NodeRepairStatus, Phase
 from remediator.decide import rungs
-from remediator.decide.moves import Mended, NextRung, Reason, Strand, Surrender
-from tests.builders import repair
+from remediator.decide.moves import Mended, NextRung, Reason, Strand, Surrender, View, Wellness
+from tests.builders import NOON, ledger, node, repair
 
 
-def on(rung: int) -> NodeRepair:
-    return repair(status=NodeRepairStatus(phase=Phase.DRAINING, rung=rung))
+def on(rung: int) -> View:
+    status = NodeRepairStatus(phase=Phase.DRAINING, rung=rung, rung_since=NOON)
+    climbing = repair(status=status)
+    return View(repair=climbing, node=node(), ledger=ledger(), well=Wellness(), now=NOON)
 
 
 def test_a_rung_that_prepares_leads_on_and_one_that_mends_ends_the_climb() -> None:

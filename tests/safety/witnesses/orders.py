@@ -1,4 +1,4 @@
-"""S3, S7, S11 and S12: what is done was written down, belongs to the plan, and is done once."""
+"""S3, S7, S11, S12, S15: what is done was written down, belongs to the plan, and is done once."""
 
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -7,7 +7,7 @@ import msgspec
 
 from nodehealth import keys
 from nodehealth.kube.objects import Node
-from nodehealth.repair import NodeRepair
+from nodehealth.repair import NodeRepair, Rung
 from simulator import records
 from simulator.api.audit import AuditEntry
 from tests.safety.witnesses.history import Deed, Witness
@@ -21,7 +21,7 @@ _nodes: Final = msgspec.json.Decoder(Node)
 
 @dataclass(slots=True)
 class Planned(Witness):
-    """S11: what is done was written down before. S12: it is what the plan of the repair says."""
+    """S11: what is done was written down before. S12 and S15: the plan says it, and once."""
 
     def done(self, deed: Deed) -> None:
         """Take in a write."""
@@ -44,6 +44,12 @@ class Planned(Witness):
             return
         if before.spec != repair.spec:
             self.history.breach("S12", f"the plan of {repair.metadata.name} changed")
+        was, status = before.status, repair.status
+        faults, tried = status.faults[: len(was.faults)], status.tried[: len(was.tried)]
+        if (faults, tried) != (was.faults, was.tried):
+            self.history.breach("S12", f"what {repair.metadata.name} did was written over")
+        if len(set(status.tried)) < len(status.tried):
+            self.history.breach("S15", f"{repair.metadata.name} begins a remedy again")
 
     def _ordered(self, node: str, action: str) -> None:
         repair = self._holder(node)
@@ -63,7 +69,7 @@ class Planned(Witness):
         self._check_plan(repair, program, f"{pod} was sent to {node}")
 
     def _check_plan(self, repair: NodeRepair | None, action: str, says: str) -> None:
-        begun = repair.spec.ladder[: repair.status.rung + 1] if repair is not None else ()
+        begun = _planned(repair) if repair is not None else ()
         if action not in {each.action for each in begun}:
             planned = ", ".join(each.action for each in begun) or "nothing"
             self.history.breach("S12", f"{says}, and the plan says {planned}")
@@ -74,6 +80,14 @@ class Planned(Witness):
         if slot is not None:
             return self.history.repairs.get(slot.repair)
         return next(iter(self.history.open_repairs(node)), None)
+
+
+def _planned(repair: NodeRepair) -> tuple[Rung, ...]:
+    """Return the remedies that a repair may have come to; faults that joined bring their own."""
+    frozen, status = repair.spec.ladder, repair.status
+    if not status.faults:
+        return frozen[: status.rung + 1]
+    return (*frozen, *(rung for each in status.faults for rung in each.ladder))
 
 
 def _power(sent: Any) -> str:  # noqa: ANN401 - it is JSON

@@ -1,0 +1,56 @@
+"""A node with two faults is repaired once, until both are over."""
+
+import asyncio
+from dataclasses import replace
+
+from nodehealth.kube.objects import NODES
+from nodehealth.repair import Mode, NodeRepair, Phase
+from remediator.files import Loaded, remedy
+from remediator.rules.policy import DrainManners, Limit, Policy, Pool
+from simulator import virtualtime
+from tests.builders import health, level, node, question, rule, rules, xid
+from tests.remediator.leading import Fleet, fleet, leading
+
+ALL = Limit(cordoned=("100%",), disrupted=("100%",))
+RULES = rules(
+    rule(question("code == 95", signal="gpu.xid"), name="hurt", ladder=("drain", "replace")),
+    rule(name="full", ladder=("drain",)),
+)
+REMEDIES = tuple(remedy(name, {}) for name in ("drain", "replace"))  # found before the loop runs
+POLICY = Policy(mode=Mode.ENFORCE, limit=ALL, pools=(Pool(name="all", labels={}, limit=ALL),))
+
+
+async def the_repair(here: Fleet, after: float) -> NodeRepair:
+    await asyncio.sleep(after)
+    (found,) = await here.repairs()
+    return found
+
+
+@virtualtime.played
+async def test_two_faults_at_once_are_one_repair() -> None:
+    here = await fleet()
+    async with leading(here, Loaded(rules=RULES, policy=POLICY, provider=None)):
+        uid = await here.node(node())
+        await here.report(health(xid(95), level(0.01), node_uid=uid))
+        found = await the_repair(here, 60)
+
+        assert found.spec.rule == "hurt"
+        assert [each.rule for each in found.status.faults] == ["full"]
+
+
+@virtualtime.played
+async def test_a_repair_goes_on_for_the_second_fault_when_the_first_is_gone() -> None:
+    slow = replace(POLICY, drain=DrainManners(settle=DrainManners().settle * 100))
+    here = await fleet()
+    async with leading(here, Loaded(rules=RULES, policy=slow, provider=None)):
+        uid = await here.node(node())
+        await here.report(health(level(0.01), node_uid=uid))
+        first = await the_repair(here, 60)
+        await here.report(health(xid(95), level(0.01), node_uid=uid))
+        second = await the_repair(here, 60)
+        seen = await here.client.get(NODES, "n1")
+
+        assert (first.spec.rule, first.status.phase) == ("full", Phase.DRAINING)
+        assert [each.rule for each in second.status.faults] == ["hurt"]
+        assert second.metadata.name == first.metadata.name
+        assert seen.spec.unschedulable
