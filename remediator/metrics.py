@@ -1,5 +1,6 @@
 """What is counted of our own doings; docs/metrics.md tells what each is for."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
@@ -58,6 +59,18 @@ class Metrics:
             "How much the cluster lacks of what must be there to enforce anything.",
             registry=registry,
         )
+        self._conditions = Counter(
+            "nodemend_conditions_written",
+            "Conditions of Nodes that were written, by type and status, or removed.",
+            ["type", "status"],
+            registry=registry,
+        )
+        self._foreign = Gauge(
+            "nodemend_conditions_foreign",
+            "Nodes on which a condition that nodemend would write is somebody else's.",
+            ["type"],
+            registry=registry,
+        )
         self._reload_ok = Gauge(
             "nodemend_reload_ok",
             "1 if rules and policy are what their files say, 0 if the files can't be used.",
@@ -92,6 +105,16 @@ class Metrics:
     def lacks(self, missing: int) -> None:
         """Take in how much of what enforcing needs the cluster lacks."""
         self._missing.set(missing)
+
+    def condition(self, type_: str, status: str) -> None:
+        """Count a condition that was written."""
+        self._conditions.labels(type=type_, status=status).inc()
+
+    def foreign_conditions(self, found: Mapping[tuple[str, str], int]) -> None:
+        """Take in by type and writer on how many nodes a condition is not ours."""
+        self._foreign.clear()
+        for (type_, _), nodes in found.items():
+            self._foreign.labels(type=type_).inc(nodes)
 
     def loaded(self, at: datetime) -> None:
         """Take in that rules and policy were taken from their files."""

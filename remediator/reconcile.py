@@ -18,7 +18,8 @@ from nodehealth.kube import errors
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import Node
 from nodehealth.repair import NODE_REPAIRS, Joined, Mode, NodeRepair
-from remediator.decide import parts, plan
+from remediator.conditions import Conditions
+from remediator.decide import conditions, parts, plan
 from remediator.decide.answers import Truth
 from remediator.decide.facts import Facts
 from remediator.decide.faults import Fault, told
@@ -69,6 +70,7 @@ class Reconciler:
         advance: Carries an open repair on and says when to look again; is handed a new one as made.
         reap: Gives back a node that is held by no repair.
         faults: Tells people of the faults that no repair is opened for.
+        shown: Shows by the conditions of Nodes what holds on them.
         clock: The present time.
         random: Where the jitter of retries comes from.
         judged: Is told how many seconds each judgement took.
@@ -84,6 +86,7 @@ class Reconciler:
         advance: Callable[[str, NodeRepair | None], Awaitable[datetime | None]],
         reap: Callable[[str], Awaitable[None]],
         faults: Faults,
+        shown: Conditions,
         clock: Clock,
         random: Random,
         judged: Callable[[float], None],
@@ -92,7 +95,7 @@ class Reconciler:
         self._most = Mode.ENFORCE
         self._client, self._advance, self._clock = client, advance, clock
         self._random, self._reap, self._faults = random, reap, faults
-        self._judged = judged
+        self._judged, self._shown = judged, shown
         self._known: dict[str, _Known] = {}
         self._dirty: dict[str, None] = {}
         self._busy: set[str] = set()
@@ -306,6 +309,7 @@ class Reconciler:
         meant = repair or made
         again = await self._advance(meant.metadata.name, made) if meant else None
         await self._faults.see(node, self._told(node, known))  # a cordon comes before its news
+        self._show(node, known)
         kept = await self._forget_past(node)
         return min((due for due in (again, known.judgement.due, kept) if due), default=None)
 
@@ -343,6 +347,18 @@ class Reconciler:
         if facts is None:
             return ()
         return told(facts.node, known.judgement, self._rules, self._policy)
+
+    def _show(self, node: str, known: _Known) -> None:
+        """Have the Node show what is known of it, by the repair as the cache has it now."""
+        facts = self._fleet.facts(node)
+        if facts is None:
+            self._shown.forget(node)
+            return
+        repair = next((r for r in self._fleet.repairs_of(node) if plan.is_open(r)), None)
+        claims = conditions.claims(
+            known.judgement, repair, self._rules, self._policy, self._clock()
+        )
+        self._shown.see(facts.node, claims)
 
     async def _begin(self, node: str, known: _Known) -> NodeRepair | None:
         facts = self._fleet.facts(node)

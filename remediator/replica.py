@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 from random import Random
@@ -22,6 +23,7 @@ from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair
 from remediator.act import Act
 from remediator.admission import Admission
 from remediator.changes import Changes
+from remediator.conditions import Conditions
 from remediator.decide.facts import Watches
 from remediator.faults import Faults
 from remediator.files import Loaded, remedy
@@ -85,6 +87,12 @@ class Replica:
             pacing=Pacing(clock, random),
             tell=self._telling.phase,
         )
+        self._conditions = Conditions(
+            client=client,
+            clock=clock,
+            wrote=self._metrics.condition,
+            foreign=self._foreign_conditions,
+        )
         self._reconciler = Reconciler(
             fleet=self._fleet,
             rules=files.rules,
@@ -93,6 +101,7 @@ class Replica:
             advance=act.advance,
             reap=Reap(client=client, admission=self._admission).reap,
             faults=self.faults,
+            shown=self._conditions,
             clock=clock,
             random=random,
             judged=self._metrics.judged,
@@ -146,9 +155,13 @@ class Replica:
         self._metrics.leader.set(1)
         try:
             async with asyncio.TaskGroup() as tasks:
-                telling = tasks.create_task(self._telling.run(), name="tell")
+                beside = (
+                    tasks.create_task(self._telling.run(), name="tell"),
+                    tasks.create_task(self._conditions.run(), name="conditions"),
+                )
                 await self._reconciler.run()
-                telling.cancel()
+                for task in beside:
+                    task.cancel()
         finally:
             self._metrics.leader.set(0)
 
@@ -163,6 +176,10 @@ class Replica:
     def reload(self, source: Source) -> Reload:
         """Return what takes the files in anew whenever they change."""
         return Reload(source, use=self.use, broken=self._broken, clock=self._clock)
+
+    def _foreign_conditions(self, found: Mapping[tuple[str, str], int]) -> None:
+        self._telling.foreign_conditions(found)
+        self._metrics.foreign_conditions(found)
 
     def _broken(self, says: str) -> None:
         self._telling.rules_broken(says)

@@ -154,6 +154,21 @@ class Telling:
         else:
             self.problem(problem)
 
+    def foreign_conditions(self, found: Mapping[tuple[str, str], int]) -> None:
+        """Take in by type and writer on how many nodes a condition is not ours to write."""
+        told = [problems.condition_taken(*each) for each in sorted(found)]
+        self._only(problems.CONDITION, told)
+
+    def _only(self, kind: str, told: Iterable[Problem]) -> None:
+        """Take in all that is wrong of a kind: the rest of it is solved."""
+        now = {each.subject: each for each in told}
+        for subject in [each for each in self._problems if each.startswith(kind)]:
+            if subject not in now:
+                self.solved(subject)
+        for subject, problem in now.items():
+            if self._problems.get(subject) != problem:
+                self.problem(problem)
+
     def rules_broken(self, says: str) -> None:
         """Take in that an edit of rules or policy can't be used, or with nothing that it can."""
         if says:

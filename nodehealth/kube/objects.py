@@ -302,6 +302,24 @@ class Lease(Object, frozen=True, kw_only=True):
     spec: LeaseSpec = LeaseSpec()
 
 
+class OwnedFields(ManagedFields, frozen=True, kw_only=True):
+    """Who wrote an object last, and which of its fields are theirs."""
+
+    fields_v1: Mapping[str, object] = {}
+
+
+class OwnedMetadata(Metadata, frozen=True, kw_only=True):
+    """An object's identity and marks, and who wrote which of its fields."""
+
+    managed_fields: tuple[OwnedFields, ...] = ()
+
+
+class OwnedNode(Node, frozen=True, kw_only=True):
+    """A Node as those read it who must know who wrote what: too large to be kept of every node."""
+
+    metadata: OwnedMetadata = OwnedMetadata()
+
+
 T = TypeVar("T", bound=Object)
 
 
@@ -330,6 +348,9 @@ class Resource(Generic[T]):
 
 
 NODES = Resource(group="", version="v1", plural="nodes", kind="Node", namespaced=False, type=Node)
+OWNED_NODES = Resource(
+    group="", version="v1", plural="nodes", kind="Node", namespaced=False, type=OwnedNode
+)
 PODS = Resource(group="", version="v1", plural="pods", kind="Pod", namespaced=True, type=Pod)
 BARE_PODS = Resource(
     group="", version="v1", plural="pods", kind="Pod", namespaced=True, type=BarePod

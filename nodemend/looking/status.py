@@ -15,9 +15,10 @@ from nodehealth.repair import Mode, NodeRepair, Phase
 from nodemend.looking import foresight
 from nodemend.looking.rulebook import Rulebook
 from nodemend.looking.sight import Sight
-from remediator.decide import limits, pauses, plan, ready, scopes
+from remediator.decide import conditions, limits, pauses, plan, ready, scopes, showing
 from remediator.decide.answers import Truth
 from remediator.decide.facts import Facts
+from remediator.decide.judge import Judgement
 from remediator.observe import Fleet
 from remediator.rules.policy import is_domain
 
@@ -174,8 +175,20 @@ def _attention(
     for repair in repairs:
         if repair.status.phase in {Phase.NEEDS_HUMAN, Phase.PARKED}:
             yield f"{repair.spec.target.node} needs a person: {repair.status.message}."
+    yield from _taken(sight, book)
     if silent:
         yield f"{_named(silent)}: no agent's report counts ({len(silent)} of {len(sight.nodes)})."
+
+
+def _taken(sight: Sight, book: Rulebook) -> Iterator[str]:
+    """Say which conditions somebody else writes that nodemend would."""
+    claims = conditions.claims(Judgement(), None, book.rules, book.policy, sight.now)
+    taken = showing.taken(sight.nodes, {claim.type for claim in claims})
+    for type_, names in sorted(taken.items()):
+        yield (
+            f"The condition {type_} of {_named(sorted(names))} is written by somebody else, so "
+            "nodemend leaves it alone: docs/conditions.md."
+        )
 
 
 def _named(names: list[str]) -> str:

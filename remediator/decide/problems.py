@@ -21,6 +21,8 @@ RULES: Final = "rules"
 """The subject of rules that can't be used."""
 PREREQUISITES: Final = "prerequisites"
 """The subject of what the cluster lacks."""
+CONDITION: Final = "condition/"
+"""What the subject of every condition begins with that somebody else writes."""
 _URGENCY: Final[Mapping[Severity, Urgency]] = {
     Severity.CRITICAL: Urgency.PAGE,
     Severity.WARNING: Urgency.WARNING,
@@ -121,6 +123,21 @@ def prerequisites_missing(missing: Iterable[str]) -> Problem | None:
         urgency=Urgency.WARNING,
         summary="nodemend may not enforce: the cluster lacks something that it needs",
         description="\n".join(lacking),
+    )
+
+
+def condition_taken(type_: str, writer: str) -> Problem:
+    """Say that somebody else writes a condition that we would write."""
+    return Problem(
+        subject=f"{CONDITION}{type_}/{writer}",
+        name="NodemendConditionTaken",
+        urgency=Urgency.WARNING,
+        summary=f"the Node condition {type_} is written by {writer}, so nodemend leaves it alone",
+        description=(
+            "Two writers of one condition undo each other, and who acts on it acts on either.\n"
+            "Let one of them write it: spec.conditions.names of the policy calls ours otherwise, "
+            "as docs/conditions.md says."
+        ),
     )
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from nodehealth import cel, history
 from nodehealth.catalogue import CATALOGUE
@@ -13,14 +13,31 @@ from nodehealth.repair import Rung
 from nodehealth.signals import Kind, Signal
 from remediator.rules import expressions, thresholds
 from remediator.rules.documents import Document, Page
-from remediator.rules.language import Ask, Excuse, RuleFile, Rungs
-from remediator.rules.rule import Combine, Question, Rule, RuleSet
+from remediator.rules.language import Ask, Excuse, NodeCondition, RuleFile, Rungs
+from remediator.rules.rule import Combine, Question, Rule, RuleSet, Sign
 
 CheckRung: TypeAlias = Callable[[str, Mapping[str, object]], object]
 """Raises SettingsError if there is no such remedy or a setting does not fit."""
 
 CheckRunbook: TypeAlias = Callable[[str], object]
 """Raises SettingsError if there is no such runbook."""
+
+
+_KUBERNETES_OWN: Final = frozenset(
+    {
+        "DiskPressure",
+        "DrainInProgress",
+        "Drained",
+        "GracefulNodeShutdownInProgress",
+        "MaintenanceInProgress",
+        "MaintenancePlanned",
+        "MemoryPressure",
+        "NetworkUnavailable",
+        "PIDPressure",
+        "Ready",
+    }
+)
+"""Types of conditions that mean something to Kubernetes itself."""
 
 
 def unchecked(runbook: str) -> None:
@@ -55,6 +72,7 @@ def rule(
         verify=page.duration("$.spec.verify", spec.verify),
         on_recovery=spec.on_recovery,
         runbook=spec.runbook,
+        condition=_sign(spec.condition, page),
     )
     try:
         check_runbook(spec.runbook)
@@ -62,6 +80,15 @@ def rule(
         page.wrong("$.spec.runbook", str(wrong))
     page.done()
     return made
+
+
+def _sign(written: NodeCondition | None, page: Page) -> Sign | None:
+    if written is None:
+        return None
+    if written.type in _KUBERNETES_OWN:
+        message = f"Kubernetes writes {written.type} itself; a fault needs another type"
+        page.wrong("$.spec.condition.type", message)
+    return Sign(type=written.type, reason=written.reason)
 
 
 def rule_set(rules: Iterable[Rule], texts: Iterable[str]) -> RuleSet:

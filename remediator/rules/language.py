@@ -9,6 +9,7 @@ from msgspec import Meta
 from nodehealth.keys import GPU_CLIENTS_LABEL, PAUSED
 from nodehealth.repair import Mode, Recovery, Severity
 from remediator.rules.alerting import Urgency
+from remediator.rules.policy import Names
 
 
 class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
@@ -57,8 +58,9 @@ class Clears(Strict, frozen=True, kw_only=True):
 class NodeCondition(Strict, frozen=True, kw_only=True):
     """The Node condition by which the fault is shown."""
 
-    type: str
-    reason: str
+    type: Annotated[str, Meta(pattern="^[A-Z][A-Za-z0-9]{0,62}$")]
+    """What is well while it is True, in CamelCase."""
+    reason: Annotated[str, Meta(pattern="^[A-Z][A-Za-z0-9]{0,62}$")]
 
 
 class RuleSpec(Strict, frozen=True, kw_only=True):
@@ -193,6 +195,14 @@ class Condemning(Strict, frozen=True, kw_only=True):
     within: str = "30d"
 
 
+class Conditions(Strict, frozen=True, kw_only=True):
+    """Which conditions are written to Nodes."""
+
+    names: Names = Names.NODEMEND
+    every_node: bool = False
+    lifecycle: bool = False
+
+
 class AlertRoute(Strict, frozen=True, kw_only=True):
     """Which alerts go to which receivers; what is left out fits every alert."""
 
@@ -236,6 +246,7 @@ class PolicySpec(Strict, frozen=True, kw_only=True):
     alerts: Alerts = Alerts()
     condemned: Literal["never"] | Condemning = Condemning()
     """When a part that fails again and again is left to people."""
+    conditions: Conditions = Conditions()
 
 
 class PolicyFile(Strict, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from remediator.rules.policy import (
     LONGEST_MEMORY,
     POOL_LIMIT,
     Condemning,
+    Conditions,
     Domain,
     DrainManners,
     GpuClients,
@@ -65,6 +66,11 @@ def policy(
         provider_settings=settings,
         alerts=routing.alerting(spec.alerts, page, check_receiver),
         condemned=_condemning(spec.condemned, page),
+        conditions=Conditions(
+            names=spec.conditions.names,
+            every_node=spec.conditions.every_node,
+            lifecycle=spec.conditions.lifecycle,
+        ),
     )
     page.done()
     return made

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 from typing import Final
 
 from nodehealth.keys import CONTROL_PLANE_LABEL, GPU_CLIENTS_LABEL, PAUSED
@@ -138,6 +139,29 @@ class GpuClients:
     """The labels of a Node at which they give way."""
 
 
+class Names(StrEnum):
+    """What the Node conditions are called by which faults are shown."""
+
+    NODEMEND = "nodemend"
+    """`nodemend.dev/` and the rule's type: nobody but nodemend acts on them."""
+    KARPENTER = "karpenter"
+    """The five types that Karpenter and EKS act on as they are; all others as before."""
+    NPD = "npd"
+    """As node-problem-detector does: the rule's reason is a type of its own, and True is bad."""
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """Which conditions are written to Nodes; only rules that are enforced write any."""
+
+    names: Names = Names.NODEMEND
+    every_node: bool = False
+    """Whether nodes that never had a fault have them too."""
+    lifecycle: bool = False
+    """Whether our own work shows by the lifecycle conditions of Kubernetes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """How far nodemend may go, and at what pace."""
@@ -156,6 +180,7 @@ class Policy:
     provider_settings: Mapping[str, object] = field(default_factory=dict)
     alerts: Alerting = field(default_factory=Alerting)
     condemned: Condemning = field(default_factory=Condemning)
+    conditions: Conditions = field(default_factory=Conditions)
 
     def pool_of(self, node: Node) -> str:
         """Name the first pool whose labels the node carries."""

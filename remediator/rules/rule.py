@@ -40,6 +40,14 @@ class Combine(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sign:
+    """The Node condition by which a fault is shown; its type says what is well while it is True."""
+
+    type: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """Which facts mean which fault, and what mends it."""
 
@@ -58,6 +66,8 @@ class Rule:
     on_recovery: Recovery = Recovery.FINISH
     """What becomes of a drain under way when the fault goes away by itself."""
     runbook: str = ""
+    condition: Sign | None = None
+    """Nothing where the fault is shown by no condition."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,12 @@ from datetime import timedelta
 from msgspec import structs
 from rich.console import Console
 
+from nodehealth.kube.objects import Condition
 from nodehealth.ledger import Disruption
-from nodehealth.repair import NodeRepairStatus, Phase
+from nodehealth.repair import Mode, NodeRepairStatus, Phase
 from nodemend.looking import screen, status
-from remediator.rules.policy import Domain, Limit
+from remediator.rules.policy import Conditions, Domain, Limit, Names
+from remediator.rules.rule import Sign
 from tests.builders import NOON, at, health, ledger, level, node, question, repair, rule, slot
 from tests.nodemend.looking.sights import LEASE, book, sight, written
 
@@ -101,3 +103,21 @@ def test_it_fits_a_terminal_of_eighty_columns() -> None:
     lines = [line.rstrip() for line in drawn.get().splitlines()]
     assert "leader     replica-1, renewed 2s ago; 2 replicas Ready" in lines
     assert lines[-1] == "Nothing needs a person."
+
+
+def test_a_condition_that_somebody_else_writes_is_told() -> None:
+    seen, sign = node(), Sign(type="StorageReady", reason="DiskFull")
+    theirs = Condition(type="StorageReady", status="True", message="fine")
+    all_ = (*seen.status.conditions, theirs)
+    seen = structs.replace(seen, status=structs.replace(seen.status, conditions=all_))
+    named = book(replace(HASTY, condition=sign))
+    policy = replace(named.policy, mode=Mode.ENFORCE, conditions=Conditions(names=Names.KARPENTER))
+
+    found = status.summary(sight(seen, healths=(WELL,)), replace(named, policy=policy))
+
+    assert found.attention == (
+        (
+            "The condition StorageReady of n1 is written by somebody else, so nodemend leaves it "
+            "alone: docs/conditions.md."
+        ),
+    )

@@ -112,3 +112,10 @@ def test_a_pause_that_may_be_forgotten_is_told_with_what_ends_it(
     assert found.summary == "pause net has no end: nothing is begun on pool w"
     assert said in found.description
     assert "nodemend resume net" in found.description
+
+
+def test_a_condition_that_somebody_else_writes_is_told_once_by_type_and_writer() -> None:
+    found = problems.condition_taken("StorageReady", "npd")
+
+    assert (found.subject, found.urgency) == ("condition/StorageReady/npd", Urgency.WARNING)
+    assert "StorageReady is written by npd" in found.summary
