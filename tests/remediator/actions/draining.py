@@ -1,7 +1,7 @@
 """A drain of one node, run pass by pass at the times that a test says."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,7 +18,7 @@ from nodehealth.kube.objects import (
     Resource,
 )
 from nodehealth.kube.transport import Request, Response, Transport
-from nodehealth.repair import NodeRepair, NodeRepairStatus, Phase
+from nodehealth.repair import NODE_REPAIRS, NodeRepair, NodeRepairStatus, Phase
 from remediator.actions import Progress, SupersededError, Tools
 from remediator.actions.drain import Drain
 from remediator.pacing import Pacing
@@ -41,18 +41,29 @@ SETS = Resource(
 )
 
 
+class Crashed(Exception):  # noqa: N818 - it is what happened, and no error of ours
+    """The process died."""
+
+
 class Recording(Transport):
     """Carries requests on and keeps them."""
 
     def __init__(self, inner: Transport) -> None:
         self._inner, self.requests = inner, list[Request]()
+        self.crash_at = -1
+        """At which moment the process dies: an even one is before a request, an odd one after."""
 
-    def open(
-        self, request: Request, *, deadline: timedelta
-    ) -> AbstractAsyncContextManager[Response]:
+    @asynccontextmanager
+    async def open(self, request: Request, *, deadline: timedelta) -> AsyncIterator[Response]:
         """Send a request."""
+        moment = 2 * len(self.requests)
+        if 0 <= self.crash_at <= moment:
+            raise Crashed
         self.requests.append(request)
-        return self._inner.open(request, deadline=deadline)
+        async with self._inner.open(request, deadline=deadline) as response:
+            if 0 <= self.crash_at <= moment + 1:
+                raise Crashed
+            yield response
 
     def evictions(self) -> int:
         """Count the evictions that were asked for."""
@@ -119,6 +130,12 @@ async def begun(world: World, *, guarded: bool = True) -> Draining:
     await world.node(node("n1"))
     status = NodeRepairStatus(phase=Phase.DRAINING, disruption_epoch=2)
     return Draining(world, await world.repair(repair("n1", status=status)), guarded=guarded)
+
+
+async def begun_anew(before: Draining) -> Draining:
+    """Go on as another replica does: from what is written down alone."""
+    name = before.record.repair.metadata.name
+    return Draining(before.world, await before.world.client.get(NODE_REPAIRS, name))
 
 
 async def pod(
