@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import pytest
 
@@ -12,12 +12,6 @@ from simulator import virtualtime
 from simulator.api.audit import AuditEntry
 from tests.deploy import story
 from tests.deploy.manifests import DEPLOY, ROOT, objects
-
-UNUSED: Final[Mapping[str, str]] = {
-    "nodemend-remediator: list poddisruptionbudgets.policy": "names budgets in contradiction; "
-    "in the story no pod has more than one",
-}
-"""Rights that no story uses, and why they are granted all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +88,7 @@ def test_nothing_is_asked_for_that_is_not_granted(asked: list[AuditEntry]) -> No
 def test_nothing_is_granted_that_nobody_asks_for(asked: list[AuditEntry]) -> None:
     unused = {str(right) for right in granted() if not any(map(right.covers, asked))}
 
-    assert unused == UNUSED.keys()
+    assert unused == set()
 
 
 def test_what_was_told_is_kept_under_the_names_that_are_granted() -> None:

@@ -240,7 +240,7 @@ async def test_what_a_budget_protects_survives_a_drain_that_fails() -> None:
         hopeless = await scene.repair("w-1")
 
         assert hopeless.status.phase is Phase.NEEDS_HUMAN
-        assert "The disruption budget db needs" in hopeless.status.message
+        assert "the disruption budget db (maxUnavailable: 0) never lets" in hopeless.status.message
         assert {pod.metadata.uid for pod in (await scene.client.listing(PODS)).items} == held
         assert (await scene.ledger()).status.slots == {}
 
