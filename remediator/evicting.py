@@ -141,7 +141,7 @@ async def explain(
         clock: The present time.
     """
     is_budget = isinstance(error, errors.BlockedError) and error.budget
-    if is_budget or isinstance(error, errors.BudgetConflictError) or _is_plain_403(error):
+    if is_budget or _is_budget_at_fault(error):
         found = budgets.diagnose(pod, await shelf.of(pod.metadata.namespace))
         if found is not None:
             return found.said(), obstacles.of_budgets(pod, found, clock())
@@ -149,6 +149,8 @@ async def explain(
     return text, obstacles.of_refusal(pod, text, clock())
 
 
-def _is_plain_403(error: errors.KubeError) -> bool:
-    ends = isinstance(error, errors.NamespaceTerminatingError)
-    return isinstance(error, errors.ForbiddenError) and not ends
+def _is_budget_at_fault(error: errors.KubeError) -> bool:
+    """Tell budgets that contradict each other, or are counted wrongly, from other refusals."""
+    if isinstance(error, errors.ForbiddenError):
+        return "poddisruptionbudget" in str(error)
+    return isinstance(error, errors.BudgetConflictError)

@@ -112,6 +112,20 @@ async def test_repairs_says_that_there_are_none(desk: Desk) -> None:
     assert (answer.code, answer.out) == (0, "No repair is open.\n")
 
 
+async def test_a_node_that_only_runs_daemons_can_be_drained(desk: Desk) -> None:
+    answer = await desk.run("drainable", "w-1", "--rules", RULES, "--json")
+
+    assert answer.code == 0
+    assert json.loads(answer.out)["counts"] == {"stays": 1}
+
+
+async def test_a_bound_that_is_no_duration_is_named(desk: Desk) -> None:
+    answer = await desk.run("drainable", "w-1", "--wait-completed", "soon")
+
+    assert answer.code == 2
+    assert answer.complaint.startswith("nodemend: --wait-completed: ")
+
+
 @pytest.mark.parametrize("command", [("status",), ("why", "w-1"), ("repairs",)])
 async def test_who_may_not_look_is_told_so_in_one_sentence(
     desk: Desk, command: tuple[str, ...]

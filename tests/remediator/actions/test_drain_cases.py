@@ -433,13 +433,9 @@ async def test_a_crash_between_any_two_requests_loses_and_repeats_nothing(
 
 
 @pytest.mark.parametrize(
-    "written",
-    [
-        {"wait_completed": timedelta(hours=1)},
-        {"on_deadline": OnDeadline.EVICT},
-        {"on_deadline": OnDeadline.EVICT, "wait_completed": timedelta(minutes=30)},
-    ],
+    ("waits", "then"),
+    [(3600, OnDeadline.HOLD), (0, OnDeadline.EVICT), (1800, OnDeadline.EVICT)],
 )
-def test_bounds_that_contradict_each_other_are_refused(written: dict[str, object]) -> None:
+def test_bounds_that_contradict_each_other_are_refused(waits: int, then: OnDeadline) -> None:
     with pytest.raises(ValueError, match="waitCompleted"):
-        Drain(**written)  # type: ignore[arg-type]
+        Drain(wait_completed=timedelta(seconds=waits), on_deadline=then)
