@@ -1,5 +1,6 @@
 """The one door to the machine: what probes may ask of it, with nothing in it that can hang them."""
 
+import asyncio
 import os
 import socket
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -181,9 +182,15 @@ class Host:
             agent.host.guard.HungError: it does not answer within the patience.
             OSError: it cannot be measured.
         """
-        path = filesystem.path
+        return await self._measured(filesystem.path, filesystem.mount, patience)
+
+    async def room(self, folder: str, *, patience: timedelta) -> Usage:
+        """Measure the filesystem that a folder of the host lies on; raises likewise."""
+        return await self._measured(str(self._below(folder)), folder, patience)
+
+    async def _measured(self, path: str, name: str, patience: timedelta) -> Usage:
         found = await self._guard.call(
-            f"statvfs of {filesystem.mount}", lambda: self._statvfs(path), patience=patience
+            f"statvfs of {name}", lambda: self._statvfs(path), patience=patience
         )
         return Usage(
             blocks=found.f_blocks - found.f_bfree + found.f_bavail,
@@ -327,7 +334,21 @@ class Host:
 
     async def http2(self, socket: str, *, patience: timedelta) -> str:
         """Ping a service on a UNIX socket of the host; return nothing, or why it is not well."""
-        return await services.http2(str(self.root / socket.lstrip("/")), patience=patience)
+        return await services.http2(str(self._below(socket)), patience=patience)
+
+    async def over(
+        self, socket: str, question: Callable[[str], Awaitable[T]], *, patience: timedelta
+    ) -> T:
+        """Ask a service on a UNIX socket of the host, as a module beside this one knows how.
+
+        Raises:
+            TimeoutError: it does not answer within the patience.
+        """
+        async with asyncio.timeout(patience.total_seconds()):
+            return await question(str(self._below(socket)))
+
+    def _below(self, path: str) -> Path:
+        return self.root / path.lstrip("/")
 
     async def provider(self) -> Provider | None:
         """Read from the firmware whose cloud the machine belongs to, if any."""

@@ -16,6 +16,7 @@ from nodehealth.catalogue import (
     machine,
     network,
     node,
+    runtime,
     storage,
 )
 from nodehealth.signals import Signal
@@ -32,6 +33,7 @@ _MODULES: Final = (
     gpu,
     cloud,
     custom,
+    runtime,
     node,
 )
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from agent import settings
+from agent.probes.containers import Containers
 from agent.probes.runtime import Runtime
 from nodehealth import keys
 from nodehealth.errand import Program
@@ -196,9 +197,11 @@ def test_the_remediator_runs_without_privileges() -> None:
 def test_the_agents_settings_are_such_as_an_agent_takes() -> None:
     (file,) = configmaps(DEPLOY / "daemonset")["nodemend-agent"].values()
 
-    runtime = settings.load({}, file=file).probes["runtime"]
+    probes = settings.load({}, file=file).probes
 
-    assert runtime == Runtime(kubelet=True, containerd=True)
+    assert probes["runtime"] == Runtime(kubelet=True, containerd=True)
+    assert isinstance(probes["containers"], Containers)
+    assert probes["containers"].sockets[0] == Runtime().containerd_socket
 
 
 def test_the_agent_may_write_where_it_tries_the_nodes_disk() -> None:
