@@ -1,4 +1,4 @@
-"""What an operator may set, from flags, the environment and a YAML file; flags win."""
+"""What an operator may set, in the environment and in a YAML file."""
 
 import dataclasses
 import importlib.metadata
@@ -56,19 +56,8 @@ class Settings:
     """What the agent calls its own version."""
 
 
-def load(
-    environ: Mapping[str, str],
-    *,
-    file: Path | None = None,
-    node: str = "",
-    node_uid: str = "",
-    root: Path | None = None,
-    boot_id: Path | None = None,
-    kmsg: Path | None = None,
-    state_file: Path | None = None,
-    listen: str = "",
-) -> Settings:
-    """Put together what was given, the environment, the file and the defaults, in this order.
+def load(environ: Mapping[str, str], *, file: Path | None = None) -> Settings:
+    """Put together what the environment, the file and the defaults say, in this order.
 
     The environment's words are NODE_NAME, NODE_UID, HOST_ROOT, BOOT_ID_FILE, KMSG_PATH, STATE_FILE,
     LISTEN and NVML_LIBRARIES, folders with colons between them.
@@ -80,13 +69,13 @@ def load(
     said = _read(file) if file else {}
     libraries = tuple(filter(None, environ.get("NVML_LIBRARIES", "").split(":")))
     return Settings(
-        node=node or environ.get("NODE_NAME", ""),
-        node_uid=node_uid or environ.get("NODE_UID", ""),
-        root=root or Path(environ.get("HOST_ROOT", "/")),
-        boot_id=boot_id or Path(environ.get("BOOT_ID_FILE", BOOT_ID)),
-        kmsg=kmsg or Path(environ.get("KMSG_PATH", KMSG)),
-        state_file=state_file or Path(environ.get("STATE_FILE", STATE_FILE)),
-        listen=listen or environ.get("LISTEN", ""),
+        node=environ.get("NODE_NAME", ""),
+        node_uid=environ.get("NODE_UID", ""),
+        root=Path(environ.get("HOST_ROOT", "/")),
+        boot_id=Path(environ.get("BOOT_ID_FILE", BOOT_ID)),
+        kmsg=Path(environ.get("KMSG_PATH", KMSG)),
+        state_file=Path(environ.get("STATE_FILE", STATE_FILE)),
+        listen=environ.get("LISTEN", ""),
         probes=_probes(_named(said, file), f"{file}.probes" if file else "probes"),
         nvml=_nvml(said.get("nvml"), libraries, f"{file}.nvml"),
         patterns=_patterns(said.get("patterns", str(PATTERNS)), f"{file}.patterns"),

@@ -1,16 +1,14 @@
-"""`nodemend agent`: observes one machine, and carries nothing that it does not need for that."""
+"""`nodemend agent`: reads what is asked for, and becomes the agent."""
 
-import asyncio
-import logging
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from agent import main, settings
+from agent import __main__ as process
 from agent.identity import IdentityError
-from nodehealth.kit import logs
 from nodemend import complaints
 from nodemend.options import Context, JsonLogs, Kubeconfig, Verbose
 
@@ -40,18 +38,21 @@ def agent(
     verbose: Verbose = False,
 ) -> None:
     """Observe this machine and report what is seen as its Node's NodeHealth."""
-    logs.setup(logging.DEBUG if verbose else logging.INFO, json=json_logs)
+    typed: dict[str, object] = {
+        "KUBECONFIG": kubeconfig,
+        process.CONTEXT: context,
+        process.CONFIG: config,
+        "NODE_NAME": node,
+        "NODE_UID": node_uid,
+        "HOST_ROOT": root,
+        "BOOT_ID_FILE": boot_id,
+        "KMSG_PATH": kmsg,
+        "STATE_FILE": state_file,
+        "LISTEN": listen,
+        process.JSON_LOGS: "1" if json_logs else "",
+        process.VERBOSE: "1" if verbose else "",
+    }
+    environ = {**os.environ, **{name: f"{said}" for name, said in typed.items() if said}}
     with complaints.said(IdentityError):
-        chosen = settings.load(
-            os.environ,
-            file=config,
-            node=node,
-            node_uid=node_uid,
-            root=root,
-            boot_id=boot_id,
-            kmsg=kmsg,
-            state_file=state_file,
-            listen=listen,
-        )
-        settings.check_root(chosen)
-        asyncio.run(main.serve(chosen, config=kubeconfig, context=context))
+        process.chosen_by(environ)
+    os.execve(sys.executable, [sys.executable, "-m", "agent"], environ)  # noqa: S606 - ourselves

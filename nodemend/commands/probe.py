@@ -36,7 +36,8 @@ def probe(
     Exits with 0 when the machine is healthy, 1 when a rule holds, 2 when too little is known.
     """
     with complaints.said(ProblemsError):
-        chosen = settings.load(os.environ, file=config, root=root)
+        environ = {**os.environ, **({"HOST_ROOT": f"{root}"} if root else {})}
+        chosen = settings.load(environ, file=config)
         settings.check_root(chosen)
         with Console(stderr=True).status("asks every probe …"):
             swept = asyncio.run(probing.sweep_once(chosen))

@@ -45,8 +45,9 @@ def record_gpu(
     Only what reads is called. UUIDs and serials are replaced, each by the same one throughout.
     """
     with complaints.said():
-        environ = {**os.environ, **({"NVML_LIBRARIES": library} if library else {})}
-        chosen = settings.load(environ, root=root)
+        typed = {"NVML_LIBRARIES": library, "HOST_ROOT": f"{root or ''}"}
+        environ = {**os.environ, **{name: said for name, said in typed.items() if said}}
+        chosen = settings.load(environ)
         settings.check_root(chosen)
         with Console(stderr=True).status("asks every GPU …"):
             found = asyncio.run(_ask(chosen))

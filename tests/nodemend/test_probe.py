@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -57,7 +56,7 @@ def test_this_machine_is_swept_without_a_cluster() -> None:
 
 
 def test_a_wrong_boot_id_file_is_said() -> None:
-    wrong = settings.load({}, boot_id=Path("/nowhere"))
+    wrong = settings.load({"BOOT_ID_FILE": "/nowhere"})
 
     with pytest.raises(SettingsError, match=r"boot id: expected a readable file, got: .*nowhere"):
         asyncio.run(probe.sweep_once(wrong))

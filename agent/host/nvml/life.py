@@ -5,12 +5,11 @@ from datetime import timedelta
 from typing import Final
 
 from agent.host.nvml.facts import Driver
+from agent.host.nvml.ways import NO_PERMISSION
 
 GRACE: Final = timedelta(minutes=10)
 """How long a driver may be away, or refuse NVML, as it does while it is being exchanged."""
 NOT_LOADED: Final = 9
-NO_PERMISSION: Final = 4
-"""What NVML returns to who may not open NVIDIA's devices."""
 DEAD: Final = frozenset({1, NOT_LOADED, 18, 999})
 """What NVML returns when the driver below it is not the one that it was opened with any more:
 uninitialised, not loaded, another version, unknown."""

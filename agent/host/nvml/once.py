@@ -14,8 +14,7 @@ import pynvml
 
 from agent.host.nvml import calls, devices
 from agent.host.nvml.asking import Gpu
-from agent.host.nvml.life import NO_PERMISSION
-from agent.host.nvml.ways import Nvml
+from agent.host.nvml.ways import NO_PERMISSION, Nvml
 
 HANDLE: Final = "nvmlDeviceGetHandleByIndex_v2"
 RECOVERY_ACTION: Final = 230

@@ -13,10 +13,9 @@ from typing import Any, Final, TypeAlias
 
 from agent.host.nvml import asking, calls, devices, ways
 from agent.host.nvml.asking import Gpu
-from agent.host.nvml.life import NO_PERMISSION
 from agent.host.nvml.voice import Voice
 from agent.host.nvml.waiting import WANTED, Waiter
-from agent.host.nvml.ways import Nvml
+from agent.host.nvml.ways import NO_PERMISSION, Nvml
 
 Request: TypeAlias = Mapping[str, Any]
 

@@ -24,6 +24,7 @@ from agent.host.nvml.retries import Retries
 from agent.host.nvml.roll import Roll, Turn
 from agent.host.nvml.settings import Nvml
 from agent.host.nvml.telling import MOST_LOST, Said
+from agent.host.nvml.ways import NO_PERMISSION
 from agent.host.stream import Stream
 from nodehealth.kit import loops
 from nodehealth.kit.clocks import Clock
@@ -283,7 +284,7 @@ class Supervisor:
         self._life = life.refused(self._life, code, self._now())
         if self._life.number != before:
             self._renewed()
-        if code == life.NO_PERMISSION:
+        if code == NO_PERMISSION:
             self._retries.barred(self._now())
         else:
             self._retries.refused(self._now())

@@ -16,6 +16,8 @@ Way: TypeAlias = Callable[[Nvml, Handle, int], object]
 UNSUPPORTED: Final = frozenset({3, 4, 13, 25, 26})
 """There is no such thing here, and there will be none while this driver lives."""
 INVALID_ARGUMENT: Final = 2
+NO_PERMISSION: Final = 4
+"""What NVML returns to who may not open NVIDIA's devices."""
 LOST: Final = 15
 _FABRIC: Final = ("state", "status", "healthMask", "healthSummary", "cliqueId")
 

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from agent.host.nvml import life
 from agent.host.nvml.facts import Driver
-from agent.host.nvml.life import GRACE, NO_PERMISSION, NOT_LOADED, Life
+from agent.host.nvml.life import GRACE, NOT_LOADED, Life
+from agent.host.nvml.ways import NO_PERMISSION
 
 LATE = GRACE.total_seconds() + 1
 

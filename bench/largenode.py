@@ -1,0 +1,81 @@
+"""A machine as large as they come, as its agent sees it: eight GPUs, eight disks, ten adapters."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from simulator.driver import recording
+from simulator.driver.control import Driver
+
+_GPUS: Final = "h100x8"
+_DISKS: Final = 8
+_ADAPTERS: Final = 10
+_LINK: Final = {"flags": "0x1003", "carrier": 1, "carrier_changes": 2, "speed": 400_000}
+_COUNTERS: Final = ("rx_errors", "tx_errors", "rx_dropped", "tx_dropped")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LargeNode:
+    """Its GPUs are a stand-in driver's, its disks and adapters are written down, the rest is ours.
+
+    The processes, the memory and the mounts are those of the machine on which it is measured.
+    """
+
+    driver: Driver
+
+    @property
+    def root(self) -> Path:
+        """What the agent takes for the host's root."""
+        return self.driver.root
+
+    def prepare(self) -> None:
+        """Make all of it.
+
+        Raises:
+            simulator.driver.build.BuildError: the driver cannot be made here.
+        """
+        self.driver.install(recording.load(_GPUS))
+        (self.root / "proc").symlink_to("/proc")
+        for number in range(_DISKS):
+            self._disk(number)
+        for number in range(_ADAPTERS):
+            self._adapter(number)
+
+    def environ(self) -> dict[str, str]:
+        """Say what the agent needs in its environment to find the driver."""
+        return {**self.driver.environ(), "NVML_LIBRARIES": f"{self.driver.folder}"}
+
+    def _disk(self, number: int) -> None:
+        name = f"nvme{number}n1"
+        folder = f"sys/devices/pci0/0000:{0x80 + number:02x}:00.0/nvme/nvme{number}/{name}"
+        files = {"size": 7_501_476_528, "removable": 0, "serial": f"S5H9NS0R{number:06}"}
+        for file, text in {**files, "stat": " ".join("0" * 17)}.items():
+            self._write(f"{folder}/{file}", text)
+        self._write(f"{folder}/../state", "live")
+        (self.root / folder / "slaves").mkdir()
+        self._link(f"{folder}/device", f"{folder}/..")
+        self._link(f"sys/block/{name}", folder)
+        self._link(f"sys/class/nvme/nvme{number}", f"{folder}/..")
+        self._link(f"sys/dev/block/259:{number}", folder)
+
+    def _adapter(self, number: int) -> None:
+        device = f"sys/bus/pci/devices/0000:{0xA0 + number:02x}:00.0"
+        folder = f"sys/class/net/eth{number}"
+        for file, text in _LINK.items():
+            self._write(f"{folder}/{file}", text)
+        for file in _COUNTERS:
+            self._write(f"{folder}/statistics/{file}", 0)
+        self._write(f"{folder}/duplex", "full")
+        self._write(f"{folder}/mtu", 9000)
+        (self.root / device / "driver").mkdir(parents=True)
+        self._link(f"{folder}/device", device)
+
+    def _write(self, path: str, text: object) -> None:
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{text}\n", encoding="utf-8")
+
+    def _link(self, path: str, to: str) -> None:
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.symlink_to((self.root / to).resolve())
