@@ -1,11 +1,12 @@
 """What is counted of our own doings; docs/metrics.md tells what each is for."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from nodehealth.repair import ENDED, NodeRepair, Phase
+from remediator.decide.competitors import Competitor
 
 _JUDGING = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
 _ENDINGS = ENDED | {Phase.NEEDS_HUMAN}
@@ -71,6 +72,12 @@ class Metrics:
             ["type"],
             registry=registry,
         )
+        self._competitors = Gauge(
+            "nodemend_competitors",
+            "Others who repair nodes too: 1 where that is certain, 0.5 where it may be.",
+            ["name"],
+            registry=registry,
+        )
         self._reload_ok = Gauge(
             "nodemend_reload_ok",
             "1 if rules and policy are what their files say, 0 if the files can't be used.",
@@ -115,6 +122,12 @@ class Metrics:
         self._foreign.clear()
         for (type_, _), nodes in found.items():
             self._foreign.labels(type=type_).inc(nodes)
+
+    def competitors(self, known: Iterable[Competitor]) -> None:
+        """Take in who else repairs nodes."""
+        self._competitors.clear()
+        for each in known:
+            self._competitors.labels(name=each.name).set(1 if each.certain else 0.5)
 
     def loaded(self, at: datetime) -> None:
         """Take in that rules and policy were taken from their files."""

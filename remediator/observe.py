@@ -169,6 +169,10 @@ class Fleet:
         """Name all nodes."""
         return tuple(self._nodes)
 
+    def all_nodes(self) -> Iterable[Node]:
+        """Return all nodes."""
+        return tuple(self._nodes.values())
+
     def scopes(self) -> Scopes:
         """Return every pool, every domain and the cluster, as they are whenever they are looked at.
 

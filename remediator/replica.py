@@ -23,7 +23,10 @@ from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair
 from remediator.act import Act
 from remediator.admission import Admission
 from remediator.changes import Changes
+from remediator.competitors import Competitors, most
 from remediator.conditions import Conditions
+from remediator.decide import plan
+from remediator.decide.competitors import Competitor
 from remediator.decide.facts import Watches
 from remediator.faults import Faults
 from remediator.files import Loaded, remedy
@@ -44,6 +47,8 @@ logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE: Final = timedelta(milliseconds=500)
 _LONGEST_PAUSE: Final = timedelta(seconds=30)
+_LOOKS: Final = timedelta(minutes=10)
+"""How often it is looked who else repairs nodes."""
 
 
 class Replica:
@@ -87,6 +92,8 @@ class Replica:
             pacing=Pacing(clock, random),
             tell=self._telling.phase,
         )
+        self._most = Mode.ENFORCE
+        self._competitors = Competitors(client, nodes=self._fleet.all_nodes, found=self._beside)
         self._conditions = Conditions(
             client=client,
             clock=clock,
@@ -153,11 +160,13 @@ class Replica:
                 break
             await asyncio.sleep(pause.total_seconds())
         self._metrics.leader.set(1)
+        self._go()
         try:
             async with asyncio.TaskGroup() as tasks:
                 beside = (
                     tasks.create_task(self._telling.run(), name="tell"),
                     tasks.create_task(self._conditions.run(), name="conditions"),
+                    tasks.create_task(self._look_around(), name="competitors"),
                 )
                 await self._reconciler.run()
                 for task in beside:
@@ -172,10 +181,27 @@ class Replica:
         self._queueing.clear()
         self._reconciler.use(files.rules, files.policy)
         self._telling.use(files.policy.alerts, files.rules, files.sinks)
+        self._beside(self._competitors.known or ())
 
     def reload(self, source: Source) -> Reload:
         """Return what takes the files in anew whenever they change."""
         return Reload(source, use=self.use, broken=self._broken, clock=self._clock)
+
+    async def _look_around(self) -> None:
+        await loops.every(
+            _LOOKS, self._competitors.look, name="look for competitors", random=self._random
+        )
+
+    def _beside(self, known: tuple[Competitor, ...]) -> None:
+        """Take in who else repairs nodes."""
+        self._telling.competitors(known, self._policy)
+        self._metrics.competitors(known)
+        self._go()
+
+    def _go(self) -> None:
+        """Go as far as the cluster and those who repair nodes too let us."""
+        beside = most(self._competitors.known, self._policy)
+        self._reconciler.restrict(plan.stricter(self._most, beside))
 
     def _foreign_conditions(self, found: Mapping[tuple[str, str], int]) -> None:
         self._telling.foreign_conditions(found)
@@ -188,16 +214,17 @@ class Replica:
         else:
             self._metrics.loaded(self._clock())
 
-    def restrict(self, most: Mode, missing: tuple[str, ...] = ()) -> None:
+    def restrict(self, allowed: Mode, missing: tuple[str, ...] = ()) -> None:
         """Go no further than this, whatever rules and policy say, for the cluster lacks something.
 
         Args:
-            most: How far we may go.
+            allowed: How far we may go.
             missing: What is lacking, as sentences for people.
         """
         self._telling.lacks(missing)
         self._metrics.lacks(len(missing))
-        self._reconciler.restrict(most)
+        self._most = allowed
+        self._go()
 
     def stop(self) -> None:
         """Begin nothing new."""

@@ -14,12 +14,14 @@ from nodehealth.kube.client import Client
 from nodehealth.ledger import UNUSED, RepairLedger
 from nodehealth.repair import NodeRepair
 from remediator.decide import pauses, problems
+from remediator.decide.competitors import Competitor
 from remediator.decide.faults import Fault
 from remediator.decide.problems import Problem
 from remediator.delivery import Delivery, Once, Repeated
 from remediator.herald import Herald
 from remediator.metrics import Metrics
 from remediator.rules.alerting import Alerting
+from remediator.rules.policy import Policy
 from remediator.rules.rule import RuleSet
 from remediator.sinks import Outside, Sink
 from remediator.tell import Tell
@@ -158,6 +160,10 @@ class Telling:
         """Take in by type and writer on how many nodes a condition is not ours to write."""
         told = [problems.condition_taken(*each) for each in sorted(found)]
         self._only(problems.CONDITION, told)
+
+    def competitors(self, known: Iterable[Competitor], policy: Policy) -> None:
+        """Take in who else repairs nodes, and what the policy says to that."""
+        self._only(problems.COMPETITOR, (problems.competitor(each, policy) for each in known))
 
     def _only(self, kind: str, told: Iterable[Problem]) -> None:
         """Take in all that is wrong of a kind: the rest of it is solved."""

@@ -35,6 +35,8 @@ def _facts(status: Status) -> Iterator[tuple[str, RenderableType]]:
     yield "repairs", _counted(status.repairs) or "none open"
     yield "held back", _counted(status.held) or "none"
     yield "ledger", status.ledger
+    for n, each in enumerate(status.competitors):
+        yield "" if n else "beside us", each
     for n, each in enumerate(status.pauses):
         yield "" if n else "paused", Text(each, style="magenta")
 

@@ -1,8 +1,8 @@
 """Everything that the API server says of the fleet now, read once for a person who asks."""
 
 import asyncio
-from collections.abc import Awaitable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, TypeVar
 
@@ -23,6 +23,7 @@ from nodehealth.kube.objects import (
 )
 from nodehealth.ledger import REPAIR_LEDGERS, RepairLedger
 from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair
+from remediator import competitors
 from remediator.decide.facts import Watches
 from remediator.observe import Fleet
 from remediator.prerequisites import Prerequisites
@@ -55,6 +56,8 @@ class Sight:
     """How many replicas of the remediator are Ready; unknown if their pods are not ours to see."""
     missing: tuple[str, ...] = ()
     """What the cluster lacks for anything to be enforced, as sentences."""
+    checks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By resource, the objects by which others are told to repair nodes."""
 
     def fleet(self, policy: Policy) -> Fleet:
         """Return it as the remediator's cache would have it."""
@@ -90,6 +93,7 @@ async def look(client: Client, clock: Clock) -> Sight:
         asyncio.gather(_pods(client, _REPLICAS), _pods(client, _AGENTS)),
         Prerequisites(client, _unrestricted).lacking(),
     )
+    checks = await competitors.checks(client)
     return Sight(
         now=client.server_time or clock(),
         nodes=nodes.items,
@@ -100,6 +104,7 @@ async def look(client: Client, clock: Clock) -> Sight:
         lease=lease,
         replicas=sum(map(_is_ready, replicas)) if replicas is not None else None,
         missing=tuple(each for each in missing if _UNREADABLE not in each),
+        checks=checks,
     )
 
 

@@ -15,12 +15,12 @@ from nodehealth.repair import Mode, NodeRepair, Phase
 from nodemend.looking import foresight
 from nodemend.looking.rulebook import Rulebook
 from nodemend.looking.sight import Sight
-from remediator.decide import conditions, limits, pauses, plan, ready, scopes, showing
+from remediator.decide import competitors, conditions, limits, pauses, plan, ready, scopes, showing
 from remediator.decide.answers import Truth
 from remediator.decide.facts import Facts
 from remediator.decide.judge import Judgement
 from remediator.observe import Fleet
-from remediator.rules.policy import is_domain
+from remediator.rules.policy import Beside, is_domain
 
 _NAMED: Final = 5
 """How many nodes a sentence names."""
@@ -72,6 +72,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What people hold back, as sentences."""
     leader: Leader
     attention: tuple[str, ...]
+    competitors: tuple[str, ...] = ()
+    """Who repairs nodes here too, or may, and how that is switched off."""
 
 
 def summary(sight: Sight, book: Rulebook) -> Status:
@@ -81,6 +83,7 @@ def summary(sight: Sight, book: Rulebook) -> Status:
     silent = sorted(each.node.metadata.name for each in everybody if not _counts(each, sight.now))
     repairs = [each for each in sight.repairs if plan.is_open(each)]
     leader = _leader(sight)
+    others = competitors.found(sight.nodes, sight.checks)
     return Status(
         at=sight.now,
         by=book.origin,
@@ -97,6 +100,7 @@ def summary(sight: Sight, book: Rulebook) -> Status:
         pauses=tuple(itertools.starmap(pauses.sentence, _pauses(sight))),
         leader=leader,
         attention=tuple(_attention(sight, book, leader, repairs, silent)),
+        competitors=tuple(competitors.sentence(each) for each in others),
     )
 
 
@@ -176,8 +180,20 @@ def _attention(
         if repair.status.phase in {Phase.NEEDS_HUMAN, Phase.PARKED}:
             yield f"{repair.spec.target.node} needs a person: {repair.status.message}."
     yield from _taken(sight, book)
+    yield from _both(sight, book)
     if silent:
         yield f"{_named(silent)}: no agent's report counts ({len(silent)} of {len(sight.nodes)})."
+
+
+def _both(sight: Sight, book: Rulebook) -> Iterator[str]:
+    """Say who surely repairs the same nodes as nodemend, or for whom it only observes."""
+    if book.policy.mode is not Mode.ENFORCE:
+        return
+    refuses = book.policy.competitors is Beside.REFUSE
+    follows = "nodemend only observes as long as" if refuses else "Two repair the same nodes, for"
+    for each in competitors.found(sight.nodes, sight.checks):
+        if each.certain:
+            yield f"{follows} {competitors.sentence(each)}."
 
 
 def _taken(sight: Sight, book: Rulebook) -> Iterator[str]:

@@ -13,7 +13,7 @@ from typing import Final
 from nodehealth.keys import CONDITION_VOICE, GROUP
 from nodehealth.ledger import EVER
 from nodehealth.repair import Mode, NodeRepair, Phase, Severity
-from remediator.decide import plan
+from remediator.decide import joined, plan
 from remediator.decide.answers import Truth
 from remediator.decide.judge import Judgement, Mark
 from remediator.rules.policy import Names, Policy
@@ -140,12 +140,12 @@ def _stages(repair: NodeRepair | None, policy: Policy) -> tuple[Claim, ...]:
     """Say by the lifecycle conditions of Kubernetes what we do to a node that we disrupt."""
     if not policy.conditions.lifecycle or repair is None or not _is_disrupting(repair):
         return ()
-    status, ladder = repair.status, repair.spec.ladder
-    drains = status.phase in {Phase.DRAINING, Phase.FENCING}
-    done = ladder[: status.rung + (status.phase is Phase.VERIFYING)]
-    drained = any(rung.action == "drain" for rung in done)
+    drains = repair.status.phase in {Phase.DRAINING, Phase.FENCING}
+    drained = not drains and any(rung.action == "drain" for rung in joined.done(repair))
     said = {"DrainInProgress": drains, "Drained": drained, "MaintenanceInProgress": True}
-    message = _voiced(f"NodeRepair {repair.metadata.name} is under way for {repair.spec.rule}.")
+    message = _voiced(
+        f"NodeRepair {repair.metadata.name} is under way for {', '.join(joined.rules(repair))}."
+    )
     return tuple(
         Claim(type=type_, status=str(is_so), reason=_LIFECYCLE_REASON, message=message, bad="")
         for type_, is_so in said.items()

@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import Disruption, RepairLedger
 from nodehealth.repair import NodeRepair
-from remediator.decide import brains, maintenance, pauses
+from remediator.decide import brains, joined, maintenance, pauses
 from remediator.decide.limits import Refused, Scope, Why
 from remediator.decide.survey import Survey
 from remediator.rules.policy import Policy
@@ -78,6 +78,27 @@ def _spared(asked: Asked) -> Refused | None:
     return Refused(why=Why.FOREIGN_MAINTENANCE, message=message)
 
 
+def _taken_over(asked: Asked) -> Refused | None:
+    """Begin nothing more on a node on which somebody else began to work.
+
+    Once its owner was given an order, that may be what shows: the order is seen through.
+    """
+    if asked.node is None or asked.deed is not Deed.STEP or _has_ordered(asked.repair):
+        return None
+    who, name = maintenance.actor(asked.node), asked.node.metadata.name
+    if not who:
+        return None
+    message = f"{who} is at work on {name}; waits until that is over"
+    return Refused(why=Why.FOREIGN_MAINTENANCE, message=message)
+
+
+def _has_ordered(repair: NodeRepair) -> bool:
+    """Say whether the machine's owner may be carrying out what we asked for."""
+    status = repair.status
+    replaced = any(rung.action == "replace" for rung in joined.done(repair))
+    return replaced or status.intent is not None or status.fencing is not None
+
+
 def _paused(asked: Asked) -> Refused | None:
     name, pools = asked.repair.spec.target.node, [scope.name for scope in asked.scopes]
     return pauses.refusal(asked.ledger, name, asked.node, pools, asked.now)
@@ -94,4 +115,4 @@ def _needed(asked: Asked) -> Refused | None:
     return brains.quorum_lost(node, survey) or brains.last_replica(node, survey)
 
 
-_GATES: Final[tuple[Gate, ...]] = (_closed, _spared, _paused, _needed)
+_GATES: Final[tuple[Gate, ...]] = (_closed, _spared, _taken_over, _paused, _needed)

@@ -8,10 +8,12 @@ from typing import Final
 from nodehealth.keys import LEDGER_NAME
 from nodehealth.ledger import Disruption, Pause, RepairLedger
 from nodehealth.repair import Mode, Severity
-from remediator.decide import alerts, pauses
+from remediator.decide import alerts, competitors, pauses
 from remediator.decide.alerts import Alert, Rise
+from remediator.decide.competitors import Competitor
 from remediator.decide.faults import Fault
 from remediator.rules.alerting import Alerting, Urgency
+from remediator.rules.policy import Beside, Policy
 
 FAULT: Final = "fault/"
 """What the subject of every fault begins with."""
@@ -23,6 +25,8 @@ PREREQUISITES: Final = "prerequisites"
 """The subject of what the cluster lacks."""
 CONDITION: Final = "condition/"
 """What the subject of every condition begins with that somebody else writes."""
+COMPETITOR: Final = "competitor/"
+"""What the subject of everybody begins with who repairs nodes too."""
 _URGENCY: Final[Mapping[Severity, Urgency]] = {
     Severity.CRITICAL: Urgency.PAGE,
     Severity.WARNING: Urgency.WARNING,
@@ -137,6 +141,23 @@ def condition_taken(type_: str, writer: str) -> Problem:
             "Two writers of one condition undo each other, and who acts on it acts on either.\n"
             "Let one of them write it: spec.conditions.names of the policy calls ours otherwise, "
             "as docs/conditions.md says."
+        ),
+    )
+
+
+def competitor(one: Competitor, policy: Policy) -> Problem:
+    """Say that somebody else repairs nodes, or may; it is loud only where both surely do."""
+    both = one.certain and policy.mode is Mode.ENFORCE
+    refused = both and policy.competitors is Beside.REFUSE
+    follows = "nodemend only observes as long as that is so.\n" if refused else ""
+    return Problem(
+        subject=f"{COMPETITOR}{one.name}",
+        name="NodemendCompetitor",
+        urgency=Urgency.WARNING if both else Urgency.INFO,
+        summary=competitors.sentence(one),
+        description=(
+            f"{follows}Two who repair the same node drain it twice or replace it twice, and "
+            "neither knows of the other's limits. Let one of them repair: docs/coexistence.md."
         ),
     )
 

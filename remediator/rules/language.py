@@ -9,7 +9,7 @@ from msgspec import Meta
 from nodehealth.keys import GPU_CLIENTS_LABEL, PAUSED
 from nodehealth.repair import Mode, Recovery, Severity
 from remediator.rules.alerting import Urgency
-from remediator.rules.policy import Names
+from remediator.rules.policy import Beside, Names
 
 
 class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
@@ -247,6 +247,8 @@ class PolicySpec(Strict, frozen=True, kw_only=True):
     condemned: Literal["never"] | Condemning = Condemning()
     """When a part that fails again and again is left to people."""
     conditions: Conditions = Conditions()
+    competitors: Beside = Beside.WARN
+    """What is done where somebody else surely repairs nodes too."""
 
 
 class PolicyFile(Strict, frozen=True, kw_only=True):

@@ -66,6 +66,7 @@ def policy(
         provider_settings=settings,
         alerts=routing.alerting(spec.alerts, page, check_receiver),
         condemned=_condemning(spec.condemned, page),
+        competitors=spec.competitors,
         conditions=Conditions(
             names=spec.conditions.names,
             every_node=spec.conditions.every_node,

@@ -151,6 +151,14 @@ class Names(StrEnum):
     NONE = "none"
 
 
+class Beside(StrEnum):
+    """What is done where somebody else surely repairs nodes too."""
+
+    WARN = "warn"
+    REFUSE = "refuse"
+    """Only observe."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditions:
     """Which conditions are written to Nodes; only rules that are enforced write any."""
@@ -181,6 +189,7 @@ class Policy:
     alerts: Alerting = field(default_factory=Alerting)
     condemned: Condemning = field(default_factory=Condemning)
     conditions: Conditions = field(default_factory=Conditions)
+    competitors: Beside = Beside.WARN
 
     def pool_of(self, node: Node) -> str:
         """Name the first pool whose labels the node carries."""

@@ -10,7 +10,7 @@ from nodehealth.kube.objects import Condition
 from nodehealth.ledger import Disruption
 from nodehealth.repair import Mode, NodeRepairStatus, Phase
 from nodemend.looking import screen, status
-from remediator.rules.policy import Conditions, Domain, Limit, Names
+from remediator.rules.policy import Beside, Conditions, Domain, Limit, Names
 from remediator.rules.rule import Sign
 from tests.builders import NOON, at, health, ledger, level, node, question, repair, rule, slot
 from tests.nodemend.looking.sights import LEASE, book, sight, written
@@ -121,3 +121,22 @@ def test_a_condition_that_somebody_else_writes_is_told() -> None:
             "alone: docs/conditions.md."
         ),
     )
+
+
+def test_who_else_repairs_nodes_is_told_and_needs_a_person_where_both_enforce() -> None:
+    seen = sight(node(labels={"kubernetes.azure.com/agentpool": "a"}), healths=(WELL,))
+    watching = book(HASTY)
+    policy = replace(watching.policy, mode=Mode.ENFORCE)
+
+    observes = status.summary(seen, replace(watching, policy=replace(policy, mode=Mode.OBSERVE)))
+    enforces = status.summary(seen, replace(watching, policy=policy))
+    refuses = status.summary(
+        seen, replace(watching, policy=replace(policy, competitors=Beside.REFUSE))
+    )
+
+    assert [each.partition(" (")[0] for each in observes.competitors] == [
+        "AKS auto-repair repairs nodes here too"
+    ]
+    assert observes.attention == ()
+    assert enforces.attention[0].startswith("Two repair the same nodes, for AKS auto-repair")
+    assert refuses.attention[0].startswith("nodemend only observes as long as AKS auto-repair")

@@ -156,7 +156,9 @@ def test_a_message_is_bounded() -> None:
 
 
 def staged(phase: Phase, *, rung: int = 0, ladder: tuple[str, ...] = ("drain", "replace")) -> str:
-    status = NodeRepairStatus(phase=phase, rung=rung, disruption_epoch=4)
+    status = NodeRepairStatus(
+        phase=phase, rung=rung, tried=tuple(range(rung + 1)), disruption_epoch=4
+    )
     one = repair(ladder=ladder, status=status)
     found = conditions.claims(Judgement(), one, rules(), enforcing(lifecycle=True), NOON)
     return " ".join(f"{claim.type}={claim.status}" for claim in found)

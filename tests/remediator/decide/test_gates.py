@@ -6,6 +6,7 @@ import pytest
 
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import Disruption
+from nodehealth.repair import Fencing, Intent, NodeRepairStatus
 from remediator.decide import gates
 from remediator.decide.gates import Asked, Deed
 from remediator.decide.limits import Refused, Why
@@ -16,11 +17,19 @@ HERE: Final = node()
 PRESERVED: Final = node(labels={"remediation.medik8s.io/exclude-from-remediation": "true"})
 
 
-def asked(deed: Deed, disruption: Disruption, of: Node | None = HERE) -> Refused | None:
+BUSY: Final = node(fence="3:disrupted", taints=("karpenter.sh/disrupted",))
+
+
+def asked(
+    deed: Deed,
+    disruption: Disruption,
+    of: Node | None = HERE,
+    status: NodeRepairStatus | None = None,
+) -> Refused | None:
     return gates.refusal(
         Asked(
             deed=deed,
-            repair=repair(),
+            repair=repair(status=status),
             node=of,
             ledger=ledger(disruption=disruption),
             scopes=(),
@@ -57,3 +66,25 @@ def test_a_node_that_somebody_wants_left_alone_is_cordoned_and_not_disrupted(dee
     assert refused is not None
     assert refused.why is Why.FOREIGN_MAINTENANCE
     assert asked(Deed.CORDON, Disruption.OPEN, PRESERVED) is None
+
+
+def test_nothing_more_is_begun_on_a_node_on_which_somebody_else_began_to_work() -> None:
+    refused = asked(Deed.STEP, Disruption.OPEN, BUSY)
+
+    assert refused is not None
+    assert (refused.why, refused.message) == (
+        Why.FOREIGN_MAINTENANCE,
+        "Karpenter is at work on n1; waits until that is over",
+    )
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        NodeRepairStatus(rung=1, rung_since=NOON, tried=(0, 1)),
+        NodeRepairStatus(intent=Intent(action="replace", key="k", issued_at=NOON)),
+        NodeRepairStatus(fencing=Fencing(since=NOON)),
+    ],
+)
+def test_what_an_owner_does_may_be_what_we_ordered(status: NodeRepairStatus) -> None:
+    assert asked(Deed.STEP, Disruption.OPEN, BUSY, status) is None

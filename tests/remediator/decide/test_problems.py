@@ -9,8 +9,10 @@ from msgspec import structs
 from nodehealth.ledger import Disruption, Pause
 from nodehealth.repair import Mode, Severity
 from remediator.decide import problems
+from remediator.decide.competitors import Competitor
 from remediator.decide.faults import Fault
 from remediator.rules.alerting import Alerting, Urgency
+from remediator.rules.policy import Beside, Policy
 from tests.builders import NOON, at, ledger
 
 FAULT = Fault(
@@ -119,3 +121,23 @@ def test_a_condition_that_somebody_else_writes_is_told_once_by_type_and_writer()
 
     assert (found.subject, found.urgency) == ("condition/StorageReady/npd", Urgency.WARNING)
     assert "StorageReady is written by npd" in found.summary
+
+
+@pytest.mark.parametrize(
+    ("mode", "certain", "beside", "urgency", "only"),
+    [
+        (Mode.ENFORCE, True, Beside.WARN, Urgency.WARNING, False),
+        (Mode.ENFORCE, True, Beside.REFUSE, Urgency.WARNING, True),
+        (Mode.ENFORCE, False, Beside.REFUSE, Urgency.INFO, False),
+        (Mode.OBSERVE, True, Beside.WARN, Urgency.INFO, False),
+    ],
+)
+def test_who_repairs_nodes_too_is_told_loudly_where_both_surely_do(
+    mode: Mode, beside: Beside, urgency: Urgency, *, certain: bool, only: bool
+) -> None:
+    one = Competitor(name="draino", certain=certain, evidence="a mark", off="uninstall it")
+
+    found = problems.competitor(one, Policy(mode=mode, competitors=beside))
+
+    assert (found.subject, found.urgency) == ("competitor/draino", urgency)
+    assert ("nodemend only observes" in found.description) == only
