@@ -51,6 +51,16 @@ class Definition:
     """Part of the object (the empty string is the whole) to what must hold for it."""
 
 
+def _frozen(kind: type[Struct], *, but: tuple[str, ...]) -> str:
+    """Say in CEL that nothing of a part ever changes but these fields."""
+    names = [each.encode_name for each in schema.fields(kind) if each.name not in but]
+    return " && ".join(
+        f"has(self.{name}) == has(oldSelf.{name}) && "
+        f"(!has(self.{name}) || self.{name} == oldSelf.{name})"
+        for name in names
+    )
+
+
 _AGE: Final = Column(name="Age", path=".metadata.creationTimestamp", type="date")
 
 DEFINITIONS: Final = (
@@ -84,8 +94,9 @@ DEFINITIONS: Final = (
         guards={
             "spec": (
                 Guard(
-                    rule="self == oldSelf",
-                    message="the plan of a repair is frozen; delete nothing, start a new repair",
+                    rule=_frozen(NodeRepairSpec, but=("approved", "request")),
+                    message="the plan of a repair is frozen: people may only approve it, or "
+                    "request something of it",
                 ),
             ),
         },

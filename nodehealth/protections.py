@@ -15,6 +15,7 @@ from nodehealth.errand import BOOT_ID, ENTRY, HOST_MOUNT, HOST_ROOT, OPTIONS, Pr
 from nodehealth.health import NODE_HEALTHS
 from nodehealth.kube.objects import PODS, Resource
 from nodehealth.ledger import REPAIR_LEDGERS
+from nodehealth.repair import NODE_REPAIRS
 
 API_VERSION: Final = "admissionregistration.k8s.io/v1"
 _EXTRA: Final = "request.userInfo.extra"
@@ -51,6 +52,7 @@ class Protection:
 
 
 _REMEDIATOR: Final = f'request.userInfo.username == "{keys.REMEDIATOR_USER}"'
+_OF_STATUS: Final = '(has(request.subResource) && request.subResource == "status")'
 _SPEC: Final = "object.spec"
 _ONLY: Final = f"{_SPEC}.containers[0]"
 _AFFINITY: Final = f"{_SPEC}.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution"
@@ -170,6 +172,24 @@ PROTECTIONS: Final = (
                 f"(has(object.status) && has(object.{_EPOCH}) && "
                 f"object.{_EPOCH} >= oldObject.{_EPOCH})",
                 message="the epoch never falls",
+            ),
+        ),
+    ),
+    Protection(
+        name=f"noderepair-by-the-remediator-and-people.{keys.GROUP}",
+        resource=NODE_REPAIRS,
+        parts=("", "status"),
+        operations=("CREATE", "UPDATE"),
+        demands=(
+            Demand(
+                expression=f"!{_OF_STATUS} || {_REMEDIATOR}",
+                message="only the remediator writes how a repair stands; "
+                "to have it do something, write spec.request",
+            ),
+            Demand(
+                expression=f"{_OF_STATUS} || !({_REMEDIATOR}) || "
+                f"(!has({_SPEC}.approved) && !has({_SPEC}.request))",
+                message="the remediator neither approves a repair nor asks anything of one",
             ),
         ),
     ),

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from nodehealth import keys
 from nodehealth.kube.objects import Object, Resource, Struct
+from nodehealth.moments import Time
 
 LOG_LENGTH: Final = 50
 EVICTIONS_LENGTH: Final = 500
@@ -120,8 +121,35 @@ class Condemned(Struct, frozen=True, kw_only=True):
     """The earlier ones, oldest first."""
 
 
+class Approved(Struct, frozen=True, kw_only=True):
+    """A person's word that the ladder may be begun."""
+
+    by: Annotated[str, Meta(max_length=253)] = ""
+    at: Time | None = None
+
+
+class Wish(StrEnum):
+    """What a person may want of a repair."""
+
+    RETRY = "retry"
+    """Begin the ladder anew."""
+    RELEASE = "release"
+    """Give the node back as it is."""
+    CANCEL = "cancel"
+    """The same, if no remedy has been begun."""
+
+
+class Request(Struct, frozen=True, kw_only=True):
+    """What a person wants of a repair; the same twice is one request."""
+
+    what: Wish
+    by: Annotated[str, Meta(max_length=253)] = ""
+    at: Time | None = None
+    reason: Text = ""
+
+
 class NodeRepairSpec(Struct, frozen=True, kw_only=True):
-    """What is to be done and why; nothing of it changes once the repair has begun."""
+    """What is to be done and why, which never changes; and what people say to it."""
 
     target: Target
     rule: Name
@@ -140,6 +168,12 @@ class NodeRepairSpec(Struct, frozen=True, kw_only=True):
     """What failed, as its signals name it: the UUIDs of GPUs, for one."""
     condemned: Condemned | None = None
     """Why the ladder is not tried: the node takes no work, and a person is called."""
+    needs_approval: bool = False
+    """Whether the rule asks a person before anything but the cordon is done."""
+    approved: Approved | None = None
+    """There once a person has approved the repair; only people write it."""
+    request: Request | None = None
+    """The newest wish of a person; only people write it."""
 
 
 class Joined(Struct, frozen=True, kw_only=True):
@@ -156,6 +190,7 @@ class Joined(Struct, frozen=True, kw_only=True):
     on_recovery: Recovery = Recovery.FINISH
     evidence: Annotated[tuple[Text, ...], Meta(max_length=16)] = ()
     parts: Annotated[tuple[Name, ...], Meta(max_length=64)] = ()
+    needs_approval: bool = False
 
 
 class Intent(Struct, frozen=True, kw_only=True):
@@ -246,6 +281,16 @@ class Decision(Struct, frozen=True, kw_only=True):
     text: Text
 
 
+class Answer(Struct, frozen=True, kw_only=True):
+    """What came of a person's request."""
+
+    request: Request
+    done: bool
+    """Whether it is carried out, or being carried out; else it was refused."""
+    message: Text
+    at: datetime
+
+
 class NodeRepairStatus(Struct, frozen=True, kw_only=True):
     """Where the repair stands and what it did; enough for any replica to go on."""
 
@@ -278,6 +323,12 @@ class NodeRepairStatus(Struct, frozen=True, kw_only=True):
     held_seconds: Annotated[int, Meta(ge=0)] = 0
     """For how long steps were forbidden before that, altogether."""
     closing: Closing | None = None
+    approval_asked: datetime | None = None
+    """When a person was first asked to approve it."""
+    answer: Answer | None = None
+    """What came of the newest request that was looked at."""
+    tries: Annotated[int, Meta(ge=0)] = 0
+    """How often a person had the ladder begun anew."""
     timeline: Annotated[tuple[PhaseTime, ...], Meta(max_length=64)] = ()
     evictions: Annotated[tuple[Evicted, ...], Meta(max_length=EVICTIONS_LENGTH)] = ()
     obstacles: Annotated[tuple[Obstacle, ...], Meta(max_length=OBSTACLES_LENGTH)] = ()

@@ -27,6 +27,7 @@ from remediator import fencing
 from remediator.actions import Action, Done, Failed, Going, Stranded, SupersededError, Tools
 from remediator.admission import Admission
 from remediator.decide import errands, joined, ladder, limits, marks, plan, rungs
+from remediator.decide.gates import Deed
 from remediator.decide.ladder import Held
 from remediator.decide.limits import Refused, Why
 from remediator.decide.moves import (
@@ -251,14 +252,12 @@ class Act:
         repair, policy = view.repair, around.policy
         if view.node is None:
             return _AT_ONCE
-        turn = plan.turn(repair, around.repairs, view.ledger, around.scopes, policy)
-        if not turn.granted:
-            await record.enter(Phase.WAITING, Reason.NO_SLOT, turn.message)
-            return QUEUE_AGAIN
-        full = limits.full(view.ledger, view.node.metadata.name, scene.scopes(), policy)
-        if full is not None:
-            self.admission.tally[Kind.DISRUPTIONS, full.why] += 1
-            await record.enter(Phase.WAITING, Reason.NO_SLOT, full.message)
+        shut = self.admission.shut(
+            repair, view.node, view.ledger, scene.scopes(), policy, deed=Deed.DISRUPT
+        )
+        if shut is not None:  # people need not wait for its turn to hear of it
+            return await self._refused(shut, scene, Phase.WAITING)
+        if not await self._has_turn(scene):
             return QUEUE_AGAIN
         left = self.queueing.left(repair)
         if left > timedelta():
@@ -269,6 +268,21 @@ class Act:
         base = structs.replace(repair.status, disruption_epoch=epoch)
         await self._start_rung(record, base, joined.first(view), "got a disruption slot")
         return _AT_ONCE
+
+    async def _has_turn(self, scene: Scene) -> bool:
+        """Say whether a repair may ask for a slot now, and write down why if it may not."""
+        view, around, record = scene.view, scene.around, scene.record
+        turn = plan.turn(view.repair, around.repairs, view.ledger, around.scopes, around.policy)
+        if not turn.granted:
+            await record.enter(Phase.WAITING, Reason.NO_SLOT, turn.message)
+            return False
+        name = view.repair.spec.target.node
+        full = limits.full(view.ledger, name, scene.scopes(), around.policy)
+        if full is None:
+            return True
+        self.admission.tally[Kind.DISRUPTIONS, full.why] += 1
+        await record.enter(Phase.WAITING, Reason.NO_SLOT, full.message)
+        return False
 
     async def _refused(self, refused: Refused, scene: Scene, phase: Phase) -> Again:
         repair, around = scene.record.repair, scene.around

@@ -124,10 +124,12 @@ class Admission:
         ledger: RepairLedger,
         scopes: tuple[Scope, ...],
         policy: Policy,
+        *,
+        deed: Deed = Deed.STEP,
     ) -> Refused | None:
-        """Say what forbids the next step of a repair, by a ledger that was just read."""
+        """Say what forbids a deed, or the next step of a repair, by a ledger that was just read."""
         asked = Asked(
-            deed=Deed.STEP,
+            deed=deed,
             repair=repair,
             node=node,
             ledger=ledger,

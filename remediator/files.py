@@ -52,7 +52,9 @@ def sink(name: str, settings: object) -> Sink:
     return discovery.make(Sink, sinks.__name__, name, settings)
 
 
-CHECKS: Final = load.Checks(rung=remedy, receiver=sink, provider=owner)
+CHECKS: Final = load.Checks(
+    rung=remedy, receiver=sink, provider=owner, actions=discovery.names(actions.__name__)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

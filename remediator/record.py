@@ -17,6 +17,7 @@ from nodehealth.repair import (
     Phase,
     PhaseTime,
 )
+from remediator.decide.moves import Reason
 
 _TIMELINE_LENGTH: Final = 64
 _MESSAGE_LENGTH: Final = 1024
@@ -42,8 +43,15 @@ def entered(
     if logged or (phase, reason) != (status.phase, status.reason) or not log:
         line = f"{phase}{f' ({reason})' if reason else ''}: {message}"[:_MESSAGE_LENGTH]
         log = (*log, Decision(at=now, text=line))[-LOG_LENGTH:]
+    asked = status.approval_asked or (now if reason == Reason.NOT_APPROVED else None)
     return structs.replace(
-        status, phase=phase, reason=reason, message=text, timeline=timeline, log=log
+        status,
+        phase=phase,
+        reason=reason,
+        message=text,
+        timeline=timeline,
+        log=log,
+        approval_asked=asked,
     )
 
 

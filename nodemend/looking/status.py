@@ -19,6 +19,7 @@ from remediator.decide import competitors, conditions, limits, pauses, plan, rea
 from remediator.decide.answers import Truth
 from remediator.decide.facts import Facts
 from remediator.decide.judge import Judgement
+from remediator.decide.moves import Reason
 from remediator.observe import Fleet
 from remediator.rules.policy import Beside, is_domain
 
@@ -177,7 +178,8 @@ def _attention(
             "person sets spec.disruption: Open."
         )
     for repair in repairs:
-        if repair.status.phase in {Phase.NEEDS_HUMAN, Phase.PARKED}:
+        calls = repair.status.phase in {Phase.NEEDS_HUMAN, Phase.PARKED}
+        if calls or repair.status.reason == Reason.NOT_APPROVED:
             yield f"{repair.spec.target.node} needs a person: {repair.status.message}."
     yield from _taken(sight, book)
     yield from _both(sight, book)

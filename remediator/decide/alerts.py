@@ -166,6 +166,9 @@ def _rises(repair: NodeRepair, manners: Alerting, now: datetime) -> Iterator[Ris
     for each in repair.status.obstacles:
         why = f"{each.what} keeps pods from leaving"
         yield Rise(urgency=Urgency.WARNING, at=each.since, why=why)
+    asked = repair.status.approval_asked
+    if asked is not None:
+        yield Rise(urgency=Urgency.WARNING, at=asked, why="a person is asked to approve it")
     ends = [each.at for each in timeline[1:]] + [now]
     for stay, until in zip(timeline, ends, strict=True):
         if stay.phase is Phase.NEEDS_HUMAN:

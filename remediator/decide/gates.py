@@ -14,10 +14,10 @@ from typing import Final, TypeAlias
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import Disruption, RepairLedger
 from nodehealth.repair import NodeRepair
-from remediator.decide import brains, joined, maintenance, pauses
+from remediator.decide import approvals, brains, joined, maintenance, pauses, windows
 from remediator.decide.limits import Refused, Scope, Why
 from remediator.decide.survey import Survey
-from remediator.rules.policy import Policy
+from remediator.rules.policy import CLUSTER, Policy, is_domain
 
 _CLOSED: Final = (
     "disruption is closed in RepairLedger/default; "
@@ -100,8 +100,8 @@ def _has_ordered(repair: NodeRepair) -> bool:
 
 
 def _paused(asked: Asked) -> Refused | None:
-    name, pools = asked.repair.spec.target.node, [scope.name for scope in asked.scopes]
-    return pauses.refusal(asked.ledger, name, asked.node, pools, asked.now)
+    name = asked.repair.spec.target.node
+    return pauses.refusal(asked.ledger, name, asked.node, _pools(asked), asked.now)
 
 
 def _needed(asked: Asked) -> Refused | None:
@@ -115,4 +115,34 @@ def _needed(asked: Asked) -> Refused | None:
     return brains.quorum_lost(node, survey) or brains.last_replica(node, survey)
 
 
-_GATES: Final[tuple[Gate, ...]] = (_closed, _spared, _taken_over, _paused, _needed)
+def _unapproved(asked: Asked) -> Refused | None:
+    """Ask before the slot is taken: who waits for a person must not keep it from the others.
+
+    A fault that joins later, or another policy, may want a person's word before the next step.
+    """
+    if asked.deed is Deed.CORDON:
+        return None
+    return approvals.refusal(asked.repair, _pools(asked), asked.policy)
+
+
+def _outside(asked: Asked) -> Refused | None:
+    """Begin inside a window; what was begun there is brought to its end."""
+    if asked.deed is not Deed.DISRUPT:
+        return None
+    return windows.refusal(asked.repair, _pools(asked), asked.policy, asked.now)
+
+
+def _pools(asked: Asked) -> list[str]:
+    names = (scope.name for scope in asked.scopes)
+    return [name for name in names if name != CLUSTER and not is_domain(name)]
+
+
+_GATES: Final[tuple[Gate, ...]] = (
+    _closed,
+    _spared,
+    _taken_over,
+    _paused,
+    _needed,
+    _unapproved,
+    _outside,
+)

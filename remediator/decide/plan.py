@@ -62,6 +62,7 @@ def begin(
         severity=worst.severity,
         mode=mode(worst, policy),
         ladder=worst.ladder,
+        needs_approval=worst.needs_approval,
         verify_seconds=round(worst.verify.total_seconds()),
         on_recovery=worst.on_recovery,
         evidence=_evidence(mark),
@@ -287,6 +288,7 @@ def _joined(rule: Rule, mark: Mark, policy: Policy, now: datetime) -> Joined:
         on_recovery=rule.on_recovery,
         evidence=_evidence(mark),
         parts=_parts(mark),
+        needs_approval=rule.needs_approval,
     )
 
 

@@ -12,6 +12,8 @@ from remediator.decide.moves import Mended, NextRung, Reason, Rest, Strand, Surr
 
 LOOK_AGAIN: Final = timedelta(seconds=30)
 """How often to look whether a step is allowed again, although nothing in the ledger changed."""
+_SOONEST: Final = timedelta(seconds=1)
+"""How soon at the earliest, should our clock and the API server's differ about an end."""
 _WAY_OUT: Final = (
     "uncordon the node to have it left alone, or delete this NodeRepair to have it repaired anew"
 )
@@ -74,6 +76,8 @@ def is_under_way(repair: NodeRepair) -> bool:
 def wait(repair: NodeRepair, shut: Refused, now: datetime) -> Rest:
     """Wait for a step to be allowed again: the slot is kept, the phase stays."""
     until = now + (shut.after or LOOK_AGAIN)
+    if shut.until is not None:
+        until = min(until, max(shut.until, now + _SOONEST))
     return Rest(
         phase=repair.status.phase, reason=shut.why, message=shut.message, until=until, held=True
     )

@@ -73,6 +73,7 @@ def rule(
         on_recovery=spec.on_recovery,
         runbook=spec.runbook,
         condition=_sign(spec.condition, page),
+        needs_approval=spec.approval == "required",
     )
     try:
         check_runbook(spec.runbook)

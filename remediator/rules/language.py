@@ -75,6 +75,8 @@ class RuleSpec(Strict, frozen=True, kw_only=True):
     mode: Mode = Mode.ENFORCE
     """The stricter of this and the policy's mode wins."""
     clears: Clears = Clears()
+    approval: Literal["none", "required"] = "none"
+    """Whether a person is asked before anything but the cordon is done."""
     verify: str = "5m"
     """How long a mended node must be well before it takes work again."""
     on_recovery: Recovery = Recovery.FINISH
@@ -123,6 +125,24 @@ class Rates(Strict, frozen=True, kw_only=True):
     disruptions: Literal["unlimited"] | Pace | None = None
 
 
+class Window(Strict, frozen=True, kw_only=True):
+    """A span of the day on some days; one that passes midnight belongs to the day it begins on."""
+
+    days: tuple[str, ...] = ("mon-sun",)
+    opens: str | int = msgspec.field(name="from")
+    closes: str | int = msgspec.field(name="to")
+    zone: str = "UTC"
+    """A time zone by its IANA name, such as Europe/Berlin."""
+
+
+class Windows(Strict, frozen=True, kw_only=True):
+    """When disruption may begin; without a window, always."""
+
+    open: tuple[Window, ...] = ()
+    except_: tuple[Severity, ...] = msgspec.field(default=(), name="except")
+    """How bad a fault is that need not wait."""
+
+
 class Pool(Strict, frozen=True, kw_only=True):
     """Nodes that stand in for each other, chosen by their labels; the first pool that fits wins."""
 
@@ -130,6 +150,8 @@ class Pool(Strict, frozen=True, kw_only=True):
     labels: Mapping[str, str] = {}
     limits: Limits = Limits()
     rate: Rates = Rates()
+    windows: Windows | None = None
+    """When disruption may begin in it; without, when the cluster's say."""
 
 
 class Domain(Strict, frozen=True, kw_only=True):
@@ -227,6 +249,16 @@ class Alerts(Strict, frozen=True, kw_only=True):
     routes: tuple[AlertRoute, ...] = ()
 
 
+class Approval(Strict, frozen=True, kw_only=True):
+    """For which repairs a person is asked first; what is left out fits every repair."""
+
+    action: tuple[str, ...] = ()
+    """One of these is on the ladder."""
+    severity: tuple[Severity, ...] = ()
+    pool: tuple[str, ...] = ()
+    rule: tuple[str, ...] = ()
+
+
 class PolicySpec(Strict, frozen=True, kw_only=True):
     """What nodemend may do, and at what pace."""
 
@@ -244,6 +276,10 @@ class PolicySpec(Strict, frozen=True, kw_only=True):
     provider: str | Mapping[str, Mapping[str, Any]] = ""
     """Who owns the machines, by name or with settings; without one, nothing can be replaced."""
     alerts: Alerts = Alerts()
+    approvals: tuple[Approval, ...] = ()
+    """Which repairs cordon their node and then wait for a person's word."""
+    windows: Windows = Windows()
+    """When disruption may begin in pools that do not say it themselves."""
     condemned: Literal["never"] | Condemning = Condemning()
     """When a part that fails again and again is left to people."""
     conditions: Conditions = Conditions()

@@ -12,6 +12,7 @@ from remediator.rules import documents, policies, routing
 from remediator.rules.cases import Case
 from remediator.rules.compile import CheckRunbook, CheckRung
 from remediator.rules.documents import Document, Problem, ProblemsError
+from remediator.rules.people import Known
 from remediator.rules.policies import CheckProvider
 from remediator.rules.policy import Policy
 from remediator.rules.routing import CheckReceiver
@@ -35,6 +36,8 @@ class Checks:
     receiver: CheckReceiver = routing.unchecked
     provider: CheckProvider = routing.unchecked
     runbook: CheckRunbook = compiling.unchecked
+    actions: tuple[str, ...] = ()
+    """All remedies that there are; without any, their names go unchecked."""
 
 
 def rule_files(path: Path) -> list[Path]:
@@ -104,7 +107,10 @@ def book(rules_path: Path, policy_path: Path, checks: Checks) -> tuple[RuleSet, 
     except ProblemsError as wrong:
         problems += wrong.problems
     try:
-        loaded_policy = policy(policy_path, checks.receiver, checks.provider)
+        known = {"action": checks.actions} if checks.actions else {}
+        if loaded_rules is not None:
+            known["rule"] = tuple(loaded_rules.by_name)
+        loaded_policy = policy(policy_path, checks.receiver, checks.provider, known)
     except ProblemsError as wrong:
         problems += wrong.problems
     if loaded_rules is None or loaded_policy is None:
@@ -144,6 +150,7 @@ def policy(
     path: Path,
     check_receiver: CheckReceiver = routing.unchecked,
     check_provider: CheckProvider = routing.unchecked,
+    known: Known = policies.NOTHING,
 ) -> Policy:
     """Load the policy.
 
@@ -151,7 +158,7 @@ def policy(
         ProblemsError: the file is not there, or says all that is wrong with it.
     """
     document = documents.parse(str(path), _text(path))
-    return policies.policy(document, check_receiver, check_provider)
+    return policies.policy(document, check_receiver, check_provider, known)
 
 
 def _below(directory: Path) -> list[Path]:

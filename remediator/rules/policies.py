@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from nodehealth import quantities
 from nodehealth.kit.settings import SettingsError
-from remediator.rules import language, routing
+from remediator.rules import language, people, routing
 from remediator.rules.documents import Document, Page
 from remediator.rules.language import Limits, Pace, PolicyFile, Rates
+from remediator.rules.people import Known
 from remediator.rules.policy import (
     CLUSTER,
     CLUSTER_LIMIT,
+    DEFAULT_POOL,
     DOMAIN_LIMIT,
     FULL_WITHIN,
     LONGEST_MEMORY,
@@ -32,10 +34,15 @@ CheckProvider: TypeAlias = Callable[[str, object], object]
 """Raises SettingsError if there is no such owner of machines or a setting does not fit."""
 
 
+NOTHING: Final[Known] = {}
+"""No name is checked."""
+
+
 def policy(
     document: Document,
     check_receiver: CheckReceiver = routing.unchecked,
     check_provider: CheckProvider = routing.unchecked,
+    known: Known = NOTHING,
 ) -> Policy:
     """Make a policy ready to be decided by.
 
@@ -51,10 +58,16 @@ def policy(
             page.wrong(f"{where}.name", f"{each.name} is taken; a pool needs a name of its own")
         limit = _limit(each.limits, POOL_LIMIT, f"{where}.limits", page)
         limit = _paced(limit, each.rate, f"{where}.rate", page)
-        pools.append(Pool(name=each.name, labels=each.labels, limit=limit))
+        made = (
+            people.windows(each.windows, f"{where}.windows", page)
+            if each.windows is not None
+            else None
+        )
+        pools.append(Pool(name=each.name, labels=each.labels, limit=limit, windows=made))
     provider, settings = _provider(spec.provider, page, check_provider)
     limit = _limit(spec.limits, CLUSTER_LIMIT, "$.spec.limits", page)
-    made = Policy(
+    names = {"pool": {DEFAULT_POOL, *(each.name for each in pools)}}
+    policy = Policy(
         mode=spec.mode,
         pools=tuple(pools),
         domains=_domains(spec.domains, page),
@@ -72,9 +85,11 @@ def policy(
             every_node=spec.conditions.every_node,
             lifecycle=spec.conditions.lifecycle,
         ),
+        approvals=people.approvals(spec.approvals, page, {**known, **names}),
+        windows=people.windows(spec.windows, "$.spec.windows", page),
     )
     page.done()
-    return made
+    return policy
 
 
 def _domains(written: tuple[language.Domain, ...], page: Page) -> tuple[Domain, ...]:

@@ -11,6 +11,8 @@ from nodehealth.keys import CONTROL_PLANE_LABEL, GPU_CLIENTS_LABEL, PAUSED
 from nodehealth.kube.objects import Node
 from nodehealth.repair import Mode, PartKind
 from remediator.rules.alerting import Alerting
+from remediator.rules.approvals import Approval
+from remediator.rules.windows import ALWAYS, Windows
 
 CLUSTER: Final = "cluster"
 """The scope of every node; no pool may have this name."""
@@ -88,6 +90,8 @@ class Pool:
     name: str
     labels: Mapping[str, str]
     limit: Limit
+    windows: Windows | None = None
+    """When disruption may begin; nothing where the cluster's say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +194,10 @@ class Policy:
     condemned: Condemning = field(default_factory=Condemning)
     conditions: Conditions = field(default_factory=Conditions)
     competitors: Beside = Beside.WARN
+    approvals: tuple[Approval, ...] = ()
+    """For which repairs a person is asked first."""
+    windows: Windows = ALWAYS
+    """When disruption may begin in pools that do not say it themselves."""
 
     def pool_of(self, node: Node) -> str:
         """Name the first pool whose labels the node carries."""
@@ -210,6 +218,11 @@ class Policy:
         )
         controls = self.control_plane and CONTROL_PLANE_LABEL in labels
         return (*own, CONTROL_PLANE) if controls else own
+
+    def windows_of(self, pool: str) -> Windows:
+        """Say when disruption may begin in a pool."""
+        own = next((each.windows for each in self.pools if each.name == pool), None)
+        return own if own is not None else self.windows
 
     def limit_of(self, scope: str) -> Limit:
         """Return a scope's limit; nodes of no pool have the default one."""

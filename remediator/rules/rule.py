@@ -68,6 +68,8 @@ class Rule:
     runbook: str = ""
     condition: Sign | None = None
     """Nothing where the fault is shown by no condition."""
+    needs_approval: bool = False
+    """Whether a person is asked before anything but the cordon is done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -235,8 +235,12 @@ async def test_the_plan_of_a_repair_is_frozen(cluster: Cluster) -> None:
     moved = await cluster.client.merge_patch(
         repairs, made.metadata.name, {"status": {"phase": "Draining"}}, subresource="status"
     )
+    wishes = {"approved": {"by": "ann"}, "request": {"what": "retry"}}
+    wished = await cluster.client.merge_patch(repairs, made.metadata.name, {"spec": wishes})
 
     assert (moved.spec, moved.status.phase) == (made.spec, "Draining")
+    assert wished.spec.approved is not None
+    assert wished.spec.request is not None
 
 
 async def test_a_replace_that_knows_half_of_the_managed_fields_loses_none(

@@ -120,13 +120,15 @@ class Scene:
         """Give a node as many repairs in the past as are kept, and one more."""
         template = next(iter((await self.client.listing(NODE_REPAIRS)).items))
         target = msgspec.structs.replace(template.spec.target, node=node)
+        remediator = self.cluster.client(keys.REMEDIATOR_MANAGER, token=REMEDIATOR_TOKEN)
         for number in range(KEPT + 1):
             name = f"{node}-in-the-past-{number}"
             spec = msgspec.structs.replace(template.spec, target=target)
             body = NodeRepair(metadata=Metadata(name=name), spec=spec)
-            await self.client.create(NODE_REPAIRS, body)
-            ended = {"status": {"phase": Phase.RECOVERED}}
-            await self.client.merge_patch(NODE_REPAIRS, name, ended, subresource="status")
+            made = await self.client.create(NODE_REPAIRS, body)
+            status = msgspec.structs.replace(made.status, phase=Phase.RECOVERED)
+            ended = msgspec.structs.replace(made, status=status)
+            await remediator.replace(NODE_REPAIRS, ended, name=name, subresource="status")
 
     async def repaired(self, *nodes: str) -> None:
         """Wait until these nodes are repaired and no repair is open."""

@@ -14,7 +14,7 @@ from nodehealth.errand import Program
 from nodehealth.protections import PROTECTIONS, Protection
 
 MANIFESTS: Final = Path(__file__).parents[2] / "deploy" / "admission"
-HEALTH, LEDGER, PODS, ALONE = PROTECTIONS
+HEALTH, LEDGER, REPAIRS, PODS, ALONE = PROTECTIONS
 IMAGE: Final = "registry.example/nodemend:1"
 TEMPLATE: Final = {"template": {"spec": {"containers": [{"name": "errand", "image": IMAGE}]}}}
 REMEDIATOR: Final = {"username": keys.REMEDIATOR_USER}
@@ -37,10 +37,12 @@ def refusals(
     protection: Protection,
     user: Mapping[str, object],
     operation: str = "CREATE",
+    *,
+    part: str = "",
     **states: object,
 ) -> list[str]:
     """Return what a policy says against a request; an error is a refusal, by failurePolicy."""
-    request = {"userInfo": user, "operation": operation}
+    request = {"userInfo": user, "operation": operation, **({"subResource": part} if part else {})}
     params = TEMPLATE if protection.params else None
     values = {"request": request, "object": None, "oldObject": None, "params": params, **states}
     policy = protections.policy(protection)["spec"]
@@ -292,3 +294,32 @@ def test_without_its_parameters_the_policy_refuses_every_repair_pod() -> None:
         "namespace": "nodemend-repair",
         "parameterNotFoundAction": "Deny",
     }
+
+
+PLAN: Final[Mapping[str, object]] = {"target": {"node": "n1", "nodeUID": "u"}, "rule": "r"}
+APPROVED: Final = {"spec": {**PLAN, "approved": {"by": "ann"}}}
+ASKED: Final = {"spec": {**PLAN, "request": {"what": "retry"}}}
+
+
+def test_only_the_remediator_writes_how_a_repair_stands() -> None:
+    repair = {"spec": PLAN, "status": {"phase": "Recovered"}}
+
+    by_people = refusals(REPAIRS, {"username": "ann"}, "UPDATE", part="status", object=repair)
+    by_us = refusals(REPAIRS, REMEDIATOR, "UPDATE", part="status", object={**APPROVED, **repair})
+
+    assert len(by_people) == 1
+    assert by_us == []
+
+
+@pytest.mark.parametrize("operation", ["CREATE", "UPDATE"])
+@pytest.mark.parametrize("wished", [APPROVED, ASKED])
+def test_the_remediator_neither_approves_nor_asks(
+    operation: str, wished: Mapping[str, object]
+) -> None:
+    assert len(refusals(REPAIRS, REMEDIATOR, operation, object=wished)) == 1
+    assert refusals(REPAIRS, {"username": "ann"}, operation, object=wished) == []
+    assert refusals(REPAIRS, REMEDIATOR, operation, object={"spec": PLAN}) == []
+
+
+def test_the_remediator_goes_on_with_what_was_approved() -> None:
+    assert refusals(REPAIRS, REMEDIATOR, "UPDATE", part="status", object=APPROVED) == []

@@ -20,7 +20,7 @@ from simulator.api.local import LocalTransport
 from simulator.api.server import ApiServer
 
 CRDS = f"{CUSTOM_KINDS.plural}.{CUSTOM_KINDS.group}"
-HEALTH, LEDGER, PODS, _ = (each.name for each in PROTECTIONS)
+HEALTH, LEDGER, _, PODS, _ = (each.name for each in PROTECTIONS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from nodehealth import keys
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import Pause, RepairLedger
 from nodehealth.repair import Mode, Phase
-from remediator.decide import faults, gates, ladder, pauses, plan
+from remediator.decide import faults, gates, ladder, pauses, plan, rungs
 from remediator.decide.answers import Truth
 from remediator.decide.gates import Asked, Deed
 from remediator.decide.judge import Judgement, Mark
@@ -260,3 +260,12 @@ def test_without_its_node_a_machine_is_held_by_what_the_ledger_says() -> None:
 
     assert pauses.refusal(known, "n1", None, ("w",), NOON) is not None
     assert pauses.refusal(ledger(), "n1", None, ("w",), NOON) is None
+
+
+@pytest.mark.parametrize(("ends", "looks"), [(None, 30), (at(5), 5), (at(3600), 30), (at(-5), 1)])
+def test_a_step_that_is_held_back_is_looked_at_when_that_ends_or_in_a_while(
+    ends: datetime | None, looks: float
+) -> None:
+    shut = Refused(why=Why.PAUSED, message="later", until=ends)
+
+    assert rungs.wait(repair(phase=Phase.DRAINING), shut, NOON).until == at(looks)

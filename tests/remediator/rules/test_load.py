@@ -194,8 +194,9 @@ def test_the_digest_changes_with_a_rule(tmp_path: Path) -> None:
             "abuot:",
             (
                 "rule.yaml:5: spec.abuot: there is no such setting; known are "
-                "about, clears, "
-                "condition, ladder, mode, runbook, severity, verify, when; did you mean about?"
+                "about, approval, clears, "
+                "condition, ladder, mode, onRecovery, runbook, severity, verify, when; did you "
+                "mean about?"
             ),
         ),
         (
