@@ -68,6 +68,9 @@ REMEDIATOR_MANAGER: Final = "nodemend-remediator"
 AGENT_NAME: Final = "nodemend-agent"
 """The name of the agents' DaemonSet, of their account, and what NAME_LABEL says on their pods."""
 
+QUARANTINE_LABEL: Final = f"{GROUP}/quarantine"
+"""On a Node that gets no remedy any more: what of it failed too often (a `PartKind`)."""
+
 GPUS_LABEL: Final = f"{GROUP}/gpus"
 """How many GPUs a Node ought to offer; without it, as many as its capacity says."""
 

@@ -94,6 +94,8 @@ class PartKind(StrEnum):
 
     GPU = "gpu"
     HOST = "host"
+    MACHINE = "machine"
+    """A host whose firmware does not tell it from others, by what its owner calls it."""
 
 
 class Part(Struct, frozen=True, kw_only=True):
@@ -101,7 +103,7 @@ class Part(Struct, frozen=True, kw_only=True):
 
     kind: PartKind
     id: Name
-    """The UUID of the GPU, or what the firmware of the host calls it."""
+    """The UUID of the GPU, what the firmware of the host calls it, or its provider ID."""
 
 
 class Failure(Struct, frozen=True, kw_only=True):
@@ -148,6 +150,15 @@ class Request(Struct, frozen=True, kw_only=True):
     reason: Text = ""
 
 
+class Recurrence(Struct, frozen=True, kw_only=True):
+    """An earlier repair of the same fault on the same machine that did not last."""
+
+    repair: Name
+    ended_at: datetime
+    remedy: Annotated[str, Meta(max_length=63)]
+    """What seemed to mend it: the ladder of the new repair begins after that."""
+
+
 class NodeRepairSpec(Struct, frozen=True, kw_only=True):
     """What is to be done and why, which never changes; and what people say to it."""
 
@@ -174,6 +185,8 @@ class NodeRepairSpec(Struct, frozen=True, kw_only=True):
     """There once a person has approved the repair; only people write it."""
     request: Request | None = None
     """The newest wish of a person; only people write it."""
+    recurs: Recurrence | None = None
+    """Why the ladder is shorter than that of its rule; a person is called where nothing is left."""
 
 
 class Joined(Struct, frozen=True, kw_only=True):

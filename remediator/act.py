@@ -26,7 +26,7 @@ from remediator import errands as sending
 from remediator import fencing
 from remediator.actions import Action, Done, Failed, Going, Stranded, SupersededError, Tools
 from remediator.admission import Admission
-from remediator.decide import errands, joined, ladder, limits, marks, plan, rungs
+from remediator.decide import errands, joined, ladder, limits, marks, plan, recurrence, rungs
 from remediator.decide.gates import Deed
 from remediator.decide.ladder import Held
 from remediator.decide.limits import Refused, Why
@@ -266,7 +266,7 @@ class Act:
         if isinstance(epoch, Refused):
             return await self._refused(epoch, scene, Phase.WAITING)
         base = structs.replace(repair.status, disruption_epoch=epoch)
-        await self._start_rung(record, base, joined.first(view), "got a disruption slot")
+        await self._start_rung(record, base, joined.first(view), _admitted(repair))
         return _AT_ONCE
 
     async def _has_turn(self, scene: Scene) -> bool:
@@ -408,6 +408,12 @@ class Act:
             return await self.client.get(NODES, name)
         except errors.GoneError:
             return None
+
+
+def _admitted(repair: NodeRepair) -> str:
+    recurs = repair.spec.recurs
+    message = "got a disruption slot"
+    return message if recurs is None else f"{message}; {recurrence.sentence(recurs)}"
 
 
 def _span(again: timedelta) -> timedelta:

@@ -185,13 +185,14 @@ class Admission:
             fence: What the Node shall say.
             ledger: The ledger as it was at some moment after the Node was read.
         """
-        seen = node
+        seen, condemned = node, repair.spec.condemned
+        apart = condemned.part.kind if condemned is not None else ""
         for _ in range(_TRIES):
             _require(ledger, seen, fence)
             if marks.is_held_as(seen, fence):
                 return
             try:
-                changes = marks.hold(seen, fence, repair.metadata.name)
+                changes = marks.hold(seen, fence, repair.metadata.name, apart=apart)
                 await self._client.json_patch(NODES, seen.metadata.name, changes)
             except errors.TestFailedError:
                 seen = await self._same(node)

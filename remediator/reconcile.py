@@ -19,7 +19,7 @@ from nodehealth.kube.client import Client
 from nodehealth.kube.objects import Node
 from nodehealth.repair import NODE_REPAIRS, Joined, Mode, NodeRepair
 from remediator.conditions import Conditions
-from remediator.decide import conditions, parts, plan
+from remediator.decide import conditions, plan, recurrence
 from remediator.decide.answers import Truth
 from remediator.decide.facts import Facts
 from remediator.decide.faults import Fault, told
@@ -369,10 +369,11 @@ class Reconciler:
         if repair is None:
             return None
         remembered, now = self._fleet.repairs(), self._clock()
-        repair = parts.weighed(
+        repair = recurrence.weighed(
             repair,
             remembered,
-            self._policy.condemned,
+            self._rules.by_name[repair.spec.rule],
+            self._policy,
             now,
             has_twin=self._fleet.has_twin(node),
             since=known.judgement.marks[repair.spec.rule].confirmed,

@@ -9,7 +9,7 @@ from nodehealth.kube.objects import Metadata
 from nodehealth.repair import Joined, Mode, NodeRepair, Rung
 from nodemend.looking.foresight import Next
 from remediator import files
-from remediator.decide import joined, parts
+from remediator.decide import joined, parts, recurrence
 from remediator.decide.moves import (
     Climb,
     Cordon,
@@ -39,11 +39,15 @@ def of(repair: NodeRepair, coming: Next, now: datetime) -> Iterator[str]:
     spec = repair.spec
     yield standing(repair, now)
     yield _sentence(repair, coming)
+    if spec.recurs is not None and spec.ladder:
+        yield f"It does not begin with the first remedy: {recurrence.sentence(spec.recurs)}."
     yield from _faults(repair)
     begun = joined.tried(repair)
     rest = [rung for n, rung in enumerate(joined.ladder(repair)) if n not in begun]
     if spec.condemned is not None:
         yield f"No remedy is tried, and a person decides: {parts.sentence(spec.condemned)}."
+    elif recurrence.is_exhausted(repair) and spec.recurs is not None:
+        yield f"No remedy is tried, and a person decides: {recurrence.sentence(spec.recurs)}."
     elif rest and not isinstance(coming.move, Rest):
         yield f"After that: {', then '.join(_spoken(rung) for rung in rest)}."
 

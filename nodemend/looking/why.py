@@ -18,7 +18,7 @@ from nodemend.looking import foresight, knowledge, outlook
 from nodemend.looking.foresight import Verdict
 from nodemend.looking.rulebook import Rulebook
 from nodemend.looking.sight import Sight
-from remediator.decide import parts, pauses, plan
+from remediator.decide import parts, pauses, plan, recurrence
 from remediator.decide.answers import Truth
 from remediator.decide.facts import Facts
 from remediator.decide.judge import Judgement
@@ -209,14 +209,20 @@ def _beginning(
 def _weighed(
     wanted: NodeRepair, fleet: Fleet, book: Rulebook, now: datetime, since: datetime | None
 ) -> NodeRepair:
-    has_twin, manners = fleet.has_twin(wanted.spec.target.node), book.policy.condemned
-    return parts.weighed(wanted, fleet.repairs(), manners, now, has_twin=has_twin, since=since)
+    has_twin, rule = fleet.has_twin(wanted.spec.target.node), book.rules.by_name[wanted.spec.rule]
+    return recurrence.weighed(
+        wanted, fleet.repairs(), rule, book.policy, now, has_twin=has_twin, since=since
+    )
 
 
 def _remedies(wanted: NodeRepair) -> tuple[str, ...]:
     if wanted.spec.condemned is not None:
         return (f"a person, for {parts.sentence(wanted.spec.condemned)}",)
-    return tuple(rung.action for rung in wanted.spec.ladder)
+    remedies = tuple(rung.action for rung in wanted.spec.ladder)
+    if wanted.spec.recurs is None:
+        return remedies
+    *all_but_last, last = remedies or ("a person",)
+    return (*all_but_last, f"{last}, for {recurrence.sentence(wanted.spec.recurs)}")
 
 
 def _found(verdict: Verdict) -> Found:

@@ -18,7 +18,9 @@ from nodehealth.kit.clocks import Clock
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import Node
 from nodehealth.repair import Intent, NodeRepair, NodeRepairStatus, Phase
+from remediator.decide import fencing
 from remediator.decide.errands import Errand, GiveUp, Succeed, Wait
+from remediator.decide.rungs import FENCING_ROUNDS
 from remediator.decide.verifying import VERIFY_PATIENCE
 from remediator.errands import Sender
 from remediator.pacing import Pacing
@@ -208,4 +210,19 @@ def longest(ladder: Sequence[Action], verify: timedelta) -> timedelta:
         verify: How long a mended node must be well.
     """
     proofs = sum(each.mends or each is ladder[-1] for each in ladder)
-    return sum((each.longest for each in ladder), proofs * (VERIFY_PATIENCE + verify))
+    prepared = [each.longest for each in ladder[:-1] if not each.mends]
+    given_up = max((_given_up(each) for each in prepared), default=timedelta())
+    fenced = sum((_fenced(each) for each in prepared), timedelta())
+    climbed = sum((each.longest for each in ladder), proofs * (VERIFY_PATIENCE + verify))
+    return max(climbed + fenced, given_up)
+
+
+def _fenced(drain: timedelta) -> timedelta:
+    """Return how much longer a drain takes whose kubelet falls silent, comes back, and dies."""
+    proofs = FENCING_ROUNDS * fencing.PROOF_PATIENCE
+    return (FENCING_ROUNDS - 1) * drain + proofs + fencing.CLEAR_PATIENCE
+
+
+def _given_up(drain: timedelta) -> timedelta:
+    """Return how long a drain takes whose kubelet comes and goes until a person is called."""
+    return (FENCING_ROUNDS + 1) * drain + FENCING_ROUNDS * fencing.PROOF_PATIENCE

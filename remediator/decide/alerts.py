@@ -13,7 +13,7 @@ from typing import Final
 
 from nodehealth import quantities
 from nodehealth.repair import ENDED, Mode, NodeRepair, Phase, PhaseTime
-from remediator.decide import joined, obstacles, verifying
+from remediator.decide import joined, obstacles, recurrence, verifying
 from remediator.rules.alerting import Alerting, Urgency, is_louder
 
 REPAIR: Final = "NodeRepair"
@@ -220,8 +220,10 @@ def _faults(repair: NodeRepair) -> str:
 
 
 def _joined(repair: NodeRepair) -> list[str]:
-    """Say what joined it."""
-    return [joined.sentence(fault) for fault in repair.status.faults]
+    """Say what did not last, and what joined it."""
+    recurs = repair.spec.recurs
+    again = [recurrence.sentence(recurs)] if recurs is not None else []
+    return [*again, *(joined.sentence(fault) for fault in repair.status.faults)]
 
 
 def _timeline(repair: NodeRepair) -> tuple[PhaseTime, ...]:
@@ -268,6 +270,7 @@ def _ways_out(repair: NodeRepair) -> list[str]:
         lines.append(f"To have the node left alone: kubectl uncordon {repair.spec.target.node}")
     if repair.spec.mode is Mode.ENFORCE:
         names = [each.repair for each in condemned.failures] if condemned is not None else []
+        names += [repair.spec.recurs.repair] if repair.spec.recurs is not None else []
         doomed = " ".join((*names, repair.metadata.name))
         lines.append(f"To have it repaired anew: kubectl delete noderepair {doomed}")
     return lines

@@ -4,7 +4,7 @@ The frozen ladder goes first. When its fault is over, or it has no remedy left, 
 joined go on with what their own ladders still have. No remedy is begun twice in one repair.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -20,6 +20,7 @@ from nodehealth.repair import (
     NodeRepair,
     NodeRepairStatus,
     Phase,
+    Recovery,
     Rung,
     Severity,
 )
@@ -119,6 +120,18 @@ def is_over(view: View) -> bool:
     return leading and all(_is_over(each.well, each.fault.since) for each in counted(view))
 
 
+def aborts(view: View) -> bool:
+    """Say whether a drain is for nothing: all faults are over, and their rules want it to end.
+
+    Nothing that mends has begun, and nothing was ordered.
+    """
+    repair, status = view.repair, view.repair.status
+    asked = (repair.spec.on_recovery, *(each.fault.on_recovery for each in counted(view)))
+    untouched = status.intent is None and all(map(remedies.prepares, done(repair)))
+    draining = status.phase is Phase.DRAINING and untouched
+    return draining and set(asked) == {Recovery.ABORT} and is_over(view)
+
+
 def joins(view: View) -> Join | None:
     """Take in what holds too; before the cordon only what there is no fault without.
 
@@ -170,31 +183,12 @@ def _number(rung: Rung, whole: Sequence[Rung]) -> int:
 
 
 def _left(view: View, own: Sequence[int]) -> tuple[int, ...]:
-    """Return what is left of a ladder: it goes on after the last of its remedies that was tried.
-
-    What only prepares is never left out before a remedy that it is for.
-    """
     whole, begun = ladder(view.repair), frozenset(tried(view.repair))
-    mending = [n for n in own if n == own[-1] or not remedies.prepares(whole[n])]
-    reached = max((own.index(n) for n in mending if n in begun), default=-1)
-    foreign = _foreign(view, own, begun, whole)
-    ahead = [n for n in mending if own.index(n) > reached and n not in begun]
-    ahead = [n for n in ahead if not remedies.is_needless(whole[n], foreign)]
-    if not ahead:
-        return ()
-    needed = [n for n in own[: own.index(ahead[-1])] if n not in begun and n not in mending]
-    return tuple(n for n in own if n in {*ahead, *needed})
-
-
-def _foreign(
-    view: View, own: Sequence[int], begun: Collection[int], whole: Sequence[Rung]
-) -> list[Rung]:
-    """Return what was done to the node that a ladder does not speak of."""
+    others = [whole[n] for n in begun if n not in own]
     node, target = view.node, view.repair.spec.target
-    found = [whole[n] for n in begun if n not in own]
     if node is not None and node.metadata.uid != target.node_uid:
-        found.append(Rung(action=remedies.REPLACE))
-    return found
+        others.append(Rung(action=remedies.REPLACE))
+    return remedies.left(whole, own, begun, others)
 
 
 def _is_over(well: Wellness, since: datetime | None) -> bool:

@@ -1,4 +1,4 @@
-"""The labels of a Node by which those who hold its GPUs are moved off it, and what they were."""
+"""The labels that we put on Nodes: to move those off who hold GPUs, and to set a Node apart."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -48,6 +48,19 @@ def put_back(node: Node) -> list[Operation]:
         was = label.was
         changes.append(patches.remove(_label(key)) if was is None else _set(key, was))
     return changes
+
+
+def set_apart(node: Node, why: str) -> list[Operation]:
+    """Label a Node that gets no remedy any more, so that people find it."""
+    if not node.metadata.labels:
+        return [patches.add("/metadata/labels", {keys.QUARANTINE_LABEL: why})]
+    return [_set(keys.QUARANTINE_LABEL, why)]
+
+
+def let_in(node: Node) -> list[Operation]:
+    """Undo that."""
+    there = keys.QUARANTINE_LABEL in node.metadata.labels
+    return [patches.remove(_label(keys.QUARANTINE_LABEL))] if there else []
 
 
 def _noted(node: Node) -> Mapping[str, Label]:

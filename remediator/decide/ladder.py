@@ -19,6 +19,7 @@ from remediator.decide import (
     parts,
     pauses,
     ready,
+    recurrence,
     remedies,
     rungs,
     verifying,
@@ -100,7 +101,7 @@ def _confirmed(view: View) -> Move:
 def _cordoned(view: View) -> Move:
     ended = _released(view) or _uncordoned(view) or _gone(view) or _skipped(view)
     held = ended or _forbidden(view) or _retake(view) or _condemned(view)
-    return held or _unproven(view) or Disrupt()
+    return held or _recurred(view) or _unproven(view) or Disrupt()
 
 
 def _condemned(view: View) -> Surrender | None:
@@ -112,10 +113,36 @@ def _condemned(view: View) -> Surrender | None:
     return Surrender(reason=Reason.CONDEMNED_PART, message=message)
 
 
+def _recurred(view: View) -> Surrender | None:
+    """Leave it at the cordon where the last remedy of the ladder was tried a short time ago."""
+    recurs = view.repair.spec.recurs
+    if recurs is None or not recurrence.is_exhausted(view.repair):
+        return None
+    said = f"{recurrence.sentence(recurs)}, and no remedy is left; {recurrence.WAY_OUT}"
+    return Surrender(reason=Reason.RECURRED, message=said)
+
+
 def _climb(view: View) -> Move:
     rung = joined.rung(view.repair)
-    begun = _retake(view) or _replaced(view) or _stopped(view)
+    begun = _retake(view) or _replaced(view) or _stopped(view) or _recovering(view)
     return begun or _held_up(view) or Climb(rung=rung)
+
+
+def _recovering(view: View) -> Release | Rest | None:
+    """Stop draining a node that got well by itself, and give it back once it has proven well."""
+    status, created = view.repair.status, view.repair.metadata.creation_timestamp
+    since = status.rung_since or created
+    if since is None or not joined.aborts(view):
+        return None
+    doubt = verifying.doubt(view, since)
+    if doubt is None:
+        message = "the node got well by itself before anything was done to it but a drain"
+        return Release(reason=Reason.FAULT_GONE, message=message)
+    if doubt.proven is None:
+        return None
+    message = f"the node got well by itself, so the drain stops; it {doubt.message}"
+    until = doubt.proven if doubt.proven > view.now else None
+    return Rest(phase=status.phase, reason=Reason.RECOVERING, message=message, until=until)
 
 
 def _fencing(view: View) -> Move:
@@ -245,6 +272,8 @@ def _observe(view: View) -> Move:
     ladder = ", then ".join(rung.action for rung in spec.ladder)
     if spec.condemned is not None:
         ladder = f"call a person, for {parts.sentence(spec.condemned)}"
+    elif spec.recurs is not None:
+        ladder = f"{ladder or 'call a person'}, for {recurrence.sentence(spec.recurs)}"
     message = f"would cordon {spec.target.node}, then {ladder}; the mode is observe"
     return Rest(phase=Phase.WAITING, reason=Reason.OBSERVE_ONLY, message=message)
 

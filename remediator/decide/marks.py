@@ -102,8 +102,15 @@ def into_service(node: Node) -> list[Operation]:
     return [*_unchanged(node), *_without(node, _is_our_service_mark)]
 
 
-def hold(node: Node, fence: Fence, repair: str) -> list[Operation]:
-    """Cordon a Node, or move its fence on: unschedulable, our taint and the fence in one patch."""
+def hold(node: Node, fence: Fence, repair: str, *, apart: str = "") -> list[Operation]:
+    """Cordon a Node, or move its fence on: unschedulable, our taint and the fence in one patch.
+
+    Args:
+        node: The Node as it was read.
+        fence: What it shall say.
+        repair: Who holds it then.
+        apart: What of it failed too often, if it gets no remedy any more.
+    """
     annotations = {keys.FENCE_ANNOTATION: str(fence)}
     if not _is_held(node):
         annotations |= _noted(node)
@@ -115,6 +122,8 @@ def hold(node: Node, fence: Fence, repair: str) -> list[Operation]:
     if _taint_index(node) is None:
         mark = {"key": keys.REPAIR_TAINT, "value": _value(repair), "effect": "NoSchedule"}
         changes.append(_append_taint(node, mark))
+    if apart and not _is_fenced(node):
+        changes += labels.set_apart(node, apart)
     return [*_tests(node), *changes]
 
 
@@ -126,6 +135,7 @@ def release(node: Node, epoch: int) -> list[Operation]:
     fence = Fence(epoch=epoch, hold=Hold.RELEASED)
     changes = _annotate(node, {keys.FENCE_ANNOTATION: str(fence)})
     changes += [*_without(node, _is_our_mark), *labels.put_back(node), *_let_scale(node)]
+    changes += labels.let_in(node)
     if pre_cordoned(node):
         changes.append(patches.remove(_PRE_CORDONED))
     elif node.spec.unschedulable:
@@ -164,9 +174,14 @@ def _let_scale(node: Node) -> list[Operation]:
 def _tests(node: Node) -> list[Operation]:
     """Pin the identity of the Node, and our fence, or its whole version while it has none."""
     tests = [patches.test("/metadata/uid", node.metadata.uid)]
-    if _is_held(node) and _taint_index(node) is not None:
+    if _is_fenced(node):
         return [*tests, patches.test(_FENCE, node.metadata.annotations[keys.FENCE_ANNOTATION])]
     return _unchanged(node)
+
+
+def _is_fenced(node: Node) -> bool:
+    """Say whether our fence pins the Node, so that its version does not matter."""
+    return _is_held(node) and _taint_index(node) is not None
 
 
 def _is_held(node: Node) -> bool:

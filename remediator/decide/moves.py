@@ -32,6 +32,8 @@ class Reason(StrEnum):
     ECLIPSED = "Eclipsed"
     UNCORDONED = "Uncordoned"
     CONDEMNED_PART = "CondemnedPart"
+    RECURRED = "Recurred"
+    RECOVERING = "Recovering"
     PAUSED = "Paused"
     NOT_APPROVED = "NotApproved"
     OUTSIDE_WINDOW = "OutsideWindow"

@@ -8,7 +8,7 @@ from msgspec import structs
 
 from nodehealth.keys import GPU_RESOURCE
 from nodehealth.kube.objects import Node
-from nodehealth.repair import Condemned, Failure, NodeRepair, Part, PartKind, Phase
+from nodehealth.repair import Condemned, Failure, NodeRepair, Part, PartKind, Phase, Target
 from remediator.decide import joined
 from remediator.rules.policy import Condemning
 
@@ -24,9 +24,13 @@ _MOST_TOLD: Final = 5
 
 def blamed(repair: NodeRepair) -> tuple[Part, ...]:
     """Name the parts that a repair is blamed on: the GPUs of its evidence, and the host."""
-    named, host = joined.parts(repair), repair.spec.target.host
-    parts = [Part(kind=PartKind.GPU, id=each) for each in named if each.startswith(_GPU)]
-    return (*parts, Part(kind=PartKind.HOST, id=host)) if host else tuple(parts)
+    gpus = (Part(kind=PartKind.GPU, id=each) for each in gpus_of(repair))
+    return (*gpus, _machine(repair.spec.target))
+
+
+def gpus_of(repair: NodeRepair) -> tuple[str, ...]:
+    """Name the GPUs that a repair is blamed on."""
+    return tuple(each for each in joined.parts(repair) if each.startswith(_GPU))
 
 
 def gpus(node: Node) -> int:
@@ -82,9 +86,16 @@ def sentence(condemned: Condemned) -> str:
     return f"{_spoken(condemned.part)} is condemned: it fails again after repairs {before}"
 
 
+def _machine(target: Target) -> Part:
+    """Name the host by its firmware; one that that does not tell from others, by its owner."""
+    if target.host:
+        return Part(kind=PartKind.HOST, id=target.host)
+    return Part(kind=PartKind.MACHINE, id=target.provider_id or target.node_uid)
+
+
 def _spoken(part: Part) -> str:
     """Name a part; that a GPU is one, its UUID says."""
-    return part.id if part.kind is PartKind.GPU else f"host {part.id}"
+    return part.id if part.kind is PartKind.GPU else f"{part.kind} {part.id}"
 
 
 def _condemned(

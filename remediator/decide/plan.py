@@ -317,6 +317,11 @@ def _stage(repair: NodeRepair) -> Phase:
     return Phase.WAITING if phase is Phase.CORDONED else phase
 
 
+def has_remedy(repair: NodeRepair) -> bool:
+    """Say whether anything is tried at all, before a person is called."""
+    return repair.spec.condemned is None and bool(repair.spec.ladder)
+
+
 def _is_ahead(repair: NodeRepair, mine: tuple[int, float, str]) -> bool:
     return _waits(repair) and rank(repair) < mine
 
@@ -324,7 +329,7 @@ def _is_ahead(repair: NodeRepair, mine: tuple[int, float, str]) -> bool:
 def _waits(repair: NodeRepair) -> bool:
     status = repair.status
     may = repair.spec.mode is Mode.ENFORCE and status.reason not in _HELD_UP
-    may = may and repair.spec.condemned is None and status.closing is None
+    may = may and has_remedy(repair) and status.closing is None
     return may and status.phase in {Phase.CORDONED, Phase.WAITING}
 
 

@@ -1,6 +1,6 @@
 """What the remedies of ladders mean to each other: which prepares, which makes another needless."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from nodehealth import quantities
@@ -34,6 +34,34 @@ def reach(rung: Rung) -> int:
 def is_needless(rung: Rung, done: Iterable[Rung]) -> bool:
     """Say whether a remedy could mend nothing after others: one on the whole machine took it in."""
     return any(each.action in _WHOLE and reach(each) > reach(rung) for each in done)
+
+
+def mending(whole: Sequence[Rung], own: Sequence[int]) -> tuple[int, ...]:
+    """Return which rungs of a ladder may mend: the last one does, whatever it is."""
+    return tuple(n for n in own if n == own[-1] or not prepares(whole[n]))
+
+
+def left(
+    whole: Sequence[Rung], own: Sequence[int], begun: Collection[int], others: Collection[Rung]
+) -> tuple[int, ...]:
+    """Return what is left of a ladder: it goes on after the last of its remedies that was tried.
+
+    What only prepares is never left out before a remedy that it is for.
+
+    Args:
+        whole: All remedies, by their number.
+        own: The ladder.
+        begun: The remedies that were tried, of this ladder or another.
+        others: What was done besides to the node that the ladder does not speak of.
+    """
+    able = mending(whole, own)
+    reached = max((own.index(n) for n in able if n in begun), default=-1)
+    ahead = [n for n in able if own.index(n) > reached and n not in begun]
+    ahead = [n for n in ahead if not is_needless(whole[n], others)]
+    if not ahead:
+        return ()
+    needed = [n for n in own[: own.index(ahead[-1])] if n not in begun and n not in able]
+    return tuple(n for n in own if n in {*ahead, *needed})
 
 
 def _what(rung: Rung) -> Mapping[str, int | str]:

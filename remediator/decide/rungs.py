@@ -14,6 +14,8 @@ LOOK_AGAIN: Final = timedelta(seconds=30)
 """How often to look whether a step is allowed again, although nothing in the ledger changed."""
 _SOONEST: Final = timedelta(seconds=1)
 """How soon at the earliest, should our clock and the API server's differ about an end."""
+FENCING_ROUNDS: Final = 2
+"""How often a kubelet may fall silent in a drain, which begins anew when it is back."""
 _WAY_OUT: Final = (
     "uncordon the node to have it left alone, or delete this NodeRepair to have it repaired anew"
 )
@@ -41,6 +43,10 @@ def after(view: View, why: str, *, mends: bool = True) -> NextRung | Surrender:
 
 def stranded(view: View, why: str) -> Strand | Surrender:
     """Go on where pods never end by themselves: a machine is switched off only to be mended."""
+    rounds = sum(each.phase is Phase.FENCING for each in view.repair.status.timeline)
+    if rounds >= FENCING_ROUNDS:
+        message = f"{why}; it has come back {rounds} times, so the drain would never end"
+        return surrender(Reason.PREPARATION_FAILED, message)
     if joined.onward(view) is not None:
         return Strand(message=why)
     message = f"{why}; no rung follows that would mend the machine"

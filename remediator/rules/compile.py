@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import timedelta
 from typing import Final, Literal, TypeAlias
 
 from nodehealth import cel, history
@@ -71,6 +72,7 @@ def rule(
         after_reboot=spec.clears.after == "reboot",
         verify=page.duration("$.spec.verify", spec.verify),
         on_recovery=spec.on_recovery,
+        cooldown=_cooldown(spec.cooldown, page),
         runbook=spec.runbook,
         condition=_sign(spec.condition, page),
         needs_approval=spec.approval == "required",
@@ -90,6 +92,10 @@ def _sign(written: NodeCondition | None, page: Page) -> Sign | None:
         message = f"Kubernetes writes {written.type} itself; a fault needs another type"
         page.wrong("$.spec.condition.type", message)
     return Sign(type=written.type, reason=written.reason)
+
+
+def _cooldown(written: str | None, page: Page) -> timedelta | None:
+    return page.duration("$.spec.cooldown", written) if written is not None else None
 
 
 def rule_set(rules: Iterable[Rule], texts: Iterable[str]) -> RuleSet:

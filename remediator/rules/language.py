@@ -81,6 +81,8 @@ class RuleSpec(Strict, frozen=True, kw_only=True):
     """How long a mended node must be well before it takes work again."""
     on_recovery: Recovery = Recovery.FINISH
     """What becomes of a drain under way when the fault goes away by itself."""
+    cooldown: str | None = None
+    """How soon the fault, when it is back, goes on with the next remedy."""
     condition: NodeCondition | None = None
 
 
@@ -285,6 +287,8 @@ class PolicySpec(Strict, frozen=True, kw_only=True):
     conditions: Conditions = Conditions()
     competitors: Beside = Beside.WARN
     """What is done where somebody else surely repairs nodes too."""
+    cooldown: str = "1h"
+    """How soon a fault that is back goes on with the next remedy; `0s` begins with the first."""
 
 
 class PolicyFile(Strict, frozen=True, kw_only=True):

@@ -87,6 +87,7 @@ def policy(
         ),
         approvals=people.approvals(spec.approvals, page, {**known, **names}),
         windows=people.windows(spec.windows, "$.spec.windows", page),
+        cooldown=page.duration("$.spec.cooldown", spec.cooldown),
     )
     page.done()
     return policy

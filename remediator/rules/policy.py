@@ -119,6 +119,9 @@ LONGEST_MEMORY: Final = timedelta(days=90)
 """The longest that repairs are remembered: each of them is an object in the cluster."""
 
 
+COOLDOWN: Final = timedelta(hours=1)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condemning:
     """After how many failures a part is condemned that had been repaired in between."""
@@ -198,6 +201,8 @@ class Policy:
     """For which repairs a person is asked first."""
     windows: Windows = ALWAYS
     """When disruption may begin in pools that do not say it themselves."""
+    cooldown: timedelta = COOLDOWN
+    """How soon a fault that is back counts as never mended."""
 
     def pool_of(self, node: Node) -> str:
         """Name the first pool whose labels the node carries."""

@@ -65,6 +65,8 @@ class Rule:
     verify: timedelta = timedelta(minutes=5)
     on_recovery: Recovery = Recovery.FINISH
     """What becomes of a drain under way when the fault goes away by itself."""
+    cooldown: timedelta | None = None
+    """How soon a fault that is back counts as never mended; nothing where the policy says it."""
     runbook: str = ""
     condition: Sign | None = None
     """Nothing where the fault is shown by no condition."""

@@ -12,9 +12,20 @@ from msgspec import structs
 
 from nodehealth import keys
 from nodehealth.kube.objects import Node
-from nodehealth.repair import Joined, Mode, NodeRepair, NodeRepairStatus, Phase, Rung, Severity
+from nodehealth.repair import (
+    Intent,
+    Joined,
+    Mode,
+    NodeRepair,
+    NodeRepairStatus,
+    Phase,
+    Recovery,
+    Rung,
+    Severity,
+)
 from remediator.decide import alerts, joined, ladder, plan, remedies, rungs
 from remediator.decide.moves import (
+    Climb,
     Cordon,
     Disrupt,
     Join,
@@ -326,6 +337,71 @@ def test_a_machine_that_somebody_replaced_needs_nothing_less() -> None:
     seen = view(mending(too, own=("drain", "reset-gpu")), other(too), well=proven(90), seen=anew)
 
     assert joined.onward(seen) is None
+
+
+# ---- recovery while draining ----
+
+
+def aborting(mended: NodeRepair, how: Recovery = Recovery.ABORT) -> NodeRepair:
+    return structs.replace(mended, spec=structs.replace(mended.spec, on_recovery=how))
+
+
+DRAINING: Final = aborting(mending(phase=Phase.DRAINING, tried=(0,)))
+
+
+def test_a_drain_rests_as_soon_as_its_node_is_well_and_ends_once_that_is_proven() -> None:
+    resting = ladder.next_move(view(DRAINING, well=proven(30), now=at(59)))
+    over = ladder.next_move(view(DRAINING, well=proven(30), now=at(60)))
+
+    assert isinstance(resting, Rest)
+    assert (resting.phase, resting.reason) == (Phase.DRAINING, Reason.RECOVERING)
+    assert resting.until == at(60)
+    assert isinstance(over, Release)
+    assert over.reason is Reason.FAULT_GONE
+
+
+def test_a_drain_goes_on_when_the_fault_is_back() -> None:
+    assert isinstance(ladder.next_move(view(DRAINING)), Climb)
+
+
+def test_a_drain_goes_on_where_the_rule_wants_it_finished() -> None:
+    finishing = aborting(DRAINING, Recovery.FINISH)
+
+    assert isinstance(ladder.next_move(view(finishing, well=proven(30), now=at(60))), Climb)
+
+
+def test_a_node_that_is_not_ready_is_drained_on() -> None:
+    down = node(fence="5:disrupted", taints=(keys.REPAIR_TAINT,), unschedulable=True, ready=False)
+
+    assert isinstance(ladder.next_move(view(DRAINING, well=proven(30), seen=down)), Climb)
+
+
+def test_a_well_node_that_has_not_proven_it_long_enough_is_looked_at_with_the_next_news() -> None:
+    brief = Wellness(since=NOON, over=False, heard_at=at(30))
+    too = fault("drain")
+    late = structs.replace(too, on_recovery=Recovery.ABORT)
+    begun = structs.replace(DRAINING, status=structs.replace(DRAINING.status, faults=(late,)))
+    seen = view(begun, other(late, proven(30)), well=proven(30), now=at(90))
+    unproven = replace(seen, well=brief)
+
+    assert isinstance(ladder.next_move(seen), Release)
+    assert isinstance(ladder.next_move(unproven), Climb)
+
+
+def test_one_rule_that_wants_it_finished_is_enough() -> None:
+    finish = fault("drain", "replace")
+    seen = view(DRAINING, other(finish, proven(30)), well=proven(30), now=at(60))
+
+    assert isinstance(ladder.next_move(seen), Climb)
+
+
+def test_nothing_is_aborted_once_a_remedy_has_begun_or_something_was_ordered() -> None:
+    ordered = Intent(action="power-off", key="k", issued_at=NOON)
+    later = structs.replace(DRAINING.status, tried=(1, 0))
+    sent = structs.replace(DRAINING.status, intent=ordered)
+    for status in (later, sent):
+        going = structs.replace(DRAINING, status=status)
+        assert isinstance(ladder.next_move(view(going, well=proven(30), now=at(60))), Climb)
 
 
 # ---- proving a node well ----

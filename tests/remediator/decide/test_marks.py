@@ -267,3 +267,22 @@ def test_who_cordoned_first_is_known_before_our_cordon_and_after_it() -> None:
     assert marks.was_cordoned(held(pre_cordoned=True))
     assert not marks.was_cordoned(held())
     assert not marks.was_cordoned(node())
+
+
+def test_a_node_that_gets_no_remedy_is_set_apart_with_its_cordon_and_let_in_again() -> None:
+    bare, labelled = node(), node(labels={"gpu": "h100"})
+    path = "/metadata/labels/nodemend.dev~1quarantine"
+
+    first = {each.path: each.value for each in marks.hold(bare, CORDONED, "r1", apart="gpu")}
+    second = {each.path: each.value for each in marks.hold(labelled, CORDONED, "r1", apart="host")}
+    back = changed(marks.release(node(labels={keys.QUARANTINE_LABEL: "gpu"}), 8))
+
+    assert first["/metadata/labels"] == {keys.QUARANTINE_LABEL: "gpu"}
+    assert second[path] == "host"
+    assert back[path] == "remove"
+
+
+def test_labels_are_not_written_where_only_the_fence_pins_the_node() -> None:
+    patch = changed(marks.hold(held(), DISRUPTED, "r1", apart="gpu"))
+
+    assert not any(path.startswith("/metadata/labels") for path in patch)

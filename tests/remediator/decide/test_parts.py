@@ -11,6 +11,8 @@ from nodehealth.kube.objects import Metadata
 from nodehealth.repair import (
     Condemned,
     Failure,
+    Joined,
+    Mode,
     NodeRepair,
     NodeRepairStatus,
     Part,
@@ -74,8 +76,31 @@ def test_the_gpus_of_the_evidence_and_the_host_are_blamed() -> None:
     assert parts.blamed(structs.replace(made, spec=named)) == (GPU_1, HOST)
 
 
-def test_a_host_that_has_no_name_is_not_blamed() -> None:
-    assert parts.blamed(blamed()) == ()
+def test_a_host_that_has_no_name_is_blamed_by_what_its_owner_calls_it() -> None:
+    unowned = blamed()
+    target = structs.replace(unowned.spec.target, provider_id="")
+    unowned = structs.replace(unowned, spec=structs.replace(unowned.spec, target=target))
+
+    assert parts.blamed(blamed()) == (Part(kind=PartKind.MACHINE, id="sim://machine-n1"),)
+    assert parts.blamed(unowned) == (Part(kind=PartKind.MACHINE, id="uid-n1"),)
+
+
+def test_a_machine_without_a_name_of_its_own_is_condemned_as_a_host_is() -> None:
+    once, twice = past(name="n1", ago=3 * DAY), past(name="n1", ago=2 * DAY)
+
+    found = condemned(blamed(), once, twice)
+
+    assert condemned(blamed(), once) is None
+    assert found is not None
+    assert parts.sentence(found).startswith("machine sim://machine-n1 is condemned")
+
+
+def test_the_gpus_of_faults_that_joined_are_blamed_too() -> None:
+    acts = Joined(rule="a", mode=Mode.ENFORCE, since=NOON, parts=("GPU-2",))
+    watches = Joined(rule="w", mode=Mode.OBSERVE, since=NOON, parts=("GPU-3",))
+    made = structs.replace(blamed(GPU_1, HOST), status=NodeRepairStatus(faults=(acts, watches)))
+
+    assert parts.blamed(made) == (GPU_1, GPU_2, HOST)
 
 
 def test_a_part_that_fails_for_the_first_time_is_repaired() -> None:
@@ -142,7 +167,7 @@ def test_a_host_that_has_a_twin_is_no_host_to_blame() -> None:
     kept = parts.weighed(blamed(GPU_1, HOST), before, MANNERS, NOON, has_twin=True)
 
     assert kept.spec.condemned is None
-    assert parts.blamed(kept) == (GPU_1,)
+    assert parts.blamed(kept) == (GPU_1, Part(kind=PartKind.MACHINE, id="sim://machine-n1"))
 
 
 def test_nothing_is_condemned_where_the_policy_says_never() -> None:

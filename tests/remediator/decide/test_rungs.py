@@ -1,6 +1,10 @@
 """What follows a rung depends on how it ended and on what it was for."""
 
-from nodehealth.repair import NodeRepairStatus, Phase
+from dataclasses import replace
+
+from msgspec import structs
+
+from nodehealth.repair import NodeRepairStatus, Phase, PhaseTime
 from remediator.decide import rungs
 from remediator.decide.moves import Mended, NextRung, Reason, Strand, Surrender, View, Wellness
 from tests.builders import NOON, ledger, node, repair
@@ -43,3 +47,15 @@ def test_a_machine_is_switched_off_only_if_it_is_mended_afterwards() -> None:
     assert rungs.stranded(on(0), "silent") == Strand(message="silent")
     assert isinstance(last, Surrender)
     assert last.message.startswith("silent; no rung follows")
+
+
+def test_a_kubelet_that_comes_and_goes_is_left_to_a_person() -> None:
+    seen = on(0)
+    rounds = (PhaseTime(phase=Phase.DRAINING, at=NOON), PhaseTime(phase=Phase.FENCING, at=NOON)) * 2
+    status = structs.replace(seen.repair.status, timeline=rounds)
+    again = replace(seen, repair=structs.replace(seen.repair, status=status))
+
+    move = rungs.stranded(again, "silent")
+
+    assert isinstance(move, Surrender)
+    assert "it has come back 2 times, so the drain would never end" in move.message
