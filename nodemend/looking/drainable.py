@@ -47,6 +47,8 @@ _FATES: Final[Mapping[Kind, Fate]] = {
     Kind.WAIT: Fate.WAITS,
     Kind.HELD: Fate.HELD,
 }
+_NO_REHEARSALS: Final = "does not support dry run"
+"""What the API server says of a webhook with side effects, which it does not ask then."""
 _CALM: Final = frozenset({Fate.LEAVES, Fate.LEAVING, Fate.STAYS})
 
 
@@ -176,6 +178,8 @@ class _Asking:
     async def _refused(
         self, pod: Pod, refused: errors.KubeError, shelf: Shelf
     ) -> tuple[Fate, str, str]:
+        if _NO_REHEARSALS in str(refused):
+            return Fate.UNKNOWN, str(refused), ""
         why, obstacle = await explain(pod, refused, shelf, self._clock)
         if obstacle is not None:
             return Fate.BLOCKED, why, obstacle.what

@@ -72,7 +72,7 @@ class Drain(Action):
         await tools.guard()
         turn = turns.take(pods, tools.node, repair.status.evictions, tools.manners, tools.clock())
         answers = await _evictor(tools).ask(turn)
-        message = _left(pods, answers)
+        message = _left(pods, answers, tools.clock())
         await _record(repair, pods, answers, message, tools)
         return Going(message=message, again=_again(answers, tools))
 
@@ -81,9 +81,15 @@ class Drain(Action):
     ) -> Sorted:
         where = f"spec.nodeName={repair.spec.target.node}"
         listing = await tools.client.listing(PODS, fields=where, cached=cached)
+        now = tools.clock()
+        return eviction.sort(listing.items, tools.manners, self._patience(since, now, tools), now)
+
+    def _patience(self, since: datetime, now: datetime, tools: Tools) -> Patience:
+        """Say how long pods may take to finish; where the kubelet is gone, none is seen to."""
+        if fencing.is_given_up(tools.node, now, tools.manners):
+            return Patience(until=now, evicts=True)
         until = since + self.wait_completed if self.wait_completed else None
-        patience = Patience(until=until, evicts=self.on_deadline is OnDeadline.EVICT)
-        return eviction.sort(listing.items, tools.manners, patience, tools.clock())
+        return Patience(until=until, evicts=self.on_deadline is OnDeadline.EVICT)
 
     def _ending(
         self, pods: Sorted, repair: NodeRepair, since: datetime, tools: Tools
@@ -98,7 +104,9 @@ class Drain(Action):
         if not late:
             return None
         waited = quantities.spoken(self.deadline)
-        return Failed(message=f"after {waited}: {repair.status.message or _left(pods, ())}")
+        return Failed(
+            message=f"after {waited}: {repair.status.message or _left(pods, (), tools.clock())}"
+        )
 
     async def _empty(
         self, pods: Sorted, repair: NodeRepair, since: datetime, tools: Tools
@@ -169,12 +177,13 @@ def _evicted(pod: Pod, at: datetime, team: str) -> Evicted:
     )
 
 
-def _left(pods: Sorted, answers: Sequence[Answer]) -> str:
+def _left(pods: Sorted, answers: Sequence[Answer], now: datetime) -> str:
     """Say what the drain waits for."""
     blocked = [each for each in answers if each.outcome is Outcome.BLOCKED]
     accepted = len(answers) - len(blocked)
     leaving, later = len(pods.leaving) + accepted, len(pods.evict) - len(answers)
     parts = [f"{_pods(leaving)} leaving"] if leaving else []
+    parts += [_overdue(each.pod) for each in pods.leaving if _is_late(each.pod, now)][:1]
     if later:
         parts.append(f"{_pods(later)} to follow")
     if blocked:
@@ -193,6 +202,16 @@ def _left(pods: Sorted, answers: Sequence[Answer]) -> str:
 
 def _pods(count: int) -> str:
     return "1 pod" if count == 1 else f"{count} pods"
+
+
+def _is_late(pod: Pod, now: datetime) -> bool:
+    ends = pod.metadata.deletion_timestamp
+    return bool(pod.metadata.finalizers) and ends is not None and now >= ends
+
+
+def _overdue(pod: Pod) -> str:
+    finalizers = ", ".join(pod.metadata.finalizers)
+    return f"{name(pod)} is late: not all of it ended, and finalizers keep it ({finalizers})"
 
 
 def _kept(pod: Pod) -> str:

@@ -118,6 +118,15 @@ def is_silent(node: Node | None) -> bool:
     return node is None or (ready is not None and ready.status == "Unknown")
 
 
+def is_given_up(node: Node | None, now: datetime, manners: DrainManners) -> bool:
+    """Say whether a Node's kubelet has been silent for so long that nobody waits for it."""
+    ready = _ready(node)
+    if ready is None or ready.status != "Unknown":
+        return False
+    since = ready.last_transition_time
+    return since is None or now >= since + manners.silent
+
+
 def is_stranded(
     leaving: Iterable[Pod],
     node: Node | None,
@@ -135,11 +144,7 @@ def is_stranded(
         manners: How long we are patient with either.
         late: Whether the drain has no time left to see their last moments pass.
     """
-    ready = _ready(node)
-    if ready is None or ready.status != "Unknown":
-        return False
-    since = ready.last_transition_time
-    if since is not None and now < since + manners.silent:
+    if not is_given_up(node, now, manners):
         return False
     ends = [pod.metadata.deletion_timestamp for pod in leaving]
     return late or all(end is not None and now >= end + manners.overdue for end in ends)

@@ -8,6 +8,7 @@ import pytest
 
 from bench import benchmark, cores, figures, tracks
 from bench.benchmark import Benchmark, Scale, Site
+from bench.benchmarks.drain import Drain
 from bench.benchmarks.emulator import Emulator
 from bench.benchmarks.gpus import Gpus
 from bench.benchmarks.judge import Judge
@@ -19,6 +20,7 @@ from bench.exercise import Plan
 from bench.tracks import Commit
 
 TINY: Final[Mapping[str, Benchmark]] = {
+    "drain": Drain(nodes=3, pods=6, at_once=1),
     "emulator": Emulator(
         plan=Plan(rounds=1, watchers=(1, 2), seconds=0.2, calm=50, rate=100, together=0.2)
     ),

@@ -141,6 +141,22 @@ async def test_what_the_server_answers_is_not_taken_for_a_refusal(
     assert ("can't be told" in drawn(answer)[-1]) is (fate is Fate.UNKNOWN)
 
 
+async def test_a_webhook_that_takes_no_rehearsals_leaves_it_untold() -> None:
+    world = await staged()
+    await pod(world.client, "web-1")
+    refusal = Refuse(
+        match=Match(path="/eviction"),
+        code=400,
+        reason="BadRequest",
+        message='admission webhook "guard.example.com" does not support dry run',
+    )
+
+    with world.api.faults.active(refusal):
+        answer = await rehearsed(world)
+
+    assert (fates(answer), answer.is_told()) == ({"web-1": Fate.UNKNOWN}, False)
+
+
 async def test_a_budget_that_has_to_recover_is_told_from_one_that_is_wrong() -> None:
     world = await staged()
     await pod(world.client, "web-1")

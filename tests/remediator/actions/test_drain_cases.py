@@ -67,6 +67,7 @@ async def test_finalizers_a_pod_whose_containers_ended_is_gone_and_its_finalizer
     patient, since = Drain(deadline=timedelta(days=9999)), (clocks.wall() - NOON).total_seconds()
     await drain.run(after=since, drain=patient)
     running = await drain.run(after=since + 3600, drain=patient)
+    late = "default/web-1 is late: not all of it ended, and finalizers keep it (example.com/keep)"
     ended = {"containerStatuses": [{"name": "main", "state": {"terminated": {"exitCode": 0}}}]}
     await here.client.merge_patch(
         PODS, "web-1", {"status": ended}, namespace="default", subresource="status"
@@ -75,7 +76,7 @@ async def test_finalizers_a_pod_whose_containers_ended_is_gone_and_its_finalizer
     await drain.run(after=since + 3601, drain=patient)
     last = await drain.run(after=since + 3603, drain=patient)
 
-    assert isinstance(running, Going)
+    assert said(running) == f"1 pod leaving; {late}"
     assert last == Done(
         message="1 pod left the node; only example.com/keep keeps the record of default/web-1"
     )
@@ -191,6 +192,20 @@ async def test_pods_that_autoscalers_must_leave_alone_are_waited_for(world: Make
     waits = await drain.run(after=1)
 
     assert said(waits) == "2 pods left to finish, such as default/head"
+
+
+async def test_where_the_kubelet_is_gone_nobody_is_left_to_finish(world: MakeWorld) -> None:
+    here = await world()
+    drain = await begun(here)
+    drain.node = silent()
+    await pod(here.client, "train", owner="Job", spec={"restartPolicy": "Never"})
+    await pod(here.client, "head", meta={"annotations": {keys.SAFE_TO_EVICT: "false"}})
+
+    hopes = await drain.run(after=119, drain=WAITS)
+    given_up = await drain.run(after=120, drain=WAITS)
+
+    assert said(hopes) == "2 pods left to finish until 12:10, such as default/head"
+    assert said(given_up) == "2 pods leaving"
 
 
 async def test_a_budget_set_wrongly_is_named_with_its_owner_and_what_to_change(
