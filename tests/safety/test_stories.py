@@ -21,6 +21,7 @@ from remediator.providers import MachineState, Provider, UnableError
 from remediator.providers.simulator import MACHINES, Simulator
 from remediator.replica import Replica
 from remediator.rules.policy import Limit, Policy
+from remediator.rules.rule import RuleSet
 from simulator import scenario, virtualtime
 from simulator.api.audit import AuditEntry
 from simulator.cluster import REMEDIATOR_TOKEN, Cluster
@@ -43,10 +44,11 @@ class Scene:
         mode: Mode = Mode.ENFORCE,
         provider: Provider | None = PROVIDER,
         under: Policy | None = None,
+        rules: RuleSet = RULES,
     ) -> AsyncIterator[Replica]:
         """Let a remediator without any memory run for a while."""
         within = replace(under or policy(), mode=mode)
-        files = Loaded(rules=RULES, policy=within, provider=provider)
+        files = Loaded(rules=rules, policy=within, provider=provider)
         client = self.cluster.client(keys.REMEDIATOR_MANAGER, token=REMEDIATOR_TOKEN)
         one = Replica(files, client=client, clock=virtualtime.clock(), random=Random(1))
         tasks: list[asyncio.Task[None]] = [

@@ -158,3 +158,37 @@ def test_nobody_is_asked_before_those_of_lower_tiers_are_gone(
     first = min((turns.tier(each.pod, tiers) for each in found.left()), default=0)
     assert all(turns.tier(each, tiers) == first for each in asked)
     assert sorted(names((*asked, *turn.later))) == sorted(names(v.pod for v in found.evict))
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([-1, 0, CRITICAL]), st.sampled_from(["", "a", "b"]), st.integers(1, 90)
+        ),
+        max_size=6,
+    )
+)
+def test_a_drain_ends_asks_nobody_twice_and_lets_one_pod_with_volumes_go_at_a_time(
+    drawn: list[tuple[int, str, int]],
+) -> None:
+    there = {
+        str(number): pod(str(number), priority=priority, claims=(claim,) if claim else ())
+        for number, (priority, claim, _) in enumerate(drawn)
+    }
+    lasting = {str(number): seconds for number, (_, _, seconds) in enumerate(drawn)}
+    asked, gone_at = list[str](), dict[str, float]()
+    for now in range(0, 2000, 5):
+        there = {name: each for name, each in there.items() if gone_at.get(name, now + 1) > now}
+        found = eviction.sort(there.values(), MANNERS, Patience(), at(now))
+        turn = turns.take(found, node(), (), MANNERS, at(now))
+        for each in (*turn.together, *turn.one_of[:1]):
+            name, seconds = each.metadata.name, lasting[each.metadata.name]
+            asked.append(name)
+            gone_at[name] = now + seconds
+            ends = structs.replace(each.metadata, deletion_timestamp=at(now + seconds))
+            there[name] = structs.replace(each, metadata=ends)
+        bound = [each for each in there.values() if each.metadata.deletion_timestamp]
+        assert sum(bool(turns.claims(each)) for each in bound) <= 1
+
+    assert not there
+    assert sorted(asked) == sorted(lasting)
