@@ -141,6 +141,7 @@ class Host:
         clock: Clock = clocks.wall,
         adjtimex: Callable[[], Discipline] = discipline.read,
         watches: Callable[[], str] = inotify.exhausted,
+        guard: Guard | None = None,
     ) -> None:
         self.root = root
         self.hostname = socket.gethostname()
@@ -154,7 +155,7 @@ class Host:
         self.gpu_events = gpu_events or Stream[NvmlEvent]()
         self.kernel_log, self.patterns = kernel_log or KernelLog(), patterns
         self._clock, self._adjtimex, self._watches = clock, adjtimex, watches
-        self._guard, self._clouds = Guard(), Clouds()
+        self._guard, self._clouds = guard or Guard(), Clouds()
         self._rounds, self._queries = Rounds(), Rounds()
         self._procfs, self._sysfs = root / "proc", root / "sys"
         self._processes = Processes(self._procfs)

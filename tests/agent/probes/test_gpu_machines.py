@@ -14,8 +14,9 @@ from nodehealth.health import Level, NodeHealthStatus, ProbeState
 from nodehealth.history import History
 from nodehealth.signals import Knowledge
 from simulator.driver import recording
+from tests.agent.busy import Busy
 from tests.agent.gpuprobes import Sweeps, amiss
-from tests.agent.gpus import FIELDS, card, fields, machine, with_card, without_driver
+from tests.agent.gpus import FIELDS, machine, with_card, without_driver
 
 OF_LINKS = {161, 162, 163, 206, 207, 208, 209, 210, 211, 212, 214, 215, 219}
 SWITCH = 2
@@ -181,7 +182,7 @@ async def test_an_agent_without_privileges_takes_over_from_one_that_had_them(
 
 async def test_an_hour_of_jobs_changes_next_to_nothing(tmp_path: Path) -> None:
     chance = random.Random(4)
-    sweeps, hour = Sweeps(tmp_path, machine()), Hour(chance)
+    sweeps, hour = Sweeps(tmp_path, machine()), Busy(chance)
     await sweeps.sweep()
     before = await sweeps.sweep(hour.minute())
     changes = 0
@@ -195,53 +196,6 @@ async def test_an_hour_of_jobs_changes_next_to_nothing(tmp_path: Path) -> None:
     assert changes == 8, "what is found of each PCIe link when its GPU works first"
     assert {each.flips for each in before.levels} == {History()}
     assert before.events == ()
-
-
-class Hour:
-    """Eight GPUs at work: jobs begin and end, and everything that may change does."""
-
-    def __init__(self, chance: random.Random) -> None:
-        self.jobs = 0
-        self._chance = chance
-        self._works = [False] * 8
-        self._heat = [34.0] * 8
-        self._counted = [dict.fromkeys(("3", "38", "94", "269"), 0) for _ in range(8)]
-
-    def minute(self) -> Gpus:
-        """Let a minute pass."""
-        return machine(*(self._card(index) for index in range(8)))
-
-    def _card(self, index: int) -> Card:
-        chance = self._chance
-        if chance.random() < 0.15:
-            self._works[index] = not self._works[index]
-            self.jobs += self._works[index]
-        works = self._works[index]
-        goal = chance.gauss(72, 3) if works else chance.gauss(36, 2)
-        self._heat[index] += (goal - self._heat[index]) * 0.7
-        counted = self._counted[index]
-        counted["3"] += chance.choice([0, 0, 0, 1, 40]) if works else 0
-        counted["38"] += chance.choice([0, 0, 2, 100])
-        counted["94"] += chance.choice([0, 0, 0, 1, 3])
-        counted["269"] += chance.randrange(10**9)
-        heat = round(self._heat[index])
-        return card(
-            index,
-            {
-                **fields({**counted, "82": heat + chance.randrange(4, 10)}),
-                "nvmlDeviceGetTemperatureV": heat,
-                "nvmlDeviceGetMarginTemperature": 87 - heat,
-                "nvmlDeviceGetPowerUsage": chance.randrange(60_000, 700_000),
-                "nvmlDeviceGetCurrentClocksEventReasons": chance.choice([0, 4]) if works else 1,
-                "nvmlDeviceGetPerformanceState": 0 if works else chance.choice([0, 8]),
-                "nvmlDeviceGetUtilizationRates": {
-                    "gpu": chance.randrange(20, 101) if works else chance.randrange(3),
-                    "memory": chance.randrange(101),
-                },
-                "nvmlDeviceGetCurrPcieLinkGeneration": 5 if works else chance.choice([1, 5]),
-                "nvmlDeviceGetMemoryInfo": {"used": chance.randrange(8 * 10**10)},
-            },
-        )
 
 
 def differences(before: NodeHealthStatus, after: NodeHealthStatus) -> int:
