@@ -15,6 +15,7 @@ SLOTS_LENGTH: Final = 500
 CORDONS_LENGTH: Final = 10_000
 BUCKETS_LENGTH: Final = 2_000
 PAUSES_LENGTH: Final = 100
+FOUND_LENGTH: Final = 16
 
 EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """Since when a ledger knows what was admitted if nothing was ever admitted before it."""
@@ -74,6 +75,15 @@ class RepairLedgerSpec(Struct, frozen=True, kw_only=True):
     """By name, what begins nothing new."""
 
 
+class Rebuilt(Struct, frozen=True, kw_only=True):
+    """That the ledger was put together anew from fences and repairs, and why."""
+
+    at: datetime
+    found: Annotated[
+        tuple[Annotated[str, Meta(max_length=1024)], ...], Meta(max_length=FOUND_LENGTH)
+    ] = ()
+
+
 class RepairLedgerStatus(Struct, frozen=True, kw_only=True):
     """What the remediator has admitted; only ever changed by compare-and-swap."""
 
@@ -93,6 +103,8 @@ class RepairLedgerStatus(Struct, frozen=True, kw_only=True):
     """Scope and kind of action to what is left of its rate."""
     known_since: datetime | None = None
     """When every bucket that is not listed was empty; without it nothing is admitted yet."""
+    rebuilt: Rebuilt | None = None
+    """Set from when the ledger was put together anew until a person has opened it again."""
 
 
 class RepairLedger(Object, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 import logging
 from datetime import datetime
+from typing import Final
 
 from msgspec import structs
 
@@ -9,13 +10,22 @@ from nodehealth import keys
 from nodehealth.kit.clocks import Clock
 from nodehealth.kit.shared import Shared
 from nodehealth.kube import errors
-from nodehealth.kube.client import Client
-from nodehealth.kube.objects import NODES
-from nodehealth.ledger import EVER, REPAIR_LEDGERS, Disruption, RepairLedger
-from nodehealth.repair import NODE_REPAIRS
-from remediator.decide import rates, recovery
+from nodehealth.kube.client import Client, Listing
+from nodehealth.kube.objects import NODES, Node
+from nodehealth.ledger import (
+    EVER,
+    REPAIR_LEDGERS,
+    Disruption,
+    RepairLedger,
+    RepairLedgerStatus,
+)
+from nodehealth.repair import NODE_REPAIRS, NodeRepair
+from remediator.decide import odds, rates, recovery
 
 logger = logging.getLogger(__name__)
+
+_TRIES: Final = 8
+_GONE: Final = "it was gone"
 
 
 class Ledgers:
@@ -29,6 +39,7 @@ class Ledgers:
     def __init__(self, *, client: Client, clock: Clock) -> None:
         self._client, self._clock = client, clock
         self._shared = Shared(self._get, failures=errors.KubeError)
+        self._compared = Shared(self._compare, failures=errors.KubeError)
 
     async def read(self) -> RepairLedger:
         """Read the ledger as it is after this call; one that was lost is made anew, and closed."""
@@ -43,45 +54,67 @@ class Ledgers:
         await self._write(ledger)
 
     async def ensure(self) -> RepairLedger:
-        """Make the ledger if it is missing, never with an epoch below one that is in use.
+        """Compare the ledger with fences and repairs, and set it right where they know better.
 
-        A ledger that is missing or behind while fences or repairs exist has lost admissions. What
-        they and the open repairs say is put back, and disruption is closed until a person opens it.
+        It is made if it is missing. One that is missing or at odds with them has lost admissions:
+        what they say is put back under an epoch above all that are in use, and disruption is closed
+        until a person opens it.
 
         Raises:
-            nodehealth.kube.errors.UnreadableError: the ledger must be made, and a witness cannot be
-                read.
+            nodehealth.kube.errors.UnreadableError: the ledger can't be read, or it must be put
+                together and a witness can't be.
         """
-        nodes = await self._client.listing(NODES)
-        repairs = await self._client.listing(NODE_REPAIRS)
-        rebuilt = recovery.rebuilt(nodes.items, repairs.items, self.now())
-        ledger = await self._found()
-        in_step = ledger is not None and ledger.status.epoch >= rebuilt.epoch - 1
-        if ledger is not None and in_step and ledger.status.known_since is not None:
-            return ledger
-        rebuilt = recovery.rebuilt(nodes.whole(), repairs.whole(), self.now())
-        if ledger is None:
-            ledger = await self._create(closed=rebuilt.epoch > 0)
-        if ledger.status.epoch >= rebuilt.epoch - 1:
-            return await self._begun(ledger, fresh=not rebuilt.epoch)
-        logger.error("RepairLedger was lost or fell behind: rebuilt, and closed to disruption")
-        closed = {"spec": {"disruption": Disruption.CLOSED}}
-        ledger = await self._client.merge_patch(REPAIR_LEDGERS, keys.LEDGER_NAME, closed)
-        return await self._write(structs.replace(ledger, status=rebuilt))
+        return await self._compared.get()
 
     def now(self) -> datetime:
         """Return the time by the API server's clock, which all replicas share."""
         return self._client.server_time or self._clock()
 
     def settled(self, ledger: RepairLedger) -> RepairLedger:
-        """Set right what a wrong clock has left in the ledger."""
+        """Set right what a wrong clock has left, and forget that a ledger was rebuilt once seen."""
         status = rates.settled(ledger.status, self.now())
+        if status.rebuilt is not None and ledger.spec.disruption is Disruption.OPEN:
+            status = structs.replace(status, rebuilt=None)
         return ledger if status is ledger.status else structs.replace(ledger, status=status)
 
     async def _get(self) -> RepairLedger:
         ledger = await self._found()
-        known = ledger is not None and ledger.status.known_since is not None
-        return ledger if ledger is not None and known else await self.ensure()
+        if ledger is None or ledger.status.known_since is None or not odds.is_sound(ledger.status):
+            return await self.ensure()
+        return ledger
+
+    async def _compare(self) -> RepairLedger:
+        for _ in range(_TRIES):
+            ledger = await self._found()
+            nodes = await self._client.listing(NODES)
+            repairs = await self._client.listing(NODE_REPAIRS)
+            try:
+                return await self._set_right(ledger, nodes, repairs)
+            except errors.ConflictError:
+                logger.info("the ledger was changed while it was compared; compares anew")
+        raise errors.ConflictError("the ledger changed faster than it could be compared")
+
+    async def _set_right(
+        self, ledger: RepairLedger | None, nodes: Listing[Node], repairs: Listing[NodeRepair]
+    ) -> RepairLedger:
+        """Write a ledger only if nobody else did since it was read, which was before all else."""
+        known = ledger.status if ledger is not None else RepairLedgerStatus()
+        found = [each.message for each in odds.found(known, nodes.items, repairs.items)]
+        if ledger is not None and not found and known.known_since is not None:
+            return ledger
+        said = found if ledger is not None else [_GONE]
+        rebuilt = recovery.rebuilt(nodes.whole(), repairs.whole(), self.now(), known, said)
+        if ledger is None:
+            ledger = await self._create(closed=rebuilt.epoch > 0)
+        elif not found:
+            return await self._begun(ledger, fresh=not rebuilt.epoch)
+        elif ledger.spec.disruption is Disruption.OPEN:
+            ledger = await self._close(ledger)
+        if rebuilt.rebuilt is None:
+            return await self._begun(ledger, fresh=True)
+        why = "; ".join(rebuilt.rebuilt.found)
+        logger.error("RepairLedger was rebuilt, and is closed to disruption: %s", why)
+        return await self._write(structs.replace(ledger, status=rebuilt))
 
     async def _found(self) -> RepairLedger | None:
         try:
@@ -96,6 +129,11 @@ class Ledgers:
         return await self._write(
             structs.replace(ledger, status=structs.replace(status, known_since=since))
         )
+
+    async def _close(self, ledger: RepairLedger) -> RepairLedger:
+        version = {"resourceVersion": ledger.metadata.resource_version}
+        closed = {"metadata": version, "spec": {"disruption": Disruption.CLOSED}}
+        return await self._client.merge_patch(REPAIR_LEDGERS, keys.LEDGER_NAME, closed)
 
     async def _create(self, *, closed: bool) -> RepairLedger:
         disruption = Disruption.CLOSED if closed else Disruption.OPEN

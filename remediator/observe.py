@@ -9,7 +9,7 @@ from nodehealth.keys import AGENT_MANAGER
 from nodehealth.kube.objects import BarePod, Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import NodeRepair
-from remediator.decide import maintenance, marks, plan, ready
+from remediator.decide import maintenance, marks, odds, plan, ready
 from remediator.decide.facts import Agent, Facts, Watches
 from remediator.decide.limits import Scope
 from remediator.decide.scopes import Scopes
@@ -117,11 +117,22 @@ class Fleet:
             self._open[name] = repair
 
     def see_ledger(self, ledger: RepairLedger | None) -> frozenset[str]:
-        """Take in the ledger, and name the nodes that it holds for no repair that we know of."""
-        self._ledger = ledger or RepairLedger()
+        """Take in the ledger, and name the nodes that it holds for no repair, or not for its own.
+
+        Of a ledger that is gone, or that is older than the one before, nothing is known of any.
+        """
+        before, self._ledger = self._ledger.status, ledger or RepairLedger()
         status = self._ledger.status
+        if status.epoch < before.epoch:
+            return frozenset(self._nodes)
         repaired = {repair.spec.target.node for repair in self._open.values()}
-        return frozenset((status.cordons.keys() | status.slots.keys()) - repaired)
+        odd = {name for name in repaired if self.is_doubtful(name)}
+        return frozenset((status.cordons.keys() | status.slots.keys()) - repaired | odd)
+
+    def is_doubtful(self, name: str) -> bool:
+        """Say whether the ledger seems to lack what a node's fence or its repairs say."""
+        repairs = self._by_node.get(name, {}).values()
+        return odds.suspected(self._ledger.status, self._nodes.get(name), repairs)
 
     @property
     def ledger(self) -> RepairLedger:

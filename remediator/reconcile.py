@@ -39,6 +39,10 @@ _LANES: Final = 32
 _REAP_AFTER: Final = timedelta(seconds=10)
 _REAP_AGAIN: Final = timedelta(minutes=1)
 """How soon what was not given back is looked at again, however often it changes."""
+_COMPARE_AFTER: Final = timedelta(seconds=10)
+"""How long the caches may need to agree with each other."""
+_COMPARE_AGAIN: Final = timedelta(minutes=1)
+"""How soon the ledger is compared again at most, whatever any node gives reason for."""
 _FIRST_RETRY: Final = timedelta(milliseconds=200)
 _LONGEST_RETRY: Final = timedelta(seconds=30)
 
@@ -55,6 +59,8 @@ class _Known:
     retries: Iterator[timedelta] | None = None
     reap_at: datetime | None = None
     """When to give it back, for it is held although no open repair is known."""
+    compare_at: datetime | None = None
+    """When to have the ledger compared, for it seems to lack what this node says."""
     due: datetime | None = None
     """The one timer of the node that counts; later ones are set when it has rung."""
 
@@ -69,6 +75,7 @@ class Reconciler:
         client: The door to the API server, to open repairs.
         advance: Carries an open repair on and says when to look again; is handed a new one as made.
         reap: Gives back a node that is held by no repair.
+        compare: Compares the ledger with fences and repairs by what the API server says now.
         faults: Tells people of the faults that no repair is opened for.
         shown: Shows by the conditions of Nodes what holds on them.
         clock: The present time.
@@ -85,6 +92,7 @@ class Reconciler:
         client: Client,
         advance: Callable[[str, NodeRepair | None], Awaitable[datetime | None]],
         reap: Callable[[str], Awaitable[None]],
+        compare: Callable[[], Awaitable[None]],
         faults: Faults,
         shown: Conditions,
         clock: Clock,
@@ -96,6 +104,7 @@ class Reconciler:
         self._client, self._advance, self._clock = client, advance, clock
         self._random, self._reap, self._faults = random, reap, faults
         self._judged, self._shown = judged, shown
+        self._compare, self._compared_at = compare, clock() - _COMPARE_AGAIN
         self._known: dict[str, _Known] = {}
         self._dirty: dict[str, None] = {}
         self._busy: set[str] = set()
@@ -301,6 +310,7 @@ class Reconciler:
         rules = self._rules
         self._judge(node, known)
         repair = next((r for r in self._fleet.repairs_of(node) if plan.is_open(r)), None)
+        await self._compare_later(node, known)
         await self._reap_later(node, known, orphaned=repair is None)
         if rules is not self._rules:  # taken in meanwhile: the next look judges by those
             return known.judgement.due
@@ -312,6 +322,20 @@ class Reconciler:
         self._show(node, known)
         kept = await self._forget_past(node)
         return min((due for due in (again, known.judgement.due, kept) if due), default=None)
+
+    async def _compare_later(self, node: str, known: _Known) -> None:
+        """Have a ledger compared that seems to lack something, once, however many nodes say so."""
+        if not self._fleet.is_doubtful(node):
+            known.compare_at = None
+            return
+        now = self._clock()
+        first = known.compare_at or now + _COMPARE_AFTER
+        known.compare_at = max(first, self._compared_at + _COMPARE_AGAIN)
+        if now >= known.compare_at:
+            self._compared_at = now
+            await self._compare()
+            known.compare_at = now + _COMPARE_AGAIN
+        self._set_timer(node, known.compare_at)
 
     async def _reap_later(self, node: str, known: _Known, *, orphaned: bool) -> None:
         """Give a node back that nobody holds, once the caches had time to agree on it."""

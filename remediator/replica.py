@@ -107,6 +107,7 @@ class Replica:
             client=client,
             advance=act.advance,
             reap=Reap(client=client, admission=self._admission).reap,
+            compare=self._compare,
             faults=self.faults,
             shown=self._conditions,
             clock=clock,
@@ -155,16 +156,17 @@ class Replica:
         """Act until leadership is lost or we are told to stop."""
         for each in self._needed:  # without the agents' pods it is only unknown who is silent
             await each.synced.wait()
-        for pause in loops.backoff(_FIRST_PAUSE, _LONGEST_PAUSE, random=self._random):
-            if await self._ensured():
-                break
-            await asyncio.sleep(pause.total_seconds())
         self._metrics.leader.set(1)
         self._go()
         try:
             async with asyncio.TaskGroup() as tasks:
+                telling = tasks.create_task(self._telling.run(), name="tell")
+                for pause in loops.backoff(_FIRST_PAUSE, _LONGEST_PAUSE, random=self._random):
+                    if await self._ensured():  # people hear why, if not
+                        break
+                    await asyncio.sleep(pause.total_seconds())
                 beside = (
-                    tasks.create_task(self._telling.run(), name="tell"),
+                    telling,
                     tasks.create_task(self._conditions.run(), name="conditions"),
                     tasks.create_task(self._look_around(), name="competitors"),
                 )
@@ -232,11 +234,20 @@ class Replica:
 
     async def _ensured(self) -> bool:
         try:
-            await self._admission.ensure()
+            await self._compare()
         except errors.KubeError as failed:
             logger.warning("without a ledger nothing is done: %s", failed)
             return False
         return True
+
+    async def _compare(self) -> None:
+        """Compare the ledger with its witnesses; people hear of one that can't be read."""
+        try:
+            await self._admission.ensure()
+        except errors.UnreadableError as unreadable:
+            self._telling.ledger_unreadable(str(unreadable))
+            raise
+        self._telling.ledger_unreadable("")
 
     def _around(self, repair: NodeRepair) -> Around:
         return Around(

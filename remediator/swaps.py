@@ -157,7 +157,8 @@ class Swaps:
             namespace=keys.NAMESPACE,
             labels=f"{keys.NAME_LABEL}={keys.REMEDIATOR_MANAGER}",
         )
-        return Survey.of(nodes.items, replicas.items)
+        repairs = await self._client.listing(NODE_REPAIRS)
+        return Survey.of(nodes.items, replicas.items, repairs.items)
 
     async def _check(self, asked: _Asked) -> None:
         """Take out who may not go on; it hurts nobody else."""

@@ -148,6 +148,13 @@ class Telling:
         for problem in found.values():
             self.problem(problem)
 
+    def ledger_unreadable(self, says: str) -> None:
+        """Take in that the ledger can't be read, or put together, or with nothing that it can."""
+        if says:
+            self.problem(problems.ledger_unreadable(says))
+        else:
+            self.solved(problems.LEDGER_UNREADABLE)
+
     def lacks(self, missing: tuple[str, ...]) -> None:
         """Take in what the cluster lacks, without which nothing is enforced."""
         problem = problems.prerequisites_missing(missing)

@@ -15,7 +15,17 @@ from nodehealth.repair import Mode, NodeRepair, Phase
 from nodemend.looking import foresight
 from nodemend.looking.rulebook import Rulebook
 from nodemend.looking.sight import Sight
-from remediator.decide import competitors, conditions, limits, pauses, plan, ready, scopes, showing
+from remediator.decide import (
+    competitors,
+    conditions,
+    limits,
+    pauses,
+    plan,
+    problems,
+    ready,
+    scopes,
+    showing,
+)
 from remediator.decide.answers import Truth
 from remediator.decide.facts import Facts
 from remediator.decide.judge import Judgement
@@ -174,8 +184,10 @@ def _attention(
         yield "No remediator leads: nothing is repaired."
     if sight.ledger is not None and sight.ledger.spec.disruption is Disruption.CLOSED:
         yield (
-            "Disruption is closed in RepairLedger/default: nothing is drained or replaced until a "
-            "person sets spec.disruption: Open."
+            "Disruption is closed in RepairLedger/default. "
+            f"{problems.closed_because(sight.ledger.status.rebuilt)}. Nothing is drained or "
+            "replaced until somebody has looked at what is out and opens it: "
+            f"{problems.OPENING}"
         )
     for repair in repairs:
         calls = repair.status.phase in {Phase.NEEDS_HUMAN, Phase.PARKED}

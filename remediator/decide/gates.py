@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import Disruption, RepairLedger
 from nodehealth.repair import NodeRepair
-from remediator.decide import approvals, brains, joined, maintenance, pauses, windows
+from remediator.decide import approvals, brains, joined, maintenance, odds, pauses, windows
 from remediator.decide.limits import Refused, Scope, Why
 from remediator.decide.survey import Survey
 from remediator.rules.policy import CLUSTER, Policy, is_domain
@@ -137,6 +137,17 @@ def _pools(asked: Asked) -> list[str]:
     return [name for name in names if name != CLUSTER and not is_domain(name)]
 
 
+def _borne_out(asked: Asked) -> Refused | None:
+    """Trust no ledger that lacks what Nodes or repairs say: somebody took admissions out of it."""
+    if asked.deed is Deed.CORDON or asked.survey is None:
+        return None
+    found = odds.found(asked.ledger.status, asked.survey.marked, asked.survey.repairs)
+    if not found:
+        return None
+    message = f"{found[0].message} in the ledger; waits until it was compared and set right"
+    return Refused(why=Why.LEDGER_AT_ODDS, message=message)
+
+
 _GATES: Final[tuple[Gate, ...]] = (
     _closed,
     _spared,
@@ -145,4 +156,5 @@ _GATES: Final[tuple[Gate, ...]] = (
     _needed,
     _unapproved,
     _outside,
+    _borne_out,
 )

@@ -206,6 +206,8 @@ def _hopeless(view: View) -> Move:
         return Inquire() if asks else _as_it_is(view)
     if _is_down_by_us(view):
         return Inquire()
+    if node is not None and marks.fence_of(node) == Fence(epoch=slot.epoch, hold=Hold.CORDONED):
+        return Trade()
     return _uncordoned(view) or _retake(view) or Trade()
 
 

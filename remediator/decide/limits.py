@@ -44,6 +44,7 @@ class Why(StrEnum):
     OUTSIDE_WINDOW = "OutsideWindow"
     CONTROL_PLANE = "ControlPlane"
     LAST_REPLICA = "LastReplica"
+    LEDGER_AT_ODDS = "LedgerAtOdds"
     LEDGER_FULL = "LedgerFull"
     CONTENTION = "Contention"
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from nodehealth.keys import LEDGER_NAME
-from nodehealth.ledger import Disruption, Pause, RepairLedger
+from nodehealth.ledger import Disruption, Pause, Rebuilt, RepairLedger
 from nodehealth.repair import Mode, Severity
 from remediator.decide import alerts, competitors, pauses
 from remediator.decide.alerts import Alert, Rise
@@ -21,12 +21,19 @@ PAUSE: Final = "pause/"
 """What the subject of every pause begins with."""
 RULES: Final = "rules"
 """The subject of rules that can't be used."""
+LEDGER_UNREADABLE: Final = "ledger-unreadable"
+"""The subject of a ledger without which nothing is done."""
 PREREQUISITES: Final = "prerequisites"
 """The subject of what the cluster lacks."""
 CONDITION: Final = "condition/"
 """What the subject of every condition begins with that somebody else writes."""
 COMPETITOR: Final = "competitor/"
 """What the subject of everybody begins with who repairs nodes too."""
+OPENING: Final = (
+    f"kubectl patch repairledger {LEDGER_NAME} --type merge "
+    '-p \'{"spec":{"disruption":"Open"}}\''
+)
+"""How a person lets disruption go on."""
 _URGENCY: Final[Mapping[Severity, Urgency]] = {
     Severity.CRITICAL: Urgency.PAGE,
     Severity.WARNING: Urgency.WARNING,
@@ -72,17 +79,45 @@ def ledger(found: RepairLedger | None) -> Problem | None:
         return None
     path = f"RepairLedger/{LEDGER_NAME}"
     held = f"{len(found.status.slots)} slots and {len(found.status.cordons)} cordons"
+    rebuilt = found.status.rebuilt
+    closing = rebuilt.at.isoformat() if rebuilt is not None else found.metadata.generation
     return Problem(
-        subject=f"ledger/{found.metadata.uid}/{found.metadata.generation}",
+        subject=f"ledger/{found.metadata.uid}/{closing}",
         name="NodemendLedgerClosed",
         urgency=Urgency.PAGE,
         summary=f"{path} is closed: no repair begins a step that would disrupt its node",
         description=(
-            f"Either a person closed it, or it was lost and put together anew; it has {held}.\n"
+            f"{closed_because(rebuilt)}; it has {held}.\n"
             "Compare it with what is really out: "
             "kubectl get repairledger default -o yaml; kubectl get nodes,noderepairs\n"
-            "Then open it: kubectl patch repairledger default --type merge "
-            '-p \'{"spec":{"disruption":"Open"}}\''
+            f"Then open it: {OPENING}"
+        ),
+    )
+
+
+def closed_because(rebuilt: Rebuilt | None) -> str:
+    """Say why disruption is closed, and what was found to be wrong if we closed it."""
+    if rebuilt is None:
+        return "A person closed it"
+    found = "; ".join(rebuilt.found)
+    return (
+        f"It was put together anew at {rebuilt.at:%Y-%m-%d %H:%M:%S} UTC from fences and repairs, "
+        f"and closed, because {found}"
+    )
+
+
+def ledger_unreadable(says: str) -> Problem:
+    """Say that nothing at all is done, for nobody can tell what is admitted."""
+    return Problem(
+        subject=LEDGER_UNREADABLE,
+        name="NodemendLedgerUnreadable",
+        urgency=Urgency.PAGE,
+        summary=f"RepairLedger/{LEDGER_NAME} can't be read: nothing is cordoned or repaired",
+        description=(
+            f"{says}\n"
+            "Run the version of nodemend that wrote it. If nobody needs what it says, delete it: "
+            f"kubectl delete repairledger {LEDGER_NAME}\n"
+            "It is then put together anew from fences and repairs, and closed until you open it."
         ),
     )
 

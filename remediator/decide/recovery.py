@@ -1,48 +1,118 @@
 """What a ledger that was lost must have held: fences on Nodes and open repairs bear witness."""
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Final, TypeVar
 
-from nodehealth.fence import Hold
+from nodehealth.fence import Fence, Hold
 from nodehealth.kube.objects import Node
-from nodehealth.ledger import RepairLedgerStatus, Slot
-from nodehealth.repair import NodeRepair
-from remediator.decide import marks, plan
+from nodehealth.ledger import (
+    CORDONS_LENGTH,
+    FOUND_LENGTH,
+    SLOTS_LENGTH,
+    Rebuilt,
+    RepairLedgerStatus,
+    Slot,
+)
+from nodehealth.repair import NodeRepair, Phase
+from remediator.decide import marks, odds, plan
+
+T = TypeVar("T")
+
+_NOTHING: Final = RepairLedgerStatus()
+_LONGEST: Final = 1024
 
 
 def rebuilt(
-    nodes: Iterable[Node], repairs: Iterable[NodeRepair], now: datetime
+    nodes: Iterable[Node],
+    repairs: Iterable[NodeRepair],
+    now: datetime,
+    known: RepairLedgerStatus = _NOTHING,
+    found: Iterable[str] = (),
 ) -> RepairLedgerStatus:
     """Put the admissions together, under an epoch above every one that is in use.
 
     The epoch is 0 where no admission was ever given. What was spent of the rates is not known, so
     every bucket begins empty. Better one entry too many than one too few:
     an entry that nobody holds any more is reaped, and a missing one would let a limit be broken.
+
+    Args:
+        nodes: All Nodes.
+        repairs: All repairs, ended ones too.
+        now: The time by the API server's clock.
+        known: What the ledger still says; all of it is kept that is not over for certain.
+        found: Why it is put together anew, as sentences.
     """
-    cordons, slots, seen = dict[str, int](), dict[str, Slot](), {0}
-    for node in nodes:
-        fence = marks.fence_of(node)
-        if fence is None:
-            continue
-        seen.add(fence.epoch)
-        if fence.hold is not Hold.RELEASED:
-            cordons[node.metadata.name] = fence.epoch
-    for repair in repairs:
-        status, target = repair.status, repair.spec.target
-        seen |= {status.cordon_epoch, status.disruption_epoch}
-        if not plan.is_open(repair):
-            continue
-        if status.cordon_epoch:
-            cordons[target.node] = status.cordon_epoch
-        if status.disruption_epoch:
-            slots[target.node] = Slot(
-                epoch=status.disruption_epoch,
-                node_uid=target.node_uid,
-                repair=repair.metadata.name,
-                acquired_at=status.rung_since or now,
-                pool=target.pool,
-            )
-    highest = max(seen)
+    all_nodes, all_repairs = tuple(nodes), tuple(repairs)
+    fences = {
+        node.metadata.name: fence
+        for node in all_nodes
+        if (fence := marks.fence_of(node)) is not None
+    }
+    ours = [each for each in all_repairs if plan.is_open(each)]
+    slots = dict[str, Slot]()
+    for each in ours:
+        epoch = odds.slot_owed(each, fences.get(each.spec.target.node), known)
+        if epoch:
+            slots[each.spec.target.node] = _slot(each, epoch, now)
+    held = {name: fence.epoch for name, fence in fences.items() if fence.hold is not Hold.RELEASED}
+    cordons = {**held, **_cordons(ours, slots)}
+    entries = (*known.cordons.values(), *(slot.epoch for slot in known.slots.values()))
+    highest = max(odds.highest(all_nodes, all_repairs), known.epoch, *entries)
+    said = tuple(each[:_LONGEST] for each in itertools.islice(found, FOUND_LENGTH))
     return RepairLedgerStatus(
-        epoch=highest + 1 if highest else 0, cordons=cordons, slots=slots, known_since=now
+        epoch=highest + 1 if highest else 0,
+        cordons=_together(cordons, known.cordons, CORDONS_LENGTH),
+        slots=_together(slots, _kept(known, fences, all_repairs), SLOTS_LENGTH),
+        known_since=now,
+        rebuilt=Rebuilt(at=now, found=said) if said and highest else None,
     )
+
+
+def _cordons(repairs: Iterable[NodeRepair], slots: Mapping[str, Slot]) -> Mapping[str, int]:
+    """Return the cordons of open repairs; one that a slot was traded for has the slot's epoch."""
+    cordons = dict[str, int]()
+    for repair in repairs:
+        node, status = repair.spec.target.node, repair.status
+        traded = status.phase is Phase.NEEDS_HUMAN and status.disruption_epoch and node not in slots
+        epoch = status.disruption_epoch if traded else status.cordon_epoch
+        if epoch:
+            cordons[node] = epoch
+    return cordons
+
+
+def _slot(repair: NodeRepair, epoch: int, now: datetime) -> Slot:
+    target = repair.spec.target
+    return Slot(
+        epoch=epoch,
+        node_uid=target.node_uid,
+        repair=repair.metadata.name,
+        acquired_at=repair.status.rung_since or now,
+        pool=target.pool,
+        domains=target.domains,
+    )
+
+
+def _kept(
+    known: RepairLedgerStatus, fences: Mapping[str, Fence], repairs: Iterable[NodeRepair]
+) -> Mapping[str, Slot]:
+    """Return the slots that are not over for certain: by their Node's fence, or their repair."""
+    ended = {each.metadata.name for each in repairs if not plan.is_open(each)}
+    return {
+        name: slot
+        for name, slot in known.slots.items()
+        if slot.repair not in ended and not _is_past(slot, fences.get(name))
+    }
+
+
+def _is_past(slot: Slot, fence: Fence | None) -> bool:
+    if fence is None or fence.epoch < slot.epoch:
+        return False
+    return fence.epoch > slot.epoch or fence.hold is not Hold.DISRUPTED
+
+
+def _together(witnessed: Mapping[str, T], known: Mapping[str, T], most: int) -> Mapping[str, T]:
+    """Return what is witnessed, and of what is only known as much as there is room for."""
+    only_known = {name: each for name, each in known.items() if name not in witnessed}
+    return dict(itertools.islice({**witnessed, **only_known}.items(), most))

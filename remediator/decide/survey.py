@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
-from nodehealth.keys import CONTROL_PLANE_LABEL
+from nodehealth.keys import CONTROL_PLANE_LABEL, FENCE_ANNOTATION
 from nodehealth.kube.objects import BarePod, Node
+from nodehealth.repair import NodeRepair
 from remediator.decide import maintenance
 
 
@@ -18,9 +19,17 @@ class Survey:
     control_plane: tuple[Node, ...] = ()
     replicas: tuple[BarePod, ...] = ()
     """The pods of the remediator."""
+    marked: tuple[Node, ...] = ()
+    """Nodes that carry a fence, of whichever hold."""
+    repairs: tuple[NodeRepair, ...] = ()
 
     @classmethod
-    def of(cls, nodes: Iterable[Node], replicas: Iterable[BarePod]) -> Self:
+    def of(
+        cls,
+        nodes: Iterable[Node],
+        replicas: Iterable[BarePod],
+        repairs: Iterable[NodeRepair] = (),
+    ) -> Self:
         """Keep what matters of all Nodes."""
         all_nodes = tuple(nodes)
         return cls(
@@ -29,4 +38,8 @@ class Survey:
                 each for each in all_nodes if CONTROL_PLANE_LABEL in each.metadata.labels
             ),
             replicas=tuple(replicas),
+            marked=tuple(
+                each for each in all_nodes if FENCE_ANNOTATION in each.metadata.annotations
+            ),
+            repairs=tuple(repairs),
         )

@@ -69,8 +69,9 @@ def test_whatever_needs_a_person_is_said() -> None:
     assert found.attention == (
         "No remediator leads: nothing is repaired.",
         (
-            "Disruption is closed in RepairLedger/default: nothing is drained or replaced until a "
-            "person sets spec.disruption: Open."
+            "Disruption is closed in RepairLedger/default. A person closed it. Nothing is drained "
+            "or replaced until somebody has looked at what is out and opens it: kubectl patch "
+            'repairledger default --type merge -p \'{"spec":{"disruption":"Open"}}\''
         ),
         "n1 needs a person: no remedy is left.",
         "n1: no agent's report counts (1 of 1).",

@@ -1,5 +1,6 @@
 """What forbids a cordon or a disruption however much room the limits leave."""
 
+from dataclasses import replace
 from typing import Final
 
 import pytest
@@ -10,6 +11,7 @@ from nodehealth.repair import Fencing, Intent, NodeRepairStatus
 from remediator.decide import gates
 from remediator.decide.gates import Asked, Deed
 from remediator.decide.limits import Refused, Why
+from remediator.decide.survey import Survey
 from remediator.rules.policy import Policy
 from tests.builders import NOON, ledger, node, repair
 
@@ -88,3 +90,23 @@ def test_nothing_more_is_begun_on_a_node_on_which_somebody_else_began_to_work() 
 )
 def test_what_an_owner_does_may_be_what_we_ordered(status: NodeRepairStatus) -> None:
     assert asked(Deed.STEP, Disruption.OPEN, BUSY, status) is None
+
+
+@pytest.mark.parametrize(("known", "why"), [(4, Why.LEDGER_AT_ODDS), (5, None)])
+def test_a_ledger_that_lacks_what_a_node_says_gives_no_slot(known: int, why: Why | None) -> None:
+    survey = Survey.of([node(fence="5:released"), node("n2")], [])
+    question = Asked(
+        deed=Deed.DISRUPT,
+        repair=repair(),
+        node=node(),
+        ledger=ledger(epoch=known),
+        scopes=(),
+        policy=Policy(),
+        now=NOON,
+        survey=survey,
+    )
+
+    refused = gates.refusal(question)
+
+    assert (refused.why if refused is not None else None) is why
+    assert gates.refusal(replace(question, deed=Deed.CORDON)) is None

@@ -6,7 +6,7 @@ from datetime import datetime
 import pytest
 from msgspec import structs
 
-from nodehealth.ledger import Disruption, Pause
+from nodehealth.ledger import Disruption, Pause, Rebuilt
 from nodehealth.repair import Mode, Severity
 from remediator.decide import problems
 from remediator.decide.competitors import Competitor
@@ -68,6 +68,29 @@ def test_a_problem_that_comes_back_is_another_incident() -> None:
 
     assert first.fingerprint != second.fingerprint
     assert first.labels == second.labels == {}
+
+
+def test_a_ledger_that_was_rebuilt_says_why_whatever_people_say_to_it_meanwhile() -> None:
+    closed = ledger(disruption=Disruption.CLOSED)
+    status = structs.replace(closed.status, rebuilt=Rebuilt(at=NOON, found=("a", "b")))
+    older = structs.replace(closed, status=status)
+    newer = structs.replace(older, metadata=structs.replace(older.metadata, generation=9))
+
+    first, second = problems.ledger(older), problems.ledger(newer)
+
+    assert first is not None
+    assert first == second
+    assert first.description.startswith(
+        "It was put together anew at 2026-01-01 12:00:00 UTC from fences and repairs, and closed, "
+        "because a; b; it has 0 slots"
+    )
+
+
+def test_a_ledger_that_cannot_be_read_is_a_page() -> None:
+    problem = problems.ledger_unreadable("it is newer")
+
+    assert problem.urgency is Urgency.PAGE
+    assert problem.description.startswith("it is newer")
 
 
 def test_an_open_ledger_is_no_problem() -> None:

@@ -1,6 +1,6 @@
 """A lost ledger is put together again from what Nodes and open repairs bear witness to."""
 
-from nodehealth.ledger import RepairLedgerStatus
+from nodehealth.ledger import SLOTS_LENGTH, Rebuilt, RepairLedgerStatus
 from nodehealth.repair import NodeRepairStatus, Phase
 from remediator.decide import recovery
 from tests.builders import NOON, node, repair, slot
@@ -21,6 +21,45 @@ def test_fences_and_open_repairs_are_put_back_under_a_new_epoch() -> None:
     assert found == RepairLedgerStatus(
         epoch=8, cordons={"n1": 4, "n2": 7}, slots={"n1": slot(5)}, known_since=NOON
     )
+
+
+def test_what_a_ledger_still_says_is_kept_unless_it_is_over_for_certain() -> None:
+    nodes = [
+        node("n1", fence="6:cordoned"),
+        node("n2", fence="2:released"),
+        node("n3"),
+        node("n5", fence="2:disrupted"),
+    ]
+    ended = repair("n4", status=NodeRepairStatus(phase=Phase.RECOVERED))
+    held = {name: slot(2, name=name) for name in ("n1", "n2", "n3", "n4", "n5", "away")}
+    known = RepairLedgerStatus(epoch=3, cordons={"n9": 3}, slots=held)
+
+    found = recovery.rebuilt(nodes, [ended], NOON, known, ["it was old"])
+
+    assert found.slots.keys() == {"n3", "n5", "away"}
+    assert found.cordons == {"n1": 6, "n5": 2, "n9": 3}
+    assert found.epoch == 7
+    assert found.rebuilt == Rebuilt(at=NOON, found=("it was old",))
+
+
+def test_of_more_than_a_ledger_holds_what_is_witnessed_is_kept() -> None:
+    working = repair("n1", status=NodeRepairStatus(phase=Phase.DRAINING, disruption_epoch=5))
+    held = {f"x{n}": slot(1, name=f"x{n}") for n in range(SLOTS_LENGTH)}
+
+    found = recovery.rebuilt([], [working], NOON, RepairLedgerStatus(epoch=5, slots=held))
+
+    assert len(found.slots) == SLOTS_LENGTH
+    assert found.slots["n1"] == slot(5)
+
+
+def test_a_slot_that_was_traded_for_a_cordon_stays_traded() -> None:
+    hopeless = repair(
+        "n1", status=NodeRepairStatus(phase=Phase.NEEDS_HUMAN, cordon_epoch=4, disruption_epoch=5)
+    )
+
+    found = recovery.rebuilt([node("n1", fence="5:cordoned")], [hopeless], NOON)
+
+    assert (found.cordons, found.slots) == ({"n1": 5}, {})
 
 
 def test_what_has_ended_only_counts_for_the_epoch() -> None:

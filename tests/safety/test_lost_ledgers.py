@@ -1,0 +1,157 @@
+"""A ledger that was restored, edited by hand or filled with nonsense lets no limit be broken."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+import pytest
+from msgspec import structs
+
+from nodehealth import keys, protections
+from nodehealth.kube.objects import Object, Resource
+from nodehealth.ledger import REPAIR_LEDGERS, Disruption, RepairLedger, RepairLedgerStatus, Slot
+from nodehealth.repair import Phase
+from simulator import scenario, virtualtime
+from simulator.cluster import Cluster
+from simulator.observer import Broken, Limits
+from tests.safety.test_stories import Scene, full, minutes
+
+_BINDINGS: Final = Resource(
+    group="admissionregistration.k8s.io",
+    version="v1",
+    plural="validatingadmissionpolicybindings",
+    kind="ValidatingAdmissionPolicyBinding",
+    namespaced=False,
+    type=Object,
+)
+_OPEN: Final = {"spec": {"disruption": Disruption.OPEN}}
+Edit = Callable[[RepairLedgerStatus], RepairLedgerStatus]
+
+
+@asynccontextmanager
+async def edited() -> AsyncIterator[Scene]:
+    """Stage a cluster whose admins may write into the ledger: nothing else of it is forgiven."""
+    spec = {
+        "pools": [{"name": "w", "nodes": 4}],
+        "timings": {"provision": "4m", "terminate": "2s", "join": "1s"},
+    }
+    document = {"apiVersion": scenario.API_VERSION, "kind": scenario.KIND, "spec": spec}
+    limits = Limits(cluster=1, pools={"w": 1})
+    plan = scenario.read(document, "story")
+    async with Cluster(plan, clock=virtualtime.clock(), limits=limits) as cluster:
+        scene = Scene(cluster=cluster, client=cluster.client("test"))
+        for each in protections.PROTECTIONS:
+            await scene.client.delete(_BINDINGS, each.name)
+        yield scene
+        broken = {each.broken for each in cluster.observer.violations}
+        assert broken <= {Broken.EPOCH_FELL}
+
+
+async def edit(scene: Scene, change: Edit) -> None:
+    """Write into the ledger what nobody admitted."""
+    ledger = await scene.ledger()
+    changed = structs.replace(ledger, status=change(ledger.status))
+    await scene.client.replace(REPAIR_LEDGERS, changed, name=keys.LEDGER_NAME, subresource="status")
+
+
+async def restore(scene: Scene, old: RepairLedger) -> None:
+    """Put back a ledger of earlier, as from a backup."""
+    await scene.client.delete(REPAIR_LEDGERS, keys.LEDGER_NAME)
+    meta = {"name": keys.LEDGER_NAME}
+    made = await scene.client.create(REPAIR_LEDGERS, {"metadata": meta, "spec": old.spec})
+    body = structs.replace(made, status=old.status)
+    await scene.client.replace(REPAIR_LEDGERS, body, name=keys.LEDGER_NAME, subresource="status")
+
+
+async def _no_slots(scene: Scene, _: RepairLedger) -> None:
+    await edit(scene, lambda status: structs.replace(status, slots={}))
+
+
+async def _nothing(scene: Scene, _: RepairLedger) -> None:
+    await edit(scene, lambda status: structs.replace(status, slots={}, cordons={}, buckets={}))
+
+
+async def _a_slot_for_another(scene: Scene, _: RepairLedger) -> None:
+    def swapped(status: RepairLedgerStatus) -> RepairLedgerStatus:
+        return structs.replace(status, slots={"w-4": next(iter(status.slots.values()))})
+
+    await edit(scene, swapped)
+
+
+async def _an_epoch_to_come(scene: Scene, _: RepairLedger) -> None:
+    def raised(status: RepairLedgerStatus) -> RepairLedgerStatus:
+        return structs.replace(status, slots={}, cordons={"w-4": status.epoch + 5})
+
+    await edit(scene, raised)
+
+
+@pytest.mark.parametrize(
+    "loses", [restore, _no_slots, _nothing, _a_slot_for_another, _an_epoch_to_come]
+)
+@virtualtime.played
+async def test_what_a_ledger_lost_is_put_back_and_a_person_lets_it_go_on(
+    loses: Callable[[Scene, RepairLedger], object],
+) -> None:
+    async with edited() as scene, scene.remediator(), scene.remediator():
+        await asyncio.sleep(5)
+        old = await scene.ledger()
+        scene.cluster.inject("w-1", full())
+        await minutes(1)
+        scene.cluster.inject("w-2", full())
+        await asyncio.sleep(30)
+        await loses(scene, old)  # type: ignore[misc] # every one of them is awaited
+        await minutes(1)
+        closed = await scene.ledger()
+        await minutes(10)
+        waiting = await scene.repair("w-2")
+        await scene.client.merge_patch(REPAIR_LEDGERS, keys.LEDGER_NAME, _OPEN)
+        await minutes(20)
+        opened = await scene.ledger()
+
+        assert closed.spec.disruption is Disruption.CLOSED
+        assert closed.status.rebuilt is not None
+        assert closed.status.slots.keys() >= {"w-1"}
+        assert waiting.status.phase is Phase.WAITING
+        for name in ("w-1", "w-2"):
+            assert (await scene.repair(name)).status.phase is Phase.RECOVERED
+        assert opened.status.rebuilt is None
+        assert (opened.status.slots, opened.status.cordons) == ({}, {})
+
+
+@virtualtime.played
+async def test_a_slot_that_nobody_holds_is_reaped_and_closes_nothing() -> None:
+    def added(status: RepairLedgerStatus) -> RepairLedgerStatus:
+        made_up = Slot(
+            epoch=status.epoch,
+            node_uid="none",
+            repair="none",
+            acquired_at=virtualtime.clock()(),
+        )
+        return structs.replace(status, slots={**status.slots, "w-4": made_up})
+
+    async with edited() as scene, scene.remediator():
+        scene.cluster.inject("w-1", full())
+        await minutes(1)
+        await edit(scene, added)
+        await minutes(20)
+
+        ledger = await scene.ledger()
+        assert ledger.spec.disruption is Disruption.OPEN
+        assert ledger.status.slots == {}
+        assert (await scene.repair("w-1")).status.phase is Phase.RECOVERED
+
+
+@virtualtime.played
+async def test_a_ledger_is_closed_once_for_one_loss() -> None:
+    async with edited() as scene, scene.remediator(), scene.remediator():
+        scene.cluster.inject("w-1", full())
+        await minutes(1)
+        await edit(scene, lambda status: structs.replace(status, slots={}))
+        await minutes(1)
+        first = await scene.ledger()
+        await scene.client.merge_patch(REPAIR_LEDGERS, keys.LEDGER_NAME, _OPEN)
+        await minutes(20)
+
+        assert first.spec.disruption is Disruption.CLOSED
+        assert (await scene.ledger()).spec.disruption is Disruption.OPEN
