@@ -54,6 +54,7 @@ from remediator.decide.moves import (
     View,
 )
 from remediator.decide.rates import Kind
+from remediator.neighbours import Neighbours
 from remediator.pacing import Pacing
 from remediator.providers import MachineState, ProviderError
 from remediator.queueing import QUEUE_AGAIN, Queueing
@@ -83,6 +84,7 @@ class Act:
         actions: Finds the remedy of a rung by its name and settings.
         queueing: When who was refused asks again.
         pacing: How fast pods are asked to leave.
+        neighbours: The locks of others on nodes.
         tell: Is told of every repair whose phase changed.
     """
 
@@ -93,6 +95,7 @@ class Act:
     actions: Callable[[str, Mapping[str, object]], Action]
     queueing: Queueing
     pacing: Pacing
+    neighbours: Neighbours
     tell: Callable[[NodeRepair], Awaitable[None]]
     resting: dict[str, tuple[int, datetime]] = field(default_factory=dict)
     """By repair, on which rung its action asked for a pause, and until when: no change of the node
@@ -133,7 +136,7 @@ class Act:
             allowed=around.allowed,
             ruled=around.ruled,
             eclipsed_by=around.eclipsed_by,
-            shut=self._shut(repair, node, ledger, around),
+            shut=await self._shut(repair, node, ledger, around),
             others=around.others(node),
             joining=around.joining(node),
         )
@@ -226,6 +229,7 @@ class Act:
         held = Held(cordon=status.cordon_epoch, disruption=status.disruption_epoch)
         if closing.phase is not Phase.NEEDS_HUMAN:
             await self.admission.release(repair.spec.target.node, node, held.epochs())
+        await self.neighbours.let_go(repair.spec.target.node)
         self.resting.pop(repair.metadata.name, None)
         self.queueing.forget(repair)
         base = ladder.closed(status, closing)
@@ -379,7 +383,7 @@ class Act:
             ledger = await self.admission.ledger()
             refusal = ladder.disruption_refusal(repair, node, ledger)
             if not refusal and not rungs.is_under_way(repair):
-                shut = self._shut(repair, node, ledger, scene.around)
+                shut = await self._shut(repair, node, ledger, scene.around)
                 refusal = shut.message if shut is not None else ""
             if refusal:
                 raise SupersededError(refusal)
@@ -397,11 +401,14 @@ class Act:
             record=scene.record.note,
         )
 
-    def _shut(
+    async def _shut(
         self, repair: NodeRepair, node: Node | None, ledger: RepairLedger, around: Around
     ) -> Refused | None:
-        scopes = around.above(repair, node)
-        return self.admission.shut(repair, node, ledger, scopes, around.policy)
+        scopes, name = around.above(repair, node), repair.spec.target.node
+        slot = ledger.status.slots.get(name)
+        disrupts = slot is not None and slot.repair == repair.metadata.name
+        held = await self.neighbours.held(name, node) if disrupts else ""
+        return self.admission.shut(repair, node, ledger, scopes, around.policy, held=held)
 
     async def _node(self, name: str) -> Node | None:
         try:

@@ -5,7 +5,7 @@ already is found there and used, and a patch that has happened already changes n
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
 from nodehealth.fence import Fence, Hold
@@ -36,16 +36,23 @@ class Admission:
     Args:
         client: The door to the API server.
         clock: The present time.
+        held: Says by node who holds it by a lock that does not lie on the Node.
 
     Attributes:
         tally: How often what was asked for was granted, or refused and why, in this process.
     """
 
-    def __init__(self, *, client: Client, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        client: Client,
+        clock: Clock,
+        held: Callable[[], Awaitable[Mapping[str, str]]] | None = None,
+    ) -> None:
         self._client = client
         self.tally = Counter[tuple[Kind, str]]()
         self._ledgers = Ledgers(client=client, clock=clock)
-        self._swaps = Swaps(client=client, ledgers=self._ledgers)
+        self._swaps = Swaps(client=client, ledgers=self._ledgers, held=held)
 
     async def ledger(self) -> RepairLedger:
         """Read the ledger by quorum; one that was lost is made anew, and closed."""
@@ -98,7 +105,9 @@ class Admission:
             slot = ledger.status.slots.get(node.metadata.name)
             if slot is not None and slot.repair == repair.metadata.name:
                 return Admitted(ledger=ledger, epoch=slot.epoch)
-            theirs = known if survey is None else maintenance.counted(known, survey.busy, policy)
+            theirs = known
+            if survey is not None:
+                theirs = maintenance.counted(known, survey.busy, policy, survey.held)
             now = self._ledgers.now()
             asked = Asked(
                 deed=Deed.DISRUPT,
@@ -126,6 +135,7 @@ class Admission:
         policy: Policy,
         *,
         deed: Deed = Deed.STEP,
+        held: str = "",
     ) -> Refused | None:
         """Say what forbids a deed, or the next step of a repair, by a ledger that was just read."""
         asked = Asked(
@@ -136,6 +146,7 @@ class Admission:
             scopes=scopes,
             policy=policy,
             now=self._ledgers.now(),
+            held=held,
         )
         return gates.refusal(asked)
 

@@ -32,6 +32,7 @@ from remediator.faults import Faults
 from remediator.files import Loaded, remedy
 from remediator.gauges import Gauges
 from remediator.metrics import Metrics
+from remediator.neighbours import Neighbours
 from remediator.observe import Fleet
 from remediator.pacing import Pacing
 from remediator.queueing import Queueing
@@ -68,7 +69,10 @@ class Replica:
         self._policy, self._provider = files.policy, files.provider
         self._client, self._clock, self._random = client, clock, random
         self._fleet = Fleet(files.policy, self._watches)
-        self._admission = Admission(client=client, clock=clock)
+        neighbours = Neighbours(
+            client=client, clock=clock, settings=lambda: self._policy.coexistence
+        )
+        self._admission = Admission(client=client, clock=clock, held=neighbours.at_work)
         tell = Tell(client=client, clock=clock)
         self._telling = Telling(
             tell=tell,
@@ -90,6 +94,7 @@ class Replica:
             actions=remedy,
             queueing=self._queueing,
             pacing=Pacing(clock, random),
+            neighbours=neighbours,
             tell=self._telling.phase,
         )
         self._most = Mode.ENFORCE

@@ -1,7 +1,7 @@
 """One swap of the ledger answers everybody who asked since the last one began."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -69,10 +69,17 @@ class Swaps:
     Args:
         client: The door to the API server.
         ledgers: The way to the ledger.
+        held: Says by node who holds it by a lock that does not lie on the Node.
     """
 
-    def __init__(self, *, client: Client, ledgers: Ledgers) -> None:
-        self._client, self._ledgers = client, ledgers
+    def __init__(
+        self,
+        *,
+        client: Client,
+        ledgers: Ledgers,
+        held: Callable[[], Awaitable[Mapping[str, str]]] | None = None,
+    ) -> None:
+        self._client, self._ledgers, self._held = client, ledgers, held
         self._turn = asyncio.Lock()
         self._waiting: list[_Asked] = []
         self._surveys = Shared(self._look_around, failures=errors.KubeError)
@@ -158,7 +165,8 @@ class Swaps:
             labels=f"{keys.NAME_LABEL}={keys.REMEDIATOR_MANAGER}",
         )
         repairs = await self._client.listing(NODE_REPAIRS)
-        return Survey.of(nodes.items, replicas.items, repairs.items)
+        held = await self._held() if self._held is not None else {}
+        return Survey.of(nodes.items, replicas.items, repairs.items, held)
 
     async def _check(self, asked: _Asked) -> None:
         """Take out who may not go on; it hurts nobody else."""

@@ -47,6 +47,8 @@ class Asked:
     policy: Policy
     now: datetime
     """The time by the API server's clock."""
+    held: str = ""
+    """Who else holds the node by a lock that does not lie on the Node; told for a step alone."""
     survey: Survey | None = None
     """What was read by quorum for a disruption; nothing while only the ledger is asked."""
 
@@ -85,7 +87,7 @@ def _taken_over(asked: Asked) -> Refused | None:
     """
     if asked.node is None or asked.deed is not Deed.STEP or _has_ordered(asked.repair):
         return None
-    who, name = maintenance.actor(asked.node), asked.node.metadata.name
+    who, name = maintenance.actor(asked.node) or asked.held, asked.node.metadata.name
     if not who:
         return None
     message = f"{who} is at work on {name}; waits until that is over"

@@ -105,10 +105,27 @@ def is_over(before: Node | None, after: Node | None) -> bool:
     return before is not None and actor(before) != "" and (after is None or actor(after) == "")
 
 
-def counted(scopes: Iterable[Scope], nodes: Iterable[Node], policy: Policy) -> tuple[Scope, ...]:
-    """Have scopes count exactly these nodes as those on which others are at work."""
+def counted(
+    scopes: Iterable[Scope],
+    nodes: Iterable[Node],
+    policy: Policy,
+    held: Mapping[str, str] | None = None,
+) -> tuple[Scope, ...]:
+    """Have scopes count exactly these nodes as those on which others are at work.
+
+    Args:
+        scopes: What counts them.
+        nodes: The nodes.
+        policy: To which scopes a node belongs.
+        held: By node, who holds it by a lock that does not lie on the Node.
+    """
+    locked = held or {}
     found = {
-        each.metadata.name: (actor(each), {CLUSTER, *policy.scopes_of(each)}) for each in nodes
+        each.metadata.name: (
+            actor(each) or locked.get(each.metadata.name, ""),
+            {CLUSTER, *policy.scopes_of(each)},
+        )
+        for each in nodes
     }
     return tuple(
         replace(

@@ -227,6 +227,15 @@ class Conditions(Strict, frozen=True, kw_only=True):
     lifecycle: bool = False
 
 
+class Coexistence(Strict, frozen=True, kw_only=True):
+    """Which locks of others are read that do not lie on Nodes."""
+
+    medik8s: bool = False
+    kured: str = ""
+    """The DaemonSet as `namespace/name`."""
+    machines: bool = False
+
+
 class AlertRoute(Strict, frozen=True, kw_only=True):
     """Which alerts go to which receivers; what is left out fits every alert."""
 
@@ -287,6 +296,7 @@ class PolicySpec(Strict, frozen=True, kw_only=True):
     conditions: Conditions = Conditions()
     competitors: Beside = Beside.WARN
     """What is done where somebody else surely repairs nodes too."""
+    coexistence: Coexistence = Coexistence()
     cooldown: str = "1h"
     """How soon a fault that is back goes on with the next remedy; `0s` begins with the first."""
 

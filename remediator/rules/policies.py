@@ -18,6 +18,7 @@ from remediator.rules.policy import (
     FULL_WITHIN,
     LONGEST_MEMORY,
     POOL_LIMIT,
+    Coexistence,
     Condemning,
     Conditions,
     Domain,
@@ -80,6 +81,7 @@ def policy(
         alerts=routing.alerting(spec.alerts, page, check_receiver),
         condemned=_condemning(spec.condemned, page),
         competitors=spec.competitors,
+        coexistence=_coexistence(spec.coexistence, page),
         conditions=Conditions(
             names=spec.conditions.names,
             every_node=spec.conditions.every_node,
@@ -122,6 +124,17 @@ def _drain(given: language.DrainManners, page: Page) -> DrainManners:
         twice=page.duration(f"{where}.twice", given.twice),
         tiers=given.tiers,
         detach=page.duration(f"{where}.detach", given.detach),
+    )
+
+
+def _coexistence(written: language.Coexistence, page: Page) -> Coexistence:
+    namespace, _, name = written.kured.partition("/")
+    if written.kured and (not namespace or not name or "/" in name):
+        page.wrong("$.spec.coexistence.kured", f"expected namespace/name, got {written.kured!r}")
+    return Coexistence(
+        medik8s=written.medik8s,
+        kured=(namespace, name) if written.kured else None,
+        machines=written.machines,
     )
 
 

@@ -158,6 +158,22 @@ class Names(StrEnum):
     NONE = "none"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coexistence:
+    """Which locks of others are read that do not lie on Nodes; each needs a right of its own."""
+
+    medik8s: bool = False
+    """Leases and NodeMaintenances of medik8s; we take a node's lease while we disrupt it."""
+    kured: tuple[str, str] | None = None
+    """The namespace and name of kured's DaemonSet."""
+    machines: bool = False
+    """Machines of Cluster API."""
+
+    def is_anything(self) -> bool:
+        """Say whether any is read."""
+        return self.medik8s or self.kured is not None or self.machines
+
+
 class Beside(StrEnum):
     """What is done where somebody else surely repairs nodes too."""
 
@@ -197,6 +213,7 @@ class Policy:
     condemned: Condemning = field(default_factory=Condemning)
     conditions: Conditions = field(default_factory=Conditions)
     competitors: Beside = Beside.WARN
+    coexistence: Coexistence = field(default_factory=Coexistence)
     approvals: tuple[Approval, ...] = ()
     """For which repairs a person is asked first."""
     windows: Windows = ALWAYS

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import pytest
+import yaml
 
 from nodehealth import keys
 from remediator.decide import competitors
@@ -142,3 +143,29 @@ def test_accounts_are_bound_to_nothing_but_their_own_roles() -> None:
         subjects = {each["subjects"][0]["name"] for each in kinds if "subjects" in each}
 
         assert len(subjects) == 1
+
+
+def test_rights_to_the_locks_of_others_are_few_and_not_shipped_with_the_rest() -> None:
+    shipped = {each["metadata"]["name"] for each in story.shipped()}
+    apart = [
+        each
+        for path in sorted((DEPLOY / "coexistence").glob("*.yaml"))
+        for each in yaml.safe_load_all(path.read_text(encoding="utf-8"))
+    ]
+    verbs = {
+        f"{resource}: {' '.join(rule['verbs'])}"
+        for each in apart
+        for rule in each.get("rules", ())
+        for resource in rule["resources"]
+    }
+
+    assert verbs == {
+        "daemonsets: get",
+        "leases: get list create patch delete",
+        "machines: get",
+        "nodemaintenances: list",
+    }
+    assert shipped.isdisjoint({"nodemend-remediator-medik8s", "nodemend-remediator-kured"})
+    assert {each["subjects"][0]["name"] for each in apart if "subjects" in each} == {
+        keys.REMEDIATOR_MANAGER
+    }

@@ -6,6 +6,7 @@ from msgspec import structs
 from nodehealth.kube.objects import Condition, Node, Taint
 from remediator.decide import maintenance
 from remediator.decide.limits import Scope
+from remediator.decide.survey import Survey
 from remediator.rules.policy import CLUSTER, POOL_LIMIT, Policy, Pool
 from tests.builders import NOON, node
 
@@ -137,3 +138,16 @@ def test_what_others_work_on_counts_for_its_own_pool_and_for_the_cluster() -> No
 
     assert [each.foreign for each in counted] == [{"n1": "Karpenter"}, {}, {"n1": "Karpenter"}]
     assert [each.members for each in counted] == [names] * 3
+
+
+def test_a_lock_beside_the_node_counts_as_a_mark_on_it() -> None:
+    free, marked = node("n1"), node("n2", taints=("karpenter.sh/disrupted",))
+    names = frozenset({"n1", "n2", "n3"})
+    scope = Scope(name=CLUSTER, members=names, out=frozenset())
+    held = {"n1": "a lease", "n2": "another lease"}
+
+    survey = Survey.of([free, marked, node("n3")], (), held=held)
+    (counted,) = maintenance.counted((scope,), survey.busy, Policy(), survey.held)
+
+    assert survey.busy == (free, marked)
+    assert counted.foreign == {"n1": "a lease", "n2": "Karpenter"}

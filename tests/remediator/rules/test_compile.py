@@ -7,6 +7,7 @@ import pytest
 from remediator.files import remedy
 from remediator.rules import load
 from remediator.rules.documents import ProblemsError
+from remediator.rules.rule import Sign
 
 GOOD = """\
 apiVersion: nodemend.dev/v1alpha1
@@ -81,3 +82,31 @@ def test_a_mistake_in_them_is_named(tmp_path: Path, good: str, bad: str, says: s
 
     (problem,) = (str(each).removeprefix(f"{tmp_path}/") for each in found.value.problems)
     assert problem.startswith(says)
+
+
+SIGNED = GOOD.replace("  ladder", "  condition: {type: StorageReady, reason: DiskFull}\n  ladder")
+
+
+def test_a_condition_is_read(tmp_path: Path) -> None:
+    (tmp_path / "rule.yaml").write_text(SIGNED)
+
+    (made,) = load.rules(tmp_path, remedy).rules
+
+    assert made.condition == Sign(type="StorageReady", reason="DiskFull")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ("type: Ready", "spec.condition.type: Kubernetes writes Ready itself"),
+        ("type: Drained", "spec.condition.type: Kubernetes writes Drained itself"),
+        ("type: storage-ready", "spec.condition.type"),
+    ],
+)
+def test_a_type_that_is_kubernetes_own_or_no_word_is_refused(
+    tmp_path: Path, wrong: str, says: str
+) -> None:
+    (tmp_path / "rule.yaml").write_text(SIGNED.replace("type: StorageReady", wrong))
+
+    with pytest.raises(ProblemsError, match=says):
+        load.rules(tmp_path, remedy)

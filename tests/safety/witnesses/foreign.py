@@ -82,7 +82,17 @@ def _conditions(was: dict[str, Any], now: dict[str, Any]) -> list[str]:
     old, new = (
         {c["type"]: c for c in n.get("status", {}).get("conditions", ())} for n in (was, now)
     )
-    return [f"condition {each}" for each in _differing(old, new) if not each.startswith(_OURS)]
+    theirs = (
+        each for each in _differing(old, new) if not all(_speaks(each, said) for said in (old, new))
+    )
+    return [f"condition {each}" for each in theirs]
+
+
+def _speaks(type_: str, said: dict[str, dict[str, Any]]) -> bool:
+    """Say whether a condition is not there, or is of our making under whatever name."""
+    one = said.get(type_)
+    voiced = one is not None and one.get("message", "").startswith(keys.CONDITION_VOICE)
+    return one is None or voiced or type_.startswith(_OURS)
 
 
 def _differing(was: dict[str, Any], now: dict[str, Any]) -> set[str]:
