@@ -21,6 +21,10 @@ _GUARDED_FOR: Final = timedelta(seconds=1)
 """How long the guard's word is good for; a process may stand still between two evictions."""
 
 
+_LASTING: Final = 2
+"""After how many refusals what may pass by itself, as a pod that starts anew, counts as lasting."""
+
+
 class Outcome(StrEnum):
     """What became of a request."""
 
@@ -38,6 +42,16 @@ class Answer:
     message: str = ""
     obstacle: Obstacle | None = None
     """What a person has to change before the pod may leave."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """Why a pod may not leave."""
+
+    text: str
+    obstacle: Obstacle | None = None
+    certain: bool = True
+    """Whether the obstacle cannot pass by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,16 +136,16 @@ class Evictor:
 
     async def _explained(self, refusal: _Refusal, shelf: Shelf) -> Answer:
         pod, error = refusal.pod, refusal.error
-        message, obstacle = await explain(pod, error, shelf, self.clock)
+        reason, uid = await explain(pod, error, shelf, self.clock), pod.metadata.uid
+        lasts = reason.certain or self.pacing.refusals(uid) >= _LASTING
+        obstacle = reason.obstacle if lasts else None
         asked = error.retry_after if isinstance(error, errors.BlockedError) else None
         first = FIRST if obstacle is None else LONGEST
-        self.pacing.block(pod.metadata.uid, message, first=first, asked=asked)
-        return Answer(pod=pod, outcome=Outcome.BLOCKED, message=message, obstacle=obstacle)
+        self.pacing.block(uid, reason.text, first=first, asked=asked)
+        return Answer(pod=pod, outcome=Outcome.BLOCKED, message=reason.text, obstacle=obstacle)
 
 
-async def explain(
-    pod: Pod, error: errors.KubeError, shelf: Shelf, clock: Clock
-) -> tuple[str, Obstacle | None]:
+async def explain(pod: Pod, error: errors.KubeError, shelf: Shelf, clock: Clock) -> Reason:
     """Say why a pod may not leave, and what a person has to change, if one has to.
 
     Args:
@@ -140,13 +154,14 @@ async def explain(
         shelf: Where the budgets are looked up that the server does not name, or does not explain.
         clock: The present time.
     """
-    is_budget = isinstance(error, errors.BlockedError) and error.budget
-    if is_budget or _is_budget_at_fault(error):
+    budget = error.budget if isinstance(error, errors.BlockedError) else ""
+    if budget or _is_budget_at_fault(error):
         found = budgets.diagnose(pod, await shelf.of(pod.metadata.namespace))
         if found is not None:
-            return found.said(), obstacles.of_budgets(pod, found, clock())
-    text = (error.budget if isinstance(error, errors.BlockedError) else "") or str(error)
-    return text, obstacles.of_refusal(pod, text, clock())
+            obstacle = obstacles.of_budgets(pod, found, clock())
+            return Reason(text=found.said(), obstacle=obstacle, certain=found.certain)
+    text = budget or str(error)
+    return Reason(text=text, obstacle=obstacles.of_refusal(pod, text, clock()))
 
 
 def _is_budget_at_fault(error: errors.KubeError) -> bool:

@@ -54,6 +54,11 @@ class Pacing:
         blocked, now = self._blocked.get(uid), self._clock()
         return max(blocked.until - now, timedelta()) if blocked is not None else timedelta()
 
+    def refusals(self, uid: str) -> int:
+        """Say how often a pod was refused of late."""
+        blocked = self._blocked.get(uid)
+        return blocked.tries + 1 if blocked is not None else 0
+
     def block(self, uid: str, why: str, *, first: timedelta, asked: timedelta | None) -> None:
         """Leave a pod alone for a while: twice as long each time, and as long as we were asked to.
 

@@ -180,14 +180,14 @@ class _Asking:
     ) -> tuple[Fate, str, str]:
         if _NO_REHEARSALS in str(refused):
             return Fate.UNKNOWN, str(refused), ""
-        why, obstacle = await explain(pod, refused, shelf, self._clock)
-        if obstacle is not None:
-            return Fate.BLOCKED, why, obstacle.what
+        reason = await explain(pod, refused, shelf, self._clock)
+        if reason.obstacle is not None:
+            return Fate.BLOCKED, reason.text, reason.obstacle.what
         if isinstance(refused, errors.ForbiddenError):
             raise refused
         if isinstance(refused, errors.BlockedError) and refused.budget:
-            return Fate.LATER, why, ""
-        return Fate.UNKNOWN, why, ""
+            return Fate.LATER, reason.text, ""
+        return Fate.UNKNOWN, reason.text, ""
 
 
 def _leaves(fate: PodFate) -> bool:

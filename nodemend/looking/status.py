@@ -189,10 +189,7 @@ def _attention(
             "replaced until somebody has looked at what is out and opens it: "
             f"{problems.OPENING}"
         )
-    for repair in repairs:
-        calls = repair.status.phase in {Phase.NEEDS_HUMAN, Phase.PARKED}
-        if calls or repair.status.reason == Reason.NOT_APPROVED:
-            yield f"{repair.spec.target.node} needs a person: {repair.status.message}."
+    yield from _calling(repairs)
     yield from _taken(sight, book)
     yield from _both(sight, book)
     if silent:
@@ -219,6 +216,16 @@ def _taken(sight: Sight, book: Rulebook) -> Iterator[str]:
             f"The condition {type_} of {_named(sorted(names))} is written by somebody else, so "
             "nodemend leaves it alone: docs/conditions.md."
         )
+
+
+def _calling(repairs: list[NodeRepair]) -> Iterator[str]:
+    """Say which repairs wait for a person."""
+    for repair in repairs:
+        if repair.status.phase is Phase.DRAINING and repair.status.obstacles:
+            yield f"{repair.spec.target.node} is held up in its drain: {repair.status.message}."
+        calls = repair.status.phase in {Phase.NEEDS_HUMAN, Phase.PARKED}
+        if calls or repair.status.reason == Reason.NOT_APPROVED:
+            yield f"{repair.spec.target.node} needs a person: {repair.status.message}."
 
 
 def _named(names: list[str]) -> str:

@@ -4,7 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from nodehealth.kube.objects import LabelSelector, Pod, PodDisruptionBudget, Requirement
+from nodehealth.kube.objects import (
+    BudgetSpec,
+    LabelSelector,
+    Pod,
+    PodDisruptionBudget,
+    Requirement,
+)
 
 _ABSENT: Final = frozenset({"NotIn", "DoesNotExist"})
 _ALWAYS: Final = "AlwaysAllow"
@@ -22,6 +28,8 @@ class Diagnosis:
     """What is wrong, as a clause."""
     advice: str = ""
     """What to change, as a clause; nothing where it is enough to wait."""
+    certain: bool = False
+    """Whether it cannot pass by itself, as what is counted may."""
 
     def said(self) -> str:
         """Say it all."""
@@ -49,9 +57,11 @@ def diagnose(pod: Pod, budgets: Iterable[PodDisruptionBudget]) -> Diagnosis | No
     names = tuple(each.metadata.name for each in found)
     if len(found) > 1:
         text = f"more than one disruption budget selects it ({' and '.join(names)})"
-        return Diagnosis(budgets=names, text=text, advice="its owner must leave one")
+        advice = "its owner must leave one"
+        return Diagnosis(budgets=names, text=text, advice=advice, certain=True)
     text, advice = _alone(pod, found[0])
-    return Diagnosis(budgets=names, text=text, advice=advice)
+    certain = _is_closed(found[0].spec)
+    return Diagnosis(budgets=names, text=text, advice=advice, certain=certain)
 
 
 def _alone(pod: Pod, budget: PodDisruptionBudget) -> tuple[str, str]:
@@ -80,10 +90,8 @@ def _alone(pod: Pod, budget: PodDisruptionBudget) -> tuple[str, str]:
 
 def never_allows(budget: PodDisruptionBudget) -> bool:
     """Say whether a budget allows nothing although nothing is amiss: it never will."""
-    status, spec = budget.status, budget.spec
-    if spec.max_unavailable in {0, "0%"} or spec.min_available == "100%":
-        return True
-    return (
+    status = budget.status
+    return _is_closed(budget.spec) or (
         status.observed_generation == budget.metadata.generation
         and status.disruptions_allowed == 0
         and status.current_healthy >= status.expected_pods > 0
@@ -94,6 +102,10 @@ def never_allows(budget: PodDisruptionBudget) -> bool:
 def is_ready(pod: Pod) -> bool:
     """Say whether a pod counts as healthy."""
     return any(each.type == "Ready" and each.status == "True" for each in pod.status.conditions)
+
+
+def _is_closed(spec: BudgetSpec) -> bool:
+    return spec.max_unavailable in {0, "0%"} or spec.min_available == "100%"
 
 
 def _is_stuck(pod: Pod, budget: PodDisruptionBudget) -> bool:

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from nodehealth.kube.objects import Condition
 from nodehealth.ledger import Disruption
-from nodehealth.repair import Mode, NodeRepairStatus, Phase
+from nodehealth.repair import Mode, NodeRepairStatus, Obstacle, Phase
 from nodemend.looking import screen, status
 from remediator.rules.policy import Beside, Conditions, Domain, Limit, Names
 from remediator.rules.rule import Sign
@@ -76,6 +76,16 @@ def test_whatever_needs_a_person_is_said() -> None:
         "n1 needs a person: no remedy is left.",
         "n1: no agent's report counts (1 of 1).",
     )
+
+
+def test_who_keeps_a_node_from_being_drained_is_said() -> None:
+    stands = Obstacle(what="Pod/jobs/p1", advice="see to it", since=NOON)
+    waits = NodeRepairStatus(phase=Phase.DRAINING, message="1 pod held", obstacles=(stands,))
+
+    seen = sight(node(), repairs=(repair(status=waits),), healths=(WELL,))
+
+    found = status.summary(seen, book(HASTY))
+    assert found.attention == ("n1 is held up in its drain: 1 pod held.",)
 
 
 def test_a_leader_that_stopped_renewing_leads_no_more() -> None:

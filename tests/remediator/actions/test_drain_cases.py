@@ -268,8 +268,12 @@ async def test_unhealthy_pods_that_block_their_budget_are_told_the_policy_that_h
     await pod(here.client, "web-1", ready=False)
     await budget(here.client, "web", allowed=1)
 
-    blocked = await drain.run(after=1)
+    for after in (1, 6):
+        blocked = await drain.run(after=after)
+    before = obstacles(drain)
+    await drain.run(after=16)
 
+    assert before == []
     assert "set unhealthyPodEvictionPolicy: AlwaysAllow, or mend the pods" in said(blocked)
     assert obstacles(drain) == [(PDB, "ReplicaSet/web")]
 
