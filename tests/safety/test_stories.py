@@ -87,11 +87,12 @@ async def staged(
     forgiven: frozenset[Broken] = frozenset(),
     agents: bool = True,
     nodes: int = 4,
+    gpus: int = 0,
     **timings: str,
 ) -> AsyncIterator[Scene]:
     """Stage a cluster of some nodes, all well, in which one may be disrupted at once."""
     spec = {
-        "pools": [{"name": "w", "nodes": nodes}],
+        "pools": [{"name": "w", "nodes": nodes, "gpus": gpus}],
         "workloads": list(workloads),
         "agents": agents,
         "timings": {"provision": "5s", "terminate": "2s", "join": "1s", **timings},
