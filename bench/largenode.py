@@ -1,9 +1,17 @@
 """A machine as large as they come, as its agent sees it: eight GPUs, eight disks, ten adapters."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import psutil
+
+from bench.emulated import AGENT_KUBECONFIG
+from nodehealth.health import NODE_HEALTHS
+from nodehealth.kube import errors
+from nodehealth.kube.client import Client
+from nodemend.demo import processes
 from simulator.driver import recording
 from simulator.driver.control import Driver
 
@@ -79,3 +87,46 @@ class LargeNode:
         file = self.root / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.symlink_to((self.root / to).resolve())
+
+
+def command(folder: Path, node: LargeNode, name: str, uid: str) -> list[str]:
+    """Return how its agent is run below a folder in which the API server is `emulated`."""
+    (folder / "boot").write_text("footprint\n", encoding="utf-8")
+    kmsg = folder / "kmsg"
+    if not kmsg.exists():
+        os.mkfifo(kmsg)
+    words = processes.nodemend(
+        "agent",
+        *("--kubeconfig", folder / "emulated" / AGENT_KUBECONFIG),
+        *("--node", name, "--node-uid", uid, "--root", node.root),
+        *("--boot-id", folder / "boot", "--kmsg", kmsg),
+        *("--state-file", folder / "state.json"),
+    )
+    environ = {**node.environ(), **_compiled(folder)}
+    return ["env", *(f"{each}={value}" for each, value in environ.items()), *words]
+
+
+def _compiled(folder: Path) -> dict[str, str]:
+    """Have Python keep what it compiled, as an image does: to compile takes memory for good."""
+    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": f"{folder / 'compiled'}"}
+
+
+def family(pid: int) -> list[psutil.Process]:
+    """Return an agent and its NVML worker."""
+    first = psutil.Process(pid)
+    return [first, *first.children(recursive=True)]
+
+
+def spent(pid: int) -> float:
+    """Return the CPU seconds that both have used."""
+    times = [each.cpu_times() for each in family(pid)]
+    return sum(each.user + each.system for each in times)
+
+
+async def has_reported(client: Client, name: str) -> bool:
+    """Say whether its agent has told of the GPUs."""
+    try:
+        levels = (await client.get(NODE_HEALTHS, name)).status.levels
+    except errors.GoneError:
+        return False
+    return any(each.name == "gpu.recovery_action" for each in levels)

@@ -4,22 +4,17 @@ import asyncio
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import psutil
 
 from bench import program, server
 from bench.benchmark import Benchmark, Site
-from bench.emulated import AGENT_KUBECONFIG
 from bench.figures import Figures, mebibytes, ratio, short
-from bench.largenode import LargeNode
+from bench.largenode import LargeNode, command, family, has_reported, spent
 from bench.tracks import Commit
-from nodehealth.health import NODE_HEALTHS
-from nodehealth.kube import errors
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import NODES
-from nodemend.demo import processes
 from simulator.driver.build import BuildError
 from simulator.driver.control import Driver
 
@@ -57,15 +52,19 @@ class Footprint(Benchmark):
             client = Client(emulated.transport, manager="bench")
             (known,) = (await client.listing(NODES)).items
             name = known.metadata.name
-            command = _agent(site.folder, node, name, known.metadata.uid)
-            async with program.running("compiling", command, site.folder) as agent:
-                await program.until(agent, lambda: _has_reported(client, name), "report")
-            async with program.running("agent", command, site.folder) as agent:
+            words = command(site.folder, node, name, known.metadata.uid)
+            async with program.running("compiling", words, site.folder) as agent:
+                await program.until(agent, lambda: has_reported(client, name), "report")
+            async with program.running("agent", words, site.folder) as agent:
                 await asyncio.sleep(self.warm)
                 await emulated.ask("commits", list[Commit])  # those of before are of no interest
                 site.tell(f"  leaves it alone for {self.seconds:g} s")
                 figures = await self._watched(agent.pid)
                 writes = len(await emulated.ask("commits", list[Commit]))
+            served = [*words, "--listen=127.0.0.1:0"]
+            async with program.running("served", served, site.folder) as agent:
+                await asyncio.sleep(self.warm)
+                listening = sum(each.memory_info().rss for each in family(agent.pid))
         nothing = [sys.executable, "-c", _NOTHING]
         async with program.running("nothing", nothing, site.folder) as bare:
             await asyncio.sleep(_STARTS)
@@ -74,18 +73,18 @@ class Footprint(Benchmark):
         return {
             **figures,
             "writes": writes,
+            "rss_with_metrics_served_mib": mebibytes(listening),
             "python_that_does_nothing_rss_mib": least,
             "rss_to_nothing": ratio(together if isinstance(together, float) else 0.0, least),
         }
 
     async def _watched(self, pid: int) -> Figures:
-        before, began = _spent(pid), time.perf_counter()
+        before, began = spent(pid), time.perf_counter()
         await asyncio.sleep(self.seconds)
-        share = (_spent(pid) - before) / (time.perf_counter() - began)
-        family = _family(pid)
-        memory = [each.memory_full_info() for each in family]
+        share = (spent(pid) - before) / (time.perf_counter() - began)
+        memory = [each.memory_full_info() for each in family(pid)]
         return {
-            "processes": len(family),
+            "processes": len(memory),
             "rss_mib": short(sum(mebibytes(each.rss) for each in memory)),
             "rss_of_each_mib": {f"{n}": mebibytes(each.rss) for n, each in enumerate(memory)},
             "pss_mib": short(sum(mebibytes(each.pss) for each in memory)),
@@ -94,40 +93,3 @@ class Footprint(Benchmark):
             "goal_rss_mib": _GOAL_MIB,
             "goal_cpu_percent": _GOAL_PERCENT,
         }
-
-
-def _agent(folder: Path, node: LargeNode, name: str, uid: str) -> list[str]:
-    (folder / "boot").write_text("footprint\n", encoding="utf-8")
-    (folder / "kmsg").touch()
-    command = processes.nodemend(
-        "agent",
-        *("--kubeconfig", folder / "emulated" / AGENT_KUBECONFIG),
-        *("--node", name, "--node-uid", uid, "--root", node.root),
-        *("--boot-id", folder / "boot", "--kmsg", folder / "kmsg"),
-        *("--state-file", folder / "state.json"),
-    )
-    environ = {**node.environ(), **_compiled(folder)}
-    return ["env", *(f"{each}={value}" for each, value in environ.items()), *command]
-
-
-def _compiled(folder: Path) -> dict[str, str]:
-    """Have Python keep what it compiled, as an image does: to compile takes memory for good."""
-    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": f"{folder / 'compiled'}"}
-
-
-def _family(pid: int) -> list[psutil.Process]:
-    first = psutil.Process(pid)
-    return [first, *first.children(recursive=True)]
-
-
-def _spent(pid: int) -> float:
-    times = [each.cpu_times() for each in _family(pid)]
-    return sum(each.user + each.system for each in times)
-
-
-async def _has_reported(client: Client, name: str) -> bool:
-    try:
-        levels = (await client.get(NODE_HEALTHS, name)).status.levels
-    except errors.GoneError:
-        return False
-    return any(each.name == "gpu.recovery_action" for each in levels)

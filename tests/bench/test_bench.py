@@ -10,6 +10,8 @@ from bench import benchmark, cores, figures, tracks
 from bench.benchmark import Benchmark, Scale, Site
 from bench.benchmarks.drain import Drain
 from bench.benchmarks.emulator import Emulator
+from bench.benchmarks.flood import Flood
+from bench.benchmarks.footprint import Footprint
 from bench.benchmarks.gpus import Gpus
 from bench.benchmarks.judge import Judge
 from bench.benchmarks.nvml import Nvml
@@ -26,6 +28,8 @@ TINY: Final[Mapping[str, Benchmark]] = {
     ),
     "gpus": Gpus(nodes=2, seconds=0.0001),
     "judge": Judge(rules=(1,), seconds=0.0001),
+    "flood": Flood(lines=2_000, warm=1.0),
+    "footprint": Footprint(warm=1.0, seconds=1.0),
     "nvml": Nvml(rounds=1),
     "report": Report(rounds=1, changes=1),
     "thread": Thread(sizes=(4,), samples=2, pace=20, idle=0.1),
