@@ -10,7 +10,7 @@ from typing import Final
 
 from agent.host.complaints import storage
 from agent.host.complaints.pattern import Complaint
-from agent.host.records import Line
+from agent.host.records import KMSG_SOURCE, Line
 from agent.probe import Past
 from agent.readings import Memo, Reading
 from nodehealth.health import Level
@@ -31,6 +31,8 @@ class Server:
     """The number of the line."""
     at: int
     """When it was read, in seconds since 1970."""
+    source: str
+    """Who numbers the line."""
     is_down: bool
     is_lost: bool = False
     """Whether lines were lost since: it may answer again."""
@@ -50,7 +52,8 @@ class Servers:
     def heard(self, line: Line, complaint: Complaint) -> "Servers":
         """Take in a line, unless it was heard before, or too many servers are silent already."""
         before = self.known.get(complaint.subject)
-        if before is not None and line.sequence <= before.position:
+        position = before.position if before and before.source == line.source else -1
+        if line.sequence <= position:
             return self
         others = {name: each for name, each in self.known.items() if name != complaint.subject}
         if len(others) >= MOST:
@@ -61,6 +64,7 @@ class Servers:
         server = Server(
             position=line.sequence,
             at=int(line.heard.timestamp()),
+            source=line.source,
             is_down=complaint.fields["state"] == storage.DOWN["state"],
         )
         return Servers(known={**others, complaint.subject: server})
@@ -93,7 +97,8 @@ class Servers:
         """Say what is to be remembered."""
         for name, each in self.known.items():
             flags = {"down": int(each.is_down), "lost": int(each.is_lost)}
-            fields = {"position": each.position, "at": each.at, **flags}
+            read: dict[str, int | str] = {"position": each.position, "at": each.at}
+            fields = {**read, "source": each.source, **flags}
             yield Memo(subject=f"{_SERVER}{name}", fields=fields)
 
 
@@ -109,12 +114,13 @@ def remembered(past: Past) -> Servers:
 
 
 def _server(level: Level) -> Server:
-    numbers = {name: int(value) for name, value in level.fields.items()}
+    said = level.fields
     return Server(
-        position=numbers["position"],
-        at=numbers["at"],
-        is_down=bool(numbers["down"]),
-        is_lost=bool(numbers["lost"]),
+        position=int(said["position"]),
+        at=int(said["at"]),
+        source=str(said.get("source", KMSG_SOURCE)),
+        is_down=bool(said["down"]),
+        is_lost=bool(said["lost"]),
     )
 
 

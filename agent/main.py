@@ -10,8 +10,9 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from agent import identity, state
+from agent import bookmark, identity, state
 from agent.host.guard import HungError
+from agent.host.journal import Kernel
 from agent.host.kmsg import KernelLog
 from agent.host.linux import Host
 from agent.host.nvml import oom
@@ -89,7 +90,11 @@ def door(settings: Settings, nvml: Supervisor | None) -> Host:
     return Host(
         root=settings.root,
         boot_id=settings.boot_id,
-        kernel_log=KernelLog(settings.kmsg, topics={**TOPICS, OWN: settings.patterns.words}),
+        kernel_log=KernelLog(
+            settings.kmsg,
+            topics={**TOPICS, OWN: settings.patterns.words},
+            opened=Kernel(settings.root, settings.boot_id).opened,
+        ),
         patterns=settings.patterns,
         gpus=nvml.gpus if nvml else Gpus,
         gpu_events=nvml.events if nvml else None,
@@ -122,6 +127,7 @@ async def run(
         publisher.offer(state.status(known, agent_version=settings.version))
 
     begin = await begun(settings, host, claim.uid, clock, kept=await keeper.load())
+    host.kernel_log.resume(bookmark.position(state.past(begin, bookmark.KEEPER)))
     monitor = Monitor(settings.probes, host, begin=begin, clock=clock, listener=listen, tally=tally)
     async with _exposed(settings.listen, tally, monitor, host), asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(_watched(monitor, host, random), name="probes")

@@ -129,7 +129,7 @@ def _from(
     return Occurrence(
         name=name,
         at=line.at,
-        source=f"{LOG} {pci}",
+        source=f"{line.source} {pci}",
         position=line.sequence,
         subject=machine.subject(pci),
         fields=fields,

@@ -91,7 +91,7 @@ def told(heard: Heard, names: Names, machine: Machine, *, silent: bool) -> tuple
     return names, Occurrence(
         name=complaint.signal,
         at=heard.line.at,
-        source=f"kmsg {heard.topic}",
+        source=f"{heard.line.source} {heard.topic}",
         position=heard.line.sequence,
         subject=subject,
         fields={**fields, **_known(complaint, machine, silent=silent)},

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.host.guard import Guard
+from agent.host.records import KMSG_SOURCE
 
 _LOOK_AGAIN: Final = 0.5
 """Seconds between two looks at a plain file, which never says that it grew."""
@@ -17,6 +18,11 @@ _PATIENCE: Final = timedelta(seconds=5)
 
 class Door(abc.ABC):
     """Something that is open for reading."""
+
+    source = KMSG_SOURCE
+    """Who numbers the records."""
+    is_numbered = True
+    """Whether there is a record for each number, so that a hole in them is a loss."""
 
     @abc.abstractmethod
     def read(self, size: int) -> bytes:

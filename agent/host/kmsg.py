@@ -18,7 +18,7 @@ from typing import Final, NoReturn, TypeAlias
 from agent.host import doors, records
 from agent.host.doors import Door
 from agent.host.guard import HungError
-from agent.host.records import KERNEL, TOPICS, Line, Record
+from agent.host.records import KERNEL, TOPICS, Line, Position, Record
 from agent.host.stream import Stream
 from nodehealth.kit import clocks, loops
 from nodehealth.kit.clocks import Clock
@@ -77,9 +77,11 @@ class KernelLog:
         self._path, self._everybody, self._clock, self._opened = path, everybody, clock, opened
         self._size = _SIZE
         self._part = b""
-        self._first: int | None = None
         self._last: int | None = None
-        self._before: int | None = None
+        self._last_at = 0
+        self._source = Door.source
+        self._is_numbered = True
+        self._before: Position | None = None
         self._is_torn = False
         self._is_live = False
 
@@ -88,18 +90,18 @@ class KernelLog:
         return self._streams[topic]
 
     @property
-    def read(self) -> int | None:
-        """Return the number of the record that was read last, by this agent or the one before."""
-        return self._before if self._last is None else self._last
+    def position(self) -> Position | None:
+        """Return how far it was read, by this agent or the one before."""
+        if self._last is None:
+            return self._before
+        return Position(source=self._source, sequence=self._last, microseconds=self._last_at)
 
-    def resume(self, before: int) -> None:
-        """Take in, once, how far an earlier agent of this boot had read: a hole behind it is lost.
+    def resume(self, before: Position | None) -> None:
+        """Take in, before anything is read, how far an earlier agent of this boot had read.
 
-        Whatever stands before what it read is no loss, nor is what this agent reads itself.
+        A hole behind that is a loss. Of another source, what was written by then was counted.
         """
-        if self._before is None:
-            self._before = before
-            self._miss(self._first)
+        self._before = before
 
     async def run(self, random: Random) -> None:
         """Read for ever, through every failure, until cancelled."""
@@ -124,6 +126,7 @@ class KernelLog:
         except (OSError, HungError) as failure:
             self._complain(self._path, failure)
             return
+        self._begin(door)
         try:
             while True:
                 if self._drained(door):
@@ -141,13 +144,21 @@ class KernelLog:
         except (OSError, HungError) as failure:
             self._complain(path, failure)
             return
-        self._part, self._is_live, self._is_torn = b"", False, self._last is not None
+        self._begin(door)
         try:
             await self._follow(door)
         except OSError as failure:
             self._complain(path, failure)
         finally:
             door.close()
+
+    def _begin(self, door: Door) -> None:
+        """Read on through a door, which may be another source's."""
+        if door.source != self._source:
+            self._before, self._last = self.position, None
+        self._source, self._is_numbered = door.source, door.is_numbered
+        self._part, self._is_live = b"", False
+        self._is_torn = door.is_numbered and self._last is not None
 
     async def _follow(self, door: Door) -> NoReturn:
         while True:
@@ -203,11 +214,12 @@ class KernelLog:
             self._mend(found.sequence)
         if self._last is not None and found.sequence <= self._last:
             return  # the ring is read from its oldest record after a failure
-        if self._first is None:
-            self._first = found.sequence
-            self._miss(self._first)
-        self._last = found.sequence
+        if self._last is None:
+            self._miss(found.sequence)
+        self._last, self._last_at = found.sequence, found.microseconds
         self.lines += 1
+        if self._was_counted(found):
+            return
         if self._everybody or found.facility == KERNEL:
             self._sort(found)
 
@@ -217,10 +229,17 @@ class KernelLog:
         if self._last is not None:
             self._lose(sequence - self._last - 1)
 
-    def _miss(self, first: int | None) -> None:
+    def _miss(self, first: int) -> None:
         """Count what is missing between an earlier agent's last record and our first one."""
-        if first is not None and self._before is not None:
-            self._lose(first - self._before - 1)
+        before = self._before
+        if self._is_numbered and before is not None and before.source == self._source:
+            self._lose(first - before.sequence - 1)
+
+    def _was_counted(self, found: Record) -> bool:
+        """Say whether a record was read in another source, which numbers it otherwise."""
+        before = self._before
+        is_other = before is not None and before.source != self._source
+        return is_other and before is not None and found.microseconds <= before.microseconds
 
     def _lose(self, count: int) -> None:
         if count > 0:
@@ -249,7 +268,7 @@ class KernelLog:
             age = max(age, up - found.microseconds / 1e6)
         text = found.text.decode(errors="replace")
         at = heard - timedelta(seconds=age)
-        return Line(sequence=found.sequence, at=at, heard=heard, text=text)
+        return Line(sequence=found.sequence, at=at, heard=heard, text=text, source=self._source)
 
     def _complain(self, path: Path, failure: OSError | HungError) -> None:
         why = failure.strerror if isinstance(failure, OSError) else None

@@ -13,6 +13,9 @@ KERNEL: Final = 0
 _FACILITY: Final = 3
 """A priority is a facility, shifted by so many bits, and a severity."""
 
+KMSG_SOURCE: Final = "kmsg"
+"""Who numbers records where the kernel itself does."""
+
 NVIDIA: Final = "nvidia"
 OWN: Final = "own"
 """What patterns of the operator's own ask for."""
@@ -52,6 +55,19 @@ class Line:
     heard: datetime
     """When it was read."""
     text: str
+    source: str = KMSG_SOURCE
+    """Who numbers it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """How far a log was read in this boot."""
+
+    source: str
+    """Whose numbers they are."""
+    sequence: int
+    microseconds: int
+    """When the last record was written: the same in every source."""
 
 
 def record(line: bytes) -> Record | None:

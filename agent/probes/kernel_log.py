@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from agent import fileservers, troubles
+from agent import bookmark, fileservers, troubles
 from agent.host import complaints, mounts, stream
 from agent.host.complaints import storage
 from agent.host.guard import HungError
 from agent.host.kmsg import KernelLog
 from agent.host.linux import Host
 from agent.probe import Past, Probe
-from agent.readings import FLEETING, Answer, Aside, Gap, Memo
+from agent.readings import Answer, Aside, Gap
 from agent.troubles import Heard, Machine
 
 _TURN: Final = 1024
@@ -21,7 +21,6 @@ _TURN: Final = 1024
 _FRESH: Final = timedelta(minutes=10)
 """Within this time a number of a thread still means the same one."""
 _RECENT: Final = timedelta(minutes=10)
-_READ: Final = f"{FLEETING}read"
 _LOST: Final = "records of the kernel's log were overwritten before they were read"
 
 
@@ -37,8 +36,7 @@ class Complaints(Probe):
 
     async def check(self, host: Host, past: Past) -> Sequence[Answer | Aside]:
         """Say what happened, each once, which file servers are silent, and what is not seen."""
-        _resume(host.kernel_log, past)
-        read = tuple(_read(host.kernel_log))
+        read = tuple(bookmark.memos(host.kernel_log))
         heard = await _heard(host.kernel_log)
         machine = Machine(mounts=await _mounts(host, heard), own=await _own(host, heard))
         servers, names = fileservers.remembered(past), troubles.remembered(past)
@@ -56,18 +54,6 @@ class Complaints(Probe):
         level = servers.reading(host.kernel_log.trouble)
         memos = (*servers.memos(), *names.memos(), *read)
         return [*happened, level, *memos, *_gaps(host)]
-
-
-def _resume(log: KernelLog, past: Past) -> None:
-    """Tell the log how far it was read in this boot: it knows what has been overwritten since."""
-    before = past.get(("", _READ))
-    if before is not None:
-        log.resume(int(before.fields["last"]))
-
-
-def _read(log: KernelLog) -> Iterator[Memo]:
-    if log.read is not None:
-        yield Memo(subject=_READ, fields={"last": log.read})
 
 
 async def _heard(log: KernelLog) -> Sequence[Heard]:

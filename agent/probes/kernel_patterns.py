@@ -37,7 +37,7 @@ class KernelPatterns(Probe):
             if at % _TURN == 0:
                 await asyncio.sleep(0)
             for pattern, part in _found(host.patterns.good, line):
-                room, is_room = room.took(pattern.name, line.sequence, now)
+                room, is_room = room.took(f"{line.source} {pattern.name}", line.sequence, now)
                 if is_room:
                     names, called = names.called(f"{SIGNAL} {pattern.name}", part)
                     happened.append(_occurrence(pattern, line, called))
@@ -52,10 +52,11 @@ def _found(patterns: Sequence[Own], line: Line) -> Iterator[tuple[Own, str]]:
 
 
 def _occurrence(pattern: Own, line: Line, part: str) -> Occurrence:
+    """Say that it happened: a pattern that is new begins with all that the log holds."""
     return Occurrence(
         name=SIGNAL,
         at=line.at,
-        source=f"kmsg {OWN} {pattern.name}",  # a new pattern begins with all that the log holds
+        source=f"{line.source} {OWN} {pattern.name}",
         position=line.sequence,
         subject=pattern.name,
         fields={"part": part},
@@ -69,4 +70,5 @@ def _gaps(host: Host, room: Buckets) -> Iterator[Gap]:
         yield Gap(why=f"no line is seen: {host.kernel_log.trouble}")
     for name, count in room.refused(host.now()):
         lines = 10 ** (len(str(count)) - 1)  # in words that do not change with every line
-        yield Gap(why=f"{name}: {lines} lines or more were not counted, they were too many")
+        pattern = name.partition(" ")[2]
+        yield Gap(why=f"{pattern}: {lines} lines or more were not counted, they were too many")

@@ -190,10 +190,37 @@ async def test_an_xid_is_told_when_it_comes_and_a_restart_counts_it_no_second_ti
     assert [each.count for each in second.events] == [2]
 
 
-def logged(kmsg: Path, number: int) -> None:
-    """Let the kernel log an XID."""
+BUG = "kernel BUG at mm/slub.c:1!"
+LOST = "NVRM: Xid (PCI:0000:3b:00): 79, pid=1, name=x, Lost"
+
+
+def logged(kmsg: Path, number: int, text: str = LOST) -> None:
+    """Let the kernel log something, an XID by default."""
     with kmsg.open("w") as file:
-        file.write(f"2,{number},1000000,-;NVRM: Xid (PCI:0000:3b:00): 79, pid=1, name=x, Lost\n")
+        file.write(f"2,{number},1000000,-;{text}\n")
+
+
+async def test_what_was_overwritten_while_no_agent_ran_is_told(
+    machine: Machine, client: Client, node: Node
+) -> None:
+    machine.kmsg = machine.folder / "kmsg"
+    os.mkfifo(machine.kmsg)
+    async with running(machine, client, node):
+        await asyncio.to_thread(logged, machine.kmsg, 1, BUG)
+        await told(client, lambda status: bool(status.events))
+
+    async with running(machine, client, node):
+        await asyncio.to_thread(logged, machine.kmsg, 9, BUG)
+        status = await told(client, has_failed("kernel-log"))
+
+    messages = {each.name: each.message for each in status.probes}
+    assert "overwritten before they were read" in messages["kernel-log"]
+
+
+def has_failed(probe: str) -> Callable[[NodeHealthStatus], bool]:
+    return lambda status: (
+        (probe, ProbeState.FAILED) in {(each.name, each.state) for each in status.probes}
+    )
 
 
 async def test_a_fault_in_a_flood_of_lines_is_told_and_what_users_write_is_not(
@@ -222,7 +249,7 @@ COMPLAINTS = {
     FLOOD // 2: "I/O error, dev sdz, sector 8 op 0x0:(READ)",
     FLOOD // 2 + 1: "I/O error, dev sdz, sector 9 op 0x0:(READ)",
     FLOOD - 1: "{1}[Hardware Error]: event severity: fatal",
-    FLOOD: "NVRM: Xid (PCI:0000:3b:00): 79, pid=1, name=x, Lost",
+    FLOOD: LOST,
 }
 KERNEL, USER = 2, 10
 
@@ -233,7 +260,7 @@ def flooded(kmsg: Path) -> None:
         for number in range(1, FLOOD + 1):
             text = COMPLAINTS.get(number, f"cni0: port 3(veth{number:x}) entered forwarding state")
             file.write(f"{KERNEL},{2 * number},{number},-;{text}\n")
-            file.write(f"{USER},{2 * number + 1},{number},-;kernel BUG at mm/slub.c:1!\n")
+            file.write(f"{USER},{2 * number + 1},{number},-;{BUG}\n")
 
 
 def counted(status: NodeHealthStatus) -> dict[str, int]:

@@ -13,7 +13,7 @@ import pytest
 
 from agent.host.doors import Door
 from agent.host.kmsg import KernelLog
-from agent.host.records import NVIDIA, Line
+from agent.host.records import NVIDIA, Line, Position
 from nodehealth.kit.clocks import Clock
 from simulator import virtualtime
 from simulator.virtualtime import played
@@ -207,36 +207,82 @@ async def test_what_was_overwritten_while_it_could_not_be_read_is_lost() -> None
 @pytest.mark.parametrize(
     ("before", "oldest", "lost"), [(10, 11, 0), (10, 3, 0), (10, 12, 1), (10, 500, 489)]
 )
-@pytest.mark.parametrize("is_told_first", [True, False])
 @played
 async def test_what_was_overwritten_while_no_agent_ran_is_lost(
-    *, before: int, oldest: int, lost: int, is_told_first: bool
+    before: int, oldest: int, lost: int
 ) -> None:
     reading = log(Ring(Scripted([raw(oldest), raw(oldest + 1)])))
-    if is_told_first:
-        reading.resume(before)
+    reading.resume(Position(source="kmsg", sequence=before, microseconds=0))
 
     async with followed(reading):
         await asyncio.sleep(1)
-        reading.resume(before)
-        reading.resume(before + 7)
 
     assert (reading.lost, reading.lost_at is not None) == (lost, lost > 0)
 
 
 @played
 async def test_how_far_the_log_was_read_is_known_before_anything_is_read() -> None:
-    door = Scripted([])
+    door, before = Scripted([]), Position(source="kmsg", sequence=10, microseconds=7)
     reading = log(Ring(door))
-    reading.resume(10)
-    known = [reading.read]
+    reading.resume(before)
+    known = [reading.position]
 
     async with followed(reading):
-        door.give(raw(11))
+        door.give(raw(11, seconds=1))
         await asyncio.sleep(1)
-        known.append(reading.read)
+        known.append(reading.position)
 
-    assert known == [10, 11]
+    assert known == [before, Position(source="kmsg", sequence=11, microseconds=10**6)]
+
+
+class Journal(Scripted):
+    """A journal, which numbers in its own way."""
+
+    source, is_numbered = "journal", False
+
+
+@played
+async def test_what_was_read_in_one_source_is_not_read_in_another() -> None:
+    broken = OSError(errno.EIO, "Input/output error")
+    ring = Scripted([raw(1, seconds=1), raw(2, seconds=2), broken])
+    journal = Journal([raw(700, seconds=1), raw(730, seconds=2), raw(790, seconds=3)])
+    reading = log(Ring(ring, journal))
+
+    async with followed(reading):
+        await asyncio.sleep(10)
+
+    lines = reading.stream(NVIDIA).take()
+    assert [(line.source, line.sequence) for line in lines] == [
+        ("kmsg", 1),
+        ("kmsg", 2),
+        ("journal", 790),
+    ]
+    assert reading.lost == 0
+
+
+@pytest.mark.parametrize("door", [Scripted, Journal])
+@played
+async def test_an_agent_with_other_rights_counts_nothing_twice(door: type[Scripted]) -> None:
+    reading = log(Ring(door([raw(5, seconds=1), raw(900, seconds=2), raw(950, seconds=3)])))
+    other = "kmsg" if door is Journal else "journal"
+    reading.resume(Position(source=other, sequence=3000, microseconds=2 * 10**6))
+
+    async with followed(reading):
+        await asyncio.sleep(1)
+
+    assert (taken(reading), reading.lost) == ([950], 0)
+
+
+@played
+async def test_holes_in_a_journals_numbers_are_no_loss_though_it_is_opened_again() -> None:
+    broken = OSError(errno.EIO, "Input/output error")
+    reading = log(Ring(Journal([raw(5), broken]), Journal([raw(5), raw(90)])))
+    reading.resume(Position(source="journal", sequence=1, microseconds=0))
+
+    async with followed(reading):
+        await asyncio.sleep(10)
+
+    assert (taken(reading), reading.lost) == ([5, 90], 0)
 
 
 @played

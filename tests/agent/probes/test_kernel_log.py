@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent import state, troubles
+from agent import bookmark, state, troubles
 from agent.fileservers import MOST as MOST_SERVERS
 from agent.host import complaints, records
 from agent.host.kmsg import KernelLog
@@ -348,6 +348,7 @@ async def test_what_was_overwritten_while_the_agent_was_away_is_a_gap(tmp_path: 
     async def look(first: int) -> ProbeState:
         await asyncio.to_thread(ring.write_text, f"2,{first},1,-;a\n2,{first + 1},2,-;b\n")
         machine.log = KernelLog(ring)
+        machine.log.resume(bookmark.position(state.past(machine.known, PROBE)))
         machine.host = Host(kernel_log=machine.log, clock=machine.now)
         await machine.log.once()
         await machine.look()
@@ -365,7 +366,7 @@ async def test_what_was_overwritten_while_the_agent_was_away_is_a_gap(tmp_path: 
 async def test_how_far_the_log_was_read_is_no_reason_to_write_the_state() -> None:
     known = Machine().known
 
-    told = [Memo(subject=f"{FLEETING}read", fields={"last": 7}), Memo(subject="x", fields={})]
+    told = [Memo(subject=f"{FLEETING}read", fields={"sequence": 7}), Memo(subject="x", fields={})]
     after = [state.answered(known, PROBE, told[n:], START) for n in range(2)]
 
     assert state.lasting(after[0]) == state.lasting(after[1])

@@ -1,0 +1,194 @@
+"""The kernel's log out of the journal's files, for an agent that may not open the kernel's own.
+
+The journal numbers what everybody says, so that nothing can be told from gaps in the numbers of
+what the kernel said; and what it compressed, lines of half a kibibyte and more, is not read here.
+"""
+
+import asyncio
+import errno
+import itertools
+import logging
+import os
+import stat
+from collections import deque
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from agent.host import doors
+from agent.host.doors import Door
+from agent.host.guard import Guard, HungError
+from agent.host.journalfile import Entry, JournalFile, StrangeError
+
+logger = logging.getLogger(__name__)
+
+FOLDERS: Final = ("var/log/journal", "run/log/journal")
+_FULL: Final = "@"
+"""In the name of a file that is written to no more."""
+_MACHINE_ID: Final = "etc/machine-id"
+_LOOK_AGAIN: Final = 1.0
+"""Seconds between two looks: the journal wakes nobody who may not watch its files."""
+_PATIENCE: Final = timedelta(seconds=20)
+_MOST: Final = 20_000
+"""How many entries are read in one look: what is damaged may go round in circles."""
+_TRIES: Final = 5
+"""How often an entry may be half written."""
+
+
+class Kernel:
+    """Opens the kernel's log, or the journal where that is not to be had.
+
+    Args:
+        root: Where the host's root directory is mounted.
+        boot_id: The file that tells one boot from the next.
+    """
+
+    def __init__(self, root: Path, boot_id: Path) -> None:
+        self._root, self._boot_id = root, boot_id
+
+    async def opened(self, path: Path) -> Door:
+        """Open one of both.
+
+        Raises:
+            OSError: neither can be opened; says why of the log itself.
+            agent.host.guard.HungError: the log lies where nobody answers.
+        """
+        try:
+            return await doors.opened(path)
+        except OSError as refused:
+            try:
+                door = await _door(self._root, self._boot_id)
+            except OSError as failure:
+                raise refused from failure
+            logger.info("%s: %s; the journal is read instead", path, refused.strerror)
+            return door
+
+
+async def _door(root: Path, boot_id: Path) -> "JournalDoor":
+    door = JournalDoor(root, boot_id)
+    try:
+        await door.look()
+    except BaseException:
+        door.close()
+        raise
+    return door
+
+
+class JournalDoor(Door):
+    """Gives what the kernel said in this boot in the form in which the kernel itself gives it."""
+
+    source = "journal"
+    is_numbered = False
+
+    def __init__(self, root: Path, boot_id: Path) -> None:
+        self._root, self._boot_id = root, boot_id
+        self._records = deque[bytes]()
+        self._files = dict[int, JournalFile]()
+        """Those that were opened, by their inodes; they are renamed when they are full."""
+        self._others = set[int]()
+        """Full ones of earlier boots."""
+        self._damaged, self._tries = 0, 0
+        self._guard = Guard()
+
+    def read(self, size: int) -> bytes:
+        """Return a record whole, whatever its size."""
+        del size
+        if not self._records:
+            raise BlockingIOError
+        return self._records.popleft()
+
+    async def ready(self) -> None:
+        """Return when there are records."""
+        self._tries = _TRIES
+        while not self._records:
+            await asyncio.sleep(_LOOK_AGAIN)
+            await self.look()
+
+    async def look(self) -> None:
+        """Read what is new; a disk that does not answer is no journal."""
+        try:
+            found = await self._guard.call("journal", self._fresh, patience=_PATIENCE)
+        except HungError as hung:
+            raise OSError(errno.ETIMEDOUT, "the journal does not answer") from hung
+        self._records += found
+
+    def close(self) -> None:
+        """Let go of its files."""
+        for each in self._files.values():
+            each.close()
+        self._files.clear()
+
+    def _fresh(self) -> list[bytes]:
+        boot = self._boot_id.read_text().strip().replace("-", "")
+        self._open(boot)
+        fresh, damaged = list[Entry](), ""
+        for file in sorted(self._files.values(), key=lambda file: file.head_sequence):
+            try:
+                fresh += itertools.islice(file.fresh(boot), _MOST)
+            except StrangeError as strange:
+                damaged = str(strange)
+        self._doubt(damaged)
+        return [_record(each) for each in sorted(fresh, key=lambda each: each.sequence)]
+
+    def _doubt(self, damaged: str) -> None:
+        """Give up when a file makes no sense, unless it may in a moment, being written to."""
+        self._damaged = self._damaged + 1 if damaged else 0
+        if self._damaged > self._tries:
+            raise OSError(errno.EBADMSG, f"the journal is damaged: {damaged}")
+
+    def _open(self, boot: str) -> None:
+        """Open the files that are new and of this boot, and forget those that are gone."""
+        there = dict(_found(self._root))
+        if not there:
+            raise FileNotFoundError(errno.ENOENT, "the host has no journal")
+        for inode in self._files.keys() - there.keys():
+            self._files.pop(inode).close()
+        self._others &= there.keys()
+        for inode in there.keys() - self._files.keys() - self._others:
+            self._opened(inode, there[inode], boot)
+
+    def _opened(self, inode: int, path: Path, boot: str) -> None:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            file = JournalFile(fd)
+        except (StrangeError, OSError) as strange:
+            os.close(fd)
+            logger.debug("%s: %s", path, strange)
+            return
+        if file.boot == boot:
+            self._files[inode] = file
+            return
+        file.close()
+        if _FULL in path.name:
+            self._others.add(inode)
+
+
+def _found(root: Path) -> Iterator[tuple[int, Path]]:
+    """Find the files of the system's own journal, full ones and the one that is written to."""
+    machine = (root / _MACHINE_ID).read_text().strip()
+    for folder in FOLDERS:
+        try:
+            paths = [*(root / folder / machine).glob("system*.journal")]
+        except OSError:
+            continue
+        for path in paths:
+            status = path.stat()
+            if stat.S_ISREG(status.st_mode):
+                yield status.st_ino, path
+
+
+def _record(entry: Entry) -> bytes:
+    said = entry.fields
+    if b"MESSAGE" not in said:
+        return b"a line that was compressed\n"
+    priority = _number(said.get(b"SYSLOG_FACILITY", b"1")) << 3 | _number(
+        said.get(b"PRIORITY", b"6")
+    )
+    microseconds = _number(said[b"_SOURCE_MONOTONIC_TIMESTAMP"])
+    text = said[b"MESSAGE"].replace(b"\n", rb"\x0a")
+    return b"%d,%d,%d,-;%s\n" % (priority, entry.sequence, microseconds, text)
+
+
+def _number(said: bytes) -> int:
+    return int(said) if said.isdigit() and len(said) <= 20 else 0
