@@ -379,9 +379,11 @@ class Reconciler:
             self._shown.forget(node)
             return
         repair = next((r for r in self._fleet.repairs_of(node) if plan.is_open(r)), None)
-        claims = conditions.claims(
-            known.judgement, repair, self._rules, self._policy, self._clock()
-        )
+        judged, policy = known.judgement, self._policy
+        if conditions.is_silent(facts.node, judged, repair, policy):
+            self._shown.see(facts.node, ())
+            return
+        claims = conditions.claims(judged, repair, self._rules, policy, self._clock())
         self._shown.see(facts.node, claims)
 
     async def _begin(self, node: str, known: _Known) -> NodeRepair | None:

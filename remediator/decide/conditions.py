@@ -11,9 +11,10 @@ from datetime import datetime
 from typing import Final
 
 from nodehealth.keys import CONDITION_VOICE, GROUP
+from nodehealth.kube.objects import Node
 from nodehealth.ledger import EVER
 from nodehealth.repair import Mode, NodeRepair, Phase, Severity
-from remediator.decide import joined, plan
+from remediator.decide import joined, own, plan
 from remediator.decide.answers import Truth
 from remediator.decide.judge import Judgement, Mark
 from remediator.rules.policy import Names, Policy
@@ -52,6 +53,15 @@ class Claim:
     """Reasons of which it is not known that they are over: a fault of theirs stands."""
     begins: bool = True
     """Whether it is written to a Node that does not have it."""
+
+
+def is_silent(node: Node, judgement: Judgement, repair: NodeRepair | None, policy: Policy) -> bool:
+    """Say at little cost that a node has nothing to show, as nearly all have at any time."""
+    if policy.conditions.every_node or repair is not None:
+        return False
+    if any(mark.confirmed is not None for mark in judgement.marks.values()):
+        return False
+    return not any(own.is_ours(each) for each in node.status.conditions)
 
 
 def claims(

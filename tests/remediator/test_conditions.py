@@ -1,15 +1,19 @@
 """What holds on a node shows on its Node, beside what others say there and never over it."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
 from prometheus_client import CollectorRegistry
 
 from nodehealth.health import NODE_HEALTHS
+from nodehealth.keys import REMEDIATOR_MANAGER
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import NODES, Condition
 from nodehealth.repair import Mode
+from remediator.conditions import Conditions as ShownConditions
+from remediator.decide.conditions import Claim
 from remediator.files import Loaded
 from remediator.metrics import Metrics
 from remediator.rules.policy import Conditions, Names, Policy
@@ -18,6 +22,7 @@ from simulator import virtualtime
 from simulator.api.local import LocalTransport
 from tests.builders import health, level, node, rule, rules
 from tests.remediator.leading import Fleet, fleet, leading
+from tests.remediator.sending import Meddled
 
 FULL, EMPTY = level(0.01), level(0.5)
 TYPE = "nodemend.dev/StorageReady"
@@ -186,3 +191,66 @@ async def test_a_type_that_its_writer_gave_up_is_ours_to_write() -> None:
         found = (await conditions(world))["StorageReady"]
 
     assert found.status == "False"
+
+
+@virtualtime.played
+async def test_who_writes_between_our_reading_and_our_writing_is_not_written_over() -> None:
+    world, foreign = await fleet(), list[Mapping[tuple[str, str], int]]()
+    await world.node(node())
+    way = Meddled(world.client.transport)
+    way.meanwhile["PATCH"] = lambda: says(world, "npd", "StorageReady", "True")
+    client = Client(way, manager=REMEDIATOR_MANAGER)
+    one = ShownConditions(
+        client=client, clock=virtualtime.clock(), wrote=lambda *_: None, foreign=foreign.append
+    )
+    claim = Claim(type="StorageReady", status="False", reason="Full", message="nodemend: full.")
+    running = asyncio.create_task(one.run())
+    await asyncio.sleep(0)
+
+    one.see(await world.agent.get(NODES, "n1"), (claim,))
+    await asyncio.sleep(LATER)
+    running.cancel()
+
+    assert (await conditions(world))["StorageReady"].reason == "Theirs"
+    assert foreign == [{("StorageReady", "npd"): 1}]
+
+
+@virtualtime.played
+async def test_a_fleet_that_falls_sick_at_once_is_written_a_node_after_the_other() -> None:
+    world, many = await fleet(), 40
+    for n in range(many):
+        uid = await world.node(node(f"n{n}"))
+        await world.report(health(FULL, name=f"n{n}", node_uid=uid))
+
+    async with leading(world, files()):
+        await asyncio.sleep(1)
+        soon = await shown(world)
+        await asyncio.sleep(4)
+        later = await shown(world)
+
+    assert 10 <= soon <= 21
+    assert later == many
+
+
+async def shown(world: Fleet) -> int:
+    nodes = (await world.agent.listing(NODES)).items
+    return sum(TYPE in {each.type for each in one.status.conditions} for one in nodes)
+
+
+@virtualtime.played
+async def test_every_node_that_is_well_shows_it_where_the_policy_wants_that() -> None:
+    world = await fleet()
+    for n, said in enumerate((EMPTY, None)):
+        uid = await world.node(node(f"n{n}"))
+        if said is not None:
+            await world.report(health(said, name=f"n{n}", node_uid=uid))
+    policy = Policy(mode=Mode.ENFORCE, conditions=Conditions(every_node=True))
+
+    async with leading(world, replace(files(), policy=policy)):
+        await asyncio.sleep(LATER)
+
+    found = {
+        one.metadata.name: {each.type: each.status for each in one.status.conditions}[TYPE]
+        for one in (await world.agent.listing(NODES)).items
+    }
+    assert found == {"n0": "True", "n1": "Unknown"}

@@ -3,15 +3,17 @@
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
-from nodehealth.repair import Mode, NodeRepairStatus, Phase, Severity
+from nodehealth.kube.objects import Condition, Node
+from nodehealth.repair import Mode, NodeRepair, NodeRepairStatus, Phase, Severity
 from remediator.decide import conditions
 from remediator.decide.answers import Truth
 from remediator.decide.conditions import Claim
 from remediator.decide.judge import Judgement, Mark
 from remediator.rules.policy import Conditions, Names, Policy
 from remediator.rules.rule import Rule, Sign
-from tests.builders import NOON, at, repair, rule, rules
+from tests.builders import NOON, at, node, repair, rule, rules
 
 STORAGE = Sign(type="StorageReady", reason="DiskFull")
 OWN = Sign(type="FlowersReady", reason="Wilted")
@@ -206,3 +208,26 @@ def test_who_disrupts_nothing_shows_no_work(
 
     assert conditions.claims(Judgement(), one, rules(), policy, NOON) == ()
     assert conditions.claims(Judgement(), None, rules(), enforcing(lifecycle=True), NOON) == ()
+
+
+def with_condition(type_: str, message: str) -> Node:
+    seen = node()
+    said = Condition(type=type_, status="True", message=message)
+    return structs.replace(seen, status=structs.replace(seen.status, conditions=(said,)))
+
+
+@pytest.mark.parametrize(
+    ("seen", "judgement", "one", "policy", "silent"),
+    [
+        (node(), judged(disk_full=OVER), None, enforcing(), True),
+        (with_condition("KernelDeadlock", "no"), judged(), None, enforcing(), True),
+        (node(), judged(disk_full=HOLDS), None, enforcing(), False),
+        (node(), judged(disk_full=OVER), repair(), enforcing(), False),
+        (node(), judged(disk_full=OVER), None, enforcing(every_node=True), False),
+        (with_condition("StorageReady", "nodemend: m"), judged(), None, enforcing(), False),
+    ],
+)
+def test_only_a_node_without_fault_repair_and_condition_is_silent(
+    seen: Node, judgement: Judgement, one: NodeRepair | None, policy: Policy, *, silent: bool
+) -> None:
+    assert conditions.is_silent(seen, judgement, one, policy) == silent
