@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from nodehealth import quantities
+from nodehealth import keys, quantities
 from nodehealth.health import Level, NodeHealthStatus, ProbeState
 from nodehealth.kube.objects import Condition, Node
 from nodehealth.signals import Knowledge
@@ -20,6 +20,9 @@ def of_machine(node: Node, policy: Policy | None) -> Iterator[str]:
     if node.metadata.deletion_timestamp is not None:
         yield f"It is being deleted since {node.metadata.deletion_timestamp:%H:%M:%S}."
     yield _schedulable(node)
+    apart = node.metadata.labels.get(keys.QUARANTINE_LABEL)
+    if apart:
+        yield f"It is set apart and gets no remedy: its {apart} failed again after repairs."
 
 
 def _readiness(ready: Condition | None) -> str:

@@ -15,11 +15,13 @@ from nodehealth.repair import (
     Failure,
     Joined,
     Mode,
+    NodeRepair,
     NodeRepairStatus,
     Part,
     PartKind,
     Phase,
     PhaseTime,
+    Recurrence,
     Rung,
 )
 from nodehealth.signals import Knowledge
@@ -313,6 +315,60 @@ def test_a_condemned_part_is_said_instead_of_the_ladder() -> None:
     answer = why.explain(seen, book(HURT), "n1")
 
     assert answer.next[-1] == f"No remedy is tried, and a person decides: {DOOM}."
+
+
+def test_a_node_that_is_set_apart_says_what_of_it_failed_too_often() -> None:
+    apart = node(labels={keys.QUARANTINE_LABEL: "host"})
+
+    answer = why.explain(sight(apart), book(HASTY), "n1")
+
+    assert answer.machine[-1] == (
+        "It is set apart and gets no remedy: its host failed again after repairs."
+    )
+
+
+def mended(*tried: int) -> NodeRepair:
+    """A repair that ended a while ago."""
+    times = (PhaseTime(phase=Phase.RECOVERED, at=at(-300)),)
+    status = NodeRepairStatus(
+        phase=Phase.RECOVERED,
+        reason="Repaired",
+        disruption_epoch=2,
+        rung=tried[-1],
+        rung_since=at(-60),
+        tried=tried,
+        timeline=times,
+    )
+    return repair(ladder=("drain", "reboot", "replace"), status=status)
+
+
+def test_a_fault_that_is_back_is_said_to_go_on_where_its_last_repair_left_off() -> None:
+    again = replace(HASTY, ladder=tuple(Rung(action=each) for each in ("drain", "reboot")))
+
+    left = why.explain(sight(node(), healths=(FULL,), repairs=(mended(0),)), book(again), "n1")
+    none = why.explain(sight(node(), healths=(FULL,), repairs=(mended(0, 1),)), book(again), "n1")
+
+    assert left.next[0].endswith("next look: cordon, then drain, then reboot.")
+    assert "cordon, then a person, for the fault is back although reboot seemed" in none.next[0]
+
+
+def test_a_repair_says_why_it_does_not_begin_with_the_first_remedy() -> None:
+    recurs = Recurrence(repair="n1-1", ended_at=NOON, remedy="reset-gpu")
+    held = repair(pool="fleet", status=NodeRepairStatus(phase=Phase.CORDONED, cordon_epoch=2))
+    fenced = node(unschedulable=True, fence="2:cordoned", taints=(keys.REPAIR_TAINT,))
+    said = list[str]()
+    for ladder in (held.spec.ladder, ()):
+        spec = structs.replace(held.spec, recurs=recurs, ladder=ladder)
+        back = structs.replace(held, spec=spec)
+        known = ledger(epoch=2, cordons={"n1": 2})
+        seen = sight(fenced, healths=(FULL,), repairs=(back,), known=known)
+        said += [each for each in why.explain(seen, book(HASTY), "n1").next if "is back" in each]
+
+    assert [each.partition(":")[0] for each in said] == [
+        "It does not begin with the first remedy",
+        "Next",
+        "No remedy is tried, and a person decides",
+    ]
 
 
 def test_where_the_clusters_rules_cannot_be_used_all_else_is_told() -> None:
