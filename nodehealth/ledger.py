@@ -15,6 +15,7 @@ SLOTS_LENGTH: Final = 500
 CORDONS_LENGTH: Final = 10_000
 BUCKETS_LENGTH: Final = 2_000
 PAUSES_LENGTH: Final = 100
+RELEASED_LENGTH: Final = 500
 FOUND_LENGTH: Final = 16
 
 EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -73,6 +74,8 @@ class RepairLedgerSpec(Struct, frozen=True, kw_only=True):
     disruption: Disruption = Disruption.OPEN
     pauses: Annotated[Mapping[str, Pause], Meta(max_length=PAUSES_LENGTH)] = {}
     """By name, what begins nothing new."""
+    released: Annotated[Mapping[str, Epoch], Meta(max_length=RELEASED_LENGTH)] = {}
+    """By node, the slot without a repair that people vouch for: nobody works on the machine."""
 
 
 class Rebuilt(Struct, frozen=True, kw_only=True):

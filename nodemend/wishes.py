@@ -1,7 +1,7 @@
 """What a person writes into the cluster to hold nodemend back or let it go on, and who they are."""
 
 import getpass
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -13,7 +13,9 @@ from nodehealth.kit.settings import SettingsError
 from nodehealth.kube import errors
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import Object, Resource, Struct
-from nodehealth.ledger import REPAIR_LEDGERS, Pause, RepairLedger
+from nodehealth.ledger import REPAIR_LEDGERS, Disruption, Pause, RepairLedger
+from nodehealth.repair import NODE_REPAIRS
+from remediator.decide import plan
 
 _TRIES: Final = 5
 _NO_LEDGER: Final = (
@@ -125,6 +127,47 @@ async def resume(client: Client, name: str) -> tuple[Pause | None, tuple[str, ..
     raise errors.ConflictError(_contended())
 
 
+async def release(client: Client, node: str) -> int:
+    """Vouch for a node that has a slot and no repair, and return the epoch of the slot.
+
+    Raises:
+        nodehealth.kube.errors.KubeError: there is no such slot, or it could not be written.
+    """
+    for _ in range(_TRIES):
+        ledger = await _ledger(client)
+        repairs = (await client.listing(NODE_REPAIRS)).whole()
+        slots, slot = ledger.status.slots, ledger.status.slots.get(node)
+        if slot is None:
+            known = ", ".join(sorted(slots)) or "none"
+            raise errors.SettingsError(f"{node} has no disruption slot; nodes that do: {known}")
+        held = (each for each in repairs if plan.is_open(each) and each.spec.target.node == node)
+        if (repair := next(held, None)) is not None:
+            raise errors.SettingsError(
+                f"{repair.metadata.name} works on {node} and gives the slot back itself: "
+                f"nodemend why {node}"
+            )
+        past = [name for name in ledger.spec.released if name not in slots]
+        released = {**dict.fromkeys(past), node: slot.epoch}
+        if await _say(client, ledger, {"released": released}):
+            return slot.epoch
+    raise errors.ConflictError(_contended())
+
+
+async def let_disrupt(client: Client) -> RepairLedger:
+    """Open the ledger to disruption, and return it as it was before.
+
+    Raises:
+        nodehealth.kube.errors.KubeError: it could not be opened.
+    """
+    for _ in range(_TRIES):
+        before = await _ledger(client)
+        if before.spec.disruption is Disruption.OPEN:
+            return before
+        if await _say(client, before, {"disruption": Disruption.OPEN}):
+            return before
+    raise errors.ConflictError(_contended())
+
+
 async def _ledger(client: Client) -> RepairLedger:
     try:
         return await client.get(REPAIR_LEDGERS, keys.LEDGER_NAME)
@@ -138,10 +181,12 @@ async def _write(client: Client, ledger: RepairLedger, name: str, pause: Pause |
     if pause is not None and written is not None:
         written = {key: value for key, value in written.items() if value not in {"", None}}
         written |= {key: None for key in ("pool", "node", "until") if key not in written}
-    body = {
-        "metadata": {"resourceVersion": ledger.metadata.resource_version},
-        "spec": {"pauses": {name: written}},
-    }
+    return await _say(client, ledger, {"pauses": {name: written}})
+
+
+async def _say(client: Client, ledger: RepairLedger, spec: Mapping[str, object]) -> bool:
+    """Say something to the ledger, if it is still the one that was read."""
+    body = {"metadata": {"resourceVersion": ledger.metadata.resource_version}, "spec": spec}
     try:
         await client.merge_patch(REPAIR_LEDGERS, keys.LEDGER_NAME, body)
     except errors.ConflictError:

@@ -9,7 +9,7 @@ from nodehealth.kube.objects import NODES, Node
 from nodehealth.repair import NODE_REPAIRS
 from remediator import errands
 from remediator.admission import Admission
-from remediator.decide import marks, plan, ready
+from remediator.decide import marks, plan, returning
 
 logger = logging.getLogger(__name__)
 
@@ -36,8 +36,13 @@ class Reap:
         if any(plan.is_open(each) and each.spec.target.node == name for each in repairs):
             return
         epochs = marks.held_epochs(node, ledger, name)
-        if name in ledger.status.slots and (node is None or not ready.is_ready(node)):
-            logger.warning("%s holds a slot without a repair, and keeps it until it is back", name)
+        if returning.keeps(ledger, name, node):
+            logger.warning(
+                "%s holds a slot without a repair, and keeps it until it is back, "
+                "or somebody says: nodemend ledger release %s",
+                name,
+                name,
+            )
             return
         if epochs and not await errands.clear(self.client, name):
             logger.warning(

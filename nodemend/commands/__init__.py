@@ -16,6 +16,7 @@ ABOUT: Final[Mapping[str, str]] = {
     "repairs": "List the repairs that are open, and what each of them waits for.",
     "pause": "Begin nothing new: everywhere, in a pool, or on a node.",
     "resume": "Take a pause away: what it held back goes on.",
+    "ledger": "Say what only a person may: open the ledger, or give back a slot nobody holds.",
     "inject": "Make a node of a simulated cluster sick; a real cluster is refused.",
     "rules": "Check and test the rules and the policy that SREs edit.",
     "agent": "Observe this machine and report what is seen as its Node's NodeHealth.",

@@ -23,6 +23,7 @@ from remediator.decide import (
     plan,
     problems,
     ready,
+    returning,
     scopes,
     showing,
 )
@@ -150,6 +151,19 @@ def _scopes(sight: Sight, book: Rulebook, fleet: Fleet) -> Iterator[Scope]:
         )
 
 
+def _unheld(sight: Sight, repairs: list[NodeRepair]) -> Iterator[str]:
+    """Name those who keep a slot that nobody but a person can give back while they are away."""
+    held = {each.spec.target.node for each in repairs}
+    nodes = {each.metadata.name: each for each in sight.nodes}
+    ledger = sight.ledger or RepairLedger()
+    for name in sorted(ledger.status.slots.keys() - held):
+        if returning.keeps(ledger, name, nodes.get(name)):
+            yield (
+                f"{name} has no repair any more and keeps its disruption slot until it is Ready. "
+                f"If nothing works on its machine: nodemend ledger release {name}"
+            )
+
+
 def _leader(sight: Sight) -> Leader:
     spec = sight.lease.spec if sight.lease is not None else None
     if spec is None or _is_over(sight.lease, sight.now):
@@ -189,6 +203,7 @@ def _attention(
             "replaced until somebody has looked at what is out and opens it: "
             f"{problems.OPENING}"
         )
+    yield from _unheld(sight, repairs)
     yield from _calling(repairs)
     yield from _taken(sight, book)
     yield from _both(sight, book)

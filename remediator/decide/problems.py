@@ -30,7 +30,7 @@ CONDITION: Final = "condition/"
 COMPETITOR: Final = "competitor/"
 """What the subject of everybody begins with who repairs nodes too."""
 OPENING: Final = (
-    f"kubectl patch repairledger {LEDGER_NAME} --type merge "
+    f"nodemend ledger open, or kubectl patch repairledger {LEDGER_NAME} --type merge "
     '-p \'{"spec":{"disruption":"Open"}}\''
 )
 """How a person lets disruption go on."""

@@ -2,7 +2,20 @@
 
 from msgspec import structs
 
+from nodehealth.kube.objects import Node
 from nodehealth.ledger import RepairLedger
+from remediator.decide import ready
+
+
+def keeps(ledger: RepairLedger, name: str, node: Node | None) -> bool:
+    """Say whether a node that no repair holds keeps its slot: its machine may be worked on.
+
+    It is over when the node is back, or when a person vouches for this very admission.
+    """
+    slot = ledger.status.slots.get(name)
+    if slot is None or ledger.spec.released.get(name) == slot.epoch:
+        return False
+    return node is None or not ready.is_ready(node)
 
 
 def release(ledger: RepairLedger, node: str, epochs: frozenset[int]) -> RepairLedger:

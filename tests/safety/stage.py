@@ -149,8 +149,6 @@ class Ending:
     ledger: RepairLedger
     breaches: tuple[Breach, ...]
     """What was promised and not kept."""
-    most: Mapping[str, int]
-    """The most nodes that were disrupted at once, by scope."""
     writes: int
     """How many writes the remediators sent."""
     mistakes: tuple[str, ...]
@@ -263,7 +261,6 @@ async def _ending(court: Court, writes: int, mistakes: Mistakes) -> Ending:
         nodes=(await client.listing(NODES)).items,
         ledger=await client.get(REPAIR_LEDGERS, keys.LEDGER_NAME),
         breaches=court.breaches(),
-        most=dict(court.cluster.observer.most),
         writes=writes,
         mistakes=tuple(mistakes.seen),
     )

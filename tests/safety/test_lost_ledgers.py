@@ -11,7 +11,7 @@ from msgspec import structs
 from nodehealth import keys, protections
 from nodehealth.kube.objects import Object, Resource
 from nodehealth.ledger import REPAIR_LEDGERS, Disruption, RepairLedger, RepairLedgerStatus, Slot
-from nodehealth.repair import Phase
+from nodehealth.repair import NODE_REPAIRS, Phase
 from simulator import scenario, virtualtime
 from simulator.cluster import Cluster
 from simulator.observer import Broken, Limits
@@ -34,6 +34,7 @@ async def edited() -> AsyncIterator[Scene]:
     """Stage a cluster whose admins may write into the ledger: nothing else of it is forgiven."""
     spec = {
         "pools": [{"name": "w", "nodes": 4}],
+        "workloads": [{"name": "web", "replicas": 4, "grace": 5}],
         "timings": {"provision": "4m", "terminate": "2s", "join": "1s"},
     }
     document = {"apiVersion": scenario.API_VERSION, "kind": scenario.KIND, "spec": spec}
@@ -139,6 +140,28 @@ async def test_a_slot_that_nobody_holds_is_reaped_and_closes_nothing() -> None:
         ledger = await scene.ledger()
         assert ledger.spec.disruption is Disruption.OPEN
         assert ledger.status.slots == {}
+        assert (await scene.repair("w-1")).status.phase is Phase.RECOVERED
+
+
+@virtualtime.played
+async def test_a_dead_node_whose_repair_was_deleted_keeps_its_slot_until_a_person_speaks() -> None:
+    async with edited() as scene, scene.remediator():
+        scene.cluster.inject("w-1", "kubelet-dead")
+        for _ in range(200):
+            await asyncio.sleep(5)
+            if (await scene.ledger()).status.slots:
+                break
+        for each in (await scene.client.listing(NODE_REPAIRS)).items:
+            await scene.client.delete(NODE_REPAIRS, each.metadata.name)
+        await minutes(5)
+        before = await scene.ledger()
+        epoch = before.status.slots["w-1"].epoch
+        said = {"spec": {"released": {"w-1": epoch}}}
+        await scene.client.merge_patch(REPAIR_LEDGERS, keys.LEDGER_NAME, said)
+        await minutes(30)
+
+        assert before.spec.disruption is Disruption.OPEN
+        assert (await scene.ledger()).status.slots == {}
         assert (await scene.repair("w-1")).status.phase is Phase.RECOVERED
 
 

@@ -34,7 +34,6 @@ def test_two_remediators_in_bad_luck_keep_the_limit_and_finish(seeds: Iterable[i
 
 def test_two_remediators_in_bad_luck_keep_the_limit_of_each_zone(seeds: Iterable[int]) -> None:
     zones = Case(zones=("a", "b"), domains={keys.ZONE_LABEL: 1})
-    most = set[int]()
     for seed in tuple(seeds)[::2]:
         ending = stage.play(
             seed,
@@ -47,8 +46,6 @@ def test_two_remediators_in_bad_luck_keep_the_limit_of_each_zone(seeds: Iterable
         )
 
         assert_all_is_well(ending)
-        most.add(ending.most["cluster"])
-    assert max(most) > 1
 
 
 def test_two_remediators_in_bad_luck_force_nothing_on_a_machine_that_is_on(

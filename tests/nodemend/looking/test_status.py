@@ -58,6 +58,20 @@ def test_of_the_domains_only_those_that_are_full_are_shown() -> None:
     assert [each.scope for each in found.scopes if "=" in each.scope] == ["rack=r1"]
 
 
+def test_a_slot_that_no_repair_holds_is_said_with_what_gives_it_back() -> None:
+    held = {"n1": slot(2), "n2": slot(3, name="n2"), "n3": slot(4, name="n3")}
+    known = ledger(epoch=4, slots=held)
+    ruled = book(HASTY)
+
+    found = status.summary(sight(node(), repairs=(repair("n3"),), known=known), ruled)
+
+    (said,) = [each for each in found.attention if "disruption slot" in each]
+    assert said == (
+        "n2 has no repair any more and keeps its disruption slot until it is Ready. "
+        "If nothing works on its machine: nodemend ledger release n2"
+    )
+
+
 def test_whatever_needs_a_person_is_said() -> None:
     hopeless = repair(status=NodeRepairStatus(phase=Phase.NEEDS_HUMAN, message="no remedy is left"))
     seen = sight(
@@ -70,8 +84,9 @@ def test_whatever_needs_a_person_is_said() -> None:
         "No remediator leads: nothing is repaired.",
         (
             "Disruption is closed in RepairLedger/default. A person closed it. Nothing is drained "
-            "or replaced until somebody has looked at what is out and opens it: kubectl patch "
-            'repairledger default --type merge -p \'{"spec":{"disruption":"Open"}}\''
+            "or replaced until somebody has looked at what is out and opens it: nodemend ledger "
+            "open, or kubectl patch repairledger default --type merge "
+            '-p \'{"spec":{"disruption":"Open"}}\''
         ),
         "n1 needs a person: no remedy is left.",
         "n1: no agent's report counts (1 of 1).",

@@ -1,7 +1,32 @@
 """What is given back is exactly what was given."""
 
+import pytest
+from msgspec import structs
+
+from nodehealth.kube.objects import Node
+from nodehealth.ledger import RepairLedgerSpec
 from remediator.decide import returning
-from tests.builders import ledger, slot
+from tests.builders import ledger, node, slot
+
+
+@pytest.mark.parametrize(
+    ("seen", "released", "keeps"),
+    [
+        (node(), 0, False),
+        (node(ready=False), 0, True),
+        (None, 0, True),
+        (None, 6, False),
+        (None, 5, True),
+    ],
+)
+def test_a_slot_that_no_repair_holds_stays_until_the_node_is_back_or_a_person_vouches(
+    seen: Node | None, released: int, *, keeps: bool
+) -> None:
+    held = ledger(epoch=9, slots={"n1": slot(6)})
+    said = structs.replace(held, spec=RepairLedgerSpec(released={"n1": released}))
+
+    assert returning.keeps(said, "n1", seen) is keeps
+    assert not returning.keeps(said, "n2", None)
 
 
 def test_release_takes_out_only_the_given_epochs() -> None:
