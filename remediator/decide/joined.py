@@ -133,16 +133,15 @@ def aborts(view: View) -> bool:
 
 
 def joins(view: View) -> Join | None:
-    """Take in what holds too; before the cordon only what there is no fault without.
+    """Take in what holds too, but what a person took over or what has ended takes in nothing.
 
-    A cordon waits for nothing, and what a person took over or what has ended takes in nothing.
+    A cordon waits for nothing: before it only that joins without which there would be none.
     """
-    repair = view.repair
-    status, began = repair.status, repair.metadata.creation_timestamp
+    status = view.repair.status
     room = FAULTS_LENGTH - len(status.faults)
     if status.phase in _LEFT_ALONE or not view.joining[:room]:
         return None
-    if status.phase is Phase.CONFIRMED and not _is_over(view.well, began):
+    if status.phase is Phase.CONFIRMED and view.well.holds:
         return None
     return Join(faults=view.joining[:room])
 

@@ -141,11 +141,14 @@ def test_a_cordon_waits_for_nothing() -> None:
     assert move == Cordon()
 
 
-def test_a_fault_joins_before_the_cordon_where_the_leading_one_is_gone() -> None:
+@pytest.mark.parametrize("leading", [WELL, UNKNOWN], ids=["gone", "unknown"])
+def test_a_fault_joins_before_the_cordon_where_the_leading_one_gives_no_reason_for_it(
+    leading: Wellness,
+) -> None:
     confirmed = mending(phase=Phase.CONFIRMED, tried=())
-    over = view(confirmed, well=WELL, seen=node(), joining=(fault("replace"),))
+    without = view(confirmed, well=leading, seen=node(), joining=(fault("replace"),))
 
-    assert isinstance(ladder.next_move(over), Join)
+    assert isinstance(ladder.next_move(without), Join)
 
 
 def test_a_fault_that_appears_while_the_node_proves_itself_joins_too() -> None:

@@ -7,7 +7,7 @@ import msgspec
 
 from nodehealth import keys
 from nodehealth.kube.objects import Node
-from nodehealth.repair import NodeRepair, NodeRepairSpec, Rung
+from nodehealth.repair import NodeRepair, NodeRepairSpec, Phase, Rung
 from simulator import records
 from simulator.api.audit import AuditEntry
 from tests.safety.witnesses.history import Deed, Witness
@@ -15,6 +15,8 @@ from tests.safety.witnesses.history import Deed, Witness
 _POWER_OFF: Final = "power-off"
 _REPLACE: Final = "replace"
 _DRAIN: Final = "drain"
+_ENDS: Final = frozenset({Phase.NEEDS_HUMAN, Phase.PARKED})
+"""From where a person may have a ladder begun anew."""
 _FORCEFUL: Final = frozenset({"volumeattachments.storage.k8s.io"})
 _nodes: Final = msgspec.json.Decoder(Node)
 
@@ -46,7 +48,8 @@ class Planned(Witness):
             self.history.breach("S12", f"the plan of {repair.metadata.name} changed")
         was, status = before.status, repair.status
         faults, tried = status.faults[: len(was.faults)], status.tried[: len(was.tried)]
-        if (faults, tried) != (was.faults, was.tried):
+        anew = was.phase in _ENDS and status.tried == ()
+        if faults != was.faults or (tried != was.tried and not anew):
             self.history.breach("S12", f"what {repair.metadata.name} did was written over")
         if len(set(status.tried)) < len(status.tried):
             self.history.breach("S15", f"{repair.metadata.name} begins a remedy again")
