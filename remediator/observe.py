@@ -126,8 +126,13 @@ class Fleet:
         if status.epoch < before.epoch:
             return frozenset(self._nodes)
         repaired = {repair.spec.target.node for repair in self._open.values()}
-        odd = {name for name in repaired if self.is_doubtful(name)}
-        return frozenset((status.cordons.keys() | status.slots.keys()) - repaired | odd)
+        held = status.cordons.keys() | status.slots.keys()
+        freed = (
+            before.cordons.keys() - status.cordons.keys()
+            | before.slots.keys() - status.slots.keys()
+        )
+        odd = {name for name in freed & repaired if self.is_doubtful(name)}
+        return frozenset(held - repaired | odd)
 
     def is_doubtful(self, name: str) -> bool:
         """Say whether the ledger seems to lack what a node's fence or its repairs say."""
