@@ -13,10 +13,11 @@ SIGNALS: Final = (
         kind=Kind.LEVEL,
         about="The node is Ready. Status `Unknown` says that its kubelet is not heard of.",
         subject="",
-        source="condition Ready of the Node: 1 for True, 0 for False and for Unknown",
+        source="condition Ready of the Node: 1 for True, 0 for False and for Unknown; `why` is "
+        "pleg where its message says that PLEG is not healthy, and else empty",
         author=Author.REMEDIATOR,
         unit=Unit.BOOLEAN,
-        fields=_CONDITION,
+        fields={**_CONDITION, "why": FieldType.STRING},
         unknown="The Node has no condition Ready, or the remediator's watch of Nodes is behind.",
     ),
     Signal(

@@ -115,6 +115,7 @@ class Actor:
             type=name,
             status=status,
             reason=given.reason,
+            message=given.message,
             last_transition_time=before.last_transition_time if before and same else now,
         )
 

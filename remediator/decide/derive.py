@@ -10,6 +10,8 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
+from msgspec import structs
+
 from nodehealth import quantities
 from nodehealth.health import Level
 from nodehealth.keys import GPU_RESOURCES, GPUS_LABEL
@@ -19,6 +21,8 @@ from remediator.decide import own, silence
 from remediator.decide.facts import LOOK_AGAIN, Facts
 
 _OFFERED: Final = frozenset(GPU_RESOURCES)
+_PLEG: Final = "PLEG is not healthy"
+"""What the kubelet says when its runtime has not listed its containers for minutes."""
 _TRUTHS: Final = {"True": 1.0, "False": 0.0}
 
 
@@ -47,7 +51,9 @@ def _ready(node: Node, now: datetime) -> Iterator[Level]:
     """Say whether the node is Ready: that nobody hears of its kubelet is known, and no good."""
     for each in node.status.conditions:
         if each.type == "Ready":
-            yield _of(each, now, name="node.ready", value=_TRUTHS.get(each.status, 0.0))
+            level = _of(each, now, name="node.ready", value=_TRUTHS.get(each.status, 0.0))
+            why = "pleg" if _PLEG in each.message else ""
+            yield structs.replace(level, fields={**level.fields, "why": why})
 
 
 def _conditions(node: Node, now: datetime) -> Iterator[Level]:

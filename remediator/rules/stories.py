@@ -45,10 +45,11 @@ class EventGiven(Strict, frozen=True, kw_only=True):
 
 
 class ConditionGiven(Strict, frozen=True, kw_only=True):
-    """What a condition of the Node is from now on, and the one word why."""
+    """What a condition of the Node is from now on, the one word why, and the kubelet's sentence."""
 
     status: bool | Literal["unknown"]
     reason: str = ""
+    message: str = ""
 
 
 class NodeGiven(Strict, frozen=True, kw_only=True):

@@ -57,7 +57,17 @@ def test_a_kubelet_that_nobody_hears_of_is_known_not_to_be_ready(status: str, va
     (found,) = read("node.ready", with_conditions(condition(status=status, reason="Why")))
 
     assert (found.value, found.knowledge) == (value, Knowledge.KNOWN)
-    assert found.fields == {"status": status, "reason": "Why"}
+    assert found.fields == {"status": status, "reason": "Why", "why": ""}
+
+
+def test_a_kubelet_whose_pleg_is_not_healthy_says_so_in_its_message() -> None:
+    seen = structs.replace(
+        condition(status="False"), message="[PLEG is not healthy: pleg was last seen active 4m ago]"
+    )
+
+    (found,) = read("node.ready", with_conditions(seen))
+
+    assert found.fields["why"] == "pleg"
     assert found.since == at(-60)
 
 
