@@ -34,6 +34,13 @@ class _Foreign:
     until: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    uid: str
+    """Of which machine it was said: another one of its name has done nothing."""
+    claims: tuple[Claim, ...]
+
+
 class Conditions:
     """Writes the conditions of one Node after the other, each as it was just read, while leading.
 
@@ -55,7 +62,7 @@ class Conditions:
     ) -> None:
         self._client, self._clock = client, clock
         self._wrote, self._tell = wrote, foreign
-        self._wanted: dict[str, tuple[Claim, ...]] = {}
+        self._wanted: dict[str, _Wanted] = {}
         self._urgent: dict[str, None] = {}
         self._calm: dict[str, None] = {}
         self._later: list[tuple[datetime, str]] = []
@@ -68,8 +75,10 @@ class Conditions:
         name = node.metadata.name
         if not showing.is_due(node, claims, self._known_foreign(node)):
             self._drop(name)
-        elif self._wanted.get(name) != claims:
-            self._wanted[name] = claims
+            return
+        wanted = _Wanted(uid=node.metadata.uid, claims=claims)
+        if self._wanted.get(name) != wanted:
+            self._wanted[name] = wanted
             self._queue(name)
 
     def forget(self, name: str) -> None:
@@ -109,7 +118,7 @@ class Conditions:
 
     def _queue(self, name: str) -> None:
         self._unqueue(name)
-        tells = any(each.status == each.bad for each in self._wanted[name])
+        tells = any(each.status == each.bad for each in self._wanted[name].claims)
         (self._urgent if tells else self._calm)[name] = None
         self._woken.set()
 
@@ -142,22 +151,26 @@ class Conditions:
         return left
 
     async def _try(self, name: str) -> None:
-        claims = self._wanted.get(name, ())
+        wanted = self._wanted.get(name)
+        if wanted is None:
+            return
         try:
-            again = await self._write(name, claims)
+            again = await self._write(name, wanted)
         except errors.GoneError:
             self.forget(name)
         except errors.KubeError as failed:
             logger.info("conditions of %s: tries again: %s", name, failed)
             self._put_off(name, _TRY_AGAIN)
         else:
-            self._done(name, claims, again)
+            self._done(name, wanted, again)
 
-    async def _write(self, name: str, claims: tuple[Claim, ...]) -> datetime | None:
-        """Write what is due, if the Node is as it was read."""
+    async def _write(self, name: str, wanted: _Wanted) -> datetime | None:
+        """Write what is due, if the Node is the one that is meant, and as it was read."""
         node = await self._client.get(OWNED_NODES, name)
+        if node.metadata.uid != wanted.uid:
+            return None
         now = self._client.server_time or self._clock()
-        change = showing.change(node, claims, showing.writers(node), now)
+        change = showing.change(node, wanted.claims, showing.writers(node), now)
         self._note(name, change.foreign)
         if change.entries:
             pinned = {
@@ -170,9 +183,9 @@ class Conditions:
                 self._wrote(entry["type"], entry.get("status", "removed"))
         return change.again
 
-    def _done(self, name: str, claims: tuple[Claim, ...], again: datetime | None) -> None:
+    def _done(self, name: str, wanted: _Wanted, again: datetime | None) -> None:
         """Wait for what may be written later; what is wanted anew meanwhile has its own turn."""
-        if self._wanted.get(name) != claims:
+        if self._wanted.get(name) != wanted:
             return
         if again is None:
             self._drop(name)

@@ -216,6 +216,30 @@ async def test_who_writes_between_our_reading_and_our_writing_is_not_written_ove
 
 
 @virtualtime.played
+async def test_a_machine_that_was_replaced_does_not_inherit_the_fault_of_its_name() -> None:
+    world = await fleet()
+    await world.node(node())
+    one = ShownConditions(
+        client=world.client,
+        clock=virtualtime.clock(),
+        wrote=lambda *_: None,
+        foreign=lambda _: None,
+    )
+    claim = Claim(type=TYPE, status="False", reason="Full", message="nodemend: full.")
+    one_of_before = await world.agent.get(NODES, "n1")
+    running = asyncio.create_task(one.run())
+    await asyncio.sleep(0)
+
+    one.see(one_of_before, (claim,))
+    await world.agent.delete(NODES, "n1")
+    await world.node(node())
+    await asyncio.sleep(LATER)
+    running.cancel()
+
+    assert (await conditions(world)).keys() == {"Ready"}
+
+
+@virtualtime.played
 async def test_a_fleet_that_falls_sick_at_once_is_written_a_node_after_the_other() -> None:
     world, many = await fleet(), 40
     for n in range(many):
