@@ -26,7 +26,17 @@ from remediator import errands as sending
 from remediator import fencing
 from remediator.actions import Action, Done, Failed, Going, Stranded, SupersededError, Tools
 from remediator.admission import Admission
-from remediator.decide import errands, joined, ladder, limits, marks, plan, recurrence, rungs
+from remediator.decide import (
+    errands,
+    joined,
+    ladder,
+    limits,
+    marks,
+    plan,
+    recurrence,
+    requests,
+    rungs,
+)
 from remediator.decide.gates import Deed
 from remediator.decide.ladder import Held
 from remediator.decide.limits import Refused, Why
@@ -45,9 +55,11 @@ from remediator.decide.moves import (
     Prove,
     Reason,
     Release,
+    Reply,
     Rest,
     Resume,
     Retake,
+    Retry,
     Strand,
     Surrender,
     Trade,
@@ -174,10 +186,10 @@ class Act:
             case Join():
                 now = self.clock()
                 await scene.record.note(joined.written(repair.status, move, now))
-            case Release():
-                await self._close(scene, move.phase, move.reason, move.message)
-            case Surrender():
-                await self._close(scene, Phase.NEEDS_HUMAN, move.reason, move.message)
+            case Reply() | Retry():
+                await self._answer(scene, move)
+            case Release() | Surrender():
+                await self._close(scene, move)
             case Finish() | Trade():
                 await self._end(scene, move)
             case _:
@@ -206,17 +218,32 @@ class Act:
                 base = structs.replace(status, fencing=None, rung_since=now, empty_passes=0)
                 await record.enter(Phase.DRAINING, "", move.message, base=base)
 
-    async def _close(self, scene: Scene, phase: Phase, reason: str, message: str) -> None:
+    async def _answer(self, scene: Scene, move: Reply | Retry) -> None:
+        record, now = scene.record, self.clock()
+        if isinstance(move, Retry):
+            base = requests.retried(scene.view, move, now)
+            await record.enter(move.phase, "", move.message, base=base, logged=True)
+            return
+        status = record.repair.status
+        await record.note(
+            requests.answered(status, move.request, move.message, now, done=move.done)
+        )
+
+    async def _close(self, scene: Scene, move: Release | Surrender) -> None:
         """Claim the ending by writing it down: a replica with a stale record gets no further."""
         repair = scene.record.repair
         held = ladder.held(repair, scene.view.ledger)
-        closing = Closing(phase=phase, reason=reason, message=message)
+        phase = move.phase if isinstance(move, Release) else Phase.NEEDS_HUMAN
+        closing = Closing(phase=phase, reason=move.reason, message=move.message)
         changed = structs.replace(
             repair.status,
             closing=closing,
             cordon_epoch=held.cordon,
             disruption_epoch=held.disruption,
         )
+        if isinstance(move, Release) and move.answers is not None:
+            now = self.clock()
+            changed = requests.answered(changed, move.answers, move.message, now, done=True)
         await scene.record.note(changed)
 
     async def _end(self, scene: Scene, move: Finish | Trade) -> None:

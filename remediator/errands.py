@@ -14,7 +14,7 @@ from nodehealth.kube import errors
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import Node, Object, Resource, Struct
 from nodehealth.repair import NODE_REPAIRS, Intent, NodeRepair
-from remediator.decide import errands, repairpods
+from remediator.decide import errands, repairpods, rungs
 from remediator.decide.errands import (
     Claim,
     Errand,
@@ -216,7 +216,7 @@ async def clear(client: Client, node: str) -> bool:
 
 def name(repair: NodeRepair, program: str) -> str:
     """Return what the Pod of an errand is called: one for each rung of each repair."""
-    seed = f"{repair.metadata.uid}|{repair.status.rung}|{program}"
+    seed = f"{rungs.identity(repair)}|{program}"
     return f"{program}-{hashlib.sha256(seed.encode()).hexdigest()[:_DIGEST_LENGTH]}"
 
 

@@ -1,26 +1,48 @@
-"""`nodemend repairs`: what is being done to which node, and what it waits for."""
+"""`nodemend repairs`: what is being done to which node, and what people have to say to that."""
 
 import sys
 from datetime import datetime
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from nodehealth.kit import clocks
-from nodehealth.kube import errors
 from nodehealth.kube.client import Client
-from nodehealth.repair import NODE_REPAIRS, NodeRepair
-from nodemend import asking, complaints, paper
+from nodehealth.repair import NodeRepair
+from nodemend import asking, complaints, paper, repairwishes, requesting
 from nodemend.looking import repairs as repairing
 from nodemend.options import Context, Json, Kubeconfig
 
+_LIST = "list"
+
+
+class _Listing(TyperGroup):
+    """Lists when no other command is named, so that `nodemend repairs NODE` does."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # the base of Context has no public name
+        """Put the name of the command in that was left out."""
+        named = args[:1]
+        if not named or named[0] not in {*self.commands, *ctx.help_option_names}:
+            args = [_LIST, *args]
+        return super().parse_args(ctx, args)
+
 
 def add(root: typer.Typer) -> None:
-    """Put the command under the command line."""
-    root.command("repairs")(repairs)
+    """Put the command and those below it under the command line."""
+    below = typer.Typer(cls=_Listing)
+    below.callback()(repairs)
+    below.command(_LIST)(list_)
+    for wish in repairwishes.COMMANDS:
+        below.command(wish.__name__)(wish)
+    root.add_typer(below, name="repairs")
 
 
-def repairs(
+def repairs() -> None:
+    """List the repairs that are open, and what each of them waits for."""
+
+
+def list_(
     node: Annotated[str, typer.Argument(help="Only those of this node.")] = "",
     *,
     everything: Annotated[bool, typer.Option("--all", help="Ended ones too.")] = False,
@@ -28,7 +50,7 @@ def repairs(
     kubeconfig: Kubeconfig = None,
     context: Context = None,
 ) -> None:
-    """List the repairs that are open, and what each of them waits for."""
+    """List the repairs that are open: what is done when no other command is named."""
     with complaints.said():
         found, now = asking.ask(_read, kubeconfig, context)
     listed = repairing.chosen(found, node=node, ended=everything)
@@ -42,10 +64,5 @@ def repairs(
 
 
 async def _read(client: Client) -> tuple[tuple[NodeRepair, ...], datetime]:
-    try:
-        listing = await client.listing(NODE_REPAIRS)
-    except errors.GoneError as missing:
-        raise errors.SettingsError(
-            "the API server serves no NodeRepairs: nodemend is not installed there"
-        ) from missing
-    return listing.items, client.server_time or clocks.wall()
+    found = await requesting.listed(client)
+    return found, client.server_time or clocks.wall()

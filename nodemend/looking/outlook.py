@@ -11,6 +11,7 @@ from nodemend.looking.foresight import Next
 from remediator import files
 from remediator.decide import joined, parts, recurrence
 from remediator.decide.moves import (
+    Answering,
     Climb,
     Cordon,
     Disrupt,
@@ -25,9 +26,11 @@ from remediator.decide.moves import (
     Onward,
     Prove,
     Release,
+    Reply,
     Rest,
     Resume,
     Retake,
+    Retry,
     Strand,
     Surrender,
     Trade,
@@ -127,8 +130,10 @@ def _onward(move: Onward) -> str:
             return _ending(move)
 
 
-def _ending(move: Ending) -> str:
+def _ending(move: Answering | Ending) -> str:
     match move:
+        case Reply() | Retry():
+            return f"a person is answered: {move.message}"
         case Release():
             return f"the node is given back ({move.reason}): {move.message}"
         case Surrender():

@@ -18,7 +18,7 @@ from nodehealth.kit.clocks import Clock
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import Node
 from nodehealth.repair import Intent, NodeRepair, NodeRepairStatus, Phase
-from remediator.decide import fencing
+from remediator.decide import fencing, rungs
 from remediator.decide.errands import Errand, GiveUp, Succeed, Wait
 from remediator.decide.rungs import FENCING_ROUNDS
 from remediator.decide.verifying import VERIFY_PATIENCE
@@ -197,7 +197,7 @@ async def send(
 def _intent(repair: NodeRepair, action: str, now: datetime) -> Intent:
     before = repair.status.intent
     attempt = before.attempt + 1 if before is not None else 1
-    seed = f"{repair.metadata.uid}|{repair.status.rung}|{action}|{attempt}"
+    seed = f"{rungs.identity(repair)}|{action}|{attempt}"
     key = hashlib.sha256(seed.encode()).hexdigest()[:32]
     return Intent(action=action, key=key, issued_at=now, attempt=attempt)
 

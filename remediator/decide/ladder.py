@@ -12,15 +12,14 @@ from nodehealth.kube.objects import Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import ENDED, Closing, Mode, NodeRepair, NodeRepairStatus, Phase
 from remediator.decide import (
-    boots,
-    fencing,
     joined,
     marks,
+    orders,
     parts,
     pauses,
-    ready,
     recurrence,
     remedies,
+    requests,
     rungs,
     verifying,
 )
@@ -86,6 +85,9 @@ def next_move(view: View) -> Move:
         return _as_it_is(view)
     if closing is not None:
         return Finish(closing=closing)
+    wished = requests.granted(view)
+    if wished is not None:
+        return wished
     joins = joined.joins(view)
     if joins is not None:
         return joins
@@ -107,7 +109,7 @@ def _cordoned(view: View) -> Move:
 def _condemned(view: View) -> Surrender | None:
     """Leave it at the cordon where a part failed again and again: no remedy is known to last."""
     condemned = view.repair.spec.condemned
-    if condemned is None:
+    if condemned is None or view.repair.status.tries:
         return None
     message = f"{parts.sentence(condemned)}; {parts.WAY_OUT}"
     return Surrender(reason=Reason.CONDEMNED_PART, message=message)
@@ -174,7 +176,16 @@ def _uncordoned(view: View) -> Release | None:
 
 
 def _parked(view: View) -> Move:
-    return _gone(view) or _as_it_is(view)
+    return _gone(view) or _unruled(view) or _as_it_is(view)
+
+
+def _unruled(view: View) -> Release | None:
+    """Wait no longer for the end of a fault that nobody knows any more, if people let go of it."""
+    repair = view.repair
+    if view.ruled or repair.status.reason not in {Reason.RELEASED, Reason.CANCELLED}:
+        return None
+    message = f"there is no rule {repair.spec.rule} any more"
+    return Release(reason=Reason.RULE_GONE, message=message)
 
 
 def _verifying(view: View) -> Move:
@@ -201,10 +212,10 @@ def _hopeless(view: View) -> Move:
     slot = view.ledger.status.slots.get(repair.spec.target.node)
     if slot is None or slot.repair != repair.metadata.name:
         return _taken_away(view) or _uncordoned(view) or _as_it_is(view)
-    if _is_ordered(repair) and not _is_back(repair, node):
-        asks = node is None or _is_sent(repair)
+    if orders.is_open(repair, node):
+        asks = node is None or orders.is_sent(repair)
         return Inquire() if asks else _as_it_is(view)
-    if _is_down_by_us(view):
+    if orders.is_down_by_us(view):
         return Inquire()
     if node is not None and marks.fence_of(node) == Fence(epoch=slot.epoch, hold=Hold.CORDONED):
         return Trade()
@@ -222,37 +233,6 @@ def _taken_away(view: View) -> Release | None:
         return None
     message = "the machine was replaced by somebody else"
     return Release(reason=Reason.NODE_ABSENT, message=message)
-
-
-def _is_ordered(repair: NodeRepair) -> bool:
-    """Say whether an order to the machine's owner may still be carried out."""
-    intent, proven = repair.status.intent, repair.status.fencing
-    off = proven is not None and proven.method is not None
-    return intent is not None and not (off and intent.action == fencing.ORDER)
-
-
-def _is_down_by_us(view: View) -> bool:
-    """Say whether the boot that an earlier rung ordered has not been seen, and may be under way."""
-    order, node = view.repair.status.rebooting, view.node
-    up = node if node is not None and ready.is_ready(node) else None
-    return order is not None and not boots.is_over(order, up, view.now)
-
-
-def _is_sent(repair: NodeRepair) -> bool:
-    """Say whether a Pod on the node was to carry the order out."""
-    return repair.status.intent is not None and repair.status.intent.pod != ""
-
-
-def _is_back(repair: NodeRepair, node: Node | None) -> bool:
-    """Say whether what was ordered is over: another machine is there, or another boot of it."""
-    intent, target = repair.status.intent, repair.spec.target
-    if node is None or not ready.is_ready(node):
-        return False
-    began = (intent.boot_id if intent is not None else "") or target.boot_id
-    booted = node.status.node_info.boot_id != began
-    asked = intent is not None and (intent.action == fencing.ORDER or intent.pod != "")
-    off_and_on = booted and asked
-    return node.metadata.uid != target.node_uid or off_and_on
 
 
 def _as_it_is(view: View) -> Rest:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from nodehealth.fence import Fence
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import RepairLedger
-from nodehealth.repair import Closing, Joined, Mode, NodeRepair, Phase, Rung
+from nodehealth.repair import Closing, Joined, Mode, NodeRepair, Phase, Request, Rung
 from remediator.decide.limits import Refused
 
 
@@ -38,6 +38,9 @@ class Reason(StrEnum):
     NOT_APPROVED = "NotApproved"
     OUTSIDE_WINDOW = "OutsideWindow"
     SKIPPED = "Skipped"
+    RELEASED = "Released"
+    CANCELLED = "Cancelled"
+    RULE_GONE = "RuleGone"
     GPUS_MISSING = "GPUsMissing"
 
 
@@ -183,6 +186,27 @@ class Release:
     message: str
     phase: Phase = Phase.RECOVERED
     """How it ends: parked where a person decided so."""
+    answers: Request | None = None
+    """The request of a person that this carries out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """Tell a person what comes of a request that changes nothing."""
+
+    request: Request
+    done: bool
+    """Whether it is as they want; else they are refused."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """Begin the ladder anew, because a person wants it."""
+
+    request: Request
+    phase: Phase
+    message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +230,9 @@ class Trade:
 
 
 Ending: TypeAlias = Release | Surrender | Finish | Trade
-Onward: TypeAlias = Retake | Join | Resume | Mended | NextRung | Strand | DrainAgain | Ending
+Answering: TypeAlias = Reply | Retry
+Onward: TypeAlias = (
+    Retake | Join | Resume | Mended | NextRung | Strand | DrainAgain | Answering | Ending
+)
 """Moves that are only written down, or undo something; what comes next is decided at once."""
 Move: TypeAlias = Rest | Cordon | Disrupt | Climb | Prove | Inquire | Onward

@@ -319,7 +319,8 @@ def _stage(repair: NodeRepair) -> Phase:
 
 def has_remedy(repair: NodeRepair) -> bool:
     """Say whether anything is tried at all, before a person is called."""
-    return repair.spec.condemned is None and bool(repair.spec.ladder)
+    spared = repair.spec.condemned is None or repair.status.tries > 0
+    return spared and bool(repair.spec.ladder)
 
 
 def _is_ahead(repair: NodeRepair, mine: tuple[int, float, str]) -> bool:

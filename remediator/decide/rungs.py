@@ -22,6 +22,12 @@ _WAY_OUT: Final = (
 WAY_ON: Final = "delete this NodeRepair to have the node repaired after all"
 
 
+def identity(repair: NodeRepair) -> str:
+    """Name the present rung of a repair: when a person has the ladder begun anew, it is another."""
+    again = f"|{repair.status.tries}" if repair.status.tries else ""
+    return f"{repair.metadata.uid}|{repair.status.rung}{again}"
+
+
 def done(view: View, message: str, *, mends: bool) -> NextRung | Mended:
     """Go on after a rung that did its work: a rung that only prepares leads to the next one."""
     following = None if mends else joined.onward(view)

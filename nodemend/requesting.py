@@ -1,0 +1,169 @@
+"""What a person wants of a repair is written into it, and waited for until it has come true."""
+
+import asyncio
+import difflib
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from nodehealth.kit import clocks
+from nodehealth.kit.settings import SettingsError
+from nodehealth.kube import errors
+from nodehealth.kube.client import Client
+from nodehealth.repair import ENDED, NODE_REPAIRS, Mode, NodeRepair, Phase, Request, Wish
+from remediator.decide import plan, requests
+
+PATIENCE: Final = timedelta(seconds=60)
+"""How long a command waits for the remediator."""
+_AGAIN: Final = 0.5
+_TRIES: Final = 5
+_NOT_INSTALLED: Final = "the API server serves no NodeRepairs: nodemend is not installed there"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of a wish, as a sentence."""
+
+    repair: NodeRepair
+    done: bool
+    says: str
+
+
+async def listed(client: Client) -> tuple[NodeRepair, ...]:
+    """Read all repairs.
+
+    Raises:
+        nodehealth.kube.errors.KubeError: they can't be read.
+    """
+    try:
+        return (await client.listing(NODE_REPAIRS)).items
+    except errors.GoneError as missing:
+        raise errors.SettingsError(_NOT_INSTALLED) from missing
+
+
+def found(repairs: Iterable[NodeRepair], name: str) -> NodeRepair:
+    """Find the repair of that name, or the open one of the node of that name.
+
+    Raises:
+        SettingsError: there is none that is not over.
+    """
+    known = tuple(repairs)
+    meant = [each for each in known if each.metadata.name == name]
+    meant = meant or [each for each in known if each.spec.target.node == name]
+    for each in meant:
+        if plan.is_open(each):
+            return each
+    if meant:
+        last = max(meant, key=lambda each: each.metadata.name)
+        said = f"{last.metadata.name} is over ({last.status.reason or last.status.phase})"
+        raise SettingsError(f"no repair of {name} is open: {said}")
+    names = sorted({n for each in known if plan.is_open(each) for n in _names(each)})
+    near = ", ".join(difflib.get_close_matches(name, names) or names[:3])
+    raise SettingsError(f"there is no repair and no node {name}; nearest are {near or 'none'}")
+
+
+def _names(repair: NodeRepair) -> tuple[str, str]:
+    return repair.metadata.name, repair.spec.target.node
+
+
+async def approve(client: Client, repair: NodeRepair, by: str) -> NodeRepair:
+    """Write that a person approves a repair.
+
+    Raises:
+        nodehealth.kube.errors.KubeError: it could not be written.
+    """
+    now = client.server_time or clocks.wall()
+    approved = {"by": by, "at": now.replace(microsecond=0)}
+    return await _write(client, repair, {"approved": approved})
+
+
+async def request(
+    client: Client, repair: NodeRepair, what: Wish, by: str, reason: str
+) -> tuple[NodeRepair, Request]:
+    """Write what a person wants of a repair; what they wait for already is not asked again.
+
+    Raises:
+        nodehealth.kube.errors.KubeError: it could not be written.
+    """
+    waiting = requests.pending(repair)
+    if waiting is not None and waiting.what is what:
+        return repair, waiting
+    wish = {"what": what, "by": by, "at": clocks.wall(), "reason": reason or None}
+    written = await _write(client, repair, {"request": wish})
+    if written.spec.request is None:
+        raise errors.UnreadableError("the API server dropped the request: its CRDs are too old")
+    return written, written.spec.request
+
+
+async def _write(client: Client, repair: NodeRepair, spec: dict[str, object]) -> NodeRepair:
+    """Write a part of the spec, if the repair is still the one that is meant."""
+    name, seen = repair.metadata.name, repair
+    for _ in range(_TRIES):
+        meta = {"resourceVersion": seen.metadata.resource_version, "uid": repair.metadata.uid}
+        try:
+            return await client.merge_patch(NODE_REPAIRS, name, {"metadata": meta, "spec": spec})
+        except errors.ConflictError:
+            seen = await client.get(NODE_REPAIRS, name)
+    raise errors.ConflictError(f"{name} changed under {_TRIES} tries; try again")
+
+
+async def awaited(
+    client: Client, asked: Sequence[tuple[NodeRepair, Request]], patience: timedelta = PATIENCE
+) -> list[Outcome]:
+    """Wait until what was asked for has come true or was refused, for a while."""
+    sys.stderr.write("Asked; waits for the remediator …\n")
+    async with asyncio.timeout(None) as limit:
+        loop = asyncio.get_running_loop()
+        limit.reschedule(loop.time() + 10 * patience.total_seconds())
+        until = loop.time() + patience.total_seconds()
+        while True:
+            now = {each.metadata.uid: each for each in await listed(client)}
+            outcomes = [_outcome(now.get(r.metadata.uid, r), wish) for r, wish in asked]
+            if all(each is not None for each in outcomes) or loop.time() >= until:
+                pairs = zip(asked, outcomes, strict=True)
+                return [each or _unanswered(repair) for (repair, _), each in pairs]
+            await asyncio.sleep(_AGAIN)
+
+
+def _outcome(repair: NodeRepair, wish: Request) -> Outcome | None:
+    """Say what came of a wish; nothing while that is not over."""
+    status = repair.status
+    answer = status.answer
+    if answer is None or answer.request != wish:
+        if status.phase not in ENDED:
+            return None
+        return Outcome(repair=repair, done=False, says=f"it was over before ({status.reason})")
+    if answer.done and status.closing is not None:
+        return None  # it is being given back
+    return Outcome(repair=repair, done=answer.done, says=answer.message)
+
+
+def _unanswered(repair: NodeRepair) -> Outcome:
+    says = "no remediator has answered yet; the request stays, and is carried out when one leads"
+    return Outcome(repair=repair, done=False, says=says)
+
+
+def releasable(
+    repairs: Iterable[NodeRepair], rule: str, pool: str
+) -> tuple[list[NodeRepair], list[tuple[NodeRepair, str]]]:
+    """Return the open repairs of a rule that can be undone, and those that can't, with why."""
+    undone, kept = list[NodeRepair](), list[tuple[NodeRepair, str]]()
+    for each in repairs:
+        if not _is_meant(each, rule, pool):
+            continue
+        begun = requests.begins(each)
+        intent = each.status.intent or each.status.rebooting
+        if begun or intent is not None:
+            kept.append((each, f"{begun or (intent.action if intent else '')} has begun"))
+        else:
+            undone.append(each)
+    return undone, kept
+
+
+def _is_meant(repair: NodeRepair, rule: str, pool: str) -> bool:
+    spec = repair.spec
+    if spec.rule != rule or pool not in {"", spec.target.pool} or spec.mode is not Mode.ENFORCE:
+        return False
+    return plan.is_open(repair) and repair.status.phase is not Phase.PARKED

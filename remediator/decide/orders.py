@@ -1,0 +1,42 @@
+"""Whether what was ordered for a machine may still be carried out: nobody lets go of it then."""
+
+from nodehealth.kube.objects import Node
+from nodehealth.repair import NodeRepair
+from remediator.decide import boots, fencing, ready
+from remediator.decide.moves import View
+
+
+def is_open(repair: NodeRepair, node: Node | None) -> bool:
+    """Say whether an order is out, and nothing shows that it was carried out."""
+    return is_ordered(repair) and not is_back(repair, node)
+
+
+def is_ordered(repair: NodeRepair) -> bool:
+    """Say whether an order to the machine's owner may still be carried out."""
+    intent, proven = repair.status.intent, repair.status.fencing
+    off = proven is not None and proven.method is not None
+    return intent is not None and not (off and intent.action == fencing.ORDER)
+
+
+def is_down_by_us(view: View) -> bool:
+    """Say whether the boot that an earlier rung ordered has not been seen, and may be under way."""
+    order, node = view.repair.status.rebooting, view.node
+    up = node if node is not None and ready.is_ready(node) else None
+    return order is not None and not boots.is_over(order, up, view.now)
+
+
+def is_sent(repair: NodeRepair) -> bool:
+    """Say whether a Pod on the node was to carry the order out."""
+    return repair.status.intent is not None and repair.status.intent.pod != ""
+
+
+def is_back(repair: NodeRepair, node: Node | None) -> bool:
+    """Say whether what was ordered is over: another machine is there, or another boot of it."""
+    intent, target = repair.status.intent, repair.spec.target
+    if node is None or not ready.is_ready(node):
+        return False
+    began = (intent.boot_id if intent is not None else "") or target.boot_id
+    booted = node.status.node_info.boot_id != began
+    asked = intent is not None and (intent.action == fencing.ORDER or intent.pod != "")
+    off_and_on = booted and asked
+    return node.metadata.uid != target.node_uid or off_and_on

@@ -1,0 +1,294 @@
+"""What a person wants of a repair is granted or refused once, and the answer is written down."""
+
+from typing import Final
+
+import pytest
+from msgspec import structs
+
+from nodehealth import keys
+from nodehealth.kube.objects import Node
+from nodehealth.ledger import RepairLedger
+from nodehealth.repair import (
+    Closing,
+    Condemned,
+    Failure,
+    Fencing,
+    Intent,
+    Mode,
+    NodeRepair,
+    NodeRepairStatus,
+    Part,
+    PartKind,
+    Phase,
+    Request,
+    Wish,
+)
+from remediator.decide import ladder, plan, requests, rungs
+from remediator.decide.moves import (
+    Disrupt,
+    Finish,
+    Inquire,
+    Move,
+    Reason,
+    Release,
+    Reply,
+    Rest,
+    Retry,
+    Trade,
+    View,
+    Wellness,
+)
+from tests.builders import NOON, at, ledger, node, repair, slot
+
+SICK: Final = Wellness(holds=True, heard_at=at(1))
+FREE: Final = ledger(epoch=5)
+HELD: Final = ledger(epoch=5, cordons={"n1": 4})
+TAKEN: Final = ledger(epoch=5, cordons={"n1": 4}, slots={"n1": slot(5)})
+ORDER: Final = Intent(action="replace", key="k", issued_at=NOON)
+BOOT: Final = Intent(action="reboot", key="k", issued_at=NOON, boot_id="boot-1", pod="p")
+
+
+def asked(what: Wish, status: NodeRepairStatus, *, mode: Mode = Mode.ENFORCE) -> NodeRepair:
+    made = repair(mode=mode, status=status)
+    wish = Request(what=what, by="ann", reason="a bad rule")
+    return structs.replace(made, spec=structs.replace(made.spec, request=wish))
+
+
+def move(
+    mended: NodeRepair,
+    known: RepairLedger = HELD,
+    *,
+    seen: Node | None = None,
+    well: Wellness = SICK,
+    ruled: bool = True,
+) -> Move:
+    fence = "5:disrupted" if known is TAKEN else "4:cordoned"
+    default = node(unschedulable=True, fence=fence, taints=(keys.REPAIR_TAINT,))
+    return ladder.next_move(view(mended, known, seen=seen or default, well=well, ruled=ruled))
+
+
+def view(
+    mended: NodeRepair,
+    known: RepairLedger = HELD,
+    *,
+    seen: Node | None = None,
+    well: Wellness = SICK,
+    ruled: bool = True,
+) -> View:
+    return View(repair=mended, node=seen, ledger=known, well=well, now=at(10), ruled=ruled)
+
+
+def refused(given: Move) -> str:
+    assert isinstance(given, Reply)
+    assert not given.done
+    return given.message
+
+
+CONFIRMED: Final = NodeRepairStatus()
+PARKED: Final = NodeRepairStatus(phase=Phase.PARKED)
+WAITS: Final = NodeRepairStatus(phase=Phase.WAITING, cordon_epoch=4)
+DRAINS: Final = NodeRepairStatus(
+    phase=Phase.DRAINING, cordon_epoch=4, disruption_epoch=5, rung_since=NOON, tried=(0,)
+)
+REPAIRS: Final = structs.replace(DRAINS, phase=Phase.REPAIRING, rung=1, tried=(0, 1))
+HOPELESS: Final = structs.replace(REPAIRS, phase=Phase.NEEDS_HUMAN)
+
+
+@pytest.mark.parametrize("what", [Wish.RELEASE, Wish.CANCEL])
+@pytest.mark.parametrize(
+    ("status", "known"),
+    [(CONFIRMED, FREE), (WAITS, HELD), (DRAINS, TAKEN)],
+)
+def test_what_has_mended_nothing_is_given_back_and_parked(
+    what: Wish, status: NodeRepairStatus, known: RepairLedger
+) -> None:
+    given = move(asked(what, status), known)
+
+    assert isinstance(given, Release)
+    assert given.phase is Phase.PARKED
+    assert given.reason is (Reason.RELEASED if what is Wish.RELEASE else Reason.CANCELLED)
+    assert given.answers == Request(what=what, by="ann", reason="a bad rule")
+    assert given.message.startswith(f"{given.reason.lower()} as ann (a bad rule) wants; ")
+
+
+def test_a_begun_remedy_is_not_cancelled_but_may_be_released() -> None:
+    cancelled, released = (
+        move(asked(each, REPAIRS), TAKEN) for each in (Wish.CANCEL, Wish.RELEASE)
+    )
+
+    assert refused(cancelled) == "replace has begun already; to give the node back: release"
+    assert isinstance(released, Release)
+
+
+def test_a_machine_that_is_being_switched_off_is_not_cancelled() -> None:
+    given = move(asked(Wish.CANCEL, structs.replace(DRAINS, fencing=Fencing(since=NOON))), TAKEN)
+
+    assert refused(given).startswith("switching the machine off has begun")
+
+
+@pytest.mark.parametrize("what", [Wish.RELEASE, Wish.RETRY, Wish.CANCEL])
+@pytest.mark.parametrize(
+    "order",
+    [
+        structs.replace(DRAINS, intent=ORDER),
+        structs.replace(DRAINS, intent=BOOT),
+        structs.replace(DRAINS, rebooting=BOOT),
+    ],
+)
+def test_nothing_is_let_go_of_while_an_order_may_still_be_carried_out(
+    what: Wish, order: NodeRepairStatus
+) -> None:
+    hopeless = structs.replace(order, phase=Phase.NEEDS_HUMAN)
+
+    given = move(asked(what, hopeless), TAKEN, seen=node(ready=False, fence="5:disrupted"))
+
+    assert "may still be carried out" in refused(given)
+
+
+def test_when_the_machine_is_back_a_person_may_let_go_of_it() -> None:
+    hopeless = asked(Wish.RELEASE, structs.replace(HOPELESS, intent=ORDER))
+
+    given = move(hopeless, TAKEN, seen=node(uid="another", fence="5:disrupted"))
+
+    assert isinstance(given, Release)
+
+
+def test_what_needs_a_person_gives_its_slot_to_others_before_it_is_retried() -> None:
+    hopeless = asked(Wish.RETRY, HOPELESS)
+
+    first = move(hopeless, TAKEN)
+    traded = ledger(epoch=5, cordons={"n1": 5})
+    held = node(unschedulable=True, fence="5:cordoned", taints=(keys.REPAIR_TAINT,))
+    then = move(hopeless, traded, seen=held)
+
+    assert isinstance(first, Trade)
+    assert isinstance(then, Retry)
+    assert then.phase is Phase.CORDONED
+
+
+def test_a_retry_begins_the_whole_ladder_anew_without_a_slot() -> None:
+    hopeless = asked(Wish.RETRY, structs.replace(HOPELESS, pre_cordoned=True))
+    traded = ledger(epoch=5, cordons={"n1": 5})
+    held = node(unschedulable=True, fence="5:cordoned", taints=(keys.REPAIR_TAINT,))
+    given = move(hopeless, traded, seen=held)
+    assert isinstance(given, Retry)
+
+    begun = requests.retried(view(hopeless, traded, seen=held), given, at(10))
+    following = structs.replace(hopeless, status=structs.replace(begun, phase=given.phase))
+
+    assert (begun.cordon_epoch, begun.disruption_epoch, begun.pre_cordoned) == (5, 0, True)
+    assert (begun.rung, begun.tried, begun.rung_since, begun.tries) == (0, (), None, 1)
+    assert begun.answer is not None
+    assert begun.answer.done
+    assert isinstance(move(following, traded, seen=held), Disrupt)
+    assert rungs.identity(following) != rungs.identity(repair())
+
+
+def test_a_parked_repair_is_retried_from_the_cordon_on() -> None:
+    parked = asked(Wish.RETRY, structs.replace(PARKED, pre_cordoned=True))
+
+    given = move(parked, FREE, seen=node())
+
+    assert isinstance(given, Retry)
+    assert given.phase is Phase.CONFIRMED
+    assert not requests.retried(view(parked, FREE), given, at(10)).pre_cordoned
+
+
+@pytest.mark.parametrize("status", [CONFIRMED, WAITS, DRAINS])
+def test_what_goes_on_is_not_retried(status: NodeRepairStatus) -> None:
+    known = TAKEN if status is DRAINS else HELD
+
+    assert "nothing has come to its end" in refused(move(asked(Wish.RETRY, status), known))
+
+
+@pytest.mark.parametrize("what", [Wish.RELEASE, Wish.CANCEL])
+def test_what_is_parked_holds_nothing_already(what: Wish) -> None:
+    given = move(asked(what, PARKED), FREE, seen=node())
+
+    assert isinstance(given, Reply)
+    assert given.done
+
+
+@pytest.mark.parametrize("what", list(Wish))
+def test_of_what_only_observes_nothing_is_wanted(what: Wish) -> None:
+    observed = asked(what, NodeRepairStatus(phase=Phase.WAITING), mode=Mode.OBSERVE)
+
+    assert "it only observes" in refused(move(observed, FREE, seen=node()))
+
+
+def test_an_ending_that_is_written_down_comes_before_any_request() -> None:
+    closing = Closing(phase=Phase.NEEDS_HUMAN, reason="x", message="y")
+
+    assert isinstance(move(asked(Wish.RELEASE, structs.replace(WAITS, closing=closing))), Finish)
+
+
+def test_an_answered_request_is_not_looked_at_again_but_another_one_is() -> None:
+    waiting = asked(Wish.RETRY, WAITS)
+    wish = waiting.spec.request
+    assert wish is not None
+    status = requests.answered(waiting.status, wish, "no", NOON, done=False)
+    answered = structs.replace(waiting, status=status)
+    later = structs.replace(wish, at=at(5))
+    anew = structs.replace(answered, spec=structs.replace(answered.spec, request=later))
+
+    assert isinstance(move(answered), Disrupt)
+    assert isinstance(move(anew), Reply)
+    assert requests.pending(repair()) is None
+
+
+def test_who_asks_may_stay_unnamed() -> None:
+    unnamed = repair(phase=Phase.CONFIRMED)
+    wish = Request(what=Wish.RELEASE)
+    given = move(structs.replace(unnamed, spec=structs.replace(unnamed.spec, request=wish)), FREE)
+
+    assert isinstance(given, Release)
+    assert given.message.startswith("released as somebody wants; ")
+
+
+def test_where_no_remedy_is_left_nothing_is_retried() -> None:
+    made = asked(Wish.RETRY, structs.replace(WAITS, phase=Phase.NEEDS_HUMAN))
+    exhausted = structs.replace(made, spec=structs.replace(made.spec, ladder=()))
+
+    assert refused(move(exhausted)).startswith("no remedy is left on its ladder; delete this")
+
+
+CONDEMNED: Final = Condemned(
+    part=Part(kind=PartKind.GPU, id="GPU-1"), failures=(Failure(node="n1", repair="r", at=NOON),)
+)
+
+
+def test_a_condemned_part_is_repaired_once_more_when_a_person_wants_it() -> None:
+    made = repair(status=NodeRepairStatus(phase=Phase.CORDONED, cordon_epoch=4, tries=1))
+    condemned = structs.replace(made, spec=structs.replace(made.spec, condemned=CONDEMNED))
+
+    assert isinstance(move(condemned), Disrupt)
+    assert plan.queue((condemned,)) == [condemned]
+
+
+@pytest.mark.parametrize(
+    ("reason", "ruled", "ends"),
+    [
+        (Reason.RELEASED, False, True),
+        (Reason.CANCELLED, False, True),
+        (Reason.RELEASED, True, False),
+        (Reason.UNCORDONED, False, False),
+    ],
+)
+def test_what_was_let_go_of_ends_when_its_rule_is_gone(
+    reason: Reason, *, ruled: bool, ends: bool
+) -> None:
+    parked = repair(status=NodeRepairStatus(phase=Phase.PARKED, reason=reason))
+
+    given = move(parked, FREE, seen=node(), ruled=ruled)
+
+    assert isinstance(given, Release if ends else Rest)
+    if isinstance(given, Release):
+        assert (given.reason, given.phase) == (Reason.RULE_GONE, Phase.RECOVERED)
+
+
+def test_a_late_order_is_asked_about_when_nobody_wants_anything() -> None:
+    hopeless = repair(status=structs.replace(HOPELESS, rebooting=BOOT))
+
+    down = node(ready=False, unschedulable=True, fence="5:disrupted", taints=(keys.REPAIR_TAINT,))
+
+    assert isinstance(move(hopeless, TAKEN, seen=down), Inquire)
