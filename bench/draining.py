@@ -114,7 +114,16 @@ class Fleet:
 
     nodes: int
     pods: int
+    """How many run on those that are drained."""
     at_once: int
+
+    def smaller(self, by: int) -> "Fleet":
+        """Return a fleet of the same kind with fewer nodes."""
+        return Fleet(
+            nodes=max(1, self.nodes // by),
+            pods=max(1, self.pods // by),
+            at_once=max(1, self.at_once // by),
+        )
 
     def drained(self, begin: Callable[[Clock], Way]) -> Figures:
         """Drain every node once, in virtual time; each takes work again when it is empty.
@@ -126,7 +135,8 @@ class Fleet:
     async def _drained(self, begin: Callable[[Clock], Way]) -> Figures:
         clock, count = virtualtime.clock(), Count()
         way = begin(clock)
-        plan = _plan(self.nodes + self.at_once, self.pods)
+        everybody = self.nodes + self.at_once
+        plan = _plan(everybody, self.pods * everybody // self.nodes)
         async with Cluster(plan, clock=clock) as cluster:
             client = cluster.client(MANAGER, token=REMEDIATOR_TOKEN)
             await Admission(client=client, clock=clock).ensure()
