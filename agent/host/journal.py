@@ -1,7 +1,9 @@
 """The kernel's log out of the journal's files, for an agent that may not open the kernel's own.
 
-The journal numbers what everybody says, so that nothing can be told from gaps in the numbers of
-what the kernel said; and what it compressed, lines of half a kibibyte and more, is not read here.
+The journal's own numbers are everybody's, and begin anew with it. So what the kernel said is
+numbered by the time at which it did, in µs: the same however often and out of which file it is
+read, and with holes that tell nothing. What is compressed, lines of half a kibibyte and more, is
+not read here.
 """
 
 import asyncio
@@ -14,7 +16,7 @@ from collections import deque
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from agent.host import doors
 from agent.host.doors import Door
@@ -34,6 +36,10 @@ _MOST: Final = 20_000
 """How many entries are read in one look: what is damaged may go round in circles."""
 _TRIES: Final = 5
 """How often an entry may be half written."""
+
+
+_Place: TypeAlias = tuple[int, int]
+"""Where a file is, whatever its name: its filesystem and its inode."""
 
 
 class Kernel:
@@ -84,10 +90,12 @@ class JournalDoor(Door):
     def __init__(self, root: Path, boot_id: Path) -> None:
         self._root, self._boot_id = root, boot_id
         self._records = deque[bytes]()
-        self._files = dict[int, JournalFile]()
-        """Those that were opened, by their inodes; they are renamed when they are full."""
-        self._others = set[int]()
+        self._files = dict[_Place, tuple[JournalFile, int]]()
+        """Those that were opened, and after when what they say is new: they are renamed when they
+        are full, and what was in memory is copied when the disk is there."""
+        self._others = set[_Place]()
         """Full ones of earlier boots."""
+        self._newest = self._number = -1
         self._damaged, self._tries = 0, 0
         self._guard = Guard()
 
@@ -115,21 +123,33 @@ class JournalDoor(Door):
 
     def close(self) -> None:
         """Let go of its files."""
-        for each in self._files.values():
-            each.close()
+        for file, _ in self._files.values():
+            file.close()
         self._files.clear()
 
     def _fresh(self) -> list[bytes]:
         boot = self._boot_id.read_text().strip().replace("-", "")
         self._open(boot)
         fresh, damaged = list[Entry](), ""
-        for file in sorted(self._files.values(), key=lambda file: file.head_sequence):
+        for file, after in sorted(self._files.values(), key=lambda each: each[0].began):
             try:
-                fresh += itertools.islice(file.fresh(boot), _MOST)
+                entries = itertools.islice(file.fresh(boot), _MOST)
+                fresh += (each for each in entries if each.at > after)
             except StrangeError as strange:
                 damaged = str(strange)
+            if len(fresh) >= _MOST:
+                break  # the rest comes in the next look, and after these
         self._doubt(damaged)
-        return [_record(each) for each in sorted(fresh, key=lambda each: each.sequence)]
+        return [self._record(each) for each in sorted(fresh, key=lambda each: each.at)]
+
+    def _record(self, entry: Entry) -> bytes:
+        self._newest = max(self._newest, entry.at)
+        self._number = max(self._number + 1, entry.at)  # two may have been said at once
+        if b"MESSAGE" not in entry.fields:
+            return b"a line that was compressed\n"
+        priority = entry.number(b"SYSLOG_FACILITY", 1) << 3 | entry.number(b"PRIORITY", 6)
+        text = entry.fields[b"MESSAGE"].replace(b"\n", rb"\x0a")
+        return b"%d,%d,%d,-;%s\n" % (priority, self._number, entry.at, text)
 
     def _doubt(self, damaged: str) -> None:
         """Give up when a file makes no sense, unless it may in a moment, being written to."""
@@ -140,15 +160,15 @@ class JournalDoor(Door):
     def _open(self, boot: str) -> None:
         """Open the files that are new and of this boot, and forget those that are gone."""
         there = dict(_found(self._root))
-        if not there:
-            raise FileNotFoundError(errno.ENOENT, "the host has no journal")
-        for inode in self._files.keys() - there.keys():
-            self._files.pop(inode).close()
+        for place in self._files.keys() - there.keys():
+            self._files.pop(place)[0].close()
         self._others &= there.keys()
-        for inode in there.keys() - self._files.keys() - self._others:
-            self._opened(inode, there[inode], boot)
+        for place in there.keys() - self._files.keys() - self._others:
+            self._opened(place, there[place], boot)
+        if not self._files:
+            raise FileNotFoundError(errno.ENOENT, "the host has no journal of this boot")
 
-    def _opened(self, inode: int, path: Path, boot: str) -> None:
+    def _opened(self, place: _Place, path: Path, boot: str) -> None:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             file = JournalFile(fd)
@@ -157,14 +177,14 @@ class JournalDoor(Door):
             logger.debug("%s: %s", path, strange)
             return
         if file.boot == boot:
-            self._files[inode] = file
+            self._files[place] = (file, self._newest)
             return
         file.close()
         if _FULL in path.name:
-            self._others.add(inode)
+            self._others.add(place)
 
 
-def _found(root: Path) -> Iterator[tuple[int, Path]]:
+def _found(root: Path) -> Iterator[tuple[_Place, Path]]:
     """Find the files of the system's own journal, full ones and the one that is written to."""
     machine = (root / _MACHINE_ID).read_text().strip()
     for folder in FOLDERS:
@@ -175,20 +195,4 @@ def _found(root: Path) -> Iterator[tuple[int, Path]]:
         for path in paths:
             status = path.stat()
             if stat.S_ISREG(status.st_mode):
-                yield status.st_ino, path
-
-
-def _record(entry: Entry) -> bytes:
-    said = entry.fields
-    if b"MESSAGE" not in said:
-        return b"a line that was compressed\n"
-    priority = _number(said.get(b"SYSLOG_FACILITY", b"1")) << 3 | _number(
-        said.get(b"PRIORITY", b"6")
-    )
-    microseconds = _number(said[b"_SOURCE_MONOTONIC_TIMESTAMP"])
-    text = said[b"MESSAGE"].replace(b"\n", rb"\x0a")
-    return b"%d,%d,%d,-;%s\n" % (priority, entry.sequence, microseconds, text)
-
-
-def _number(said: bytes) -> int:
-    return int(said) if said.isdigit() and len(said) <= 20 else 0
+                yield (status.st_dev, status.st_ino), path

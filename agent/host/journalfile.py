@@ -19,7 +19,7 @@ _DATA, _FIELD, _ENTRY, _ARRAY = 1, 2, 3, 6
 _COMPRESSED: Final = 7
 """The flags of an object that say by which of the three it is compressed."""
 
-_HEADER: Final = Struct("<8sIIB7x16s16s16s16s11Q")
+_HEADER: Final = Struct("<8sIIB7x16s16s16s16s13Q")
 _OBJECT: Final = Struct("<BB6xQ")
 _FIELD_HEAD: Final = Struct("<16xQQQ")
 _DATA_HEAD: Final = Struct("<16xQQQQQQ")
@@ -29,15 +29,15 @@ _SHORT: Final = Struct("<I")
 
 _TRANSPORT: Final = b"_TRANSPORT"
 _KERNEL: Final = b"_TRANSPORT=kernel"
-_WANTED: Final = frozenset(
-    {b"MESSAGE", b"PRIORITY", b"SYSLOG_FACILITY", b"_SOURCE_MONOTONIC_TIMESTAMP"}
-)
+_SAID: Final = b"_SOURCE_MONOTONIC_TIMESTAMP"
+_WANTED: Final = frozenset({b"MESSAGE", b"PRIORITY", b"SYSLOG_FACILITY", _SAID})
 _GLANCE: Final = 1024
 """Bytes that are read at a time: most objects fit."""
 _LARGEST: Final = 64 * 1024
 _FARTHEST: Final = 1 << 48
 _MOST_LINKS: Final = 100_000
 _CACHED: Final = 4096
+_DIGITS: Final = 20
 
 
 class StrangeError(Exception):
@@ -48,9 +48,15 @@ class StrangeError(Exception):
 class Entry:
     """What the kernel said once."""
 
-    sequence: int
+    at: int
+    """When it was said, in µs since the machine started."""
     fields: dict[bytes, bytes]
     """Those that are wanted; what is compressed is missing."""
+
+    def number(self, name: bytes, otherwise: int) -> int:
+        """Return the number in a field."""
+        said = self.fields.get(name, b"")
+        return int(said) if _is_number(said) else otherwise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +65,7 @@ class _Header:
     boot: str
     fields_at: int
     fields_size: int
-    head_sequence: int
+    began: int
     tail_sequence: int
 
 
@@ -77,7 +83,8 @@ class JournalFile:
         """The boot that wrote last, without dashes: nothing of a later one is in it."""
         self._is_compact = bool(header.flags & _COMPACT)
         self._item = _SHORT if self._is_compact else _NUMBER
-        self.head_sequence = header.head_sequence
+        self.began = header.began
+        """When its first entry was written, in µs since 1970."""
         self._tail = -1
         self._kernel = 0
         """Where the value `_TRANSPORT=kernel` is; 0 while there is none."""
@@ -134,16 +141,17 @@ class JournalFile:
         body = self._object(at, _ENTRY)
         if len(body) < _ENTRY_HEAD.size:
             raise StrangeError(f"expected an entry at {at}")
-        sequence, _, monotonic, boot, _ = _ENTRY_HEAD.unpack_from(body)
+        _, _, monotonic, boot, _ = _ENTRY_HEAD.unpack_from(body)
         if boot.hex() != wanted:
             return None
-        fields = {b"_SOURCE_MONOTONIC_TIMESTAMP": str(monotonic).encode()}
+        fields = dict[bytes, bytes]()
         step = self._item.size if self._is_compact else 16
         for item in range(64, len(body) - step + 1, step):
             field = self._field(self._number(self._item, body[item : item + self._item.size]))
             if field is not None:
                 fields[field[0]] = field[1]
-        return Entry(sequence=sequence, fields=fields)
+        said = fields.pop(_SAID, b"")
+        return Entry(at=int(said) if _is_number(said) else monotonic, fields=fields)
 
     def _field(self, at: int) -> tuple[bytes, bytes] | None:
         """Return name and value of a field that is wanted; most are shared by many entries."""
@@ -221,7 +229,7 @@ class JournalFile:
             fields_at=numbers[4],
             fields_size=numbers[5],
             tail_sequence=numbers[9],
-            head_sequence=numbers[10],
+            began=numbers[12],
         )
 
     @staticmethod
@@ -234,3 +242,7 @@ class JournalFile:
     def _number(form: Struct, found: bytes) -> int:
         (number,) = form.unpack_from(found)
         return int(number)
+
+
+def _is_number(said: bytes) -> bool:
+    return said.isdigit() and len(said) <= _DIGITS

@@ -161,6 +161,44 @@ async def test_files_of_users_and_of_other_machines_are_not_read(tmp_path: Path)
         assert await said(door) == EARLY
 
 
+async def test_what_was_in_memory_and_is_copied_to_the_disk_is_not_said_again(
+    tmp_path: Path,
+) -> None:
+    machine = Machine(tmp_path, folder="run/log/journal")
+    machine.put("compact-early")
+    disk = tmp_path / "var/log/journal" / MACHINE
+    disk.mkdir(parents=True)
+    with contextlib.closing(machine.door()) as door:
+        first = await said(door)
+        machine.active.rename(machine.folder / "system@a.journal")
+        machine.put("plain-late", disk / "system.journal")
+
+        assert (first, await said(door)) == (EARLY, LATE)
+
+
+async def test_a_line_has_the_same_number_out_of_whichever_file(tmp_path: Path) -> None:
+    numbers = list[list[int]]()
+    for name in ("compact-late", "plain-late"):
+        machine = Machine(tmp_path / name)
+        machine.put(name)
+        log = KernelLog(
+            tmp_path / "kmsg", opened=Kernel(machine.root, machine.root / "boot").opened
+        )
+        await log.once()
+        numbers.append([each.sequence for each in log.stream("storage").take()])
+
+    assert numbers == [[1_001_000, 1_003_000]] * 2
+
+
+async def test_a_journal_of_earlier_boots_only_is_none(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.put("before-full", machine.folder / "system@b.journal")
+    with contextlib.closing(machine.door()) as door:
+        for _ in range(2):
+            with pytest.raises(FileNotFoundError, match="no journal of this boot"):
+                await door.look()
+
+
 async def test_a_file_that_is_removed_is_forgotten(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     machine.put("compact-early")
@@ -258,4 +296,4 @@ def test_whatever_stands_in_a_file_reading_it_ends(
         return
     finally:
         os.close(fd)
-    assert all(each.sequence >= 0 for each in entries)
+    assert all(each.at >= 0 for each in entries)
