@@ -213,12 +213,10 @@ def _attention(
 
 def _both(sight: Sight, book: Rulebook) -> Iterator[str]:
     """Say who surely repairs the same nodes as nodemend, or for whom it only observes."""
-    if book.policy.mode is not Mode.ENFORCE:
-        return
     refuses = book.policy.competitors is Beside.REFUSE
     follows = "nodemend only observes as long as" if refuses else "Two repair the same nodes, for"
     for each in competitors.found(sight.nodes, sight.checks):
-        if each.certain:
+        if each.is_loud(book.policy):
             yield f"{follows} {competitors.sentence(each)}."
 
 

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from nodehealth.kube.objects import Node
+from nodehealth.repair import Mode
 from remediator.decide import own
 from remediator.decide.conditions import ACTED_ON
+from remediator.rules.policy import Beside, Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +22,13 @@ class Competitor:
     """What was seen of it."""
     off: str
     """How it is switched off."""
+    stays: bool = False
+    """Whether it can't be switched off: people are told, and not again and again."""
+
+    def is_loud(self, policy: Policy) -> bool:
+        """Say whether a person should do something about it."""
+        refused = policy.competitors is Beside.REFUSE
+        return policy.mode is Mode.ENFORCE and self.certain and (refused or not self.stays)
 
 
 _LABELS: Final[Mapping[str, Competitor]] = {
@@ -30,6 +39,7 @@ _LABELS: Final[Mapping[str, Competitor]] = {
             certain=True,
             evidence="kubernetes.azure.com/agentpool",
             off="it cannot be; it acts on nodes that are not Ready for ten minutes",
+            stays=True,
         ),
         Competitor(
             name="EKS node repair",
@@ -98,19 +108,19 @@ def _on(node: Node) -> Iterable[Competitor]:
     key, value = _EKS_AUTO
     if labels.get(key) == value:
         evidence, off = f"{key}={value}", "it cannot be; it acts on the five conditions"
-        yield Competitor(name="EKS Auto Mode", certain=True, evidence=evidence, off=off)
-    for each in node.status.conditions:
-        if each.type == _DRAINO:
-            yield Competitor(
-                name="draino", certain=True, evidence=f"the condition {_DRAINO}", off="uninstall it"
-            )
-        if each.type in ACTED_ON and not own.is_ours(each):
-            yield Competitor(
-                name="whoever acts on the EKS node monitoring agent",
-                certain=False,
-                evidence=f"the condition {each.type}",
-                off="node repair of EKS and of Karpenter goes by these conditions",
-            )
+        yield Competitor(name="EKS Auto Mode", certain=True, evidence=evidence, off=off, stays=True)
+    foreign = {each.type for each in node.status.conditions if not own.is_ours(each)}
+    if _DRAINO in foreign:
+        yield Competitor(
+            name="draino", certain=True, evidence=f"the condition {_DRAINO}", off="uninstall it"
+        )
+    if foreign & ACTED_ON:
+        yield Competitor(
+            name="whoever acts on the EKS node monitoring agent",
+            certain=False,
+            evidence="a condition of its names that is not ours",
+            off="node repair of EKS and of Karpenter goes by these conditions",
+        )
 
 
 def sentence(one: Competitor) -> str:

@@ -182,13 +182,13 @@ def condition_taken(type_: str, writer: str) -> Problem:
 
 def competitor(one: Competitor, policy: Policy) -> Problem:
     """Say that somebody else repairs nodes, or may; it is loud only where both surely do."""
-    both = one.certain and policy.mode is Mode.ENFORCE
-    refused = both and policy.competitors is Beside.REFUSE
+    is_loud = one.is_loud(policy)
+    refused = is_loud and policy.competitors is Beside.REFUSE
     follows = "nodemend only observes as long as that is so.\n" if refused else ""
     return Problem(
         subject=f"{COMPETITOR}{one.name}",
         name="NodemendCompetitor",
-        urgency=Urgency.WARNING if both else Urgency.INFO,
+        urgency=Urgency.WARNING if is_loud else Urgency.INFO,
         summary=competitors.sentence(one),
         description=(
             f"{follows}Two who repair the same node drain it twice or replace it twice, and "

@@ -150,7 +150,8 @@ def test_a_condition_that_somebody_else_writes_is_told() -> None:
 
 
 def test_who_else_repairs_nodes_is_told_and_needs_a_person_where_both_enforce() -> None:
-    seen = sight(node(labels={"kubernetes.azure.com/agentpool": "a"}), healths=(WELL,))
+    seen = sight(node(), healths=(WELL,))
+    seen = replace(seen, checks={"nodehealthchecks.remediation.medik8s.io": ("workers",)})
     watching = book(HASTY)
     policy = replace(watching.policy, mode=Mode.ENFORCE)
 
@@ -160,9 +161,10 @@ def test_who_else_repairs_nodes_is_told_and_needs_a_person_where_both_enforce() 
         seen, replace(watching, policy=replace(policy, competitors=Beside.REFUSE))
     )
 
+    name = "medik8s NodeHealthCheck"
     assert [each.partition(" (")[0] for each in observes.competitors] == [
-        "AKS auto-repair repairs nodes here too"
+        f"{name} repairs nodes here too"
     ]
     assert observes.attention == ()
-    assert enforces.attention[0].startswith("Two repair the same nodes, for AKS auto-repair")
-    assert refuses.attention[0].startswith("nodemend only observes as long as AKS auto-repair")
+    assert enforces.attention[0].startswith(f"Two repair the same nodes, for {name}")
+    assert refuses.attention[0].startswith(f"nodemend only observes as long as {name}")

@@ -4,7 +4,10 @@ import pytest
 from msgspec import structs
 
 from nodehealth.kube.objects import Condition, Node
+from nodehealth.repair import Mode
 from remediator.decide import competitors
+from remediator.decide.competitors import Competitor
+from remediator.rules.policy import Beside, Policy
 from tests.builders import node
 
 
@@ -68,3 +71,21 @@ def test_it_is_said_how_somebody_is_switched_off() -> None:
     assert competitors.sentence(may).startswith("Karpenter node repair may repair nodes here too")
     assert "feature gate NodeRepair=false" in competitors.sentence(may)
     assert competitors.sentence(does).startswith("AKS auto-repair repairs nodes here too")
+
+
+@pytest.mark.parametrize(
+    ("certain", "stays", "mode", "beside", "loud"),
+    [
+        (True, False, Mode.ENFORCE, Beside.WARN, True),
+        (True, False, Mode.OBSERVE, Beside.WARN, False),
+        (False, False, Mode.ENFORCE, Beside.REFUSE, False),
+        (True, True, Mode.ENFORCE, Beside.WARN, False),
+        (True, True, Mode.ENFORCE, Beside.REFUSE, True),
+    ],
+)
+def test_people_are_asked_to_act_only_where_they_can(
+    mode: Mode, beside: Beside, *, certain: bool, stays: bool, loud: bool
+) -> None:
+    one = Competitor(name="x", certain=certain, evidence="e", off="o", stays=stays)
+
+    assert one.is_loud(Policy(mode=mode, competitors=beside)) == loud
