@@ -71,6 +71,7 @@ from remediator.pacing import Pacing
 from remediator.providers import MachineState, ProviderError
 from remediator.queueing import QUEUE_AGAIN, Queueing
 from remediator.record import Record
+from remediator.saying import Saying
 from remediator.scene import Around, Scene
 
 logger = logging.getLogger(__name__)
@@ -109,6 +110,7 @@ class Act:
     pacing: Pacing
     neighbours: Neighbours
     tell: Callable[[NodeRepair], Awaitable[None]]
+    saying: Saying = field(default_factory=Saying)
     resting: dict[str, tuple[int, datetime]] = field(default_factory=dict)
     """By repair, on which rung its action asked for a pause, and until when: no change of the node
     shortens it. Losing this costs a pass."""
@@ -160,10 +162,7 @@ class Act:
     async def _carry_out(self, move: Move, scene: Scene) -> Again:
         match move:
             case Rest():
-                status = scene.record.repair.status
-                base = rungs.held_up(status, self.clock()) if move.held else status
-                await scene.record.enter(move.phase, move.reason, move.message, base=base)
-                return None if move.until is None else _span(move.until - self.clock())
+                return await self._rest(move, scene)
             case Cordon():
                 return await self._cordon(scene)
             case Disrupt():
@@ -176,6 +175,15 @@ class Act:
             case _:
                 await self._settle(move, scene)
                 return _AT_ONCE
+
+    async def _rest(self, move: Rest, scene: Scene) -> Again:
+        left = self.saying.left(scene.record.repair, move, self.clock())
+        if left > timedelta():
+            return _span(left)
+        status = scene.record.repair.status
+        base = rungs.held_up(status, self.clock()) if move.held else status
+        await scene.record.enter(move.phase, move.reason, move.message, base=base)
+        return None if move.until is None else _span(move.until - self.clock())
 
     async def _settle(self, move: Onward, scene: Scene) -> None:
         view, repair = scene.view, scene.record.repair
@@ -259,6 +267,7 @@ class Act:
         await self.neighbours.let_go(repair.spec.target.node)
         self.resting.pop(repair.metadata.name, None)
         self.queueing.forget(repair)
+        self.saying.forget(repair)
         base = ladder.closed(status, closing)
         await scene.record.enter(closing.phase, closing.reason, closing.message, base=base)
 

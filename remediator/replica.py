@@ -22,6 +22,7 @@ from nodehealth.ledger import REPAIR_LEDGERS
 from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair
 from remediator.act import Act
 from remediator.admission import Admission
+from remediator.agreed import Agreed
 from remediator.changes import Changes
 from remediator.competitors import Competitors, most
 from remediator.conditions import Conditions
@@ -67,7 +68,8 @@ class Replica:
     ) -> None:
         self._metrics = metrics or Metrics(CollectorRegistry())
         self._policy, self._provider = files.policy, files.provider
-        self._client, self._clock, self._random = client, clock, random
+        self._client, self._random = client, random
+        self._clock = clock = Agreed(clock, client)
         self._fleet = Fleet(files.policy, self._watches)
         neighbours = Neighbours(
             client=client, clock=clock, settings=lambda: self._policy.coexistence

@@ -76,6 +76,10 @@ class Client:
         """Return what the server's clock said, to the second, when it last answered."""
         return self._exchange.server_time
 
+    def server_now(self) -> tuple[datetime, datetime] | None:
+        """Return what the server's clock shows now at the earliest and latest, by its answers."""
+        return self._exchange.server_now()
+
     async def get(self, resource: Resource[T], name: str, *, namespace: str = "") -> T:
         """Read one object, by quorum."""
         request = self._reading(resource.path(namespace, name))

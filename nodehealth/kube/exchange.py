@@ -14,6 +14,8 @@ from nodehealth.kube.transport import Request, Transport
 
 _TRIES: Final = 4
 _FIRST_PAUSE: Final = 0.1
+_TOLD_TO: Final = timedelta(seconds=1)
+"""How exactly an answer tells the time."""
 
 
 class Exchange:
@@ -23,6 +25,8 @@ class Exchange:
         self.transport = transport
         self.deadline = deadline
         self.server_time: datetime | None = None
+        self._heard: tuple[asyncio.AbstractEventLoop, float, float] | None = None
+        """Whose time it is at which the last request was sent, and its answer came."""
         self._random = random
 
     async def once(self, request: Request, *, deadline: timedelta | None = None) -> bytes:
@@ -31,7 +35,7 @@ class Exchange:
         Raises:
             nodehealth.kube.errors.KubeError: there is no answer, or it is no success.
         """
-        limit = deadline or self.deadline
+        limit, sent = deadline or self.deadline, asyncio.get_running_loop().time()
         try:
             async with (
                 asyncio.timeout(limit.total_seconds()),
@@ -41,7 +45,7 @@ class Exchange:
         except TimeoutError as late:
             text = f"no answer within {limit.total_seconds():g} s"
             raise errors.OutcomeUnknownError(status.said(request, text)) from late
-        self.heard(response.headers)
+        self.heard(response.headers, sent=sent)
         if 200 <= response.status < 300:
             return body
         raise status.error(request, response.status, response.headers, body)
@@ -57,12 +61,24 @@ class Exchange:
         )
         return await trying(self.once, request)
 
-    def heard(self, headers: Mapping[str, str]) -> None:
-        """Remember what the server's clock said."""
+    def heard(self, headers: Mapping[str, str], *, sent: float | None = None) -> None:
+        """Remember what the server's clock said, and when it was asked."""
         try:
             self.server_time = parsedate_to_datetime(headers["date"])
         except (KeyError, ValueError):
             return
+        if sent is not None:
+            loop = asyncio.get_running_loop()
+            self._heard = loop, sent, loop.time()
+
+    def server_now(self) -> tuple[datetime, datetime] | None:
+        """Say what the server's clock shows now, at the earliest and at the latest."""
+        if self.server_time is None or self._heard is None:
+            return None
+        loop, sent, heard = self._heard
+        now = loop.time()
+        earliest = self.server_time + timedelta(seconds=now - heard)
+        return earliest, self.server_time + _TOLD_TO + timedelta(seconds=now - sent)
 
     def _pause(self, state: tenacity.RetryCallState) -> float:
         return _FIRST_PAUSE * 2.0**state.attempt_number * self._random.uniform(0.5, 1.0)

@@ -19,7 +19,7 @@ BAD_LUCK = Luck(
 
 
 def test_two_remediators_in_bad_luck_keep_the_limit_and_finish(seeds: Iterable[int]) -> None:
-    for seed in seeds:
+    for seed in tuple(seeds)[::5]:
         ending = stage.play(
             seed,
             replicas=2,
@@ -34,7 +34,7 @@ def test_two_remediators_in_bad_luck_keep_the_limit_and_finish(seeds: Iterable[i
 
 def test_two_remediators_in_bad_luck_keep_the_limit_of_each_zone(seeds: Iterable[int]) -> None:
     zones = Case(zones=("a", "b"), domains={keys.ZONE_LABEL: 1})
-    for seed in tuple(seeds)[::2]:
+    for seed in tuple(seeds)[::10]:
         ending = stage.play(
             seed,
             replicas=2,
@@ -51,7 +51,7 @@ def test_two_remediators_in_bad_luck_keep_the_limit_of_each_zone(seeds: Iterable
 def test_two_remediators_in_bad_luck_force_nothing_on_a_machine_that_is_on(
     seeds: Iterable[int],
 ) -> None:
-    for seed in tuple(seeds)[::2]:  # a dead node takes three times as long
+    for seed in tuple(seeds)[::10]:
         ending = stage.play(
             seed,
             replicas=2,

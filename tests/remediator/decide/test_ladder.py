@@ -230,6 +230,10 @@ def test_a_hopeless_node_gives_its_slot_to_one_that_can_be_helped() -> None:
     assert hopeless(anew, SLOTS, INTENT) == Trade()
 
 
+def test_a_trade_that_stopped_half_way_is_gone_on_with() -> None:
+    assert hopeless(marked("5:cordoned"), SLOTS) == Trade()
+
+
 @pytest.mark.parametrize(
     "seen",
     [marked("5:disrupted"), node(uid="new", ready=False)],

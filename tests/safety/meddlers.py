@@ -1,0 +1,238 @@
+"""People and machines who get in the way: each does one thing at a time of its own choosing."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Final, TypeAlias
+
+from nodehealth import keys
+from nodehealth.ledger import Disruption
+from nodehealth.repair import Phase
+from remediator.files import Loaded
+from remediator.rules import compile as compiling
+from remediator.rules.policy import Limit
+from simulator import records
+from simulator.api.direct import Direct
+from simulator.api.status import StatusError
+from simulator.api.wire import JsonObject
+from tests.safety.lives import Life
+from tests.safety.witnesses.court import Court
+from tests.safety.witnesses.history import REPAIRS
+
+BUSY: Final = {"key": "karpenter.sh/disrupted", "effect": "NoSchedule"}
+OUR_LIMIT_HOLDS_AFTER: Final = 130.0
+"""Seconds after which nobody goes by an older limit any more, however long it stood still."""
+_TRIES: Final = 20
+
+
+@dataclass(slots=True, kw_only=True)
+class Situation:
+    """What those who meddle can see and reach, and what is to be expected after them."""
+
+    court: Court
+    direct: Direct
+    random: Random
+    crew: list[Life]
+    files: Loaded
+    """What is written in the operator's files now."""
+    left: set[str] = field(default_factory=set)
+    """Nodes that people took into their own hands."""
+    closed: set[str] = field(default_factory=set)
+    """Nodes that people cordoned, and never opened again."""
+    forgiven: set[str] = field(default_factory=set)
+    """Promises that cannot hold after what people did."""
+
+    def nodes(self) -> list[str]:
+        """Name all nodes there are."""
+        return sorted(self.court.history.nodes)
+
+    def held(self) -> list[str]:
+        """Name the nodes that are held by the remediator."""
+        ledger = self.court.history.ledger
+        status = ledger.status if ledger is not None else None
+        return sorted({*status.cordons, *status.slots}) if status is not None else []
+
+    def is_rebuilt(self) -> bool:
+        """Say whether there is a ledger that is of use."""
+        ledger = self.court.history.ledger
+        return ledger is not None and ledger.status.known_since is not None
+
+    async def some_time(self, least: float = 5.0, most: float = 150.0) -> None:
+        """Wait for a moment that nobody can foresee."""
+        await asyncio.sleep(self.random.uniform(least, most))
+
+    async def take_in(self, files: Loaded) -> None:
+        """Write other files; each process takes them in when it sees them."""
+        self.files = files
+        for life in self.crew:
+            await self.some_time(0.0, 20.0)
+            life.take_in()
+
+
+Meddler: TypeAlias = Callable[[Situation], Coroutine[None, None, None]]
+
+
+async def uncordons(at: Situation) -> None:
+    """Open a node that we hold."""
+    for _ in range(_TRIES):
+        await at.some_time(1.0, 20.0)
+        held = [each for each in at.held() if each not in at.closed]
+        if held:
+            name = at.random.choice(held)
+            at.left.add(name)
+            _patch(at, name, {"spec": {"unschedulable": None}})
+            return
+
+
+async def deletes_a_repair(at: Situation) -> None:
+    """Delete the record of what is under way."""
+    for _ in range(_TRIES):
+        await at.some_time(1.0, 20.0)
+        open_ = [e for e in at.court.history.repairs.values() if e.status.phase != Phase.RECOVERED]
+        if open_:
+            name = at.random.choice(sorted(each.metadata.name for each in open_))
+            at.direct.delete(REPAIRS, name)
+            return
+
+
+async def loses_the_ledger(at: Situation) -> None:
+    """Delete the ledger, have a look, and open what was closed."""
+    await at.some_time()
+    if at.court.history.ledger is None:
+        return
+    at.forgiven.add("EPOCH_FELL")
+    at.direct.delete(records.LEDGERS, keys.LEDGER_NAME)
+    for _ in range(_TRIES):
+        await at.some_time(30.0, 90.0)
+        if at.is_rebuilt():
+            opened: JsonObject = {"spec": {"disruption": Disruption.OPEN}}
+            at.direct.merge(records.LEDGERS, keys.LEDGER_NAME, opened)
+            return
+
+
+async def closes_and_opens(at: Situation) -> None:
+    """Stop all disruption for a while."""
+    for wanted in (Disruption.CLOSED, Disruption.OPEN):
+        await at.some_time()
+        if at.court.history.ledger is not None:
+            at.direct.merge(records.LEDGERS, keys.LEDGER_NAME, {"spec": {"disruption": wanted}})
+
+
+async def rewrites_the_ladders(at: Situation) -> None:
+    """Have every rule replace at once what it would have drained before."""
+    await at.some_time(1.0, 60.0)
+    before = at.files
+    bolder = [replace(each, ladder=each.ladder[-1:]) for each in before.rules.rules]
+    await at.take_in(replace(before, rules=compiling.rule_set(bolder, ["bolder"])))
+
+
+async def withdraws_the_rules(at: Situation) -> None:
+    """Take all rules away, and bring them back."""
+    await at.some_time(1.0, 60.0)
+    before = at.files
+    await at.take_in(replace(before, rules=compiling.rule_set([], ["none"])))
+    await at.some_time()
+    await at.take_in(before)
+
+
+async def lowers_the_limit(at: Situation) -> None:
+    """Allow one node at once where two were allowed."""
+    await at.some_time(1.0, 60.0)
+    limits, policy = at.court.cluster.observer.limits, at.files.policy
+    limit: Limit = replace(policy.limit, disrupted=(1,))
+    pools = tuple(replace(each, limit=limit) for each in policy.pools)
+    await at.take_in(replace(at.files, policy=replace(policy, limit=limit, pools=pools)))
+    await asyncio.sleep(OUR_LIMIT_HOLDS_AFTER)
+    if limits is not None:
+        lower = replace(limits, cluster=1, pools=dict.fromkeys(limits.pools, 1))
+        at.court.cluster.observer.limits = lower
+        at.court.begun.most = 1
+
+
+async def scales(at: Situation) -> None:
+    """Change how much runs."""
+    for replicas in (8, 2, 4):
+        await at.some_time(5.0, 60.0)
+        if at.direct.find(records.DEPLOYMENTS, "web", namespace="default") is not None:
+            change: JsonObject = {"spec": {"replicas": replicas}}
+            at.direct.merge(records.DEPLOYMENTS, "web", change, namespace="default")
+
+
+async def replaces_a_machine(at: Situation) -> None:
+    """Order a machine away without us; another one comes under its name."""
+    await at.some_time()
+    name = at.random.choice(sorted(at.court.history.machines) or [""])
+    if at.direct.find(records.MACHINES, name) is not None:
+        at.direct.delete(records.MACHINES, name)
+
+
+async def cordons_before_us(at: Situation) -> None:
+    """Cordon a node for reasons of one's own, and never open it again."""
+    await at.some_time(0.0, 30.0)
+    free = [each for each in at.nodes() if each not in at.held()]
+    if free:
+        name = at.random.choice(free)
+        at.closed.add(name)
+        _patch(at, name, {"spec": {"unschedulable": True}})
+
+
+async def works_on_a_node(at: Situation) -> None:
+    """Take a node away for a while, as Karpenter does."""
+    await at.some_time(0.0, 60.0)
+    name = at.random.choice(at.nodes())
+    uid = at.court.history.nodes[name].metadata.uid
+    _taint(at, name, add=True)
+    await at.some_time(20.0, 200.0)
+    node = at.court.history.nodes.get(name)
+    if node is not None and node.metadata.uid == uid:
+        _taint(at, name, add=False)
+
+
+async def leaves_marks(at: Situation) -> None:
+    """Put labels, annotations and conditions of others on Nodes, all the time."""
+    for n in range(10):
+        await at.some_time(1.0, 30.0)
+        name = at.random.choice(at.nodes() or [""])
+        marks = {
+            "annotations": {"example.com/note": str(n)},
+            "labels": {"example.com/turn": str(n)},
+        }
+        _patch(at, name, {"metadata": marks})
+
+
+def _patch(at: Situation, name: str, change: JsonObject) -> None:
+    if at.direct.find(records.NODES, name) is not None:
+        at.direct.merge(records.NODES, name, change)
+
+
+def _taint(at: Situation, name: str, *, add: bool) -> None:
+    node = at.direct.find(records.NODES, name)
+    if node is None:
+        return
+    others = [each for each in node["spec"].get("taints", ()) if each["key"] != BUSY["key"]]
+    version = {"resourceVersion": node["metadata"]["resourceVersion"]}
+    taints = [*others, BUSY] if add else others
+    try:
+        at.direct.merge(records.NODES, name, {"metadata": version, "spec": {"taints": taints}})
+    except StatusError:
+        return
+
+
+MEDDLERS: Final[Mapping[str, Meddler]] = {
+    each.__name__: each
+    for each in (
+        uncordons,
+        deletes_a_repair,
+        loses_the_ledger,
+        closes_and_opens,
+        rewrites_the_ladders,
+        withdraws_the_rules,
+        lowers_the_limit,
+        scales,
+        replaces_a_machine,
+        cordons_before_us,
+        works_on_a_node,
+        leaves_marks,
+    )
+}
