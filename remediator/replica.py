@@ -68,16 +68,15 @@ class Replica:
     ) -> None:
         self._metrics = metrics or Metrics(CollectorRegistry())
         self._policy, self._provider = files.policy, files.provider
-        self._client, self._random = client, random
-        self._clock = clock = Agreed(clock, client)
+        clock = Agreed(clock, client)
+        self._client, self._clock, self._random = client, clock, random
         self._fleet = Fleet(files.policy, self._watches)
         neighbours = Neighbours(
             client=client, clock=clock, settings=lambda: self._policy.coexistence
         )
         self._admission = Admission(client=client, clock=clock, held=neighbours.at_work)
-        tell = Tell(client=client, clock=clock)
         self._telling = Telling(
-            tell=tell,
+            tell=Tell(client=client, clock=clock),
             client=client,
             outside=outside,
             repairs=self._fleet.repairs,

@@ -34,7 +34,7 @@ _DRAINS_AGAIN: Final = timedelta(seconds=4)
 _REST: Final = 75.0
 """Seconds in which the last orphans are reaped."""
 _OVER: Final = frozenset({Phase.RECOVERED, Phase.PARKED, Phase.NEEDS_HUMAN})
-_EXPECTED: Final = ("RepairLedger was lost", "a ledger")
+_EXPECTED: Final = "RepairLedger was rebuilt, and is closed to disruption"
 _OURS: Final = frozenset({keys.REPAIR_TAINT, keys.OUT_OF_SERVICE_TAINT})
 
 

@@ -13,7 +13,7 @@ def test_whatever_goes_wrong_every_promise_is_kept(seeds: Iterable[int]) -> None
     for seed in seeds:
         drawn = adversity.draw(seed)
 
-        assert ordeal.play(drawn).failings() == [], drawn
+        assert ordeal.play(drawn).failings() == [], str(drawn)
 
 
 @pytest.mark.parametrize("seed", REPLAYED)
