@@ -1,20 +1,27 @@
 """A ledger that was restored, edited by hand or filled with nonsense lets no limit be broken."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from datetime import timedelta
+from random import Random
 from typing import Final
 
 import pytest
 from msgspec import structs
 
 from nodehealth import keys, protections
+from nodehealth.kube import errors
 from nodehealth.kube.objects import Object, Resource
 from nodehealth.ledger import REPAIR_LEDGERS, Disruption, RepairLedger, RepairLedgerStatus, Slot
 from nodehealth.repair import NODE_REPAIRS, Phase
 from simulator import scenario, virtualtime
 from simulator.cluster import Cluster
 from simulator.observer import Broken, Limits
+from tests.safety import stage
+from tests.safety.stage import Case
+from tests.safety.test_races import BAD_LUCK
 from tests.safety.test_stories import Scene, full, minutes
 
 _BINDINGS: Final = Resource(
@@ -42,11 +49,16 @@ async def edited() -> AsyncIterator[Scene]:
     plan = scenario.read(document, "story")
     async with Cluster(plan, clock=virtualtime.clock(), limits=limits) as cluster:
         scene = Scene(cluster=cluster, client=cluster.client("test"))
-        for each in protections.PROTECTIONS:
-            await scene.client.delete(_BINDINGS, each.name)
+        await lift_protections(scene)
         yield scene
         broken = {each.broken for each in cluster.observer.violations}
         assert broken <= {Broken.EPOCH_FELL}
+
+
+async def lift_protections(scene: Scene) -> None:
+    """Do as administrators can."""
+    for each in protections.PROTECTIONS:
+        await scene.client.delete(_BINDINGS, each.name)
 
 
 async def edit(scene: Scene, change: Edit) -> None:
@@ -178,3 +190,41 @@ async def test_a_ledger_is_closed_once_for_one_loss() -> None:
 
         assert first.spec.disruption is Disruption.CLOSED
         assert (await scene.ledger()).spec.disruption is Disruption.OPEN
+
+
+async def meddle(cluster: Cluster, random: Random) -> None:
+    """Take entries out of the ledger again and again, and open it each time after a minute."""
+    scene = Scene(cluster=cluster, client=cluster.client("test"))
+    await lift_protections(scene)
+    while True:
+        await asyncio.sleep(random.uniform(20, 90))
+        with contextlib.suppress(errors.GoneError, errors.ConflictError):
+            await edit(scene, lambda status: poorer(status, random))
+        await minutes(1)
+        with contextlib.suppress(errors.GoneError):
+            await scene.client.merge_patch(REPAIR_LEDGERS, keys.LEDGER_NAME, _OPEN)
+
+
+def poorer(status: RepairLedgerStatus, random: Random) -> RepairLedgerStatus:
+    """Take out some of what is there."""
+    kept = {name: each for name, each in status.slots.items() if random.random() < 0.3}
+    cordons = {name: each for name, each in status.cordons.items() if random.random() < 0.6}
+    return structs.replace(status, slots=kept, cordons=cordons)
+
+
+def test_no_limit_is_broken_however_often_somebody_takes_entries_out(
+    seeds: Iterable[int],
+) -> None:
+    for seed in seeds:
+        ending = stage.play(
+            seed,
+            replicas=2,
+            limit=1 + seed % 2,
+            luck=BAD_LUCK,
+            lag=timedelta(seconds=seed % 7),
+            case=Case(meddler=meddle),
+        )
+
+        assert [each for each in ending.breaches if each.promise == Broken.LIMIT.name] == []
+        assert ending.phases() == {Phase.RECOVERED}
+        assert not any(node.spec.unschedulable for node in ending.nodes)
