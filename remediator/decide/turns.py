@@ -53,9 +53,9 @@ def take(
     manners: DrainManners,
     now: datetime,
 ) -> Turn:
-    """Say whose turn it is; on a node whose kubelet is silent there is no order to keep."""
+    """Say whose turn it is; on a node whose kubelet is given up there is no order to keep."""
     asked = tuple(each.pod for each in pods.evict)
-    if fencing.is_silent(node):
+    if fencing.is_given_up(node, now, manners):
         return Turn(together=asked)
     staying = [each.pod for each in pods.left() if not _is_overdue(each, manners, now)]
     first = min((tier(each, manners.tiers) for each in staying), default=0)

@@ -194,3 +194,18 @@ async def budget(client: Client, name: str, allowed: int = 0, app: str = "web") 
         "spec": {"maxUnavailable": allowed, "selector": {"matchLabels": {"app": app}}},
     }
     await client.create(BUDGETS, body, namespace="default")
+
+
+def said(progress: Progress) -> str:
+    """Return what a pass said."""
+    return progress.message
+
+
+def obstacles(drain: Draining) -> list[tuple[str, str]]:
+    """Return what stood in the way, and whose it is."""
+    return [(each.what, each.owner) for each in drain.record.repair.status.obstacles]
+
+
+def evicted(drain: Draining) -> list[str]:
+    """Name the pods that were asked to leave."""
+    return [each.name for each in drain.record.repair.status.evictions]

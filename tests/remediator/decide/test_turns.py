@@ -59,12 +59,22 @@ def test_who_may_not_leave_holds_the_next_tier() -> None:
     assert take(alone, critical).together == ()
 
 
-def test_on_a_silent_node_there_is_no_order_to_keep() -> None:
+def test_on_a_node_whose_kubelet_is_given_up_there_is_no_order_to_keep() -> None:
     low, critical = pod("low", claims=("a",)), pod("critical", priority=CRITICAL)
 
     silent = take(low, critical, on=node(ready=False))
 
     assert (names(silent.together), silent.one_of) == (["critical", "low"], ())
+
+
+def test_a_kubelet_that_fell_silent_a_moment_ago_changes_no_order() -> None:
+    moment = structs.replace(node(ready=False).status.conditions[0], last_transition_time=NOON)
+    plain = node(ready=False)
+    silent = structs.replace(plain, status=structs.replace(plain.status, conditions=(moment,)))
+    low, critical = pod("low"), pod("critical", priority=CRITICAL)
+
+    assert names(take(low, critical, on=silent, after=119).together) == ["low"]
+    assert names(take(low, critical, on=silent, after=120).together) == ["critical", "low"]
 
 
 def test_on_a_node_without_pods_it_is_nobodys_turn() -> None:
