@@ -73,6 +73,7 @@ from remediator.queueing import QUEUE_AGAIN, Queueing
 from remediator.record import Record
 from remediator.saying import Saying
 from remediator.scene import Around, Scene
+from remediator.trail import SILENT, Trail
 
 logger = logging.getLogger(__name__)
 
@@ -99,6 +100,7 @@ class Act:
         pacing: How fast pods are asked to leave.
         neighbours: The locks of others on nodes.
         tell: Is told of every repair whose phase changed.
+        trail: Where each decision is written down as well.
     """
 
     client: Client
@@ -111,6 +113,7 @@ class Act:
     neighbours: Neighbours
     tell: Callable[[NodeRepair], Awaitable[None]]
     saying: Saying = field(default_factory=Saying)
+    trail: Trail = SILENT
     resting: dict[str, tuple[int, datetime]] = field(default_factory=dict)
     """By repair, on which rung its action asked for a pause, and until when: no change of the node
     shortens it. Losing this costs a pass."""
@@ -154,7 +157,9 @@ class Act:
             others=around.others(node),
             joining=around.joining(node),
         )
-        record = Record(repair, client=self.client, clock=self.clock, tell=self.tell)
+        record = Record(
+            repair, client=self.client, clock=self.clock, tell=self.tell, trail=self.trail
+        )
         scene = Scene(view=view, around=around, record=record)
         again = await self._carry_out(ladder.next_move(view), scene)
         return again, record.repair if record.repair is not repair else None

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -31,6 +31,7 @@ from remediator.prerequisites import Prerequisites
 from remediator.reload import Source
 from remediator.replica import Replica
 from remediator.sinks import Outside
+from remediator.trail import Trail
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +54,8 @@ class Settings:
     terms: Terms = TERMS
     listen: Address | None = None
     """Where metrics, health and readiness are answered; nowhere by default."""
+    decisions: Callable[[str], None] | None = None
+    """Takes each line of the decision log."""
 
 
 async def serve(
@@ -113,7 +116,13 @@ async def run(
     known = metrics or Metrics(CollectorRegistry())
     known.loaded(clock())
     replica = Replica(
-        files, client=client, clock=clock, random=random, outside=outside, metrics=known
+        files,
+        client=client,
+        clock=clock,
+        random=random,
+        outside=outside,
+        metrics=known,
+        trail=Trail(settings.decisions, clock),
     )
     replica.restrict(Mode.OBSERVE)  # until the cluster is known to have all that we need
     prerequisites = Prerequisites(

@@ -29,6 +29,7 @@ from remediator.faults import Faults
 from remediator.observe import Fleet
 from remediator.rules.policy import Policy
 from remediator.rules.rule import RuleSet
+from remediator.trail import Trail
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +82,7 @@ class Reconciler:
         clock: The present time.
         random: Where the jitter of retries comes from.
         judged: Is told how many seconds each judgement took.
+        trail: Where it is written down that a repair was opened.
     """
 
     def __init__(
@@ -98,12 +100,14 @@ class Reconciler:
         clock: Clock,
         random: Random,
         judged: Callable[[float], None],
+        trail: Trail,
     ) -> None:
         self._fleet, self._rules, self._given = fleet, rules, policy
         self._most = Mode.ENFORCE
         self._client, self._advance, self._clock = client, advance, clock
         self._random, self._reap, self._faults = random, reap, faults
         self._judged, self._shown = judged, shown
+        self._trail = trail
         self._compare, self._compared_at = compare, clock() - _COMPARE_AGAIN
         self._known: dict[str, _Known] = {}
         self._dirty: dict[str, None] = {}
@@ -409,6 +413,7 @@ class Reconciler:
         except errors.ConflictError:
             logger.info("%s exists already; the cache will show it", repair.metadata.name)
             return None
+        self._trail.begun(made)
         logger.info("%s: %s holds: %s", node, repair.spec.rule, "; ".join(repair.spec.evidence))
         for each in plan.outdated(past, self._policy, now):
             await self._forget(each)

@@ -18,6 +18,7 @@ from nodehealth.repair import (
     PhaseTime,
 )
 from remediator.decide.moves import Reason
+from remediator.trail import SILENT, Trail
 
 _TIMELINE_LENGTH: Final = 64
 _MESSAGE_LENGTH: Final = 1024
@@ -63,6 +64,7 @@ class Record:
         client: The door to the API server.
         clock: The present time.
         tell: Is told of the repair whenever its phase or reason changed, or an obstacle was found.
+        trail: Where each decision is written down as well, once it is in the record.
     """
 
     def __init__(
@@ -72,9 +74,10 @@ class Record:
         client: Client,
         clock: Clock,
         tell: Callable[[NodeRepair], Awaitable[None]],
+        trail: Trail = SILENT,
     ) -> None:
         self.repair = repair
-        self._client, self._clock, self._tell = client, clock, tell
+        self._client, self._clock, self._tell, self._trail = client, clock, tell, trail
 
     async def note(self, status: NodeRepairStatus) -> NodeRepair:
         """Write a status if it is another one.
@@ -89,6 +92,7 @@ class Record:
             self.repair = await self._client.replace(
                 NODE_REPAIRS, changed, name=name, subresource="status"
             )
+            self._trail.written(structs.replace(changed, status=before), self.repair)
         if len(status.obstacles) > len(before.obstacles):
             await self._tell(self.repair)
         return self.repair

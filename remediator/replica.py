@@ -44,6 +44,7 @@ from remediator.scene import Around
 from remediator.sinks import Outside
 from remediator.tell import Tell
 from remediator.telling import Telling
+from remediator.trail import SILENT, Trail
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +66,7 @@ class Replica:
         random: Random,
         outside: Outside | None = None,
         metrics: Metrics | None = None,
+        trail: Trail = SILENT,
     ) -> None:
         self._metrics = metrics or Metrics(CollectorRegistry())
         self._policy, self._provider = files.policy, files.provider
@@ -97,6 +99,7 @@ class Replica:
             pacing=Pacing(clock, random),
             neighbours=neighbours,
             tell=self._telling.phase,
+            trail=trail,
         )
         self._most = Mode.ENFORCE
         self._competitors = Competitors(client, nodes=self._fleet.all_nodes, found=self._beside)
@@ -119,6 +122,7 @@ class Replica:
             clock=clock,
             random=random,
             judged=self._metrics.judged,
+            trail=trail,
         )
         changes = Changes(
             fleet=self._fleet,
