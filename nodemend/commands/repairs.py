@@ -12,6 +12,7 @@ from nodehealth.kube.client import Client
 from nodehealth.repair import NodeRepair
 from nodemend import asking, complaints, paper, repairwishes, requesting
 from nodemend.looking import repairs as repairing
+from nodemend.looking import story
 from nodemend.options import Context, Json, Kubeconfig
 
 _LIST = "list"
@@ -43,7 +44,9 @@ def repairs() -> None:
 
 
 def list_(
-    node: Annotated[str, typer.Argument(help="Only those of this node.")] = "",
+    name: Annotated[
+        str, typer.Argument(help="Of this node only, or this one; each is told from its beginning.")
+    ] = "",
     *,
     everything: Annotated[bool, typer.Option("--all", help="Ended ones too.")] = False,
     json: Json = False,
@@ -53,13 +56,16 @@ def list_(
     """List the repairs that are open: what is done when no other command is named."""
     with complaints.said():
         found, now = asking.ask(_read, kubeconfig, context)
-    listed = repairing.chosen(found, node=node, ended=everything)
+    listed = repairing.chosen(found, name=name, ended=everything)
     if json:
         sys.stdout.write(repairing.as_json(listed) + "\n")
     elif listed:
         paper.put(repairing.table(listed, now), paper.console())
+        for each in listed if name else ():
+            sys.stdout.write("\n")
+            paper.put(story.told(each, now), paper.console())
     else:
-        whose = f" of {node}" if node else ""
+        whose = f" of {name}" if name else ""
         sys.stdout.write(f"No repair{whose} is {'known' if everything else 'open'}.\n")
 
 

@@ -27,13 +27,20 @@ STYLES: Final = {
 
 
 def chosen(
-    repairs: Iterable[NodeRepair], *, node: str = "", ended: bool = False
+    repairs: Iterable[NodeRepair], *, name: str = "", ended: bool = False
 ) -> list[NodeRepair]:
-    """Pick repairs, those that need a person first, then the oldest."""
+    """Pick repairs, those that need a person first, then the oldest.
+
+    Args:
+        repairs: All that are known.
+        name: That of a node, or of one repair, which may have ended.
+        ended: Whether those that ended are of interest.
+    """
     picked = [
         each
         for each in repairs
-        if (ended or plan.is_open(each)) and node in {"", each.spec.target.node}
+        if name == each.metadata.name
+        or ((ended or plan.is_open(each)) and name in {"", each.spec.target.node})
     ]
     return sorted(picked, key=_order)
 

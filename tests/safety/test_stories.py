@@ -22,6 +22,7 @@ from remediator.providers.simulator import MACHINES, Simulator
 from remediator.replica import Replica
 from remediator.rules.policy import Limit, Policy
 from remediator.rules.rule import RuleSet
+from remediator.trail import SILENT, Trail
 from simulator import scenario, virtualtime
 from simulator.api.audit import AuditEntry
 from simulator.cluster import REMEDIATOR_TOKEN, Cluster
@@ -45,12 +46,15 @@ class Scene:
         provider: Provider | None = PROVIDER,
         under: Policy | None = None,
         rules: RuleSet = RULES,
+        trail: Trail = SILENT,
     ) -> AsyncIterator[Replica]:
         """Let a remediator without any memory run for a while."""
         within = replace(under or policy(), mode=mode)
         files = Loaded(rules=rules, policy=within, provider=provider)
         client = self.cluster.client(keys.REMEDIATOR_MANAGER, token=REMEDIATOR_TOKEN)
-        one = Replica(files, client=client, clock=virtualtime.clock(), random=Random(1))
+        one = Replica(
+            files, client=client, clock=virtualtime.clock(), random=Random(1), trail=trail
+        )
         tasks: list[asyncio.Task[None]] = [
             asyncio.create_task(each.run()) for each in one.reflectors
         ]

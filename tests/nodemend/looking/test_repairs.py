@@ -26,7 +26,7 @@ def test_ended_ones_are_shown_when_they_are_asked_for() -> None:
 
 
 def test_only_those_of_one_node_are_shown_when_it_is_named() -> None:
-    assert named(*repairs.chosen((OLD, repair("new")), node="new")) == ["new"]
+    assert named(*repairs.chosen((OLD, repair("new")), name="new")) == ["new"]
 
 
 def test_the_table_says_for_how_long_and_for_what_each_waits() -> None:
