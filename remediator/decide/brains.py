@@ -4,6 +4,7 @@ from typing import Final
 
 from nodehealth.keys import CONTROL_PLANE_LABEL
 from nodehealth.kube.objects import BarePod, Node
+from nodehealth.ledger import RepairLedger
 from remediator.decide import ready
 from remediator.decide.limits import Refused, Why
 from remediator.decide.survey import Survey
@@ -32,22 +33,21 @@ def quorum_lost(node: Node, survey: Survey) -> Refused | None:
         if each.metadata.name != name and (ready.is_out(each) or each in survey.busy)
     )
     if away:
-        return _refused(f"of the control plane, {', '.join(away)} is out already")
+        return _refused(f"out of the control plane already: {', '.join(away)}")
     if len(others) < _FEWEST:
         few = f"{len(others)} node{'' if len(others) == 1 else 's'}"
         return _refused(f"the control plane has {few}, and needs {_FEWEST} to do without one")
     return None
 
 
-def last_replica(node: Node, survey: Survey) -> Refused | None:
-    """Spare the node of a remediator unless another one is ready on another node."""
-    name = node.metadata.name
+def last_replica(node: Node, survey: Survey, ledger: RepairLedger) -> Refused | None:
+    """Spare the node of a remediator unless another one is ready on a node that stays."""
+    name, going = node.metadata.name, {"", node.metadata.name, *ledger.status.slots}
     if not any(each.spec.node_name == name for each in survey.replicas):
         return None
-    elsewhere = (each for each in survey.replicas if each.spec.node_name not in {"", name})
-    if any(_is_ready(each) for each in elsewhere):
+    if any(_is_ready(each) for each in survey.replicas if each.spec.node_name not in going):
         return None
-    message = f"a remediator runs on {name}, and none is ready on another node"
+    message = f"a remediator runs on {name}, and none is ready on a node that stays"
     return Refused(why=Why.LAST_REPLICA, message=message)
 
 

@@ -114,7 +114,7 @@ def _needed(asked: Asked) -> Refused | None:
     unwanted = brains.unwanted(node, asked.policy)
     if unwanted is not None or survey is None:
         return unwanted
-    return brains.quorum_lost(node, survey) or brains.last_replica(node, survey)
+    return brains.quorum_lost(node, survey) or brains.last_replica(node, survey, asked.ledger)
 
 
 def _unapproved(asked: Asked) -> Refused | None:

@@ -16,7 +16,7 @@ from remediator.decide.gates import Asked, Deed
 from remediator.decide.limits import Why
 from remediator.decide.survey import Survey
 from remediator.rules.policy import Policy
-from tests.builders import NOON, ledger, node, repair
+from tests.builders import NOON, ledger, node, repair, slot
 
 OPTED_IN = Policy(control_plane=True)
 
@@ -43,12 +43,13 @@ def refused(
     policy: Policy = OPTED_IN,
     deed: Deed = Deed.DISRUPT,
     surveyed: bool = True,
+    slots: tuple[str, ...] = (),
 ) -> tuple[Why | None, str]:
     asked = Asked(
         deed=deed,
         repair=repair(of.metadata.name),
         node=of,
-        ledger=ledger(),
+        ledger=ledger(epoch=1, slots={name: slot(1, name=name) for name in slots}),
         scopes=(),
         policy=policy,
         now=NOON,
@@ -71,7 +72,7 @@ def test_a_node_of_the_control_plane_waits_while_another_is_out(other: Node) -> 
     why, says = refused(brain("c1"), other, brain("c3"))
 
     assert why is Why.CONTROL_PLANE
-    assert says == "of the control plane, c2 is out already"
+    assert says == "out of the control plane already: c2"
 
 
 def test_a_control_plane_that_would_lose_its_majority_is_left_alone() -> None:
@@ -114,3 +115,10 @@ def test_the_node_of_a_remediator_is_disrupted_only_while_another_one_is_ready_e
     replicas: tuple[BarePod, ...], why: Why | None
 ) -> None:
     assert refused(node("n1"), node("n2"), replicas=replicas)[0] is why
+
+
+def test_a_replica_whose_own_node_is_about_to_be_disrupted_stands_in_for_nobody() -> None:
+    replicas = (replica("n1"), replica("n2"))
+
+    assert refused(node("n1"), node("n2"), replicas=replicas, slots=("n2",))[0] is Why.LAST_REPLICA
+    assert refused(node("n1"), node("n2"), replicas=replicas, slots=("n3",))[0] is None
