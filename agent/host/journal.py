@@ -57,7 +57,7 @@ class Kernel:
         """Open one of both.
 
         Raises:
-            OSError: neither can be opened; says why of the log itself.
+            OSError: neither can be opened; says why of both.
             agent.host.guard.HungError: the log lies where nobody answers.
         """
         try:
@@ -66,7 +66,8 @@ class Kernel:
             try:
                 door = await _door(self._root, self._boot_id)
             except OSError as failure:
-                raise refused from failure
+                both = f"{refused.strerror}, and {failure.strerror}"
+                raise OSError(refused.errno, both) from failure
             logger.info("%s: %s; the journal is read instead", path, refused.strerror)
             return door
 
@@ -186,7 +187,10 @@ class JournalDoor(Door):
 
 def _found(root: Path) -> Iterator[tuple[_Place, Path]]:
     """Find the files of the system's own journal, full ones and the one that is written to."""
-    machine = (root / _MACHINE_ID).read_text().strip()
+    try:
+        machine = (root / _MACHINE_ID).read_text().strip()
+    except FileNotFoundError:
+        return
     for folder in FOLDERS:
         try:
             paths = [*(root / folder / machine).glob("system*.journal")]

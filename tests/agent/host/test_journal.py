@@ -210,12 +210,14 @@ async def test_a_file_that_is_removed_is_forgotten(tmp_path: Path) -> None:
         assert await said(door) == ()
 
 
-async def test_a_host_without_a_journal_has_the_trouble_of_the_log_itself(tmp_path: Path) -> None:
+async def test_a_host_without_a_journal_has_trouble_with_both(tmp_path: Path) -> None:
+    (tmp_path / "boot").write_text(BOOT)
     log = KernelLog(tmp_path / "kmsg", opened=Kernel(tmp_path, tmp_path / "boot").opened)
 
     await log.once()
 
-    assert log.trouble == f"{tmp_path}/kmsg: No such file or directory"
+    no_journal = "the host has no journal of this boot"
+    assert log.trouble == f"{tmp_path}/kmsg: No such file or directory, and {no_journal}"
 
 
 async def test_a_journal_that_makes_no_sense_is_trouble_and_no_silence(tmp_path: Path) -> None:
