@@ -4,8 +4,10 @@ import pytest
 
 from nodehealth.health import NODE_HEALTHS
 from nodehealth.kube import errors
-from nodehealth.kube.objects import NODES, Node
-from tests.contract.cluster import TAINT, Cluster
+from nodehealth.kube.client import Client
+from nodehealth.kube.objects import NODES, OWNED_NODES, Node
+from remediator.decide import showing
+from tests.contract.cluster import MANAGER, TAINT, Cluster
 from tests.contract.kinds import Json
 
 OURS = {"key": "nodemend.dev/repair", "value": "r1", "effect": "NoSchedule"}
@@ -36,6 +38,53 @@ async def test_conditions_of_a_node_are_merged_by_type(cluster: Cluster) -> None
     assert (state(changed, "nodemend.dev/A"), state(changed, "nodemend.dev/B")) == ("False", "True")
     assert "Ready" in types
     assert types.count("nodemend.dev/A") == 1
+
+
+async def test_a_condition_is_taken_off_by_its_type_and_no_other_is(cluster: Cluster) -> None:
+    """Strategic merge patch, "$patch: delete" of a list with a merge key."""
+    node = await cluster.node()
+    await say(cluster, node, "nodemend.dev/A", "True")
+    await say(cluster, node, "nodemend.dev/B", "True")
+    gone = {"status": {"conditions": [{"$patch": "delete", "type": "nodemend.dev/A"}]}}
+
+    changed = await cluster.client.strategic_patch(
+        NODES, node.metadata.name, gone, subresource="status"
+    )
+
+    types = [each.type for each in changed.status.conditions]
+    assert {"Ready", "nodemend.dev/B"} <= set(types)
+    assert "nodemend.dev/A" not in types
+
+
+async def test_a_condition_is_not_written_to_a_node_that_changed_since(cluster: Cluster) -> None:
+    """API conventions, "Concurrency control": a patch with an old resourceVersion gets 409."""
+    node = await cluster.node()
+    await say(cluster, node, "nodemend.dev/A", "True")
+    version = {"resourceVersion": node.metadata.resource_version}
+    said = {"type": "nodemend.dev/A", "status": "False"}
+
+    with pytest.raises(errors.ConflictError):
+        await cluster.client.strategic_patch(
+            NODES,
+            node.metadata.name,
+            {"metadata": version, "status": {"conditions": [said]}},
+            subresource="status",
+        )
+
+
+async def test_the_managed_fields_say_who_writes_which_condition(cluster: Cluster) -> None:
+    """Server-side apply, "Field management": every writer owns what it changed, by type."""
+    node = await cluster.node()
+    await say(cluster, node, "nodemend.dev/A", "True")
+    other = Client(cluster.client.transport, manager="nmt-other")
+    said = {"type": "nodemend.dev/B", "status": "True", "reason": "Contract", "message": ""}
+    await other.strategic_patch(
+        NODES, node.metadata.name, {"status": {"conditions": [said]}}, subresource="status"
+    )
+
+    owned = showing.writers(await cluster.client.get(OWNED_NODES, node.metadata.name))
+
+    assert (owned["nodemend.dev/A"], owned["nodemend.dev/B"]) == (MANAGER, "nmt-other")
 
 
 async def test_taints_of_a_node_are_replaced_whole(cluster: Cluster) -> None:
