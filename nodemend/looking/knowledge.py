@@ -7,7 +7,7 @@ from nodehealth import keys, quantities
 from nodehealth.health import Level, NodeHealthStatus, ProbeState
 from nodehealth.kube.objects import Condition, Node
 from nodehealth.signals import Knowledge
-from remediator.decide import marks
+from remediator.decide import limits, marks
 from remediator.decide.facts import Facts
 from remediator.rules.policy import Policy
 
@@ -15,14 +15,19 @@ from remediator.rules.policy import Policy
 def of_machine(node: Node, policy: Policy | None) -> Iterator[str]:
     """Say what Kubernetes makes of the node; without a policy nobody knows its pool."""
     ready = next((each for each in node.status.conditions if each.type == "Ready"), None)
-    where = f"; it is in pool {policy.pool_of(node)}" if policy is not None else ""
-    yield f"It is {_readiness(ready)}{where}."
+    yield f"It is {_readiness(ready)}{_place(node, policy) if policy is not None else ''}."
     if node.metadata.deletion_timestamp is not None:
         yield f"It is being deleted since {node.metadata.deletion_timestamp:%H:%M:%S}."
     yield _schedulable(node)
     apart = node.metadata.labels.get(keys.QUARANTINE_LABEL)
     if apart:
         yield f"It is set apart and gets no remedy: its {apart} failed again after repairs."
+
+
+def _place(node: Node, policy: Policy) -> str:
+    """Say whose limits it falls under besides the cluster's."""
+    domains = (limits.title(each) for each in policy.domains_of(node))
+    return "; it is in " + ", ".join((limits.title(policy.pool_of(node)), *domains))
 
 
 def _readiness(ready: Condition | None) -> str:

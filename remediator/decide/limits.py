@@ -117,7 +117,7 @@ def cordon(
         if node not in scope.out and out + 1 > most:
             return Refused(
                 why=Why.CORDON_LIMIT,
-                message=f"{out} nodes of {_title(scope.name)} are unavailable and "
+                message=f"{out} nodes of {title(scope.name)} are unavailable and "
                 + _limit(policy, ledger, scope, _cordoned),
             )
     if len(status.cordons) >= CORDONS_LENGTH:
@@ -215,12 +215,12 @@ def _slot_refusal(ledger: RepairLedger, node: str, scope: Scope, policy: Policy)
         return None
     if not working or not most:
         limit = _limit(policy, ledger, scope, _disrupted)
-        message = f"no node of {_title(scope.name)} may be disrupted: {limit}"
+        message = f"no node of {title(scope.name)} may be disrupted: {limit}"
         return Refused(why=Why.DISRUPTION_LIMIT, message=message)
     alone = len(ours.keys() | {node}) > most
     holders = [name if name in ours else f"{name} ({theirs[name]})" for name in sorted(working)]
     named = ", ".join(holders[:3]) + (" and others" if len(holders) > 3 else "")
-    taken = f"{len(working)} of {most} disruption slots of {_title(scope.name)} are taken by"
+    taken = f"{len(working)} of {most} disruption slots of {title(scope.name)} are taken by"
     why = Why.DISRUPTION_LIMIT if alone else Why.FOREIGN_MAINTENANCE
     return Refused(why=why, message=f"{taken} {named}")
 
@@ -254,7 +254,7 @@ def _dry(dry: Dry, now: datetime) -> Refused:
     pace = f"{rate.most} {what} in {quantities.spoken(rate.per)}"
     return Refused(
         why=Why.DISRUPTION_RATE if disrupts else Why.CORDON_RATE,
-        message=f"the rate of {_title(spending.scope)} is {pace}, at most {rate.burst} at once; "
+        message=f"the rate of {title(spending.scope)} is {pace}, at most {rate.burst} at once; "
         f"the next one may begin at {now + dry.after:%H:%M:%S}",
         after=dry.after,
         every=rate.every,
@@ -332,7 +332,8 @@ def _disrupted(limit: Limit) -> tuple[str | int, ...]:
     return limit.disrupted
 
 
-def _title(scope: str) -> str:
+def title(scope: str) -> str:
+    """Name a scope in a sentence."""
     if scope == CONTROL_PLANE:
         return "the control plane"
     if is_domain(scope):

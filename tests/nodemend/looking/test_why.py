@@ -26,6 +26,7 @@ from nodehealth.repair import (
 )
 from nodehealth.signals import Knowledge
 from nodemend.looking import why
+from remediator.rules.policy import Domain, Limit
 from tests.builders import NOON, at, health, ledger, level, node, question, repair, rule, slot, xid
 from tests.nodemend.looking.sights import book, sight, written
 
@@ -69,6 +70,16 @@ def test_what_was_reported_for_long_enough_holds_although_we_only_look_now() -> 
     answer = why.explain(sight(node(), now=at(301), healths=(since,)), book(SLOW), "n1")
 
     assert [each.truth for each in answer.rules] == ["holds"]
+
+
+def test_a_node_is_shown_with_whose_limits_it_falls_under() -> None:
+    racks = Domain(label="rack", limit=Limit(cordoned=("100%",), disrupted=(1,)))
+    ruled = book(HASTY)
+    ruled = replace(ruled, policy=replace(ruled.policy, domains=(racks,)))
+
+    answer = why.explain(sight(node(labels={"rack": "r1"}), healths=(FULL,)), ruled, "n1")
+
+    assert answer.machine[0].endswith("; it is in pool fleet, rack=r1.")
 
 
 def test_a_stale_report_proves_nothing() -> None:
