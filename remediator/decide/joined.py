@@ -36,7 +36,6 @@ _LEFT_ALONE: Final = frozenset({Phase.RECOVERED, Phase.PARKED})
 class _Fault:
     """One of the faults that a repair is for."""
 
-    rule: str
     well: Wellness
     ladder: tuple[int, ...]
     """Its remedies, as the repair counts them."""
@@ -167,14 +166,19 @@ def onward(view: View) -> int | None:
     return next((number for each in unsettled for number in _left(view, each.ladder)), None)
 
 
+def is_wanted(view: View) -> bool:
+    """Say whether the present remedy is one of a fault that counts."""
+    return any(view.repair.status.rung in each.ladder for each in _faults(view))
+
+
 def _faults(view: View) -> Iterator[_Fault]:
     """Yield the faults that count, the leading one first."""
     spec = view.repair.spec
-    yield _Fault(rule=spec.rule, well=view.well, ladder=tuple(range(len(spec.ladder))))
+    yield _Fault(well=view.well, ladder=tuple(range(len(spec.ladder))))
     whole = ladder(view.repair)
     for each in counted(view):
         own = dict.fromkeys(_number(rung, whole) for rung in each.fault.ladder)
-        yield _Fault(rule=each.fault.rule, well=each.well, ladder=tuple(own))
+        yield _Fault(well=each.well, ladder=tuple(own))
 
 
 def _number(rung: Rung, whole: Sequence[Rung]) -> int:

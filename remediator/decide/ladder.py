@@ -127,7 +127,22 @@ def _recurred(view: View) -> Surrender | None:
 def _climb(view: View) -> Move:
     rung = joined.rung(view.repair)
     begun = _retake(view) or _replaced(view) or _stopped(view) or _recovering(view)
+    begun = begun or _unwanted(view)
     return begun or _held_up(view) or Climb(rung=rung)
+
+
+def _unwanted(view: View) -> Mended | Rest | None:
+    """Leave a remedy that only a fault asked for which may not act any more.
+
+    A drain only rests: what it protects must not count as drained.
+    """
+    status, rung = view.repair.status, joined.rung(view.repair)
+    if status.intent is not None or joined.is_wanted(view):
+        return None
+    message = f"{rung.action} is not carried out: the rule that asked for it may not act"
+    if remedies.prepares(rung):
+        return Rest(phase=status.phase, reason=Reason.MODE, message=message)
+    return Mended(message=message)
 
 
 def _recovering(view: View) -> Release | Rest | None:

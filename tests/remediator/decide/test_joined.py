@@ -29,6 +29,7 @@ from remediator.decide.moves import (
     Cordon,
     Disrupt,
     Join,
+    Mended,
     Move,
     NextRung,
     Other,
@@ -340,6 +341,37 @@ def test_a_machine_that_somebody_replaced_needs_nothing_less() -> None:
     seen = view(mending(too, own=("drain", "reset-gpu")), other(too), well=proven(90), seen=anew)
 
     assert joined.onward(seen) is None
+
+
+def carried_out(*, allowed: Mode, intent: Intent | None = None) -> Move:
+    too = fault("drain", "replace")
+    going = mending(too, phase=Phase.REPAIRING, tried=(0, 1, 3))
+    going = structs.replace(going, status=structs.replace(going.status, intent=intent))
+    return ladder.next_move(view(going, other(too, SICK, allowed), well=proven(90)))
+
+
+def test_a_remedy_is_left_when_the_rule_that_asked_for_it_may_not_act_any_more() -> None:
+    left = carried_out(allowed=Mode.OBSERVE)
+
+    assert isinstance(carried_out(allowed=Mode.ENFORCE), Climb)
+    assert isinstance(left, Mended)
+    assert left.message == "replace is not carried out: the rule that asked for it may not act"
+
+
+def test_a_drain_rests_until_the_rule_that_asked_for_it_may_act_again() -> None:
+    too = fault("drain", "replace")
+    going = mending(too, own=("restart-service",), phase=Phase.DRAINING, tried=(0, 1))
+
+    move = ladder.next_move(view(going, other(too, SICK, Mode.OBSERVE), well=proven(90)))
+
+    assert isinstance(move, Rest)
+    assert (move.phase, move.reason) == (Phase.DRAINING, Reason.MODE)
+
+
+def test_what_was_ordered_is_followed_whatever_its_rule_says_now() -> None:
+    ordered = Intent(action="replace", key="k", issued_at=NOON)
+
+    assert isinstance(carried_out(allowed=Mode.OFF, intent=ordered), Climb)
 
 
 # ---- recovery while draining ----
