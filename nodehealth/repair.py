@@ -15,6 +15,7 @@ LOG_LENGTH: Final = 50
 EVICTIONS_LENGTH: Final = 500
 OBSTACLES_LENGTH: Final = 16
 FAULTS_LENGTH: Final = 16
+EVIDENCE_LENGTH: Final = 16
 
 Name = Annotated[str, Meta(max_length=253)]
 Text = Annotated[str, Meta(max_length=1024)]
@@ -173,7 +174,7 @@ class NodeRepairSpec(Struct, frozen=True, kw_only=True):
     """How long the fault's signals must be known and good before the node takes work again."""
     on_recovery: Recovery = Recovery.FINISH
     """What becomes of a drain under way when the fault goes away by itself."""
-    evidence: Annotated[tuple[Text, ...], Meta(max_length=16)] = ()
+    evidence: Annotated[tuple[Text, ...], Meta(max_length=EVIDENCE_LENGTH)] = ()
     """The facts that confirmed the fault, as sentences."""
     parts: Annotated[tuple[Name, ...], Meta(max_length=64)] = ()
     """What failed, as its signals name it: the UUIDs of GPUs, for one."""
@@ -201,7 +202,7 @@ class Joined(Struct, frozen=True, kw_only=True):
     ladder: Annotated[tuple[Rung, ...], Meta(max_length=16)] = ()
     verify_seconds: Annotated[int, Meta(ge=0)] = 0
     on_recovery: Recovery = Recovery.FINISH
-    evidence: Annotated[tuple[Text, ...], Meta(max_length=16)] = ()
+    evidence: Annotated[tuple[Text, ...], Meta(max_length=EVIDENCE_LENGTH)] = ()
     parts: Annotated[tuple[Name, ...], Meta(max_length=64)] = ()
     needs_approval: bool = False
 

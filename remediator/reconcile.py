@@ -189,7 +189,8 @@ class Reconciler:
             return ()
         if facts.node.metadata.uid != node.metadata.uid:
             return ()
-        return plan.joining(repair, known.judgement, self._rules, self._policy, self._clock())
+        past, now = self._fleet.repairs(), self._clock()
+        return recurrence.joining(repair, known.judgement, self._rules, self._policy, now, past)
 
     def _wellness(self, repair: NodeRepair, of: str, node: Node | None) -> Wellness:
         name = repair.spec.target.node

@@ -14,7 +14,7 @@ from nodehealth.repair import Joined, NodeRepair
 from nodehealth.signals import Author, Kind
 from nodemend.looking.rulebook import Rulebook
 from nodemend.looking.sight import Sight
-from remediator.decide import gates, ladder, limits, plan
+from remediator.decide import gates, ladder, limits, plan, recurrence
 from remediator.decide.answers import Truth
 from remediator.decide.derive import DERIVATIONS
 from remediator.decide.facts import Facts
@@ -145,7 +145,7 @@ def _joining(
     repair: NodeRepair, sight: Sight, book: Rulebook, found: Mapping[str, Verdict]
 ) -> tuple[Joined, ...]:
     held = Judgement(marks={name: each.mark for name, each in found.items()})
-    return plan.joining(repair, held, book.rules, book.policy, sight.now)
+    return recurrence.joining(repair, held, book.rules, book.policy, sight.now, sight.repairs)
 
 
 def _held(move: Move, view: View, sight: Sight, book: Rulebook, fleet: Fleet) -> str:

@@ -10,11 +10,20 @@ from typing import Final
 
 from msgspec import structs
 
-from nodehealth.repair import NodeRepair, Phase, Recurrence, Target
-from remediator.decide import joined, parts, remedies
+from nodehealth.repair import (
+    EVIDENCE_LENGTH,
+    Joined,
+    NodeRepair,
+    NodeRepairStatus,
+    Phase,
+    Recurrence,
+    Target,
+)
+from remediator.decide import joined, parts, plan, remedies
+from remediator.decide.judge import Judgement
 from remediator.decide.moves import Reason
 from remediator.rules.policy import Policy
-from remediator.rules.rule import Rule
+from remediator.rules.rule import Rule, RuleSet
 
 WAY_OUT: Final = (
     "delete this NodeRepair and the one before to have the node repaired from the first remedy on, "
@@ -46,11 +55,9 @@ def weighed(
     known = tuple(past)
     manners = policy.condemned
     weighed = parts.weighed(repair, known, manners, now, has_twin=has_twin, since=since)
-    cooldown = policy.cooldown if rule.cooldown is None else rule.cooldown
-    if weighed.spec.condemned is not None or not cooldown:
+    if weighed.spec.condemned is not None:
         return weighed
-    before = [each for each in known if since is None or parts.ended_at(each, now) < since]
-    return _resumed(weighed, before, cooldown, now)
+    return _resumed(weighed, _before(known, since, now), _cooldown(rule, policy), now)
 
 
 def is_exhausted(repair: NodeRepair) -> bool:
@@ -62,6 +69,52 @@ def sentence(recurs: Recurrence) -> str:
     """Say what did not last, and when that was."""
     when = f"{recurs.ended_at:%Y-%m-%d %H:%M}"
     return f"the fault is back although {recurs.remedy} seemed to mend it ({recurs.repair}, {when})"
+
+
+def joining(
+    repair: NodeRepair,
+    judgement: Judgement,
+    rules: RuleSet,
+    policy: Policy,
+    now: datetime,
+    past: Iterable[NodeRepair],
+) -> tuple[Joined, ...]:
+    """Return the faults that may join a repair, their ladders shortened as if it were their own."""
+    found = plan.joining(repair, judgement, rules, policy, now)
+    known = tuple(past) if found else ()
+    again = list[Joined]()
+    for fault in found:
+        before = _before(known, judgement.marks[fault.rule].confirmed, now)
+        cooldown = _cooldown(rules.by_name[fault.rule], policy)
+        again.append(_again(fault, repair, before, cooldown, now))
+    return tuple(again)
+
+
+def _again(
+    fault: Joined,
+    repair: NodeRepair,
+    past: Iterable[NodeRepair],
+    cooldown: timedelta,
+    now: datetime,
+) -> Joined:
+    spec = structs.replace(
+        repair.spec, rule=fault.rule, ladder=fault.ladder, parts=fault.parts, recurs=None
+    )
+    alone = structs.replace(repair, spec=spec, status=NodeRepairStatus())
+    found = _resumed(alone, past, cooldown, now).spec
+    if found.recurs is None:
+        return fault
+    evidence = (*fault.evidence[: EVIDENCE_LENGTH - 1], sentence(found.recurs))
+    return structs.replace(fault, ladder=found.ladder, evidence=evidence)
+
+
+def _before(past: Iterable[NodeRepair], since: datetime | None, now: datetime) -> list[NodeRepair]:
+    """Return the repairs that ended before a fault was there: it came back after those."""
+    return [each for each in past if since is None or parts.ended_at(each, now) < since]
+
+
+def _cooldown(rule: Rule, policy: Policy) -> timedelta:
+    return policy.cooldown if rule.cooldown is None else rule.cooldown
 
 
 def _resumed(

@@ -21,11 +21,13 @@ from nodehealth.repair import (
     Rung,
 )
 from remediator.decide import alerts, ladder, plan, recurrence
+from remediator.decide.answers import Truth
+from remediator.decide.judge import Judgement, Mark
 from remediator.decide.moves import Move, Reason, Rest, Surrender, View, Wellness
 from remediator.rules.alerting import Alerting
 from remediator.rules.policy import Condemning, Policy
 from remediator.rules.rule import Rule
-from tests.builders import NOON, at, ledger, node, repair, rule
+from tests.builders import NOON, at, ledger, node, repair, rule, rules
 
 MINUTE: Final = timedelta(minutes=1)
 LADDER: Final = ("drain", "reset-gpu", "reboot", "replace")
@@ -212,6 +214,40 @@ def test_a_part_that_is_condemned_is_left_to_people_whatever_came_back() -> None
     assert found.spec.condemned is not None
     assert found.spec.condemned.part == Part(kind=PartKind.GPU, id="GPU-1")
     assert found.spec.recurs is None
+
+
+# ---- what joins another repair ----
+
+
+def joins(*past: NodeRepair, since: timedelta = MINUTE) -> Joined:
+    known = rules(cooling(None), rule(name="leading"))
+    mark = Mark(truth=Truth.HOLDS, since=NOON, confirmed=NOON - since, evidence=("it is full",))
+    leading = repair()
+    spec = structs.replace(leading.spec, rule="leading")
+    held = Judgement(marks={"disk-full": mark})
+    open_ = structs.replace(leading, spec=spec)
+    enforce = replace(POLICY, mode=Mode.ENFORCE)
+    (found,) = recurrence.joining(open_, held, known, enforce, NOON, past)
+    return found
+
+
+def test_a_fault_that_joins_goes_on_where_its_own_repair_left_off() -> None:
+    again = joins(before(0, 1))
+
+    assert [each.action for each in again.ladder] == ["drain", "reboot", "replace"]
+    assert again.evidence == (
+        "it is full",
+        "the fault is back although reset-gpu seemed to mend it (n1-repair, 2026-01-01 11:50)",
+    )
+
+
+def test_a_fault_that_joins_for_the_first_time_begins_with_its_first_remedy() -> None:
+    assert [each.action for each in joins().ladder] == list(LADDER)
+    assert [each.action for each in joins(before(0, 1), since=11 * MINUTE).ladder] == list(LADDER)
+
+
+def test_a_fault_that_joins_with_nothing_left_leaves_its_node_to_a_person() -> None:
+    assert joins(before(0, 1, 2, 3)).ladder == ()
 
 
 # ---- what becomes of a repair for which nothing is left ----
