@@ -25,6 +25,7 @@ _RUNG: Final = timedelta(minutes=30)
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LINES: Final = 5
 """How many of its last decisions an incident that ended, or needs a person, is told with."""
+_RETRIED: Final = frozenset({Phase.NEEDS_HUMAN, Phase.PARKED})
 _WAITS: Final = frozenset({Phase.CONFIRMED, Phase.CORDONED, Phase.WAITING})
 _WORKS: Final = frozenset({Phase.DRAINING, Phase.FENCING, Phase.REPAIRING})
 
@@ -268,6 +269,10 @@ def _ways_out(repair: NodeRepair) -> list[str]:
     status, condemned, lines = repair.status, repair.spec.condemned, list[str]()
     if status.cordon_epoch and status.intent is None:
         lines.append(f"To have the node left alone: kubectl uncordon {repair.spec.target.node}")
+    if status.phase in _RETRIED and repair.spec.ladder:
+        lines.append(
+            f"To have its ladder begun anew: nodemend repairs retry {repair.metadata.name}"
+        )
     if repair.spec.mode is Mode.ENFORCE:
         names = [each.repair for each in condemned.failures] if condemned is not None else []
         names += [repair.spec.recurs.repair] if repair.spec.recurs is not None else []

@@ -1,6 +1,7 @@
 """What a person sees and does of nodemend's own objects."""
 
 import json
+from collections.abc import Mapping
 
 from simulator.api.wire import JsonObject
 from tests.kubectl.station import CRDS, Kubectl, Station
@@ -145,3 +146,36 @@ async def test_our_kinds_go_with_all_they_hold(kubectl: Kubectl, station: Statio
 
     assert "the server doesn't have a resource type" in said.err
     assert station.direct.listed("customresourcedefinitions.apiextensions.k8s.io") == []
+
+
+async def test_what_people_say_is_a_patch(kubectl: Kubectl, station: Station) -> None:
+    await install(kubectl)
+    fill(station)
+    pause = {"reason": "cables", "by": "ann", "at": "2026-01-31T20:00:00Z"}
+    request = {"what": "release", "by": "ann", "at": "2026-01-31T20:00:00Z"}
+    wished = {"approved": {"by": "ann"}, "request": request}
+
+    await patch(kubectl, "repairledger", "default", {"pauses": {"net": pause}})
+    await patch(kubectl, "noderepair", "n1-1", wished)
+    held = station.read(LEDGERS, "default")["spec"]["pauses"]
+    await patch(kubectl, "repairledger", "default", {"pauses": {"net": None}})
+
+    assert held == {"net": pause}
+    assert station.read(LEDGERS, "default")["spec"].get("pauses", {}) == {}
+    spec = station.read(REPAIRS, "n1-1")["spec"]
+    assert {key: spec[key] for key in wished} == wished
+
+
+async def test_a_time_without_its_zone_is_refused(kubectl: Kubectl, station: Station) -> None:
+    await install(kubectl)
+    fill(station)
+    pause = {"reason": "cables", "until": "2026-01-31T20:00:00"}
+    body = json.dumps({"spec": {"pauses": {"net": pause}}})
+
+    said = await kubectl("patch", "repairledger", "default", "--type=merge", "-p", body, code=1)
+
+    assert "until" in said.err
+
+
+async def patch(kubectl: Kubectl, kind: str, name: str, spec: Mapping[str, object]) -> None:
+    await kubectl("patch", kind, name, "--type=merge", "-p", json.dumps({"spec": spec}))

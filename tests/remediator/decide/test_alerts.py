@@ -184,6 +184,7 @@ def test_it_tells_what_is_known_what_was_done_and_what_a_person_can_do() -> None
         "1 pods were asked to leave.",
         "All of it: kubectl get noderepair n1-repair -o yaml",
         "To have the node left alone: kubectl uncordon n1",
+        "To have its ladder begun anew: nodemend repairs retry n1-repair",
         "To have it repaired anew: kubectl delete noderepair n1-repair",
     ]
 
