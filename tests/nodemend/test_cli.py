@@ -108,7 +108,11 @@ def test_the_shipped_rules_are_good() -> None:
     answer = nodemend("rules", "check")
 
     assert answer.returncode == 0
-    assert re.search(r"\d+ rules? and the policy are good \(mode observe\)\.\n$", answer.stdout)
+    assert re.search(
+        r"\d+ rules? and the policy are good \(mode observe\)\.\n"
+        r"\d+ patterns of the kernel's log are good\.\n$",
+        answer.stdout,
+    )
     assert re.search(
         r"^scratch-full +critical +observe +drain, replace +1h10m +\d+$",
         answer.stdout,

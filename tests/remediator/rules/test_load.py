@@ -283,6 +283,17 @@ def test_a_mounted_config_map_is_read_once_through_its_links(tmp_path: Path) -> 
     assert set(load.rules(tmp_path, remedy).by_name) == {"full", "plain"}
 
 
+def test_patterns_of_the_kernels_log_lie_beside_the_rules_and_are_none(tmp_path: Path) -> None:
+    (tmp_path / "full.yaml").write_text(GOOD)
+    (tmp_path / "below").mkdir()
+    patterns = tmp_path / "below" / "mine_patterns.yaml"
+    patterns.write_text("kind: KernelPatterns")
+
+    assert [rule.name for rule in load.rules(tmp_path, remedy).rules] == ["full"]
+    assert load.pattern_files(tmp_path) == load.pattern_files(patterns) == [patterns]
+    assert load.pattern_files(tmp_path / "full.yaml") == []
+
+
 def test_a_directory_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ProblemsError, match="expected a directory of rules, found none"):
         load.rules(tmp_path / "absent", remedy)
