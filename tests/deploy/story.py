@@ -168,6 +168,8 @@ async def everything(scene: Scene) -> None:
         await scene.repaired(*stage.SICK)
         await scene.age("w-4")
         await scene.client.delete(REPAIR_LEDGERS, keys.LEDGER_NAME)
+        emptied = {"metadata": {"name": keys.LEDGER_NAME}}
+        await scene.client.create(REPAIR_LEDGERS, emptied)  # as a bad backup would
         scene.cluster.inject("w-4", {"disk-full": {"mount": "/scratch"}})
         scene.cluster.inject("w-4", "kubelet-dead")
         await asyncio.sleep(120)
