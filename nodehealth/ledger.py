@@ -14,6 +14,8 @@ from nodehealth.moments import Time
 SLOTS_LENGTH: Final = 500
 CORDONS_LENGTH: Final = 10_000
 BUCKETS_LENGTH: Final = 2_000
+BREAKERS_LENGTH: Final = 200
+CHANGES_LENGTH: Final = 200
 PAUSES_LENGTH: Final = 100
 RELEASED_LENGTH: Final = 500
 FOUND_LENGTH: Final = 16
@@ -68,6 +70,50 @@ class Pause(Struct, frozen=True, kw_only=True):
     """When it ends by itself; without it, when somebody takes it away."""
 
 
+class BreakerState(StrEnum):
+    """What a breaker lets through; one that is not listed lets everything through."""
+
+    OPEN = "Open"
+    HALF_OPEN = "HalfOpen"
+    """One node at a time."""
+
+
+class Breaker(Struct, frozen=True, kw_only=True):
+    """What stops new disruption because too much is amiss at once."""
+
+    state: BreakerState
+    opened_at: datetime
+    since: datetime
+    """Since when it is in this state."""
+    reason: Annotated[str, Meta(max_length=512)]
+    """What was seen when it opened, as a sentence."""
+    seen: Annotated[int, Meta(ge=0)] = 0
+    """How much of that there was at the last step towards its end."""
+    well_since: datetime | None = None
+    """Since when it is not seen any more."""
+    probing: Annotated[str, Meta(max_length=253)] = ""
+    """The node that is tried, while the breaker is half open."""
+
+
+class Handling(StrEnum):
+    """What a person wants of a breaker, for as long as it is said."""
+
+    IGNORE = "Ignore"
+    """It stops nothing."""
+    TRY = "Try"
+    """It lets one node through at once, without waiting first."""
+    HOLD = "Hold"
+    """Once open it stays open."""
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    """When something was first seen that may be to blame for what is found from then on."""
+
+    at: datetime
+    epoch: Epoch = 0
+    """The newest admission before it."""
+
+
 class RepairLedgerSpec(Struct, frozen=True, kw_only=True):
     """What people say to the ledger."""
 
@@ -76,6 +122,8 @@ class RepairLedgerSpec(Struct, frozen=True, kw_only=True):
     """By name, what begins nothing new."""
     released: Annotated[Mapping[str, Epoch], Meta(max_length=RELEASED_LENGTH)] = {}
     """By node, the slot without a repair that people vouch for: nobody works on the machine."""
+    breakers: Annotated[Mapping[str, Handling], Meta(max_length=BREAKERS_LENGTH)] = {}
+    """By the name of a breaker, what a person wants of it."""
 
 
 class Rebuilt(Struct, frozen=True, kw_only=True):
@@ -104,6 +152,14 @@ class RepairLedgerStatus(Struct, frozen=True, kw_only=True):
         Mapping[str, Bucket], Meta(max_length=BUCKETS_LENGTH, extra_json_schema=_ATOMIC)
     ] = {}
     """Scope and kind of action to what is left of its rate."""
+    breakers: Annotated[
+        Mapping[str, Breaker], Meta(max_length=BREAKERS_LENGTH, extra_json_schema=_ATOMIC)
+    ] = {}
+    """By kind and scope, as in `burst/h100`, what is not closed."""
+    changes: Annotated[
+        Mapping[str, Change], Meta(max_length=CHANGES_LENGTH, extra_json_schema=_ATOMIC)
+    ] = {}
+    """By what and which, as in `kernel/6.8.0-45`, when it was first seen."""
     known_since: datetime | None = None
     """When every bucket that is not listed was empty; without it nothing is admitted yet."""
     rebuilt: Rebuilt | None = None

@@ -293,20 +293,13 @@ class Act:
         return _AT_ONCE
 
     async def _disrupt(self, scene: Scene) -> Again:
-        view, around, record = scene.view, scene.around, scene.record
-        repair, policy = view.repair, around.policy
+        view, record = scene.view, scene.record
+        repair, policy = view.repair, scene.around.policy
         if view.node is None:
             return _AT_ONCE
-        shut = self.admission.shut(
-            repair, view.node, view.ledger, scene.scopes(), policy, deed=Deed.DISRUPT
-        )
-        if shut is not None:  # people need not wait for its turn to hear of it
-            return await self._refused(shut, scene, Phase.WAITING)
-        if not await self._has_turn(scene):
-            return QUEUE_AGAIN
-        left = self.queueing.left(repair)
-        if left > timedelta():
-            return left
+        waits = await self._in_line(scene, view.node)
+        if waits > timedelta():
+            return waits
         epoch = await self.admission.disrupt(repair, view.node, scene.scopes(), policy)
         if isinstance(epoch, Refused):
             return await self._refused(epoch, scene, Phase.WAITING)
@@ -314,26 +307,31 @@ class Act:
         await self._start_rung(record, base, joined.first(view), _admitted(repair))
         return _AT_ONCE
 
-    async def _has_turn(self, scene: Scene) -> bool:
-        """Say whether a repair may ask for a slot now, and write down why if it may not."""
-        view, around, record = scene.view, scene.around, scene.record
-        turn = plan.turn(view.repair, around.repairs, view.ledger, around.scopes, around.policy)
+    async def _in_line(self, scene: Scene, node: Node) -> timedelta:
+        """Say how long a repair need not even ask for a slot, and write down why."""
+        view, around = scene.view, scene.around
+        repair, ledger, policy = view.repair, view.ledger, around.policy
+        scopes = scene.scopes()
+        shut = self.admission.shut(repair, node, ledger, scopes, policy, deed=Deed.DISRUPT)
+        if shut is not None:  # people need not wait for its turn to hear of it
+            self.admission.tally[Kind.DISRUPTIONS, shut.why] += 1
+            return await self._refused(shut, scene, Phase.WAITING)
+        turn = plan.turn(repair, around.repairs, ledger, around.scopes, policy)
         if not turn.granted:
-            await record.enter(Phase.WAITING, Reason.NO_SLOT, turn.message)
-            return False
-        name = view.repair.spec.target.node
-        full = limits.full(view.ledger, name, scene.scopes(), around.policy)
-        if full is None:
-            return True
-        self.admission.tally[Kind.DISRUPTIONS, full.why] += 1
-        await record.enter(Phase.WAITING, Reason.NO_SLOT, full.message)
-        return False
+            await scene.record.enter(Phase.WAITING, Reason.NO_SLOT, turn.message)
+            return QUEUE_AGAIN
+        full = limits.full(ledger, node.metadata.name, scopes, policy)
+        if full is not None:
+            self.admission.tally[Kind.DISRUPTIONS, full.why] += 1
+            await scene.record.enter(Phase.WAITING, Reason.NO_SLOT, full.message)
+            return QUEUE_AGAIN
+        return self.queueing.left(repair)
 
-    async def _refused(self, refused: Refused, scene: Scene, phase: Phase) -> Again:
+    async def _refused(self, refused: Refused, scene: Scene, phase: Phase) -> timedelta:
         repair, around = scene.record.repair, scene.around
         message, again = self.queueing.refused(refused, repair, around.repairs, around.scopes)
         await scene.record.enter(phase, _REASONS.get(refused.why, refused.why), message)
-        return again
+        return QUEUE_AGAIN if refused.why is Why.BREAKER_OPEN else again  # the ledger tells sooner
 
     async def _start_rung(
         self, record: Record, base: NodeRepairStatus, rung: int, message: str

@@ -6,7 +6,9 @@ already is found there and used, and a patch that has happened already changes n
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Final
+from dataclasses import replace
+from datetime import datetime
+from typing import Final, TypeAlias
 
 from nodehealth.fence import Fence, Hold
 from nodehealth.kit.clocks import Clock
@@ -16,7 +18,18 @@ from nodehealth.kube.objects import NODES, Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import NodeRepair
 from remediator.actions import SupersededError
-from remediator.decide import gates, limits, maintenance, marks, plan, ready, returning
+from remediator.decide import (
+    breakers,
+    gates,
+    limits,
+    maintenance,
+    marks,
+    novelties,
+    plan,
+    ready,
+    returning,
+)
+from remediator.decide.breakers import Seen
 from remediator.decide.gates import Asked, Deed
 from remediator.decide.ladder import Held
 from remediator.decide.limits import Admitted, Refused, Scope
@@ -28,6 +41,18 @@ from remediator.swaps import Question, Swaps
 
 GRANTED: Final = "Granted"
 _TRIES: Final = 8
+_Admit: TypeAlias = Callable[
+    [RepairLedger, NodeRepair, tuple[Scope, ...], Policy, datetime], Admitted | Refused
+]
+
+
+Look: TypeAlias = Callable[[Deed, datetime], Seen]
+"""Says what is amiss, as far as it matters for what is asked for, by the API server's time."""
+
+
+def _nothing(*_: object) -> Seen:
+    """Know nothing of the fleet."""
+    return Seen()
 
 
 class Admission:
@@ -37,6 +62,7 @@ class Admission:
         client: The door to the API server.
         clock: The present time.
         held: Says by node who holds it by a lock that does not lie on the Node.
+        seen: Says what is amiss with the fleet at this moment.
 
     Attributes:
         tally: How often what was asked for was granted, or refused and why, in this process.
@@ -48,8 +74,9 @@ class Admission:
         client: Client,
         clock: Clock,
         held: Callable[[], Awaitable[Mapping[str, str]]] | None = None,
+        seen: Look = _nothing,
     ) -> None:
-        self._client = client
+        self._client, self._seen = client, seen
         self.tally = Counter[tuple[Kind, str]]()
         self._ledgers = Ledgers(client=client, clock=clock)
         self._swaps = Swaps(client=client, ledgers=self._ledgers, held=held)
@@ -81,13 +108,13 @@ class Admission:
                 deed=Deed.CORDON,
                 repair=repair,
                 node=node,
-                ledger=ledger,
+                ledger=novelties.of_rules(ledger, repair.spec.rules_digest, now),
                 scopes=seen,
                 policy=policy,
                 now=now,
+                seen=self._seen(Deed.CORDON, now),
             )
-            refused = gates.refusal(asked)
-            return refused or limits.cordon(ledger, repair, seen, policy, now)
+            return _judged(asked, limits.cordon)
 
         question = Question(judge=judge, repair=repair, rank=plan.rank(repair))
         return await self._admit(question, repair, node, Hold.CORDONED)
@@ -108,7 +135,6 @@ class Admission:
             theirs = known
             if survey is not None:
                 theirs = maintenance.counted(known, survey.busy, policy, survey.held)
-            now = self._ledgers.now()
             asked = Asked(
                 deed=Deed.DISRUPT,
                 repair=repair,
@@ -116,11 +142,11 @@ class Admission:
                 ledger=ledger,
                 scopes=theirs,
                 policy=policy,
-                now=now,
+                now=self.now(),
                 survey=survey,
+                seen=self._seen(Deed.DISRUPT, self.now()),
             )
-            refused = gates.refusal(asked)
-            return refused or limits.disrupt(ledger, repair, theirs, policy, now)
+            return _judged(asked, limits.disrupt)
 
         rank = plan.rank(repair)
         question = Question(judge=judge, repair=repair, rank=rank, surveyed=True)
@@ -145,10 +171,23 @@ class Admission:
             ledger=ledger,
             scopes=scopes,
             policy=policy,
-            now=self._ledgers.now(),
+            now=self.now(),
             held=held,
+            seen=self._seen(Deed.STEP, self.now()),
         )
         return gates.refusal(asked)
+
+    def now(self) -> datetime:
+        """Return the time by the API server's clock, by which the ledger goes."""
+        return self._ledgers.now()
+
+    async def settle(self, change: Callable[[RepairLedger], RepairLedger]) -> None:
+        """Have the ledger say something else besides what is admitted, if it does not already.
+
+        Raises:
+            nodehealth.kube.errors.KubeError: the API server failed us.
+        """
+        await self._change(change)
 
     async def hold(self, repair: NodeRepair, node: Node, fence: Fence) -> None:
         """Put our marks on a Node under an admission that is still in the ledger.
@@ -162,7 +201,9 @@ class Admission:
         """Give a node back: first the Node says so, then the ledger forgets it."""
         if node is not None and marks.is_ours(node, epochs):
             await self._release_node(node, epochs)
-        await self._change(lambda ledger: returning.release(ledger, name, epochs))
+        await self._change(
+            lambda ledger: breakers.given_back(returning.release(ledger, name, epochs), name)
+        )
 
     async def surrender(self, repair: NodeRepair, node: Node | None, held: Held) -> None:
         """Trade the slot for a cordon entry of the same epoch: the node stays out, others go on."""
@@ -171,7 +212,10 @@ class Admission:
             return
         if node is not None and marks.is_ours(node, held.epochs()):
             await self.hold(repair, node, Fence(epoch=epoch, hold=Hold.CORDONED))
-        await self._change(lambda ledger: returning.surrender(ledger, name, epoch))
+        now = self.now()
+        await self._change(
+            lambda ledger: breakers.failed(returning.surrender(ledger, name, epoch), name, now)
+        )
 
     async def _admit(
         self, question: Question, repair: NodeRepair, node: Node, hold: Hold
@@ -240,6 +284,15 @@ class Admission:
         answer = await self._swaps.ask(Question(judge=judge))
         if isinstance(answer, Refused):
             raise errors.ConflictError(answer.message)
+
+
+def _judged(asked: Asked, admit: _Admit) -> Admitted | Refused:
+    """Ask the gates, then the limits; who is let through is tried by whatever is half open."""
+    refused = gates.refusal(asked)
+    answer = refused or admit(asked.ledger, asked.repair, asked.scopes, asked.policy, asked.now)
+    if isinstance(answer, Refused):
+        return answer
+    return replace(answer, ledger=breakers.claimed(answer.ledger, asked.subject()))
 
 
 def _require(ledger: RepairLedger, node: Node, fence: Fence) -> None:

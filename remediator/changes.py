@@ -97,4 +97,4 @@ def _gave_back(before: RepairLedger, after: RepairLedger) -> bool:
 
 def _says_else(before: RepairLedger, after: RepairLedger) -> bool:
     """Say whether a step may be allowed now that was forbidden before."""
-    return before.spec != after.spec
+    return before.spec != after.spec or before.status.breakers != after.status.breakers

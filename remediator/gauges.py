@@ -53,6 +53,7 @@ class Gauges(Collector):
         yield from self._scopes()
         yield self._ledger()
         yield self._pauses()
+        yield self._breakers()
         yield self._ages()
         yield self._admitted()
         waiting = GaugeMetricFamily(
@@ -138,6 +139,17 @@ class Gauges(Collector):
         counted = Counter(pauses.kind(each) for _, each in running)
         for kind in pauses.Kind:
             family.add_metric([str(kind)], counted[kind])
+        return family
+
+    def _breakers(self) -> Metric:
+        family = GaugeMetricFamily(
+            "nodemend_breakers",
+            "Breakers that are not closed: 1 for each.",
+            labels=["kind", "scope", "state"],
+        )
+        for key, each in self._fleet.ledger.status.breakers.items():
+            kind, _, scope = key.partition("/")
+            family.add_metric([kind, scope, str(each.state)], 1)
         return family
 
     def _ages(self) -> Metric:

@@ -32,6 +32,7 @@ from remediator.reload import Source
 from remediator.replica import Replica
 from remediator.sinks import Outside
 from remediator.trail import Trail
+from remediator.wire import Wire
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +77,12 @@ async def serve(
     logger.info("%d rules (%s), %s", len(files.rules.rules), files.rules.digest, files.policy.mode)
     jitter = Random()  # noqa: S311 - jitter is no secret
     metrics = Metrics(CollectorRegistry())
-    manager, heard = keys.REMEDIATOR_MANAGER, metrics.requested
+    manager, wire = keys.REMEDIATOR_MANAGER, Wire()
+
+    def heard(verb: str, code: str, seconds: float) -> None:
+        metrics.requested(verb, code, seconds)
+        wire.requested(verb, code, seconds)
+
     async with (
         connect.connect(config, context=context, manager=manager, heard=heard) as client,
         posting.outside(clocks.wall) as outside,
@@ -90,6 +96,7 @@ async def serve(
             stop=stop,
             outside=outside,
             metrics=metrics,
+            wire=wire,
             source=source,
         )
 
@@ -110,6 +117,7 @@ async def run(
     stop: asyncio.Event,
     outside: Outside | None = None,
     metrics: Metrics | None = None,
+    wire: Wire | None = None,
     source: Source | None = None,
 ) -> None:
     """Watch the fleet, and act on it while leading, until told to stop."""
@@ -123,6 +131,7 @@ async def run(
         outside=outside,
         metrics=known,
         trail=Trail(settings.decisions, clock),
+        wire=wire,
     )
     replica.restrict(Mode.OBSERVE)  # until the cluster is known to have all that we need
     prerequisites = Prerequisites(

@@ -1,18 +1,20 @@
 """What the API server last said of the fleet, and which nodes each scope would miss."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from nodehealth.health import NodeHealth
-from nodehealth.keys import AGENT_MANAGER
+from nodehealth.keys import AGENT_MANAGER, ZONE_LABEL
 from nodehealth.kube.objects import BarePod, Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import NodeRepair
 from remediator.decide import maintenance, marks, odds, plan, ready
-from remediator.decide.facts import Agent, Facts, Watches
+from remediator.decide.facts import BLIND_AFTER, STALE_REFRESHES, Agent, Facts, Watches
 from remediator.decide.limits import Scope
 from remediator.decide.scopes import Scopes
+from remediator.decide.silence import LATE
 from remediator.rules.policy import CLUSTER, Policy, is_domain
 
 
@@ -40,6 +42,8 @@ class Fleet:
         self._places: dict[str, tuple[str, ...]] = {}
         self._crowd(CLUSTER)
         self._hosts: dict[str, set[str]] = {}
+        self._unready: set[str] = set()
+        self._zones: dict[str, set[str]] = {}
 
     def use(self, policy: Policy) -> None:
         """Put every node into the pool and the domains that another policy has for it."""
@@ -60,6 +64,9 @@ class Fleet:
         self._hosts.setdefault(node.status.node_info.system_uuid, set()).add(name)
         places = self._policy.scopes_of(node)
         self._places[name] = places
+        if not ready.is_ready(node):
+            self._unready.add(name)
+        self._zones.setdefault(zone_of(node), set()).add(name)
         out, who = ready.is_out(node), maintenance.actor(node)
         for scope in (*places, CLUSTER):
             self._crowd(scope).take_in(name, out=out, who=who)
@@ -126,13 +133,8 @@ class Fleet:
         if status.epoch < before.epoch:
             return frozenset(self._nodes)
         repaired = {repair.spec.target.node for repair in self._open.values()}
-        held = status.cordons.keys() | status.slots.keys()
-        freed = (
-            before.cordons.keys() - status.cordons.keys()
-            | before.slots.keys() - status.slots.keys()
-        )
-        odd = {name for name in freed & repaired if self.is_doubtful(name)}
-        return frozenset(held - repaired | odd)
+        odd = {name for name in repaired if self.is_doubtful(name)}
+        return frozenset((status.cordons.keys() | status.slots.keys()) - repaired | odd)
 
     def is_doubtful(self, name: str) -> bool:
         """Say whether the ledger seems to lack what a node's fence or its repairs say."""
@@ -181,6 +183,39 @@ class Fleet:
         """Return the repairs that have not ended."""
         return tuple(self._open.values())
 
+    def node(self, name: str) -> Node | None:
+        """Return a Node, if there is one."""
+        return self._nodes.get(name)
+
+    def agent_version(self, name: str) -> str:
+        """Return the version of the agent that wrote last of a node."""
+        health, _ = self._healths.get(name, (None, None))
+        return health.status.agent_version if health is not None else ""
+
+    def unready(self) -> Iterable[str]:
+        """Name the nodes that are not Ready."""
+        return tuple(self._unready)
+
+    def zones(self) -> Mapping[str, AbstractSet[str]]:
+        """Return the nodes of every zone; those of no zone are in none."""
+        return {zone: nodes for zone, nodes in self._zones.items() if zone}
+
+    def agents(self, now: datetime) -> tuple[int, int]:
+        """Count the agents that reported once on nodes that are Ready, and those of them silent.
+
+        None is counted while our watch may be behind.
+        """
+        told = self._watches().healths
+        if told is None or now - told > BLIND_AFTER:
+            return 0, 0
+        found = [
+            now - heard_at
+            > timedelta(seconds=health.status.refresh_seconds) * STALE_REFRESHES + LATE
+            for name, (health, heard_at) in self._healths.items()
+            if name in self._nodes and name not in self._unready
+        ]
+        return len(found), sum(found)
+
     def nodes(self) -> Iterable[str]:
         """Name all nodes."""
         return tuple(self._nodes)
@@ -216,12 +251,19 @@ class Fleet:
             self._agents.pop(pod.spec.node_name, None)
 
     def _forget(self, name: str) -> None:
+        self._unready.discard(name)
         if name in self._nodes:
+            self._forget_zone(name, zone_of(self._nodes[name]))
             self._forget_host(name, self._nodes[name].status.node_info.system_uuid)
         for scope in (*self._places.pop(name, ()), CLUSTER):
             self._crowds[scope].leave_out(name)
             if is_domain(scope) and not self._crowds[scope].members:
                 del self._crowds[scope], self._scopes[scope]
+
+    def _forget_zone(self, name: str, zone: str) -> None:
+        self._zones[zone].discard(name)
+        if not self._zones[zone]:
+            del self._zones[zone]
 
     def _forget_host(self, name: str, host: str) -> None:
         names = self._hosts.get(host, set())
@@ -249,6 +291,11 @@ class _Crowd:
         self.members.discard(name)
         self.out.discard(name)
         self.foreign.pop(name, None)
+
+
+def zone_of(node: Node) -> str:
+    """Name the zone of a Node; nothing where it says none."""
+    return node.metadata.labels.get(ZONE_LABEL, "")
 
 
 def _our_time(at: datetime, now: datetime, served: datetime | None) -> datetime:

@@ -140,6 +140,16 @@ class Reconciler:
             self.touch(node)
 
     @property
+    def rules(self) -> RuleSet:
+        """Return what is judged by now."""
+        return self._rules
+
+    @property
+    def policy(self) -> Policy:
+        """Return how far we may go now."""
+        return self._policy
+
+    @property
     def _policy(self) -> Policy:
         mode = plan.stricter(self._given.mode, self._most)
         return replace(self._given, mode=mode) if mode is not self._given.mode else self._given
@@ -157,7 +167,7 @@ class Reconciler:
             self.touch(repair.spec.target.node)
 
     def touch_held_back(self) -> None:
-        """Have those looked at that people held back: they may have been let go."""
+        """Have those looked at that people or a breaker held back: they may have been let go."""
         for repair in plan.held_back(self._fleet.open_repairs()):
             self.touch(repair.spec.target.node)
 

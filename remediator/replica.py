@@ -23,6 +23,7 @@ from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair
 from remediator.act import Act
 from remediator.admission import Admission
 from remediator.agreed import Agreed
+from remediator.breakers import Breakers
 from remediator.changes import Changes
 from remediator.competitors import Competitors, most
 from remediator.conditions import Conditions
@@ -45,6 +46,7 @@ from remediator.sinks import Outside
 from remediator.tell import Tell
 from remediator.telling import Telling
 from remediator.trail import SILENT, Trail
+from remediator.wire import Wire
 
 logger = logging.getLogger(__name__)
 
@@ -67,36 +69,45 @@ class Replica:
         outside: Outside | None = None,
         metrics: Metrics | None = None,
         trail: Trail = SILENT,
+        wire: Wire | None = None,
     ) -> None:
         self._metrics = metrics or Metrics(CollectorRegistry())
-        self._policy, self._provider = files.policy, files.provider
-        clock = Agreed(clock, client)
-        self._client, self._clock, self._random = client, clock, random
+        self._policy, self._provider, self._random = files.policy, files.provider, random
+        self._client, self._clock = client, Agreed(clock, client)
         self._fleet = Fleet(files.policy, self._watches)
         neighbours = Neighbours(
-            client=client, clock=clock, settings=lambda: self._policy.coexistence
+            client=client, clock=self._clock, settings=lambda: self._policy.coexistence
         )
-        self._admission = Admission(client=client, clock=clock, held=neighbours.at_work)
+        self._breakers = Breakers(
+            fleet=self._fleet,
+            rules=lambda: self._reconciler.rules,
+            policy=lambda: self._reconciler.policy,
+            wire=wire or Wire(),
+            clock=self._clock,
+        )
+        self._admission = Admission(
+            client=client, clock=self._clock, held=neighbours.at_work, seen=self._breakers.seen
+        )
         self._telling = Telling(
-            tell=Tell(client=client, clock=clock),
+            tell=Tell(client=client, clock=self._clock),
             client=client,
             outside=outside,
             repairs=self._fleet.repairs,
             metrics=self._metrics,
-            clock=clock,
+            clock=self._clock,
             random=random,
         )
         self._telling.use(files.policy.alerts, files.rules, files.sinks)
         self.faults = Faults(begun=self._telling.fault, over=self._telling.fault_over)
-        self._queueing = Queueing(clock)
+        self._queueing = Queueing(self._clock)
         act = Act(
             client=client,
             admission=self._admission,
-            clock=clock,
+            clock=self._clock,
             around=self._around,
             actions=remedy,
             queueing=self._queueing,
-            pacing=Pacing(clock, random),
+            pacing=Pacing(self._clock, random),
             neighbours=neighbours,
             tell=self._telling.phase,
             trail=trail,
@@ -105,7 +116,7 @@ class Replica:
         self._competitors = Competitors(client, nodes=self._fleet.all_nodes, found=self._beside)
         self._conditions = Conditions(
             client=client,
-            clock=clock,
+            clock=self._clock,
             wrote=self._metrics.condition,
             foreign=self._foreign_conditions,
         )
@@ -119,7 +130,7 @@ class Replica:
             compare=self._compare,
             faults=self.faults,
             shown=self._conditions,
-            clock=clock,
+            clock=self._clock,
             random=random,
             judged=self._metrics.judged,
             trail=trail,
@@ -129,9 +140,9 @@ class Replica:
             reconciler=self._reconciler,
             telling=self._telling,
             client=client,
-            clock=clock,
+            clock=self._clock,
         )
-        reflect = partial(Reflector, client, clock=clock, random=random)
+        reflect = partial(Reflector, client, clock=self._clock, random=random)
         self._nodes = reflect(NODES, on_change=changes.node)
         self._healths = reflect(KEPT_HEALTHS, on_change=changes.health)
         self._agents = reflect(
@@ -153,7 +164,7 @@ class Replica:
             watches={each.kind: partial(getattr, each, "fresh_at") for each in self.reflectors},
             queues=self._telling.queues,
             admissions=self._admission.tally,
-            clock=clock,
+            clock=self._clock,
         )
         self._metrics.registry.register(gauges)
 
@@ -175,10 +186,12 @@ class Replica:
                     if await self._ensured():  # people hear why, if not
                         break
                     await asyncio.sleep(pause.total_seconds())
+                await self._breakers.look(self._admission)  # nothing is begun before that is known
                 beside = (
                     telling,
                     tasks.create_task(self._conditions.run(), name="conditions"),
                     tasks.create_task(self._look_around(), name="competitors"),
+                    tasks.create_task(self._breakers.run(self._admission, self._random)),
                 )
                 await self._reconciler.run()
                 for task in beside:

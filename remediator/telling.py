@@ -128,6 +128,8 @@ class Telling:
             self.solved(self._closed)
         self._closed = problem.subject if problem is not None else ""
         self._ledger = ledger or UNUSED
+        opened = self._ledger.status.breakers.items()
+        self._only(problems.BREAKER, itertools.starmap(problems.breaker, opened))
         self._pauses()
 
     async def _watch_pauses(self) -> NoReturn:

@@ -43,6 +43,7 @@ spec:
     - name: all
       limits: {cordoned: "100%", disrupted: 0}
       rate: {cordons: unlimited}
+  breakers: never
   provider: simulator
 """
 """Everything may be cordoned and nothing disrupted: only the cordon is measured."""

@@ -112,6 +112,7 @@ class NodeInfo(Struct, frozen=True, kw_only=True):
     system_uuid: str = ""
     """What the firmware of the host calls it: the same under every name that a node may get."""
     kubelet_version: str = ""
+    kernel_version: str = ""
 
 
 class AttachedVolume(Struct, frozen=True, kw_only=True):

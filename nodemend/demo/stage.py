@@ -169,6 +169,7 @@ def _stage(plan: Scenario, real: str, box: str = "") -> Stage:
             for name in pools
         ],
         "drain": {"settle": "1s", "again": "1s", "silent": "5s", "overdue": "1s", "twice": "2s"},
+        "breakers": "never",  # much falls sick within a minute, for the sake of whoever looks on
         "provider": "simulator",
     }
     document = {"apiVersion": keys.API_VERSION, "kind": "Policy", "spec": spec}

@@ -10,7 +10,7 @@ import msgspec
 
 from nodehealth import quantities
 from nodehealth.kube.objects import Lease
-from nodehealth.ledger import Disruption, Pause, RepairLedger
+from nodehealth.ledger import UNUSED, Disruption, Handling, Pause, RepairLedger
 from nodehealth.repair import Mode, NodeRepair, Phase
 from nodemend.looking import foresight
 from nodemend.looking.rulebook import Rulebook
@@ -19,6 +19,7 @@ from remediator.decide import (
     competitors,
     conditions,
     limits,
+    openings,
     pauses,
     plan,
     problems,
@@ -82,6 +83,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     ledger: str
     pauses: tuple[str, ...]
     """What people hold back, as sentences."""
+    breakers: tuple[str, ...]
+    """What stops new disruption because too much is amiss at once, as sentences."""
     leader: Leader
     attention: tuple[str, ...]
     competitors: tuple[str, ...] = ()
@@ -110,6 +113,7 @@ def summary(sight: Sight, book: Rulebook) -> Status:
         scopes=tuple(_scopes(sight, book, fleet)),
         ledger=sight.ledger.spec.disruption if sight.ledger else "missing",
         pauses=tuple(itertools.starmap(pauses.sentence, _pauses(sight))),
+        breakers=tuple(_breakers(sight, book)),
         leader=leader,
         attention=tuple(_attention(sight, book, leader, repairs, silent)),
         competitors=tuple(competitors.sentence(each) for each in others),
@@ -118,6 +122,16 @@ def summary(sight: Sight, book: Rulebook) -> Status:
 
 def _pauses(sight: Sight) -> list[tuple[str, Pause]]:
     return pauses.running(sight.ledger, sight.now) if sight.ledger is not None else []
+
+
+def _breakers(sight: Sight, book: Rulebook) -> Iterator[str]:
+    ledger = sight.ledger or UNUSED
+    for key, each in sorted(ledger.status.breakers.items()):
+        handling = ledger.spec.breakers.get(key)
+        yield openings.sentence(key, each, handling, book.policy.breaking)
+    for key, handling in sorted(ledger.spec.breakers.items()):
+        if handling is Handling.IGNORE:
+            yield f"The breaker {key} stops nothing, for a person has it ignored in RepairLedger."
 
 
 def _counts(facts: Facts, now: datetime) -> bool:
@@ -207,6 +221,7 @@ def _attention(
     yield from _calling(repairs)
     yield from _taken(sight, book)
     yield from _both(sight, book)
+    yield from _breakers(sight, book)
     if silent:
         yield f"{_named(silent)}: no agent's report counts ({len(silent)} of {len(sight.nodes)})."
 

@@ -6,7 +6,7 @@ ledger that was just read, before each new step of a repair that was admitted.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, TypeAlias
@@ -14,7 +14,17 @@ from typing import Final, TypeAlias
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import Disruption, RepairLedger
 from nodehealth.repair import NodeRepair
-from remediator.decide import approvals, brains, joined, maintenance, odds, pauses, windows
+from remediator.decide import (
+    approvals,
+    brains,
+    breakers,
+    joined,
+    maintenance,
+    odds,
+    pauses,
+    windows,
+)
+from remediator.decide.breakers import Seen, Subject
 from remediator.decide.limits import Refused, Scope, Why
 from remediator.decide.survey import Survey
 from remediator.rules.policy import CLUSTER, Policy, is_domain
@@ -51,6 +61,18 @@ class Asked:
     """Who else holds the node by a lock that does not lie on the Node; told for a step alone."""
     survey: Survey | None = None
     """What was read by quorum for a disruption; nothing while only the ledger is asked."""
+    seen: Seen = field(default_factory=Seen)
+    """What is amiss with the fleet at this moment."""
+
+    def subject(self) -> Subject:
+        """Return who asks, as breakers know them."""
+        return Subject(
+            repair=self.repair,
+            node=self.node,
+            scopes=self.scopes,
+            cordons=self.deed is Deed.CORDON,
+            steps=self.deed is Deed.STEP,
+        )
 
 
 Gate: TypeAlias = Callable[[Asked], Refused | None]
@@ -150,6 +172,11 @@ def _borne_out(asked: Asked) -> Refused | None:
     return Refused(why=Why.LEDGER_AT_ODDS, message=message)
 
 
+def _broken(asked: Asked) -> Refused | None:
+    breaking = asked.policy.breaking
+    return breakers.refusal(asked.subject(), asked.ledger, asked.seen, breaking, asked.now)
+
+
 _GATES: Final[tuple[Gate, ...]] = (
     _closed,
     _spared,
@@ -159,4 +186,5 @@ _GATES: Final[tuple[Gate, ...]] = (
     _unapproved,
     _outside,
     _borne_out,
+    _broken,
 )

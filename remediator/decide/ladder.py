@@ -97,11 +97,13 @@ def next_move(view: View) -> Move:
 
 
 def _confirmed(view: View) -> Move:
-    return _gone(view) or _skipped(view) or _forbidden(view) or _unproven(view) or Cordon()
+    ended = _gone(view) or _disowned(view) or _skipped(view)
+    return ended or _forbidden(view) or _unproven(view) or Cordon()
 
 
 def _cordoned(view: View) -> Move:
-    ended = _released(view) or _uncordoned(view) or _gone(view) or _skipped(view)
+    ended = _released(view) or _uncordoned(view) or _gone(view) or _disowned(view)
+    ended = ended or _skipped(view)
     held = ended or _forbidden(view) or _retake(view) or _condemned(view)
     return held or _recurred(view) or _unproven(view) or Disrupt()
 
@@ -303,6 +305,15 @@ def _gone(view: View) -> Release | None:
         message = "the fault went away before anything was disrupted"
         return Release(reason=Reason.FAULT_GONE, message=message)
     return None
+
+
+def _disowned(view: View) -> Release | None:
+    """Give a node back that was no more than cordoned when nobody calls it sick any more."""
+    spec, others = view.repair.spec, view.repair.status.faults
+    if view.ruled or others or spec.mode is not Mode.ENFORCE:
+        return None
+    message = f"rule {spec.rule} was taken away before anything was disrupted"
+    return Release(reason=Reason.RULE_GONE, message=message)
 
 
 def _skipped(view: View) -> Release | None:

@@ -45,6 +45,7 @@ class Why(StrEnum):
     CONTROL_PLANE = "ControlPlane"
     LAST_REPLICA = "LastReplica"
     LEDGER_AT_ODDS = "LedgerAtOdds"
+    BREAKER_OPEN = "BreakerOpen"
     LEDGER_FULL = "LedgerFull"
     CONTENTION = "Contention"
 

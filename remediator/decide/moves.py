@@ -34,6 +34,7 @@ class Reason(StrEnum):
     CONDEMNED_PART = "CondemnedPart"
     RECURRED = "Recurred"
     RECOVERING = "Recovering"
+    BREAKER_OPEN = "BreakerOpen"
     PAUSED = "Paused"
     NOT_APPROVED = "NotApproved"
     OUTSIDE_WINDOW = "OutsideWindow"

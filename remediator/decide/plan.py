@@ -34,8 +34,10 @@ KEPT_FOR: Final = timedelta(days=7)
 """How long they are kept when the node is gone: many never come back under their name."""
 CROWD: Final = 2000
 """How many repairs may be kept before those of nodes that are gone are forgotten earlier."""
-_HELD_BACK = frozenset({Reason.PAUSED, Reason.NOT_APPROVED, Reason.OUTSIDE_WINDOW})
-"""Reasons to wait that people have set."""
+_HELD_BACK = frozenset(
+    {Reason.PAUSED, Reason.NOT_APPROVED, Reason.OUTSIDE_WINDOW, Reason.BREAKER_OPEN}
+)
+"""Reasons to wait that people have set, or what is amiss with the fleet."""
 _HELD_UP = frozenset({Reason.EVIDENCE_MISSING, Reason.MODE}) | _HELD_BACK
 """Reasons to wait that a slot would not help against."""
 _STRICTNESS = (Mode.OFF, Mode.OBSERVE, Mode.ENFORCE)
@@ -255,7 +257,7 @@ def heirs(
 
 
 def held_back(repairs: Iterable[NodeRepair]) -> list[NodeRepair]:
-    """Return the repairs that wait for people to let them go on, or for their time to come."""
+    """Return the repairs that wait for people or a breaker to let them go on, or for their time."""
     return [each for each in repairs if each.status.reason in _HELD_BACK]
 
 

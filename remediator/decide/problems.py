@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Final
 
 from nodehealth.keys import LEDGER_NAME
-from nodehealth.ledger import Disruption, Pause, Rebuilt, RepairLedger
+from nodehealth.ledger import Breaker, Disruption, Pause, Rebuilt, RepairLedger
 from nodehealth.repair import Mode, Severity
-from remediator.decide import alerts, competitors, pauses
+from remediator.decide import alerts, breakers, competitors, openings, pauses
 from remediator.decide.alerts import Alert, Rise
 from remediator.decide.competitors import Competitor
 from remediator.decide.faults import Fault
@@ -34,6 +34,9 @@ OPENING: Final = (
     '-p \'{"spec":{"disruption":"Open"}}\''
 )
 """How a person lets disruption go on."""
+BREAKER: Final = "breaker/"
+"""What the subject of every open breaker begins with."""
+_SAY: Final = "kubectl patch repairledger default --type merge -p"
 _URGENCY: Final[Mapping[Severity, Urgency]] = {
     Severity.CRITICAL: Urgency.PAGE,
     Severity.WARNING: Urgency.WARNING,
@@ -137,6 +140,29 @@ def pause(name: str, held: Pause) -> Problem:
             f"To let it go on: nodemend resume {name}\n"
             f"To give it an end: nodemend pause {name} --for 2h"
         ),
+    )
+
+
+def breaker(key: str, found: Breaker) -> Problem:
+    """Say that too much is amiss at once; people are told once of each opening."""
+    kind, _, scope = key.partition("/")
+    suspected = breakers.stops_cordons(key)
+    ignored = f'{{"spec":{{"breakers":{{"{key}":"Ignore"}}}}}}'
+    labels = {"breaker": kind, "scope": scope, "pool": breakers.pool(key)}
+    return Problem(
+        subject=f"{BREAKER}{key}/{found.opened_at.isoformat()}",
+        name="NodemendBreakerOpen",
+        urgency=Urgency.PAGE if suspected else Urgency.WARNING,
+        summary=f"the breaker {key} is open: {found.reason}",
+        description="\n".join(
+            (
+                openings.stops(key),
+                "What it does now, and how it closes: nodemend status",
+                f"To have it stop nothing: {_SAY} '{ignored}'",
+            )
+        ),
+        since=found.opened_at,
+        labels={name: value for name, value in labels.items() if value},
     )
 
 

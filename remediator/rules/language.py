@@ -236,6 +236,46 @@ class Coexistence(Strict, frozen=True, kw_only=True):
     machines: bool = False
 
 
+class Burst(Strict, frozen=True, kw_only=True):
+    """How many nodes of a pool may fall sick in a while; of the count and the share the higher."""
+
+    repairs: Annotated[int, Meta(ge=3)] = 5
+    share: str = "1%"
+    within: str = "10m"
+
+
+class Unmended(Strict, frozen=True, kw_only=True):
+    """How many repairs of a pool may fail one after the other in a while."""
+
+    repairs: Annotated[int, Meta(ge=2)] = 2
+    within: str = "24h"
+
+
+class AfterChange(Strict, frozen=True, kw_only=True):
+    """On what share of a pool one rule may begin to hold after rules or versions changed."""
+
+    share: str = "10%"
+    within: str = "15m"
+
+
+class Breakers(Strict, frozen=True, kw_only=True):
+    """When too much is amiss at once; `never` for one that shall not open."""
+
+    unhealthy_pool: str = "30%"
+    unhealthy_zone: str = "50%"
+    silent_agents: str = "50%"
+    silent_nodes: str = "60%"
+    api_errors: str = "20%"
+    burst: Literal["never"] | Burst = Burst()
+    failed_replacements: Literal["never"] | Annotated[int, Meta(ge=1)] = 3
+    unmended: Literal["never"] | Unmended = Unmended()
+    after_change: Literal["never"] | AfterChange = AfterChange()
+    cool_down: str = "15m"
+    """How long nothing is tried; then one node at a time is."""
+    settle: str = "2m"
+    """How long nothing may be amiss before all goes on as usual."""
+
+
 class AlertRoute(Strict, frozen=True, kw_only=True):
     """Which alerts go to which receivers; what is left out fits every alert."""
 
@@ -293,6 +333,8 @@ class PolicySpec(Strict, frozen=True, kw_only=True):
     """When disruption may begin in pools that do not say it themselves."""
     condemned: Literal["never"] | Condemning = Condemning()
     """When a part that fails again and again is left to people."""
+    breakers: Literal["never"] | Breakers = Breakers()
+    """What stops new disruption when too much is amiss at once."""
     conditions: Conditions = Conditions()
     competitors: Beside = Beside.WARN
     """What is done where somebody else surely repairs nodes too."""

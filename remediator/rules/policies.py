@@ -6,7 +6,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from nodehealth import quantities
 from nodehealth.kit.settings import SettingsError
-from remediator.rules import language, people, routing
+from remediator.rules import breakers, language, people, routing
 from remediator.rules.documents import Document, Page
 from remediator.rules.language import Limits, Pace, PolicyFile, Rates
 from remediator.rules.people import Known
@@ -82,6 +82,7 @@ def policy(
         condemned=_condemning(spec.condemned, page),
         competitors=spec.competitors,
         coexistence=_coexistence(spec.coexistence, page),
+        breaking=breakers.breaking(spec.breakers, page),
         conditions=Conditions(
             names=spec.conditions.names,
             every_node=spec.conditions.every_node,

@@ -12,6 +12,7 @@ from nodehealth.kube.objects import Node
 from nodehealth.repair import Mode, PartKind
 from remediator.rules.alerting import Alerting
 from remediator.rules.approvals import Approval
+from remediator.rules.breaking import Breaking
 from remediator.rules.windows import ALWAYS, Windows
 
 CLUSTER: Final = "cluster"
@@ -211,6 +212,7 @@ class Policy:
     provider_settings: Mapping[str, object] = field(default_factory=dict)
     alerts: Alerting = field(default_factory=Alerting)
     condemned: Condemning = field(default_factory=Condemning)
+    breaking: Breaking = field(default_factory=Breaking)
     conditions: Conditions = field(default_factory=Conditions)
     competitors: Beside = Beside.WARN
     coexistence: Coexistence = field(default_factory=Coexistence)

@@ -15,16 +15,20 @@ from nodehealth.kube.objects import NODES, Node
 from nodehealth.ledger import (
     EVER,
     REPAIR_LEDGERS,
+    Breaker,
+    BreakerState,
     Bucket,
     Disruption,
     RepairLedgerStatus,
 )
 from nodehealth.repair import NODE_REPAIRS, NodeRepair, NodeRepairStatus
 from remediator.actions import SupersededError
-from remediator.admission import GRANTED
+from remediator.admission import GRANTED, Admission
+from remediator.decide.breakers import Seen
 from remediator.decide.ladder import Held
 from remediator.decide.limits import Refused, Scope, Why
 from remediator.decide.rates import Kind
+from remediator.decide.trips import Trip
 from remediator.rules.policy import CLUSTER, Limit, Policy, Rate
 from tests.builders import node, repair
 from tests.remediator.conftest import World
@@ -425,3 +429,70 @@ async def test_a_ledger_that_is_whole_serves_though_a_repair_cannot_be_read(
     await here.admission().ensure()
 
     assert (await here.admission().ledger()).spec.disruption is Disruption.OPEN
+
+
+AMISS = Seen(trips={"unhealthy-pool/default": Trip(seen=9, reason="much is amiss")})
+HALF = Breaker(state=BreakerState.HALF_OPEN, opened_at=EVER, since=EVER, reason="much is amiss")
+MANY = Policy(limit=Limit(cordoned=(3,), disrupted=(3,)))
+
+
+async def test_what_is_amiss_gives_no_slot_before_it_is_in_the_ledger(world: MakeWorld) -> None:
+    here = await world()
+    await here.admission().ensure()
+    one, mended = await begun(here)
+    wary = Admission(client=here.client, clock=clocks.wall, seen=lambda *_: AMISS)
+
+    refused = await wary.disrupt(mended, one, SCOPES, MANY)
+
+    assert isinstance(refused, Refused)
+    assert refused.why is Why.BREAKER_OPEN
+    assert isinstance(await wary.cordon(mended, one, SCOPES, MANY), int)
+
+
+async def test_of_two_replicas_one_is_let_through_by_a_breaker_that_is_half_open(
+    world: MakeWorld,
+) -> None:
+    here = await world()
+    await here.admission().ensure()
+    pairs = [await begun(here, name) for name in sorted(NAMES)]
+    half = {"unhealthy-pool/default": HALF}
+    await here.admission().settle(
+        lambda ledger: structs.replace(ledger, status=structs.replace(ledger.status, breakers=half))
+    )
+
+    answers = await asyncio.gather(
+        *(here.admission().disrupt(mended, one, SCOPES, MANY) for one, mended in pairs)
+    )
+
+    status = (await here.admission().ledger()).status
+    assert sum(isinstance(each, Refused) for each in answers) == 2
+    assert {status.breakers["unhealthy-pool/default"].probing} == status.slots.keys()
+
+
+async def test_who_is_given_back_is_tried_no_more_and_who_needs_a_person_opens_it_again(
+    world: MakeWorld,
+) -> None:
+    here = await world()
+    await here.admission().ensure()
+    probes = {
+        f"{kind}/default": structs.replace(HALF, probing=name)
+        for kind, name in (("burst", "n1"), ("unmended", "n2"))
+    }
+    for name in ("n1", "n2"):
+        one, mended = await begun(here, name)
+        await here.admission().disrupt(mended, one, SCOPES, MANY)
+    await here.admission().settle(
+        lambda ledger: structs.replace(
+            ledger, status=structs.replace(ledger.status, breakers=probes)
+        )
+    )
+
+    await here.admission().release("n1", await seen(here), frozenset({1}))
+    await here.admission().surrender(mended, await seen(here, "n2"), Held(disruption=2))
+
+    after = (await here.admission().ledger()).status.breakers
+    assert (after["burst/default"].state, after["burst/default"].probing) == (
+        BreakerState.HALF_OPEN,
+        "",
+    )
+    assert after["unmended/default"].state is BreakerState.OPEN

@@ -16,12 +16,11 @@ from nodehealth.kube.objects import (
     ManagedFields,
     Metadata,
 )
-from nodehealth.ledger import RepairLedger
 from nodehealth.repair import NodeRepair, NodeRepairStatus, Phase
 from remediator.decide.facts import Agent, Watches
 from remediator.observe import Fleet
 from remediator.rules.policy import CLUSTER, DEFAULT_POOL, POOL_LIMIT, Domain, Policy, Pool
-from tests.builders import NOON, at, health, ledger, level, node, repair, slot
+from tests.builders import NOON, at, health, level, node, repair
 
 POLICY = Policy(pools=(Pool(name="h100", labels={"gpu": "h100"}, limit=POOL_LIMIT),))
 RACKED = replace(POLICY, domains=(Domain(label="rack", limit=POOL_LIMIT),))
@@ -134,39 +133,6 @@ def test_counting_as_it_comes_is_counting_anew(all_news: list[News]) -> None:
     assert {news.name: fleet.scopes().places(news.name)[1:] for news in present} == {
         news.name: ((f"rack={news.rack}",) if news.rack else ()) for news in present
     }
-
-
-DRAINING = repair(
-    "n1", status=NodeRepairStatus(phase=Phase.DRAINING, cordon_epoch=1, disruption_epoch=2)
-)
-
-
-def told_of(before: RepairLedger, after: RepairLedger | None) -> frozenset[str]:
-    """Return whom a change of the ledger is about, of two nodes of which one is drained."""
-    fleet = Fleet(POLICY)
-    for name in ("n1", "n2"):
-        fleet.see_node(name, node(name))
-    fleet.see_repair("n1-repair", DRAINING)
-    fleet.see_ledger(before)
-    return fleet.see_ledger(after)
-
-
-def test_a_ledger_that_lost_what_a_repair_holds_or_holds_what_no_repair_does_names_the_node() -> (
-    None
-):
-    whole = ledger(epoch=2, cordons={"n1": 1}, slots={"n1": slot(2)})
-    more = ledger(epoch=3, cordons={"n1": 1, "n2": 3}, slots={"n1": slot(2)})
-
-    assert told_of(whole, whole) == set()
-    assert told_of(whole, ledger(epoch=2, cordons={"n1": 1})) == {"n1"}
-    assert told_of(whole, more) == {"n2"}
-
-
-def test_of_a_ledger_that_is_gone_or_an_old_one_everything_is_looked_at() -> None:
-    whole = ledger(epoch=2, cordons={"n1": 1}, slots={"n1": slot(2)})
-
-    assert told_of(whole, None) == {"n1", "n2"}
-    assert told_of(whole, ledger(epoch=1)) == {"n1", "n2"}
 
 
 def heard(*written: ManagedFields, served: float | None) -> datetime | None:

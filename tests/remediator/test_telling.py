@@ -1,15 +1,11 @@
 """The whole remediator tells people of repairs, of faults that it leaves to them, and of itself."""
 
 import asyncio
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-import pytest
-
-from nodehealth import crds, keys
-from nodehealth.kube import errors
+from nodehealth import keys
 from nodehealth.kube.client import Client
 from nodehealth.ledger import REPAIR_LEDGERS, Disruption
 from nodehealth.repair import Mode, Severity
@@ -18,7 +14,6 @@ from remediator.rules.alerting import Alerting, Receiver
 from remediator.rules.policy import Policy
 from simulator import virtualtime
 from tests.builders import health, level, node, rule, rules
-from tests.remediator.conftest import DEFINITIONS
 from tests.remediator.leading import Fleet, fleet, leading
 from tests.remediator.receivers import Desk, ToDesk, ToForgetfulDesk
 from tests.remediator.test_delivery import outside
@@ -63,31 +58,6 @@ async def close(client: Client, disruption: Disruption) -> None:
 async def wish(client: Client, spec: Mapping[str, object]) -> None:
     await client.merge_patch(REPAIR_LEDGERS, keys.LEDGER_NAME, {"spec": spec})
     await asyncio.sleep(5)
-
-
-@virtualtime.played
-async def test_a_ledger_that_cannot_be_read_is_a_page_and_nothing_is_done_until_it_can() -> None:
-    here, desk = await fleet(), Desk()
-    await here.client.create(REPAIR_LEDGERS, {"metadata": {"name": keys.LEDGER_NAME}})
-    (ours,) = (each for each in crds.DEFINITIONS if each.resource is REPAIR_LEDGERS)
-    wider = json.dumps(crds.manifest(ours)).replace('"Closed"', '"Closed", "Ajar"')
-    manifest = json.loads(wider)
-    name = manifest["metadata"]["name"]
-    await here.agent.merge_patch(DEFINITIONS, name, {"spec": manifest["spec"]})
-    with pytest.raises(errors.UnreadableError):
-        await wish(here.client, {"disruption": "Ajar"})
-
-    async with leading(here, files(desk=desk), outside=outside()):
-        await sick(here)
-        await asyncio.sleep(120)
-        unread, none = [alert.name for alert in desk.heard], await here.repairs()
-        await close(here.client, Disruption.OPEN)
-        await asyncio.sleep(120)
-
-    assert unread == ["NodemendLedgerUnreadable"]
-    assert none == []
-    assert await here.repairs() != []
-    assert desk.said()[:2] == [("firing", "page"), ("resolved", "page")]
 
 
 @virtualtime.played

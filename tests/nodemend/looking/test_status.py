@@ -7,7 +7,7 @@ from msgspec import structs
 from rich.console import Console
 
 from nodehealth.kube.objects import Condition
-from nodehealth.ledger import Disruption
+from nodehealth.ledger import Breaker, BreakerState, Disruption, Handling
 from nodehealth.repair import Mode, NodeRepairStatus, Obstacle, Phase
 from nodemend.looking import screen, status
 from remediator.rules.policy import Beside, Conditions, Domain, Limit, Names
@@ -168,3 +168,24 @@ def test_who_else_repairs_nodes_is_told_and_needs_a_person_where_both_enforce() 
     assert observes.attention == ()
     assert enforces.attention[0].startswith(f"Two repair the same nodes, for {name}")
     assert refuses.attention[0].startswith(f"nodemend only observes as long as {name}")
+
+
+def test_what_is_not_closed_is_told_with_what_it_stops_and_how_it_closes() -> None:
+    opened = Breaker(state=BreakerState.OPEN, opened_at=NOON, since=NOON, reason="5 are sick")
+    known = ledger()
+    known = structs.replace(
+        known,
+        spec=structs.replace(known.spec, breakers={"burst/other": Handling.IGNORE}),
+        status=structs.replace(known.status, breakers={"burst/fleet": opened}),
+    )
+
+    found = status.summary(sight(node(), healths=(WELL,), known=known), book(HASTY))
+
+    assert found.breakers == found.attention
+    assert found.breakers[0].startswith(
+        "The breaker burst/fleet is open since 12:00:00: 5 are sick. No new disruption begins"
+    )
+    assert found.breakers[0].endswith("at 12:15:00 one node is tried.")
+    assert found.breakers[1] == (
+        "The breaker burst/other stops nothing, for a person has it ignored in RepairLedger."
+    )

@@ -10,7 +10,16 @@ from nodehealth import keys
 from nodehealth.fence import Fence, Hold
 from nodehealth.kube.objects import Node, NodeInfo
 from nodehealth.ledger import RepairLedger
-from nodehealth.repair import Closing, Decision, Intent, Mode, NodeRepair, NodeRepairStatus, Phase
+from nodehealth.repair import (
+    Closing,
+    Decision,
+    Intent,
+    Joined,
+    Mode,
+    NodeRepair,
+    NodeRepairStatus,
+    Phase,
+)
 from remediator.decide import ladder, ready
 from remediator.decide.ladder import NAME_PATIENCE
 from remediator.decide.moves import (
@@ -544,3 +553,22 @@ def test_a_machine_that_came_back_with_fewer_gpus_is_not_mended(seen: Node, reas
 
     assert isinstance(waits, Rest)
     assert waits.reason == reason
+
+
+@pytest.mark.parametrize("mended", [repair(), cordoned(), cordoned(Phase.WAITING)])
+def test_a_node_that_no_rule_calls_sick_any_more_is_given_back(mended: NodeRepair) -> None:
+    seen = marked("4:cordoned") if mended.status.cordon_epoch else node()
+
+    move = ladder.next_move(view(mended, seen, CORDONS, ruled=False))
+
+    assert isinstance(move, Release)
+    assert move.reason is Reason.RULE_GONE
+
+
+def test_a_fault_that_joined_keeps_a_repair_whose_rule_was_taken_away() -> None:
+    other = Joined(rule="gpu-lost", since=NOON)
+    both = structs.replace(cordoned(), status=structs.replace(cordoned().status, faults=(other,)))
+
+    move = ladder.next_move(view(both, marked("4:cordoned"), CORDONS, ruled=False))
+
+    assert not isinstance(move, Release)

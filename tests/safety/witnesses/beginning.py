@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
 from nodehealth.kube.objects import Node
-from nodehealth.ledger import Disruption, RepairLedger, Slot
+from nodehealth.ledger import BreakerState, Disruption, Handling, RepairLedger, Slot
 from nodehealth.repair import NodeRepair
 from simulator.ailments import Ailments
 from tests.safety.witnesses.history import Witness
@@ -29,7 +29,20 @@ def closed(before: RepairLedger, repair: NodeRepair | None) -> str:
     return "disruption is closed" if before.spec.disruption is Disruption.CLOSED else ""
 
 
-GATES: Final[tuple[Gate, ...]] = (closed,)
+def broken(before: RepairLedger, repair: NodeRepair | None) -> str:
+    """Say that a breaker of the repair's pool, or of the whole cluster, stood open."""
+    pool = repair.spec.target.pool if repair is not None else ""
+    ignored = {key for key, word in before.spec.breakers.items() if word is Handling.IGNORE}
+    mine = (
+        key
+        for key, each in before.status.breakers.items()
+        if each.state is BreakerState.OPEN and key not in ignored
+        if key.split("/")[1] in {pool, "cluster"} and not key.startswith("unhealthy-zone/")
+    )
+    return next((f"the breaker {key} was open" for key in mine), "")
+
+
+GATES: Final[tuple[Gate, ...]] = (closed, broken)
 """Whoever adds a gate to the product adds its twin here, written from its document alone."""
 
 

@@ -1,0 +1,182 @@
+"""Opens and closes breakers in the ledger, by what the caches say of the fleet as a whole."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from random import Random
+from typing import Final, NoReturn
+
+from nodehealth.kit import loops
+from nodehealth.kit.clocks import Clock
+from nodehealth.kube import errors
+from nodehealth.kube.objects import Node
+from nodehealth.ledger import RepairLedger
+from nodehealth.repair import Mode
+from remediator.admission import Admission
+from remediator.decide import breakers, novelties, ready, trips
+from remediator.decide.breakers import Nodes, Seen
+from remediator.decide.gates import Deed
+from remediator.decide.trips import JOINING, Crowd, Trip, World
+from remediator.observe import Fleet, zone_of
+from remediator.rules.policy import CLUSTER, Policy, is_domain
+from remediator.rules.rule import RuleSet
+from remediator.wire import Wire
+
+logger = logging.getLogger(__name__)
+
+_EVERY: Final = timedelta(seconds=5)
+"""How often breakers are looked after; whoever asks for something is judged by the moment."""
+_GOOD_FOR: Final = timedelta(seconds=1)
+"""How long what is amiss is good for where nothing but a cordon or a next step is asked for."""
+_COUNTED_FOR: Final = timedelta(seconds=20)
+"""How long a count over all nodes is good for."""
+_VERSIONS: Final = 150
+"""How many versions are told apart: the most common ones."""
+
+
+class Breakers:
+    """Knows what is amiss with the fleet, and has the ledger say so.
+
+    Args:
+        fleet: The caches; they may be stale.
+        rules: What is judged by now.
+        policy: When breakers open, and whether anything may be enforced at all.
+        wire: How our requests fared.
+        clock: The present time.
+    """
+
+    def __init__(
+        self,
+        *,
+        fleet: Fleet,
+        rules: Callable[[], RuleSet],
+        policy: Callable[[], Policy],
+        wire: Wire,
+        clock: Clock,
+    ) -> None:
+        self._fleet, self._rules, self._policy = fleet, rules, policy
+        self._wire, self._clock = wire, clock
+        self._counted_at: datetime | None = None
+        self._agents, self._versions = Crowd(), tuple[str, ...]()
+        self._glanced_at: datetime | None = None
+        self._glance: Mapping[str, Trip] = {}
+
+    def seen(self, deed: Deed, now: datetime) -> Seen:
+        """Say what is amiss, and which rule each node is repaired for.
+
+        Args:
+            deed: What is asked for; before a disruption, all is looked at anew.
+            now: The time by the API server's clock.
+        """
+        at = self._clock()
+        old = self._glanced_at is None or at - self._glanced_at > _GOOD_FOR
+        if old or deed is Deed.DISRUPT:
+            self._glanced_at, self._glance = at, self._trips(now)
+        return Seen(trips=self._glance, rule_of=self._rule_of)
+
+    async def run(self, admission: Admission, random: Random) -> NoReturn:
+        """Look after the breakers until cancelled."""
+
+        async def look() -> None:
+            await self.look(admission)
+
+        await loops.every(_EVERY, look, name="look after breakers", random=random)
+
+    async def look(self, admission: Admission) -> None:
+        """Have the ledger say what is open now, if it says anything else."""
+        if self._policy().mode is not Mode.ENFORCE or self._fleet.ledger.status.known_since is None:
+            return
+        try:
+            await self._settle(admission)
+        except errors.KubeError as failed:
+            logger.warning("breakers stay as they are: %s", failed)
+
+    async def _settle(self, admission: Admission) -> None:
+        if self._fleet.ledger.status.breakers:
+            await admission.ledger()  # the API server says the time only when it is asked something
+        now = admission.now()
+        if self._changed(self._fleet.ledger, now) is not self._fleet.ledger:
+            await admission.settle(lambda ledger: self._changed(ledger, now))
+
+    def _changed(self, ledger: RepairLedger, now: datetime) -> RepairLedger:
+        self._count()
+        noted = novelties.noted(ledger, self._rules().digest, self._versions, now)
+        nodes = Nodes(about=self._is_about, stands=lambda name: bool(self._rule_of(name)))
+        return breakers.settled(noted, self._trips(now), nodes, self._policy().breaking, now)
+
+    def _trips(self, now: datetime) -> Mapping[str, Trip]:
+        self._count()
+        fleet = self._fleet
+        amiss = set(self._amiss(now))
+        world = World(
+            pools=self._pools(amiss),
+            zones={
+                zone: Crowd(all=len(nodes), amiss=len(nodes & amiss))
+                for zone, nodes in fleet.zones().items()
+            },
+            agents=self._agents,
+            kubelets=Crowd(
+                all=len(fleet.scopes()[CLUSTER].members),
+                amiss=sum(not self._joins(fleet.node(name), now) for name in fleet.unready()),
+            ),
+            requests=self._wire.lately(),
+            repairs=fleet.repairs(),
+            versions=self._versions_of,
+            changes=fleet.ledger.status.changes,
+        )
+        return trips.found(world, self._policy().breaking, now)
+
+    def _amiss(self, now: datetime) -> Iterator[str]:
+        """Name the nodes that are out of service, or sick by a rule that may act."""
+        fleet = self._fleet
+        for name in fleet.scopes()[CLUSTER].out:
+            if not self._joins(fleet.node(name), now):
+                yield name
+        for repair in fleet.open_repairs():
+            if repair.spec.mode is Mode.ENFORCE and trips.is_standing(repair):
+                yield repair.spec.target.node
+
+    def _pools(self, amiss: set[str]) -> Mapping[str, Crowd]:
+        scopes = self._fleet.scopes()
+        found = Counter(pool for name in amiss for pool in scopes.places(name)[:1])
+        named = (scope for name, scope in scopes.items() if name != CLUSTER and not is_domain(name))
+        return {
+            scope.name: Crowd(all=len(scope.members), amiss=found[scope.name]) for scope in named
+        }
+
+    def _joins(self, node: Node | None, now: datetime) -> bool:
+        """Say whether a node has only just come and was not Ready yet."""
+        made = node.metadata.creation_timestamp if node is not None else None
+        return (
+            node is not None
+            and made is not None
+            and not ready.is_ready(node)
+            and now - made < JOINING
+        )
+
+    def _count(self) -> None:
+        """Count what takes a look at every node, and that not at every turn."""
+        now = self._clock()
+        if self._counted_at is not None and now - self._counted_at < _COUNTED_FOR:
+            return
+        self._counted_at = now
+        everybody, silent = self._fleet.agents(now)
+        self._agents = Crowd(all=everybody, amiss=silent)
+        found = Counter(each for name in self._fleet.nodes() for each in self._versions_of(name))
+        self._versions = tuple(what for what, _ in found.most_common(_VERSIONS))
+
+    def _versions_of(self, name: str) -> tuple[str, ...]:
+        node = self._fleet.node(name)
+        if node is None:
+            return ()
+        return novelties.of_node(node, self._fleet.agent_version(name))
+
+    def _rule_of(self, name: str) -> str:
+        repairs = (each for each in self._fleet.repairs_of(name) if trips.is_standing(each))
+        return next((each.spec.rule for each in repairs), "")
+
+    def _is_about(self, key: str, name: str) -> bool:
+        node, slot = self._fleet.node(name), self._fleet.ledger.status.slots.get(name)
+        pools = {slot.pool if slot is not None else "", *self._fleet.scopes().places(name)[:1]}
+        return breakers.is_about(key, pools, (zone_of(node) or "-") if node is not None else "")

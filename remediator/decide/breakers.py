@@ -1,0 +1,329 @@
+"""What stops new disruption when too much is amiss at once, and how it is let go on again.
+
+A breaker that suspects the world stops disruption; one that suspects nodemend itself stops cordons
+too. Whatever gives something back goes on. After a while one node at a time is tried; when nothing
+is amiss any more, all goes on by what is true then: nothing that was refused is kept.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from msgspec import structs
+
+from nodehealth import keys
+from nodehealth.kube.objects import Node
+from nodehealth.ledger import (
+    BREAKERS_LENGTH,
+    Breaker,
+    BreakerState,
+    Handling,
+    RepairLedger,
+)
+from nodehealth.repair import NodeRepair
+from remediator.decide import novelties, trips
+from remediator.decide.limits import Refused, Scope, Why
+from remediator.decide.trips import Crowd, Kind, Trip
+from remediator.rules.breaking import Breaking
+from remediator.rules.policy import CLUSTER, is_domain
+
+SKEW: Final = timedelta(minutes=5)
+"""How far ahead of us a time in the ledger may be before it is taken for a mistake."""
+_POOLED: Final = frozenset(
+    {Kind.UNHEALTHY_POOL, Kind.BURST, Kind.FAILED_REPLACEMENTS, Kind.UNMENDED}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What the one who asks knows of the fleet at this moment."""
+
+    trips: Mapping[str, Trip] = field(default_factory=dict)
+    rule_of: Callable[[str], str] = lambda _: ""
+    """By node, the rule of its open repair; nothing where none is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """Who asks to be let through."""
+
+    repair: NodeRepair
+    node: Node | None
+    scopes: tuple[Scope, ...]
+    cordons: bool
+    """Whether it asks for no more than a cordon."""
+    steps: bool
+    """Whether it has its slot, and asks for the next step."""
+
+    @property
+    def name(self) -> str:
+        """Name the node."""
+        return self.repair.spec.target.node
+
+    def pools(self) -> frozenset[str]:
+        """Name the pools that it belongs to."""
+        now = {each.name for each in self.scopes if each.name != CLUSTER}
+        return frozenset({*(each for each in now if not is_domain(each)), self._frozen()})
+
+    def _frozen(self) -> str:
+        return self.repair.spec.target.pool
+
+
+def refusal(
+    subject: Subject, ledger: RepairLedger, seen: Seen, breaking: Breaking, now: datetime
+) -> Refused | None:
+    """Say which breaker stops somebody, by the ledger, and by what was not written there yet."""
+    listed, handled = ledger.status.breakers, ledger.spec.breakers
+    for key in (*listed, *(seen.trips.keys() - listed.keys())):
+        if handled.get(key) is Handling.IGNORE or not _stops(key, subject):
+            continue
+        breaker = listed.get(key)
+        if breaker is None:
+            return _refused(key, seen.trips[key].reason)
+        if not _lets_through(breaker, subject):
+            return _refused(key, _said(breaker))
+    return _too_many(subject, ledger, seen, breaking, now)
+
+
+def claimed(ledger: RepairLedger, subject: Subject) -> RepairLedger:
+    """Have somebody who is let through be the one that half-open breakers try."""
+    name = subject.name
+    return _changed(
+        ledger,
+        {
+            key: structs.replace(each, probing=name)
+            if each.state is BreakerState.HALF_OPEN and not each.probing and _stops(key, subject)
+            else each
+            for key, each in ledger.status.breakers.items()
+        },
+    )
+
+
+def given_back(ledger: RepairLedger, node: str) -> RepairLedger:
+    """Let half-open breakers try the next node: this one is over, unless it is held anew."""
+    if node in ledger.status.slots or node in ledger.status.cordons:
+        return ledger
+    return _changed(
+        ledger,
+        {
+            key: structs.replace(each, probing="") if each.probing == node else each
+            for key, each in ledger.status.breakers.items()
+        },
+    )
+
+
+def failed(ledger: RepairLedger, node: str, now: datetime) -> RepairLedger:
+    """Open breakers again that tried a node whose repair came to need a person."""
+    return _changed(
+        ledger,
+        {
+            key: structs.replace(each, state=BreakerState.OPEN, since=now, probing="")
+            if each.probing == node
+            else each
+            for key, each in ledger.status.breakers.items()
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nodes:
+    """What has to be known of single nodes to try one of them."""
+
+    about: Callable[[str, str], bool]
+    """Says whether a breaker is about a node."""
+    stands: Callable[[str], bool]
+    """Says whether a node has a repair that goes on by itself."""
+
+
+def settled(
+    ledger: RepairLedger,
+    found: Mapping[str, Trip],
+    nodes: Nodes,
+    breaking: Breaking,
+    now: datetime,
+) -> RepairLedger:
+    """Open, try and close breakers by what is amiss now.
+
+    Args:
+        ledger: The ledger as it will be swapped.
+        found: All that is amiss.
+        nodes: What is known of single nodes.
+        breaking: How long everything takes.
+        now: The time by the API server's clock.
+    """
+    before = ledger.status.breakers
+    after = dict[str, Breaker]()
+    for key in (*before, *sorted(found.keys() - before.keys())):
+        step = _Step(
+            key=key, ledger=ledger, trip=found.get(key), nodes=nodes, breaking=breaking, now=now
+        )
+        following = step.next(before.get(key))
+        if following is not None and len(after) < BREAKERS_LENGTH:
+            after[key] = following
+    return _changed(ledger, after)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Step:
+    key: str
+    ledger: RepairLedger
+    trip: Trip | None
+    nodes: Nodes
+    breaking: Breaking
+    now: datetime
+
+    def next(self, breaker: Breaker | None) -> Breaker | None:
+        word, trip, now = self.ledger.spec.breakers.get(self.key), self.trip, self.now
+        if word is Handling.IGNORE:
+            return None
+        if breaker is None:
+            return _opened(trip, now) if trip is not None else None
+        breaker = _in_time(breaker, now)
+        if word is Handling.HOLD:
+            return _again(breaker, now) if breaker.state is not BreakerState.OPEN else breaker
+        if trip is None:
+            return self._well(breaker)
+        return self._amiss(structs.replace(breaker, well_since=None), trip, word)
+
+    def _amiss(self, breaker: Breaker, trip: Trip, word: Handling | None) -> Breaker:
+        if breaker.state is BreakerState.HALF_OPEN:
+            return self._tried(breaker, trip)
+        if word is not Handling.TRY and self.now - breaker.since < self.breaking.cool_down:
+            return breaker
+        return structs.replace(
+            breaker,
+            state=BreakerState.HALF_OPEN,
+            since=self.now,
+            seen=trip.seen,
+            probing=self._first(),
+        )
+
+    def _well(self, breaker: Breaker) -> Breaker | None:
+        since = breaker.well_since
+        if since is None:
+            return structs.replace(breaker, well_since=self.now)
+        return None if self.now - since >= self.breaking.settle else breaker
+
+    def _tried(self, breaker: Breaker, trip: Trip) -> Breaker:
+        if trip.seen > breaker.seen:
+            opened = _again(breaker, self.now)
+            return structs.replace(opened, seen=trip.seen, reason=trip.reason)
+        probing = breaker.probing if self._is_tried(breaker.probing) else self._first()
+        return structs.replace(breaker, seen=trip.seen, probing=probing)
+
+    def _is_tried(self, node: str) -> bool:
+        status = self.ledger.status
+        return node in status.slots or (node in status.cordons and self.nodes.stands(node))
+
+    def _first(self) -> str:
+        """Name the node that has its slot longest: what has begun comes first."""
+        slots = self.ledger.status.slots.items()
+        mine = [(slot.epoch, node) for node, slot in slots if self.nodes.about(self.key, node)]
+        return min(mine, default=(0, ""))[1]
+
+
+def _opened(trip: Trip, now: datetime) -> Breaker:
+    return Breaker(
+        state=BreakerState.OPEN, opened_at=now, since=now, reason=trip.reason[:512], seen=trip.seen
+    )
+
+
+def _again(breaker: Breaker, now: datetime) -> Breaker:
+    return structs.replace(breaker, state=BreakerState.OPEN, since=now, probing="")
+
+
+def _in_time(breaker: Breaker, now: datetime) -> Breaker:
+    """Set right what a clock that was far ahead has left: nothing opens or closes by that."""
+    latest, well = now + SKEW, breaker.well_since
+    since = now if breaker.since > latest else breaker.since
+    well = now if well is not None and well > latest else well
+    return structs.replace(breaker, since=since, well_since=well)
+
+
+def _changed(ledger: RepairLedger, breakers: Mapping[str, Breaker]) -> RepairLedger:
+    if breakers == ledger.status.breakers:
+        return ledger
+    return structs.replace(ledger, status=structs.replace(ledger.status, breakers=breakers))
+
+
+def stops_cordons(key: str) -> bool:
+    """Say whether a breaker suspects nodemend itself."""
+    return key.startswith(f"{Kind.AFTER_CHANGE}/")
+
+
+def pool(key: str) -> str:
+    """Name the pool that a breaker is about; nothing where it is about more, or a zone."""
+    kind, _, scope = key.partition("/")
+    about = kind in _POOLED or stops_cordons(key)
+    return scope.partition("/")[0] if about else ""
+
+
+def is_about(key: str, pools: Collection[str], zone: str, rule: str = "") -> bool:
+    """Say whether a breaker is about a node of these pools and this zone, or about one rule there.
+
+    Args:
+        key: The breaker.
+        pools: The pools that the node belongs to.
+        zone: Its zone; a machine whose zone is not known may be in any.
+        rule: The rule that is asked about; without one, any.
+    """
+    kind, _, scope = key.partition("/")
+    if kind == Kind.UNHEALTHY_ZONE:
+        return not zone or scope == zone
+    mine = not pool(key) or pool(key) in pools
+    return mine and (not stops_cordons(key) or rule in {"", scope.partition("/")[2]})
+
+
+def _stops(key: str, subject: Subject) -> bool:
+    """Say whether a breaker, were it open, would stop somebody."""
+    if subject.cordons and not stops_cordons(key):
+        return False
+    node = subject.node
+    zone = node.metadata.labels.get(keys.ZONE_LABEL, "-") if node is not None else ""
+    rule = subject.repair.spec.rule if subject.cordons else ""
+    return is_about(key, subject.pools(), zone, rule)
+
+
+def _lets_through(breaker: Breaker, subject: Subject) -> bool:
+    if breaker.state is BreakerState.OPEN:
+        return False
+    free = not breaker.probing and not subject.steps
+    return free or breaker.probing == subject.name
+
+
+def _said(breaker: Breaker) -> str:
+    if breaker.state is BreakerState.OPEN:
+        return breaker.reason
+    tried = (
+        f"{breaker.probing} is tried first" if breaker.probing else "one node at a time is tried"
+    )
+    return f"{breaker.reason}; {tried}"
+
+
+def _refused(key: str, why: str) -> Refused:
+    return Refused(why=Why.BREAKER_OPEN, message=f"the breaker {key} is open: {why}")
+
+
+def _too_many(
+    subject: Subject, ledger: RepairLedger, seen: Seen, breaking: Breaking, now: datetime
+) -> Refused | None:
+    """Stop at the share of a pool that one rule may hold on after rules changed, to the node."""
+    manners, spec = breaking.after_change, subject.repair.spec
+    if not subject.cordons or manners is None:
+        return None
+    lately = novelties.cordoned_since(ledger, spec.rules_digest, manners.within, now)
+    for scope in subject.scopes:
+        key = trips.name(Kind.AFTER_CHANGE, f"{scope.name}/{spec.rule}")
+        if scope.name not in subject.pools() or key in {
+            *ledger.status.breakers,
+            *(each for each, word in ledger.spec.breakers.items() if word is Handling.IGNORE),
+        }:
+            continue
+        mine = {each for each in lately if each in scope.members}
+        same = {each for each in mine if seen.rule_of(each) in {"", spec.rule}}
+        crowd = Crowd(all=len(scope.members), amiss=len(same | {subject.name}))
+        if trips.is_much(crowd, manners.share):
+            reason = f"{spec.rule} began to hold on {crowd.amiss} of {crowd.all} nodes of pool "
+            return _refused(key, f"{reason}{scope.name} after the rules changed")
+    return None

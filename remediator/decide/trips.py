@@ -1,0 +1,204 @@
+"""What is amiss with the fleet as a whole: too much at once to believe in single sick nodes.
+
+It is judged from what is known at this moment alone, so nothing of it can be missed by whoever was
+not there. Of a few nodes nothing can be said: at least three must be amiss, whatever the share.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from nodehealth import quantities
+from nodehealth.ledger import Change
+from nodehealth.repair import Mode, NodeRepair, Phase
+from remediator.decide import novelties, outcomes
+from remediator.rules.breaking import LEAST, Breaking, Burst
+from remediator.rules.policy import CLUSTER
+
+_FEWEST_REQUESTS: Final = 10
+"""How many requests must have failed before it says anything of the API server."""
+
+
+class Kind(StrEnum):
+    """What can be amiss."""
+
+    UNHEALTHY_POOL = "unhealthy-pool"
+    UNHEALTHY_ZONE = "unhealthy-zone"
+    BURST = "burst"
+    SILENT_AGENTS = "silent-agents"
+    SILENT_NODES = "silent-nodes"
+    API_ERRORS = "api-errors"
+    FAILED_REPLACEMENTS = "failed-replacements"
+    UNMENDED = "unmended"
+    AFTER_CHANGE = "after-change"
+    """The one that suspects nodemend itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trip:
+    """One thing that is amiss now."""
+
+    seen: int
+    """How much of it there is."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crowd:
+    """How many there are, and how many of them are amiss."""
+
+    all: int = 0
+    amiss: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What is known of the fleet; all times by the API server's clock."""
+
+    pools: Mapping[str, Crowd] = field(default_factory=dict)
+    """Nodes, and those that are out or have a confirmed fault."""
+    zones: Mapping[str, Crowd] = field(default_factory=dict)
+    agents: Crowd = Crowd()
+    """Agents that reported once on nodes that are Ready, and those that are silent now."""
+    kubelets: Crowd = Crowd()
+    """Nodes, and those that are not Ready."""
+    requests: Crowd = Crowd()
+    """Our requests of the last minute, and those that failed."""
+    repairs: tuple[NodeRepair, ...] = ()
+    """All of them, ended ones too."""
+    versions: Callable[[str], tuple[str, ...]] = lambda _: ()
+    """By node, what runs on it, as changes are named."""
+    changes: Mapping[str, Change] = field(default_factory=dict)
+    """When what was first seen, by the ledger."""
+
+
+def found(world: World, breaking: Breaking, now: datetime) -> dict[str, Trip]:
+    """Return all that is amiss, by what and where."""
+    repairs = [each for each in world.repairs if each.spec.mode is Mode.ENFORCE]
+    return {
+        **_shares(Kind.UNHEALTHY_POOL, world.pools, breaking.unhealthy_pool, "pool"),
+        **_shares(Kind.UNHEALTHY_ZONE, world.zones, breaking.unhealthy_zone, "zone"),
+        **_whole(world, breaking),
+        **(dict(_bursts(world, repairs, breaking.burst, now)) if breaking.burst else {}),
+        **dict(_failures(repairs, breaking, now)),
+        **dict(_after_changes(world, repairs, breaking, now)),
+    }
+
+
+def name(kind: Kind, scope: str) -> str:
+    """Name what is amiss somewhere."""
+    return f"{kind}/{scope}"
+
+
+def is_much(crowd: Crowd, share: str) -> bool:
+    """Say whether more are amiss than a share of all, and more than a few."""
+    return crowd.amiss >= LEAST and crowd.amiss > quantities.share(share, crowd.all)
+
+
+def _shares(kind: Kind, crowds: Mapping[str, Crowd], share: str, noun: str) -> dict[str, Trip]:
+    return {
+        name(kind, scope): Trip(
+            seen=crowd.amiss,
+            reason=f"{crowd.amiss} of {crowd.all} nodes of {noun} {scope} are out of service or "
+            f"sick, more than {share}",
+        )
+        for scope, crowd in crowds.items()
+        if share and is_much(crowd, share)
+    }
+
+
+def _whole(world: World, breaking: Breaking) -> dict[str, Trip]:
+    asked = (
+        (Kind.SILENT_AGENTS, world.agents, breaking.silent_agents, "agents are silent"),
+        (Kind.SILENT_NODES, world.kubelets, breaking.silent_nodes, "nodes are not Ready"),
+        (Kind.API_ERRORS, world.requests, breaking.api_errors, "requests of a minute failed"),
+    )
+    return {
+        name(kind, CLUSTER): Trip(
+            seen=crowd.amiss,
+            reason=f"{crowd.amiss} of {crowd.all} {what}, more than {share}",
+        )
+        for kind, crowd, share, what in asked
+        if share and is_much(crowd, share)
+        if kind is not Kind.API_ERRORS or crowd.amiss >= _FEWEST_REQUESTS
+    }
+
+
+def _bursts(
+    world: World, repairs: Iterable[NodeRepair], burst: Burst, now: datetime
+) -> Iterator[tuple[str, Trip]]:
+    since = now - burst.within
+    fallen = {
+        (each.spec.target.pool, each.spec.target.node)
+        for each in repairs
+        if (_created(each) or since) > since
+    }
+    begun = Counter(pool for pool, _ in fallen)
+    for pool, count in begun.items():
+        if count >= burst_size(world.pools.get(pool, Crowd()).all, burst):
+            spent = quantities.spoken(burst.within)
+            reason = f"{count} nodes of pool {pool} fell sick within {spent}"
+            yield name(Kind.BURST, pool), Trip(seen=count, reason=reason)
+
+
+def burst_size(nodes: int, burst: Burst) -> int:
+    """Say how many nodes of a pool fall sick in a burst: half of a small one, a share of a large.
+
+    Fewer than three never do.
+    """
+    many = max(burst.repairs, quantities.share(burst.share, nodes))
+    return max(LEAST, min(many, math.ceil(nodes / 2)))
+
+
+def _failures(
+    repairs: Iterable[NodeRepair], breaking: Breaking, now: datetime
+) -> Iterator[tuple[str, Trip]]:
+    ended = outcomes.by_pool(repairs)
+    most, unmended = breaking.failed_replacements, breaking.unmended
+    for pool, results in ended.items():
+        row = outcomes.in_a_row([each for each in results if each.replaced])
+        if most and len(row) >= most:
+            reason = f"the last {len(row)} replacements in pool {pool} failed"
+            yield name(Kind.FAILED_REPLACEMENTS, pool), Trip(seen=len(row), reason=reason)
+        if unmended is None:
+            continue
+        row = [each for each in outcomes.in_a_row(results) if each.at > now - unmended.within]
+        if len(row) >= unmended.repairs:
+            nodes = ", ".join(each.node for each in row[:3])
+            reason = f"the last {len(row)} repairs in pool {pool} did not mend their nodes: {nodes}"
+            yield name(Kind.UNMENDED, pool), Trip(seen=len(row), reason=reason)
+
+
+def _after_changes(
+    world: World, repairs: Iterable[NodeRepair], breaking: Breaking, now: datetime
+) -> Iterator[tuple[str, Trip]]:
+    manners = breaking.after_change
+    if manners is None or not world.changes:
+        return
+    standing = [each for each in repairs if is_standing(each)]
+    blamed = novelties.blamed(standing, world.changes, world.versions, manners.within, now)
+    for (pool, rule, change), count in blamed.items():
+        crowd = Crowd(all=world.pools.get(pool, Crowd()).all, amiss=count)
+        if is_much(crowd, manners.share):
+            reason = (
+                f"since {change} was first seen, {rule} began to hold on {count} of {crowd.all} "
+                f"nodes of pool {pool}, more than {manners.share}"
+            )
+            yield name(Kind.AFTER_CHANGE, f"{pool}/{rule}"), Trip(seen=count, reason=reason)
+
+
+def is_standing(repair: NodeRepair) -> bool:
+    """Say whether a repair goes on and no person has it in hand."""
+    return repair.status.phase not in {Phase.RECOVERED, Phase.PARKED, Phase.NEEDS_HUMAN}
+
+
+def _created(repair: NodeRepair) -> datetime | None:
+    return repair.metadata.creation_timestamp
+
+
+JOINING: Final = timedelta(minutes=10)
+"""How long a new node may take to be Ready: until then it is no member of anything."""

@@ -1,0 +1,63 @@
+"""Every breaker has settings of its own, and may be told never to open."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from remediator.rules import load
+from remediator.rules.breaking import NEVER, AfterChange, Breaking, Burst, Unmended
+from remediator.rules.documents import ProblemsError
+
+POLICY = """\
+apiVersion: nodemend.dev/v1alpha1
+kind: Policy
+spec:
+  mode: enforce
+"""
+SHIPPED = Path(__file__).parents[3] / "rules" / load.POLICY_FILE
+
+
+def read(directory: Path, text: str) -> Breaking:
+    (directory / "policy.yaml").write_text(POLICY + text)
+    return load.policy(directory / "policy.yaml").breaking
+
+
+def test_what_is_shipped_is_what_holds_when_nothing_is_said(tmp_path: Path) -> None:
+    assert load.policy(SHIPPED).breaking == read(tmp_path, "") == Breaking()
+
+
+@pytest.mark.parametrize(
+    ("text", "changed"),
+    [
+        ("  breakers: {unhealthyPool: 20%}\n", {"unhealthy_pool": "20%"}),
+        ("  breakers: {unhealthyZone: never}\n", {"unhealthy_zone": ""}),
+        (
+            "  breakers: {burst: {repairs: 9, within: 5m}}\n",
+            {"burst": Burst(repairs=9, within=timedelta(minutes=5))},
+        ),
+        ("  breakers: {burst: never}\n", {"burst": None}),
+        ("  breakers: {failedReplacements: never}\n", {"failed_replacements": 0}),
+        ("  breakers: {unmended: never}\n", {"unmended": None}),
+        ("  breakers: {unmended: {repairs: 4}}\n", {"unmended": Unmended(repairs=4)}),
+        ("  breakers: {afterChange: {share: 5%}}\n", {"after_change": AfterChange(share="5%")}),
+        ("  breakers: {afterChange: {share: never}}\n", {"after_change": None}),
+        ("  breakers: {afterChange: never}\n", {"after_change": None}),
+        ("  breakers: {coolDown: 1h}\n", {"cool_down": timedelta(hours=1)}),
+    ],
+)
+def test_one_breaker_is_changed_without_the_others(
+    tmp_path: Path, text: str, changed: dict[str, object]
+) -> None:
+    assert read(tmp_path, text) == replace(Breaking(), **changed)  # type: ignore[arg-type]  # its own fields
+
+
+def test_none_ever_opens_where_that_is_said(tmp_path: Path) -> None:
+    assert read(tmp_path, "  breakers: never\n") == NEVER
+
+
+@pytest.mark.parametrize("share", ["3", "130%", "much"])
+def test_a_share_is_a_percentage(tmp_path: Path, share: str) -> None:
+    with pytest.raises(ProblemsError, match="silentAgents: expected a percentage or never"):
+        read(tmp_path, f"  breakers: {{silentAgents: '{share}'}}\n")
