@@ -299,3 +299,15 @@ def test_whatever_stands_in_a_file_reading_it_ends(
     finally:
         os.close(fd)
     assert all(each.at >= 0 for each in entries)
+
+
+def test_of_a_file_that_several_boots_wrote_only_one_of_them_is_read() -> None:
+    with (FILES / "compact-full.journal.xz").open("rb") as packed, lzma.open(packed) as whole:
+        fd = os.memfd_create("journal")
+        os.write(fd, whole.read())
+    file = JournalFile(fd)
+
+    counts = [len(list(JournalFile(fd).fresh(boot))) for boot in (file.boot, "9" * 32)]
+
+    file.close()
+    assert counts == [len(EARLY) + len(LATE), 0]
