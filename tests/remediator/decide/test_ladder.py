@@ -285,10 +285,6 @@ def test_a_machine_that_an_earlier_rung_brought_down_keeps_its_slot_until_it_is_
     assert move(booted) == Trade()
 
 
-def test_a_trade_that_a_crash_left_half_done_is_finished() -> None:
-    assert hopeless(marked("5:cordoned"), SLOTS) == Trade()
-
-
 def test_a_late_successor_of_a_hopeless_machine_is_held_before_the_slot_goes() -> None:
     move = hopeless(node(uid="new"), SLOTS, INTENT)
 
