@@ -17,7 +17,7 @@ from remediator.decide import plan, requests
 
 PATIENCE: Final = timedelta(seconds=60)
 """How long a command waits for the remediator."""
-_AGAIN: Final = 0.5
+_AGAIN: Final = timedelta(seconds=0.5)
 _TRIES: Final = 5
 _NOT_INSTALLED: Final = "the API server serves no NodeRepairs: nodemend is not installed there"
 
@@ -114,17 +114,16 @@ async def awaited(
 ) -> list[Outcome]:
     """Wait until what was asked for has come true or was refused, for a while."""
     sys.stderr.write("Asked; waits for the remediator …\n")
-    async with asyncio.timeout(None) as limit:
-        loop = asyncio.get_running_loop()
-        limit.reschedule(loop.time() + 10 * patience.total_seconds())
-        until = loop.time() + patience.total_seconds()
-        while True:
-            now = {each.metadata.uid: each for each in await listed(client)}
-            outcomes = [_outcome(now.get(r.metadata.uid, r), wish) for r, wish in asked]
-            if all(each is not None for each in outcomes) or loop.time() >= until:
-                pairs = zip(asked, outcomes, strict=True)
-                return [each or _unanswered(repair) for (repair, _), each in pairs]
-            await asyncio.sleep(_AGAIN)
+    looks = max(1, round(patience / _AGAIN))
+    outcomes = list[Outcome | None]()
+    for _ in range(looks):
+        now = {each.metadata.uid: each for each in await listed(client)}
+        outcomes = [_outcome(now.get(r.metadata.uid, r), wish) for r, wish in asked]
+        if all(each is not None for each in outcomes):
+            break
+        await asyncio.sleep(_AGAIN.total_seconds())
+    pairs = zip(asked, outcomes, strict=True)
+    return [each or _unanswered(repair) for (repair, _), each in pairs]
 
 
 def _outcome(repair: NodeRepair, wish: Request) -> Outcome | None:

@@ -8,16 +8,18 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from msgspec import structs
 
 from nodehealth import keys
 from nodehealth.kit import clocks
-from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair, Phase
+from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair, NodeRepairStatus, Phase, Wish
 from remediator.files import Loaded
 from remediator.replica import Replica
 from remediator.rules.approvals import Approval
 from remediator.rules.policy import Policy
 from simulator.cluster import REMEDIATOR_TOKEN, Cluster
 from simulator.scenario import Pool, Scenario
+from tests.builders import repair as made
 from tests.nodemend.test_asking import Desk
 from tests.safety.stage import PROVIDER, RULES, policy
 
@@ -60,6 +62,32 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         await waits(desk, "w-1", "NotApproved")
         await waits(desk, "w-2", "NotApproved")
         yield desk
+
+
+@pytest.fixture
+async def quiet(tmp_path: Path) -> AsyncIterator[Desk]:
+    """Serve a cluster with a repair that is open and one that is over, and no remediator."""
+    cluster = Cluster(Scenario(pools=(Pool(name="w", nodes=1),)), clock=clocks.wall)
+    async with cluster, cluster.serve(tmp_path) as served:
+        await cluster.client("test").create(NODE_REPAIRS, made("w-1"))
+        ended = await cluster.client("test").create(NODE_REPAIRS, made("w-2"))
+        over = structs.replace(ended, status=NodeRepairStatus(phase=Phase.RECOVERED))
+        remediator = cluster.client("test", token=REMEDIATOR_TOKEN)
+        name = ended.metadata.name
+        await remediator.replace(NODE_REPAIRS, over, name=name, subresource="status")
+        yield Desk(cluster=cluster, kubeconfig=served.admin)
+
+
+async def test_without_a_remediator_a_request_stays_and_is_not_awaited_if_nobody_wants_that(
+    quiet: Desk,
+) -> None:
+    answer = await quiet.run("repairs", "release", "w-1", "--no-wait", "--by", "ann")
+    found = await repair(quiet, "w-1")
+
+    assert (answer.code, answer.out) == (0, "Asked; `nodemend repairs` shows what comes of it.\n")
+    assert found is not None
+    assert found.spec.request is not None
+    assert (found.spec.request.what, found.spec.request.by) == (Wish.RELEASE, "ann")
 
 
 async def repair(desk: Desk, node: str) -> NodeRepair | None:
@@ -142,17 +170,17 @@ async def test_status_says_who_waits_for_a_persons_word(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (("approve", "w1"), "there is no repair and no node w1; nearest are w-1"),
-        (("cancel", "w-4"), "there is no repair and no node w-4; nearest are w-"),
+        (("approve", "w-11"), "there is no repair and no node w-11; nearest are w-1"),
+        (("cancel", "w-2"), "no repair of w-2 is open: w-2-repair is over (Recovered)"),
         (("release",), "expected a repair or its node, or --rule, got neither"),
         (("release", "w-1", "--rule", "x"), "or --rule, got both"),
         (("release", "w-1", "--yes"), "--pool, --dry-run and --yes are for --rule"),
     ],
 )
 async def test_what_can_not_be_meant_is_refused(
-    desk: Desk, words: tuple[str, ...], complaint: str
+    quiet: Desk, words: tuple[str, ...], complaint: str
 ) -> None:
-    answer = await desk.run("repairs", *words)
+    answer = await quiet.run("repairs", *words)
 
     assert answer.code == 2
     assert complaint in answer.complaint

@@ -1,0 +1,62 @@
+"""Which repairs of a bad rule can be undone, and what a person hears when nobody answers."""
+
+from datetime import timedelta
+
+import pytest
+from msgspec import structs
+
+from nodehealth import keys
+from nodehealth.kube.client import Client
+from nodehealth.repair import NODE_REPAIRS, Intent, Mode, NodeRepair, NodeRepairStatus, Phase, Wish
+from nodemend import requesting
+from simulator import virtualtime
+from simulator.cluster import Cluster
+from simulator.scenario import Pool, Scenario
+from tests.builders import NOON, repair
+
+
+def drained(name: str, **more: Intent) -> NodeRepair:
+    status = NodeRepairStatus(phase=Phase.DRAINING, rung_since=NOON, tried=(0,))
+    return repair(name, status=structs.replace(status, **more))
+
+
+REPLACED = NodeRepairStatus(phase=Phase.REPAIRING, rung=1, rung_since=NOON, tried=(0, 1))
+ORDER = Intent(action="replace", key="k", issued_at=NOON)
+
+
+def test_what_has_begun_a_remedy_is_left_alone_with_the_reason() -> None:
+    replaced, ordered = repair("n2", status=REPLACED), drained("n3", intent=ORDER)
+
+    undone, kept = requesting.releasable((drained("n1"), replaced, ordered), "disk-full", "")
+
+    assert [each.spec.target.node for each in undone] == ["n1"]
+    assert [why for _, why in kept] == ["replace has begun", "replace has begun"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        repair("n2", phase=Phase.RECOVERED),
+        repair("n2", phase=Phase.PARKED),
+        repair("n2", mode=Mode.OBSERVE),
+        repair("n2", pool="another"),
+    ],
+)
+def test_what_holds_nothing_or_is_of_another_pool_is_not_spoken_of(other: NodeRepair) -> None:
+    assert requesting.releasable((other,), "disk-full", "default") == ([], [])
+    assert requesting.releasable((drained("n1"),), "another-rule", "") == ([], [])
+
+
+@virtualtime.played
+async def test_when_nobody_answers_the_person_is_told_that_the_request_stays() -> None:
+    plan = Scenario(pools=(Pool(name="w", nodes=1),))
+    async with Cluster(plan, clock=virtualtime.clock()) as cluster:
+        client: Client = cluster.client(keys.GROUP)
+        made = await client.create(NODE_REPAIRS, repair("w-1"))
+        asked = await requesting.request(client, made, Wish.RELEASE, "ann", "")
+        twice = await requesting.request(client, asked[0], Wish.RELEASE, "eve", "")
+        (outcome,) = await requesting.awaited(client, [asked], timedelta(seconds=5))
+
+    assert twice == asked
+    assert not outcome.done
+    assert outcome.says.startswith("no remediator has answered yet; the request stays")
