@@ -11,11 +11,13 @@ from nodehealth.kit.settings import SettingsError
 from nodehealth.kube.client import Client
 from nodehealth.repair import NodeRepair, Wish
 from nodemend import asking, complaints, requesting, wishes
+from nodemend.looking import repairs as repairing
 from nodemend.options import By, Context, Kubeconfig
 from nodemend.requesting import Outcome
+from remediator.decide.moves import Reason
 
 Name: TypeAlias = Annotated[str, typer.Argument(help="The repair, or its node.")]
-Reason: TypeAlias = Annotated[str, typer.Option(help="Why, for whoever reads it later.")]
+Because: TypeAlias = Annotated[str, typer.Option(help="Why, for whoever reads it later.")]
 Waits: TypeAlias = Annotated[
     bool, typer.Option("--wait/--no-wait", help="Wait until it has come true.")
 ]
@@ -71,7 +73,12 @@ class _Asking:
 
 
 def approve(
-    name: Name, *, by: By = "", kubeconfig: Kubeconfig = None, context: Context = None
+    name: Name,
+    *,
+    by: By = "",
+    wait: Waits = True,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
 ) -> None:
     """Let a repair go on that asks for a person's word."""
 
@@ -80,20 +87,27 @@ def approve(
         if repair.spec.approved is not None:
             return repair, False
         author = await wishes.author(client, by)
-        return await requesting.approve(client, repair, author), True
+        made = await requesting.approve(client, repair, author)
+        return (await requesting.let_go(client, made) if wait else made), True
 
     with complaints.said():
         repair, new = asking.ask(question, kubeconfig, context)
     approved = repair.spec.approved
     author = (approved.by if approved is not None else "") or "somebody"
     already = "" if new else " already"
-    sys.stdout.write(f"{repair.metadata.name} is approved{already}, by {author}.\n")
+    sys.stdout.write(
+        f"{repair.metadata.name} is approved{already}, by {author}; "
+        f"it is {repairing.phase_of(repair)}.\n"
+    )
+    if wait and new and repair.status.reason == Reason.NOT_APPROVED:
+        sys.stdout.write("No remediator has taken that in yet; it will when one leads.\n")
+        raise typer.Exit(1)
 
 
 def retry(
     name: Name,
     *,
-    reason: Reason = "",
+    reason: Because = "",
     by: By = "",
     wait: Waits = True,
     kubeconfig: Kubeconfig = None,
@@ -111,7 +125,7 @@ def retry(
 def cancel(
     name: Name,
     *,
-    reason: Reason = "",
+    reason: Because = "",
     by: By = "",
     wait: Waits = True,
     kubeconfig: Kubeconfig = None,
@@ -135,7 +149,7 @@ def release(
     pool: Annotated[str, typer.Option(help="With --rule: only in this pool.")] = "",
     dry_run: Annotated[bool, typer.Option(help="With --rule: only say which.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="With --rule: do not ask.")] = False,
-    reason: Reason = "",
+    reason: Because = "",
     by: By = "",
     wait: Waits = True,
     kubeconfig: Kubeconfig = None,

@@ -14,6 +14,7 @@ from nodehealth.kube import errors
 from nodehealth.kube.client import Client
 from nodehealth.repair import ENDED, NODE_REPAIRS, Mode, NodeRepair, Phase, Request, Wish
 from remediator.decide import plan, requests
+from remediator.decide.moves import Reason
 
 PATIENCE: Final = timedelta(seconds=60)
 """How long a command waits for the remediator."""
@@ -77,6 +78,17 @@ async def approve(client: Client, repair: NodeRepair, by: str) -> NodeRepair:
     now = client.server_time or clocks.wall()
     approved = {"by": by, "at": now.replace(microsecond=0)}
     return await _write(client, repair, {"approved": approved})
+
+
+async def let_go(client: Client, repair: NodeRepair, patience: timedelta = PATIENCE) -> NodeRepair:
+    """Wait until an approved repair waits for no approval any more, for a while."""
+    seen = repair
+    for _ in range(max(1, round(patience / _AGAIN))):
+        if seen.status.reason != Reason.NOT_APPROVED:
+            return seen
+        await asyncio.sleep(_AGAIN.total_seconds())
+        seen = await client.get(NODE_REPAIRS, repair.metadata.name)
+    return seen
 
 
 async def request(

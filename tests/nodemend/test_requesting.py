@@ -10,7 +10,7 @@ from nodehealth.kube.client import Client
 from nodehealth.repair import NODE_REPAIRS, Intent, Mode, NodeRepair, NodeRepairStatus, Phase, Wish
 from nodemend import requesting
 from simulator import virtualtime
-from simulator.cluster import Cluster
+from simulator.cluster import REMEDIATOR_TOKEN, Cluster
 from simulator.scenario import Pool, Scenario
 from tests.builders import NOON, repair
 
@@ -60,3 +60,21 @@ async def test_when_nobody_answers_the_person_is_told_that_the_request_stays() -
     assert twice == asked
     assert not outcome.done
     assert outcome.says.startswith("no remediator has answered yet; the request stays")
+
+
+@virtualtime.played
+async def test_an_approval_that_nobody_takes_in_is_awaited_for_a_while_only() -> None:
+    waits = NodeRepairStatus(phase=Phase.WAITING, reason="NotApproved")
+    plan = Scenario(pools=(Pool(name="w", nodes=1),))
+    async with Cluster(plan, clock=virtualtime.clock()) as cluster:
+        client = cluster.client("test")
+        made = await client.create(NODE_REPAIRS, repair("w-1"))
+        remediator = cluster.client("test", token=REMEDIATOR_TOKEN)
+        written = structs.replace(made, status=waits)
+        name = made.metadata.name
+        held = await remediator.replace(NODE_REPAIRS, written, name=name, subresource="status")
+        approved = await requesting.approve(client, held, "ann")
+        seen = await requesting.let_go(client, approved, timedelta(seconds=5))
+
+    assert seen.spec.approved is not None
+    assert seen.status.reason == "NotApproved"
