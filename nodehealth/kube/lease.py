@@ -27,9 +27,9 @@ logger = logging.getLogger(__name__)
 class Terms:
     """How long a lease is held, and when its holder must stop."""
 
-    duration: timedelta = timedelta(seconds=15)
+    duration: timedelta = timedelta(seconds=10)
     """After how long without renewal others take over; whole seconds."""
-    renew_deadline: timedelta = timedelta(seconds=10)
+    renew_deadline: timedelta = timedelta(seconds=7)
     """After how long without renewal the leader stops; the rest is its time to stop in."""
     retry: timedelta = timedelta(seconds=2)
     """How often the leader renews and the others look."""

@@ -40,7 +40,7 @@ def drainable(
     kubeconfig: Kubeconfig = None,
     context: Context = None,
 ) -> None:
-    """Say whether a node could be drained now, and who keeps it from that; nobody is evicted.
+    """Say whether a node could be drained now, and who keeps it from that.
 
     Asks the API server of every pod whether it could be evicted, as a dry run.
 

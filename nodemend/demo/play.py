@@ -52,7 +52,7 @@ async def _play(options: Options, console: Paper) -> Report:
     story = Story(None if options.live else console, started=started, clock=clocks.wall)
     async with scene.scene(options, story) as stage, _shown(stage, console):
         acts = asyncio.create_task(stage.act())
-        fatal = asyncio.create_task(stage.remediator.ended())
+        fatal = asyncio.create_task(stage.remediators.ended())
         try:
             await asyncio.wait(
                 {acts, fatal},

@@ -9,6 +9,7 @@ import msgspec
 
 from nodehealth.repair import NodeRepair, Phase
 from nodemend.demo.latency import Latency
+from nodemend.demo.replicas import Frozen
 from remediator.decide import plan
 
 GIVEN_UP = frozenset({Phase.NEEDS_HUMAN, Phase.PARKED})
@@ -49,6 +50,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     latency_ms: Latency
     """From a report that made a node sick to its cordon, less the wait that the rule asks for."""
     real_node: RealNode
+    frozen: Frozen | None = None
+    """How it went with a remediator that stood still in the midst of a repair."""
     seconds: float
 
     def is_good(self) -> bool:
@@ -70,6 +73,7 @@ class Tally:
     limit_violations: int
     most_disrupted: Mapping[str, int]
     latency: Latency
+    frozen: Frozen | None
     took: timedelta
 
 
@@ -93,6 +97,7 @@ def made(tally: Tally, repairs: Sequence[NodeRepair], *, real: str, source: str)
             evidence=tuple(text for each in mine for text in each.spec.evidence),
             outcome=mine[-1].status.phase if mine else "",
         ),
+        frozen=tally.frozen,
         seconds=round(tally.took.total_seconds(), 1),
     )
 

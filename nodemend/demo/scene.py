@@ -14,7 +14,8 @@ import msgspec
 from nodehealth import keys
 from nodehealth.health import NODE_HEALTHS, Level, NodeHealth
 from nodehealth.kit import clocks
-from nodehealth.kube.objects import NODES
+from nodehealth.kube.objects import LEASES, NODES
+from nodehealth.repair import Phase
 from nodehealth.signals import Author, Knowledge
 from nodemend.demo import hosts as staged
 from nodemend.demo import latency, picture, processes, realhost, report, stage
@@ -23,6 +24,7 @@ from nodemend.demo.hosts import Hosts
 from nodemend.demo.latency import Stopwatch
 from nodemend.demo.picture import Picture
 from nodemend.demo.processes import Program
+from nodemend.demo.replicas import Frozen, Replicas
 from nodemend.demo.report import Report, Tally
 from nodemend.demo.stage import Stage
 from nodemend.demo.story import Story
@@ -36,6 +38,9 @@ _UP_WITHIN: Final = timedelta(seconds=30)
 _ALERTED: Final = "ALERT "
 """How a line begins that the remediator's sink `stdout` writes."""
 _ALERT: Final = "blue"
+_REPLICAS: Final = ("one", "two")
+_MIDST: Final = frozenset({Phase.DRAINING, Phase.FENCING, Phase.REPAIRING})
+"""Phases of a repair in which something has been begun."""
 _GPU_SIGNAL: Final = "gpu.recovery_action"
 
 
@@ -74,9 +79,13 @@ async def scene(options: Options, story: Story) -> AsyncIterator["Scene"]:
     cluster = Cluster(chosen.plan, clock=clocks.wall, hooks=hosts, limits=chosen.limits)
     async with cluster, cluster.serve(folder) as served:
         places["url"] = served.url
-        remediator = _remediator(options, served, leash)
+        remediators = Replicas(
+            {name: _remediator(options, served, leash, name) for name in _REPLICAS},
+            lambda: _leader(cluster),
+            clocks.wall,
+        )
         whole = Scene(
-            options=options, story=story, cluster=cluster, hosts=hosts, remediator=remediator
+            options=options, story=story, cluster=cluster, hosts=hosts, remediators=remediators
         )
         watching = asyncio.create_task(whole.watch(), name="the audience")
         try:
@@ -85,7 +94,7 @@ async def scene(options: Options, story: Story) -> AsyncIterator["Scene"]:
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
-            await asyncio.gather(whole.remediator.stop(), hosts.stop())
+            await asyncio.gather(whole.remediators.stop(), hosts.stop())
 
 
 class Scene:
@@ -98,15 +107,16 @@ class Scene:
         story: Story,
         cluster: Cluster,
         hosts: Hosts,
-        remediator: Program,
+        remediators: Replicas,
     ) -> None:
-        self.options, self.remediator = options, remediator
+        self.options, self.remediators = options, remediators
         self._story, self._cluster = story, cluster
         self._hosts, self._host, self._box = hosts, hosts.real, hosts.box
         self._client = cluster.client("demo")
         self._stopwatch = Stopwatch(REMEDIATOR.name)
         self._filled = 0
         self._is_box_sick = False
+        self._frozen: Frozen | None = None
         self._began = clocks.wall()
         kubeconfig = shlex.quote(str(options.folder / "admin.kubeconfig"))
         self._hint = f"look around: export KUBECONFIG={kubeconfig}"
@@ -114,7 +124,7 @@ class Scene:
         cluster.api.on_request(self._stopwatch.hear)
 
     async def begin(self) -> None:
-        """Start the agent on this machine, and the remediator."""
+        """Start the agent on this machine, and the remediators."""
         stage_ = self.options.stage
         self._story.say(f"{len(self._cluster.places)} nodes, one is this machine: {stage_.real}")
         self._story.say(self._hint)
@@ -126,7 +136,7 @@ class Scene:
             node = await self._client.get(NODES, name)
             boot = node.status.node_info.boot_id
             await self._hosts.machine_started(name, node.metadata.uid, boot)
-        await self.remediator.start()
+        await self.remediators.start()
 
     async def watch(self) -> None:
         """Follow what the cluster shows, and what people would be alerted of."""
@@ -136,12 +146,17 @@ class Scene:
 
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.audience.watch())
-            tasks.create_task(self.remediator.follow(_ALERTED, alerted))
+            tasks.create_task(self.remediators.follow(_ALERTED, alerted))
 
     async def act(self) -> None:
-        """Fill the real disk, break a GPU, and wait until everything sick is well again."""
+        """Fill the real disk, break a GPU, and wait until everything sick is well again.
+
+        In the midst of it, the remediator that leads stands still for a minute, if there is time.
+        """
         await self._fill()
         await self._break()
+        if self.options.stage.freezes and await self._is_in_the_midst():
+            self._frozen = await self.remediators.freeze(self._story.say)
         while not self._is_over():  # noqa: ASYNC110 - the simulator has no event for it
             await asyncio.sleep(_LOOK_AGAIN)
 
@@ -170,6 +185,18 @@ class Scene:
         self._is_box_sick = True
         self._story.say("its driver says XID 95, and that the GPU must be reset", who=box)
 
+    async def _is_in_the_midst(self) -> bool:
+        """Wait until a repair is, and all that is sick is out of work; false if it is over."""
+        while not self._is_over():
+            repairs = self.audience.repairs.values()
+            out = {each.spec.target.node for each in repairs if each.status.cordon_epoch}
+            sick = {*self._ailing(), *self._unmended()}
+            going = any(each.status.phase in _MIDST for each in repairs)
+            if going and not self._to_come() and sick <= out:
+                return True
+            await asyncio.sleep(_LOOK_AGAIN)
+        return False
+
     def _is_known(self, mount: str) -> bool:
         return self._knows(self.options.stage.real, lambda level: level.subject == mount)
 
@@ -194,10 +221,15 @@ class Scene:
     def _left_sick(self) -> tuple[str, ...]:
         repairs = self.audience.repairs.values()
         called = {each.spec.target.node for each in repairs if each.status.phase in report.GIVEN_UP}
-        real, mended = self.options.stage.real, {each.spec.target.node for each in repairs}
-        broken = {real: bool(self._filled), self.options.stage.box: self._is_box_sick}
-        untouched = [name for name, is_sick in broken.items() if is_sick and name not in mended]
-        return tuple(name for name in (*untouched, *sorted(self._ailing())) if name not in called)
+        left = dict.fromkeys((*self._unmended(), *sorted(self._ailing())))
+        return tuple(name for name in left if name not in called)
+
+    def _unmended(self) -> list[str]:
+        """Return the sick ones of the machines that are real which have no repair yet."""
+        mended = {each.spec.target.node for each in self.audience.repairs.values()}
+        stage_ = self.options.stage
+        broken = {stage_.real: bool(self._filled), stage_.box: self._is_box_sick}
+        return [name for name, is_sick in broken.items() if is_sick and name not in mended]
 
     def _ailing(self) -> frozenset[str]:
         places = self._cluster.places
@@ -239,6 +271,7 @@ class Scene:
             limit_violations=sum(each.broken is Broken.LIMIT for each in observer.violations),
             most_disrupted=observer.most,
             latency=latency.measured(self._stopwatch.spans(waits)),
+            frozen=self._frozen,
             took=self._elapsed(),
         )
         source = f"a tmpfs of {realhost.SCRATCH_SIZE} was filled with {self._filled} bytes"
@@ -265,14 +298,21 @@ def _is_reported(rule: Rule) -> bool:
     return all(each.signal.author is Author.AGENT for each in rule.questions)
 
 
-def _remediator(options: Options, served: Served, leash: Sequence[str]) -> Program:
+def _remediator(options: Options, served: Served, leash: Sequence[str], name: str) -> Program:
     command = processes.nodemend(
         "remediator",
         *("--kubeconfig", served.remediator),
         *("--rules", options.folder / "rules", "--policy", options.folder / "policy.yaml"),
+        *("--identity", name),
         leash=leash,
     )
-    return Program("the remediator", command, log=options.folder / "remediator.log")
+    return Program(f"remediator {name}", command, log=options.folder / f"remediator-{name}.log")
+
+
+def _leader(cluster: Cluster) -> str:
+    kind = f"{LEASES.plural}.{LEASES.group}"
+    lease = cluster.direct().find(kind, keys.LEADER_LEASE, namespace=keys.NAMESPACE)
+    return str(lease["spec"].get("holderIdentity") or "") if lease else ""
 
 
 def _has_token(cluster: Cluster, node: str) -> bool:

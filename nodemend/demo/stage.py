@@ -29,6 +29,8 @@ _DEAD: Final = 2
 """How many machines lose their power at once, in a pool with one slot, beside a dead kubelet."""
 _FIRST: Final = timedelta(seconds=4)
 _PACE: Final = timedelta(seconds=3)
+_FREEZES_FROM: Final = timedelta(minutes=2)
+"""How long the demo must be allowed to last for a remediator to stand still for a minute of it."""
 _SCRATCH: Final = {"mount": "/scratch"}
 _WANTED: Final[Sequence[tuple[str, str, str, Mapping[str, object]]]] = (
     *(("node.ready", "power-loss", WEB, {}) for _ in range(_DEAD)),
@@ -64,6 +66,8 @@ class Stage:
     """The YAML that the remediator reads."""
     limits: Limits
     """The same, for the observer."""
+    freezes: bool = False
+    """Whether a remediator is to stand still for a while in the midst of a repair."""
 
 
 def real_name() -> str:
@@ -99,7 +103,8 @@ def default(
         "timings": dict(_TIMINGS),
     }
     document = {"apiVersion": scenario.API_VERSION, "kind": scenario.KIND, "spec": spec}
-    return _stage(scenario.read(document, "the demo's scenario"), real, box)
+    made = _stage(scenario.read(document, "the demo's scenario"), real, box)
+    return replace(made, freezes=lasting >= _FREEZES_FROM)
 
 
 def from_file(path: Path, real: str, lasting: timedelta) -> Stage:

@@ -71,6 +71,8 @@ def test_a_really_full_filesystem_is_found_and_every_sick_machine_is_replaced(
     assert "its driver says XID 95" in answer.stdout
     assert "gpu-box       Verifying: reset GPU-" in answer.stdout
     assert "gpu-box       Recovered (Repaired)" in answer.stdout
+    assert said["frozen"]["seconds"] >= 60
+    assert said["frozen"]["taken_over_by"] != said["frozen"]["replica"]
     assert list(place.iterdir()) == []
 
 

@@ -10,6 +10,7 @@ from nodemend.demo.report import Tally
 from tests.builders import NOON, repair
 
 TALLY = Tally(
+    frozen=None,
     nodes=101,
     faults=1,
     left_sick=(),
