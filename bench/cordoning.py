@@ -52,6 +52,11 @@ class Cordoning:
         found = await self._followed(written, cordoned=True)
         return {**latency([*found.values()]), **_cost(remediator, before, written, found)}
 
+    async def one(self, name: str, value: float) -> float:
+        """Make one node sick; return the seconds until it was cordoned."""
+        written = {name: await self.standins.report(name, value)}
+        return (await self._followed(written, cordoned=True))[name]
+
     async def burst(self, names: Iterable[str], remediator: Program) -> Figures:
         """Make many nodes sick at once."""
         before, _ = cores.usage(remediator.pid)

@@ -69,7 +69,7 @@ class Thread(Benchmark):
 
     async def _sized(self, site: Site, size: int) -> Figures:
         place = Site(scale=site.scale, folder=site.folder / str(size), core=site.core)
-        await asyncio.to_thread(_prepare, place.folder)
+        await asyncio.to_thread(prepare, place.folder)
         site.tell(f"thread: {size} nodes")
         async with server.started("emulated", place, standins=size + 1) as emulated:
             client = Client(emulated.transport, manager="bench")
@@ -129,7 +129,8 @@ class Thread(Benchmark):
         return {**ours, "bare_python": theirs}
 
 
-def _prepare(folder: Path) -> None:
+def prepare(folder: Path) -> None:
+    """Write down the one rule, and a policy that lets it do all."""
     (folder / "rules").mkdir(parents=True)
     (folder / "rules" / "disk-full.yaml").write_text(_RULE, encoding="utf-8")
     (folder / "policy.yaml").write_text(_POLICY, encoding="utf-8")

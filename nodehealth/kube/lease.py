@@ -31,7 +31,7 @@ class Terms:
     """After how long without renewal others take over; whole seconds."""
     renew_deadline: timedelta = timedelta(seconds=7)
     """After how long without renewal the leader stops; the rest is its time to stop in."""
-    retry: timedelta = timedelta(seconds=2)
+    retry: timedelta = timedelta(seconds=1.5)
     """How often the leader renews and the others look."""
 
     def __post_init__(self) -> None:

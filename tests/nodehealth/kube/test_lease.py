@@ -21,7 +21,7 @@ async def test_a_lease_that_is_absent_is_made() -> None:
     await one.began.wait()
 
     assert spec(shelf)["holderIdentity"] == "one"
-    assert spec(shelf)["leaseDurationSeconds"] == 15
+    assert spec(shelf)["leaseDurationSeconds"] == 10
     assert spec(shelf)["leaseTransitions"] == 0
     assert one.election.leading
     await stopped(running)
