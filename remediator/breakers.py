@@ -1,5 +1,6 @@
 """Opens and closes breakers in the ledger, by what the caches say of the fleet as a whole."""
 
+import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -31,6 +32,8 @@ _GOOD_FOR: Final = timedelta(seconds=1)
 """How long what is amiss is good for where nothing but a cordon or a next step is asked for."""
 _COUNTED_FOR: Final = timedelta(seconds=20)
 """How long a count over all nodes is good for."""
+_AT_ONCE: Final = 1000
+"""How many nodes are looked at before others have their turn."""
 _VERSIONS: Final = 150
 """How many versions are told apart: the most common ones."""
 
@@ -95,18 +98,17 @@ class Breakers:
     async def _settle(self, admission: Admission) -> None:
         if self._fleet.ledger.status.breakers:
             await admission.ledger()  # the API server says the time only when it is asked something
+        await self.count()
         now = admission.now()
         if self._changed(self._fleet.ledger, now) is not self._fleet.ledger:
             await admission.settle(lambda ledger: self._changed(ledger, now))
 
     def _changed(self, ledger: RepairLedger, now: datetime) -> RepairLedger:
-        self._count()
         noted = novelties.noted(ledger, self._rules().digest, self._versions, now)
         nodes = Nodes(about=self._is_about, stands=lambda name: bool(self._rule_of(name)))
         return breakers.settled(noted, self._trips(now), nodes, self._policy().breaking, now)
 
     def _trips(self, now: datetime) -> Mapping[str, Trip]:
-        self._count()
         fleet = self._fleet
         amiss = set(self._amiss(now))
         world = World(
@@ -155,15 +157,21 @@ class Breakers:
             and now - made < JOINING
         )
 
-    def _count(self) -> None:
-        """Count what takes a look at every node, and that not at every turn."""
+    async def count(self) -> None:
+        """Count what takes a look at every node: not at every turn, and in nobody's way."""
         now = self._clock()
         if self._counted_at is not None and now - self._counted_at < _COUNTED_FOR:
             return
         self._counted_at = now
-        everybody, silent = self._fleet.agents(now)
+        names, everybody, silent = tuple(self._fleet.nodes()), 0, 0
+        found = Counter[str]()
+        for start in range(0, len(names), _AT_ONCE):
+            some = names[start : start + _AT_ONCE]
+            heard, unheard = self._fleet.agents(now, some)
+            everybody, silent = everybody + heard, silent + unheard
+            found.update(each for name in some for each in self._versions_of(name))
+            await asyncio.sleep(0)
         self._agents = Crowd(all=everybody, amiss=silent)
-        found = Counter(each for name in self._fleet.nodes() for each in self._versions_of(name))
         self._versions = tuple(what for what, _ in found.most_common(_VERSIONS))
 
     def _versions_of(self, name: str) -> tuple[str, ...]:

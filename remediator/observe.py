@@ -200,7 +200,7 @@ class Fleet:
         """Return the nodes of every zone; those of no zone are in none."""
         return {zone: nodes for zone, nodes in self._zones.items() if zone}
 
-    def agents(self, now: datetime) -> tuple[int, int]:
+    def agents(self, now: datetime, names: Iterable[str]) -> tuple[int, int]:
         """Count the agents that reported once on nodes that are Ready, and those of them silent.
 
         None is counted while our watch may be behind.
@@ -208,11 +208,9 @@ class Fleet:
         told = self._watches().healths
         if told is None or now - told > BLIND_AFTER:
             return 0, 0
+        known = (self._healths.get(name) for name in names if name not in self._unready)
         found = [
-            now - heard_at
-            > timedelta(seconds=health.status.refresh_seconds) * STALE_REFRESHES + LATE
-            for name, (health, heard_at) in self._healths.items()
-            if name in self._nodes and name not in self._unready
+            now - each[1] > _refresh(each[0]) * STALE_REFRESHES + LATE for each in known if each
         ]
         return len(found), sum(found)
 
@@ -291,6 +289,10 @@ class _Crowd:
         self.members.discard(name)
         self.out.discard(name)
         self.foreign.pop(name, None)
+
+
+def _refresh(health: NodeHealth) -> timedelta:
+    return timedelta(seconds=health.status.refresh_seconds)
 
 
 def zone_of(node: Node) -> str:

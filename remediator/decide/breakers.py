@@ -214,13 +214,16 @@ class _Step:
 
     def _is_tried(self, node: str) -> bool:
         status = self.ledger.status
-        return node in status.slots or (node in status.cordons and self.nodes.stands(node))
+        return self.nodes.stands(node) and (node in status.slots or node in status.cordons)
 
     def _first(self) -> str:
         """Name the node that has its slot longest: what has begun comes first."""
         slots = self.ledger.status.slots.items()
-        mine = [(slot.epoch, node) for node, slot in slots if self.nodes.about(self.key, node)]
+        mine = [(slot.epoch, node) for node, slot in slots if self._may_try(node)]
         return min(mine, default=(0, ""))[1]
+
+    def _may_try(self, node: str) -> bool:
+        return self.nodes.about(self.key, node) and self.nodes.stands(node)
 
 
 def _opened(trip: Trip, now: datetime) -> Breaker:

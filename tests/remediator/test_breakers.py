@@ -49,7 +49,7 @@ def fleet(*nodes: Node, repairs: tuple[NodeRepair, ...] = ()) -> Fleet:
     return known
 
 
-def amiss(known: Fleet, now: datetime = NOON) -> set[str]:
+async def amiss(known: Fleet, now: datetime = NOON) -> set[str]:
     found = Breakers(
         fleet=known,
         rules=lambda: rules(rule()),
@@ -57,6 +57,7 @@ def amiss(known: Fleet, now: datetime = NOON) -> set[str]:
         wire=Wire(),
         clock=lambda: now,
     )
+    await found.count()
     return set(found.seen(Deed.DISRUPT, now).trips)
 
 
@@ -69,8 +70,8 @@ async def test_nodes_that_are_out_or_sick_are_counted_once_in_pool_and_zone() ->
     parked = repair("w2", created=old, phase=Phase.PARKED)
     observed = repair("w3", created=old, mode=Mode.OBSERVE)
 
-    three = amiss(fleet(*well, *out, repairs=(sick[0], sick[1], parked, observed)))
-    four = amiss(fleet(*well, *out, repairs=tuple(sick)))
+    three = await amiss(fleet(*well, *out, repairs=(sick[0], sick[1], parked, observed)))
+    four = await amiss(fleet(*well, *out, repairs=tuple(sick)))
 
     assert three == {"unhealthy-pool/default"}
     assert four == {"unhealthy-pool/default", "unhealthy-zone/a"}
@@ -80,13 +81,13 @@ async def test_nodes_that_are_out_or_sick_are_counted_once_in_pool_and_zone() ->
 async def test_nodes_that_only_just_came_are_no_outage() -> None:
     came = [placed(f"n{n}", made=at(-60), ready=False) for n in range(9)]
 
-    assert amiss(fleet(*came)) == set()
-    assert "silent-nodes/cluster" in amiss(fleet(*came), NOON + timedelta(minutes=10))
+    assert await amiss(fleet(*came)) == set()
+    assert "silent-nodes/cluster" in await amiss(fleet(*came), NOON + timedelta(minutes=10))
 
 
 @virtualtime.played
 async def test_nodes_of_no_zone_are_of_none() -> None:
-    assert amiss(fleet(*(placed(f"n{n}", "", ready=False) for n in range(9)))) == {
+    assert await amiss(fleet(*(placed(f"n{n}", "", ready=False) for n in range(9)))) == {
         "unhealthy-pool/default",
         "silent-nodes/cluster",
     }
@@ -98,13 +99,13 @@ async def test_agents_that_fell_silent_on_nodes_that_are_ready_are_counted() -> 
     for n in range(6):
         known.see_health(f"n{n}", health(level(0.5), name=f"n{n}"), now=at(-60), served=None)
 
-    assert amiss(known, at(60)) == set()
+    assert await amiss(known, at(60)) == set()
 
     for n in range(4):
         report = health(level(0.5), name=f"n{n}")
         known.see_health(f"n{n}", report, now=at(-3600), served=None)
-    assert amiss(known, at(60)) == {"silent-agents/cluster"}
-    assert amiss(known, NOON + timedelta(hours=1)) == set()  # our own watch is behind
+    assert await amiss(known, at(60)) == {"silent-agents/cluster"}
+    assert await amiss(known, NOON + timedelta(hours=1)) == set()  # our own watch is behind
 
 
 @virtualtime.played

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from nodehealth import keys
 from nodehealth.kit.settings import SettingsError
-from nodehealth.ledger import Disruption
+from nodehealth.ledger import Breaker, BreakerState, Disruption
 from nodehealth.repair import (
     Condemned,
     Failure,
@@ -209,6 +209,22 @@ def test_what_holds_too_is_said_to_join() -> None:
     )
 
     assert answer.next[1] == "Next: it takes in what holds too: second."
+
+
+def test_an_open_breaker_is_what_a_repair_waits_for() -> None:
+    held = repair(pool="fleet", status=NodeRepairStatus(phase=Phase.CORDONED, cordon_epoch=2))
+    fenced = node(unschedulable=True, fence="2:cordoned", taints=(keys.REPAIR_TAINT,))
+    opened = Breaker(state=BreakerState.OPEN, opened_at=NOON, since=NOON, reason="5 are sick")
+    known = ledger(epoch=2, cordons={"n1": 2})
+    known = structs.replace(
+        known, status=structs.replace(known.status, breakers={"burst/fleet": opened})
+    )
+
+    answer = why.explain(
+        sight(fenced, healths=(FULL,), repairs=(held,), known=known), book(HASTY), "n1"
+    )
+
+    assert "the breaker burst/fleet is open: 5 are sick" in answer.next[1]
 
 
 def test_without_a_leader_it_says_that_nothing_goes_on() -> None:

@@ -266,6 +266,16 @@ def test_a_node_is_tried_for_as_long_as_its_repair_goes_on(nodes: Nodes, probing
     assert only(tried).probing == probing
 
 
+def test_a_slot_whose_repair_needs_a_person_is_not_what_is_tried() -> None:
+    half = breaker(BreakerState.HALF_OPEN, probing="n1")
+    slots = {"n1": slot(7), "n2": slot(8, name="n2")}
+    nodes = replace(ALL, stands=lambda name: name == "n2")
+
+    tried = settled(having(pool=half, slots=slots), {KEY: SICK}, nodes=nodes)
+
+    assert only(tried).probing == "n2"
+
+
 def test_it_closes_when_nothing_has_been_amiss_for_a_while_though_nobody_is_sick() -> None:
     well = settled(having(pool=breaker()), after=30)
 
