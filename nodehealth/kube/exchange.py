@@ -25,8 +25,9 @@ class Exchange:
         self.transport = transport
         self.deadline = deadline
         self.server_time: datetime | None = None
-        self._heard: tuple[asyncio.AbstractEventLoop, float, float] | None = None
-        """Whose time it is at which the last request was sent, and its answer came."""
+        self._heard: tuple[asyncio.AbstractEventLoop, float, float, datetime] | None = None
+        """Whose time it is at which the last request was sent, and its answer came, and what the
+        server's clock said then: what a watch says later belongs to another moment."""
         self._random = random
 
     async def once(self, request: Request, *, deadline: timedelta | None = None) -> bytes:
@@ -69,16 +70,16 @@ class Exchange:
             return
         if sent is not None:
             loop = asyncio.get_running_loop()
-            self._heard = loop, sent, loop.time()
+            self._heard = loop, sent, loop.time(), self.server_time
 
     def server_now(self) -> tuple[datetime, datetime] | None:
         """Say what the server's clock shows now, at the earliest and at the latest."""
-        if self.server_time is None or self._heard is None:
+        if self._heard is None:
             return None
-        loop, sent, heard = self._heard
+        loop, sent, heard, told = self._heard
         now = loop.time()
-        earliest = self.server_time + timedelta(seconds=now - heard)
-        return earliest, self.server_time + _TOLD_TO + timedelta(seconds=now - sent)
+        earliest = told + timedelta(seconds=now - heard)
+        return earliest, told + _TOLD_TO + timedelta(seconds=now - sent)
 
     def _pause(self, state: tenacity.RetryCallState) -> float:
         return _FIRST_PAUSE * 2.0**state.attempt_number * self._random.uniform(0.5, 1.0)

@@ -56,8 +56,7 @@ def left(
     """
     able = mending(whole, own)
     reached = max((own.index(n) for n in able if n in begun), default=-1)
-    ahead = [n for n in able if own.index(n) > reached and n not in begun]
-    ahead = [n for n in ahead if not is_needless(whole[n], others)]
+    ahead = [n for n in able if own.index(n) > reached and not is_needless(whole[n], others)]
     if not ahead:
         return ()
     needed = [n for n in own[: own.index(ahead[-1])] if n not in begun and n not in able]

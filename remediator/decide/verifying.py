@@ -131,7 +131,7 @@ def _further(view: View, deed: datetime) -> NextRung | Surrender | Rest | None:
 
     As much time as proves a node well proves that a fault outlived what was done.
     """
-    if view.now < deed + joined.verify(view) or _of_node(view) or _of_leading(view, deed):
+    if _of_node(view) or _of_leading(view, deed):
         return None
     still = (each for each in joined.counted(view) if each.well.holds)
     known = [each for each in still if each.well.heard_at and each.well.heard_at > deed]
