@@ -65,6 +65,8 @@ def rebuilt(
         epoch=highest + 1 if highest else 0,
         cordons=_together(cordons, known.cordons, CORDONS_LENGTH),
         slots=_together(slots, _kept(known, fences, all_repairs), SLOTS_LENGTH),
+        breakers=known.breakers,
+        changes=known.changes,
         known_since=now,
         rebuilt=Rebuilt(at=now, found=said) if said and highest else None,
     )

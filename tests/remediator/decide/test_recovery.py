@@ -1,6 +1,13 @@
 """A lost ledger is put together again from what Nodes and open repairs bear witness to."""
 
-from nodehealth.ledger import SLOTS_LENGTH, Rebuilt, RepairLedgerStatus
+from nodehealth.ledger import (
+    SLOTS_LENGTH,
+    Breaker,
+    BreakerState,
+    Change,
+    Rebuilt,
+    RepairLedgerStatus,
+)
 from nodehealth.repair import NodeRepairStatus, Phase
 from remediator.decide import recovery
 from tests.builders import NOON, node, repair, slot
@@ -68,3 +75,14 @@ def test_what_has_ended_only_counts_for_the_epoch() -> None:
     found = recovery.rebuilt([node("n1", fence="3:released")], [ended], NOON)
 
     assert found == RepairLedgerStatus(epoch=10, known_since=NOON)
+
+
+def test_what_is_open_in_a_ledger_that_is_set_right_stays_open() -> None:
+    opened = Breaker(state=BreakerState.OPEN, opened_at=NOON, since=NOON, reason="much is amiss")
+    known = RepairLedgerStatus(
+        epoch=5, breakers={"burst/w": opened}, changes={"rules/d": Change(at=NOON, epoch=4)}
+    )
+
+    found = recovery.rebuilt([node()], [], NOON, known, ["it was edited"])
+
+    assert (found.breakers, found.changes) == (known.breakers, known.changes)
