@@ -5,8 +5,10 @@ BIN := .venv/bin
 READY := .venv/ready
 CODE := agent remediator nodehealth simulator nodemend tests bench
 ARGS ?=
+SEEDS ?= 10000
+FROM ?= 0
 
-.PHONY: help demo test lint check soak bench lock crds format clean
+.PHONY: help demo test lint check soak mutants bench lock crds format clean
 
 help: ## Say what can be made.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -35,8 +37,11 @@ lint: $(READY) ## Style, types and import contracts.
 
 check: lint test ## Everything that the gate asks.
 
-soak: $(READY) ## Many more seeds of the safety promises than `make test` runs.
-	NODEMEND_SEEDS=10000 $(BIN)/python -m pytest -n auto -m "" --timeout=3600 tests/safety $(ARGS)
+soak: $(READY) ## Many ordeals of safety: SEEDS=10000 of them, FROM=0 on; says the seed that fails.
+	$(BIN)/python -m tests.safety.soak --first $(FROM) --seeds $(SEEDS) $(ARGS)
+
+mutants: $(READY) ## Take one guard out at a time, and see after how many ordeals it is noticed.
+	$(BIN)/python -m tests.safety.mutants $(ARGS)
 
 bench: $(READY) ## Measure, and print JSON.
 	$(BIN)/python -m bench $(ARGS)

@@ -15,10 +15,9 @@ from nodehealth.kube.objects import Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import Mode
 from remediator.admission import Admission
-from remediator.decide import breakers, novelties, ready, settling, trips
-from remediator.decide.breakers import Seen
+from remediator.decide import breakers, novelties, ready, trips
+from remediator.decide.breakers import Nodes, Seen
 from remediator.decide.gates import Deed
-from remediator.decide.settling import Nodes
 from remediator.decide.trips import JOINING, Crowd, Trip, World
 from remediator.observe import Fleet, zone_of
 from remediator.rules.policy import CLUSTER, Policy, is_domain
@@ -107,7 +106,7 @@ class Breakers:
     def _changed(self, ledger: RepairLedger, now: datetime) -> RepairLedger:
         noted = novelties.noted(ledger, self._rules().digest, self._versions, now)
         nodes = Nodes(about=self._is_about, stands=lambda name: bool(self._rule_of(name)))
-        return settling.settled(noted, self._trips(now), nodes, self._policy().breaking, now)
+        return breakers.settled(noted, self._trips(now), nodes, self._policy().breaking, now)
 
     def _trips(self, now: datetime) -> Mapping[str, Trip]:
         fleet = self._fleet

@@ -30,8 +30,12 @@ class Adversity:
     name: str
     tale: Tale
     limit: int = 1
+    hasty: bool = False
+    """Whether no rate spaces out what begins, so that only the limits hold it back."""
     zoned: bool = False
     """Whether each of the two zones has a limit of one, too."""
+    observing: bool = False
+    """Whether the mode is to observe, and nothing may be done."""
     elected: bool = False
     lucks: tuple[Luck, ...] = (Luck(),)
     """One for each remediator."""
@@ -51,7 +55,9 @@ class Adversity:
     def __str__(self) -> str:
         """Say it in one line."""
         parts = [f"seed {self.seed}: {self.name}, limit {self.limit}, {len(self.lucks)} replicas"]
+        parts += ["hasty"] if self.hasty else []
         parts += ["zoned"] if self.zoned else []
+        parts += ["observing"] if self.observing else []
         parts += ["elected"] if self.elected else []
         parts += [f"crashes {[len(each) for each in self.crashes]}"] if any(self.crashes) else []
         parts += (
@@ -73,15 +79,17 @@ def draw(seed: int) -> Adversity:
         name=name,
         tale=TALES[name](seed, random),
         limit=random.choice((1, 1, 2)),
+        hasty=random.random() < 0.5,
         zoned=random.random() < 0.3,
         elected=random.random() < 0.3,
+        observing=random.random() < 0.04,
         lucks=tuple(_luck(random) for _ in range(replicas)),
         skews=tuple(_skew(random) for _ in range(replicas)),
         crashes=tuple(_crashes(random) for _ in range(replicas)),
         lates=_lates(random),
         gaps=random.choice((0.0, 10.0, 60.0)),
         temper=_temper(random),
-        meddlers=tuple(random.sample(sorted(MEDDLERS), random.choice((0, 0, 1, 1, 2)))),
+        meddlers=tuple(random.sample(sorted(MEDDLERS), random.choice((0, 1, 1, 2, 3)))),
     )
 
 

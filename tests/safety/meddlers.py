@@ -119,6 +119,16 @@ async def closes_and_opens(at: Situation) -> None:
             at.direct.merge(records.LEDGERS, keys.LEDGER_NAME, {"spec": {"disruption": wanted}})
 
 
+async def pauses(at: Situation) -> None:
+    """Pause everything, the pool or a node for a while."""
+    whom = at.random.choice(({}, {"pool": "w"}, {"node": at.random.choice(at.nodes())}))
+    for said in ({"reason": "a change", "by": "somebody", **whom}, None):
+        await at.some_time()
+        if at.court.history.ledger is not None:
+            wish: JsonObject = {"spec": {"pauses": {"change": said}}}
+            at.direct.merge(records.LEDGERS, keys.LEDGER_NAME, wish)
+
+
 async def rewrites_the_ladders(at: Situation) -> None:
     """Have every rule replace at once what it would have drained before."""
     await at.some_time(1.0, 60.0)
@@ -171,8 +181,9 @@ async def cordons_before_us(at: Situation) -> None:
     """Cordon a node for reasons of one's own, and never open it again."""
     await at.some_time(0.0, 30.0)
     free = [each for each in at.nodes() if each not in at.held()]
+    sick = [each for each in free if at.court.cluster.ailments.of(each)]
     if free:
-        name = at.random.choice(free)
+        name = at.random.choice(sick or free)
         at.closed.add(name)
         _patch(at, name, {"spec": {"unschedulable": True}})
 
@@ -226,6 +237,7 @@ MEDDLERS: Final[Mapping[str, Meddler]] = {
         deletes_a_repair,
         loses_the_ledger,
         closes_and_opens,
+        pauses,
         rewrites_the_ladders,
         withdraws_the_rules,
         lowers_the_limit,

@@ -1,8 +1,10 @@
 """One ordeal in virtual time: a cluster, remediators, all that goes wrong, and how it ended."""
 
 import asyncio
+import contextlib
 import hashlib
 import logging
+from collections.abc import Container
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -10,8 +12,9 @@ from random import Random
 from typing import Final
 
 from nodehealth import keys
-from nodehealth.repair import NodeRepair, Phase
+from nodehealth.repair import Mode, NodeRepair, Phase
 from remediator.files import Loaded
+from remediator.rules.policy import Policy
 from simulator import virtualtime
 from simulator.api.audit import AuditEntry
 from simulator.api.store import Change
@@ -33,6 +36,8 @@ _PATIENCE: Final = 60 * 60.0
 _DRAINS_AGAIN: Final = timedelta(seconds=4)
 _REST: Final = 75.0
 """Seconds in which the last orphans are reaped."""
+MOST_REQUESTS: Final = 60_000
+"""So many are asked in the longest ordeal several times over."""
 _OVER: Final = frozenset({Phase.RECOVERED, Phase.PARKED, Phase.NEEDS_HUMAN})
 _EXPECTED: Final = "RepairLedger was rebuilt, and is closed to disruption"
 _OURS: Final = frozenset({keys.REPAIR_TAINT, keys.OUT_OF_SERVICE_TAINT})
@@ -60,6 +65,9 @@ class Verdict:
 class _Scribe:
     """Takes the digest of all that happens at the API server."""
 
+    runaway: asyncio.Event
+    """Set when more is asked than anybody has reason to ask."""
+    asked_for: int = 0
     _digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
 
     def committed(self, change: Change) -> None:
@@ -69,6 +77,9 @@ class _Scribe:
 
     def asked(self, entry: AuditEntry) -> None:
         """Take in a request."""
+        self.asked_for += 1
+        if self.asked_for == MOST_REQUESTS:
+            self.runaway.set()
         words = (entry.at.isoformat(), entry.user, entry.verb, entry.path, str(entry.code))
         self._digest.update(" ".join(words).encode())
         self._digest.update(entry.body)
@@ -78,36 +89,42 @@ class _Scribe:
         return self._digest.hexdigest()[:16]
 
 
-def play(adversity: Adversity) -> Verdict:
-    """Play an ordeal to its end."""
+def play(adversity: Adversity, *, until: Container[str] = ()) -> Verdict:
+    """Play an ordeal to its end, or until one of some promises is broken."""
     mistakes, root = Mistakes(), logging.getLogger()
     root.addHandler(mistakes)
     try:
-        return virtualtime.run(_ordeal(adversity, mistakes))
+        return virtualtime.run(_ordeal(adversity, mistakes, until))
     finally:
         root.removeHandler(mistakes)
 
 
-async def _ordeal(adversity: Adversity, mistakes: Mistakes) -> Verdict:
+async def _ordeal(adversity: Adversity, mistakes: Mistakes, until: Container[str]) -> Verdict:
     clock, limit = virtualtime.clock(), adversity.limit
     limits = Limits(cluster=limit, pools={"w": limit}, labels=adversity.domains)
     async with Cluster(adversity.tale.plan, clock=clock, limits=limits) as cluster:
-        scribe = _Scribe()
+        scribe = _Scribe(asyncio.Event())
         cluster.api.on_commit(scribe.committed)
         cluster.api.on_request(scribe.asked)
-        court = Court.opened(cluster, stage.terms(limit))
+        terms = replace(stage.terms(limit), observing=adversity.observing)
+        if adversity.hasty:
+            terms = replace(terms, cordons=None, disruptions=None)
+        court = Court.opened(cluster, terms)
         situation = _situation(adversity, court)
         with ExitStack() as late:
             for each in adversity.lates:
                 late.enter_context(cluster.api.faults.late(each))
-            await _played(adversity, situation)
+            await _played(adversity, situation, scribe.runaway, until)
         loop = asyncio.get_running_loop()
         return Verdict(
             seed=adversity.seed,
             breaches=tuple(
                 each for each in court.breaches() if each.promise not in situation.forgiven
             ),
-            unwell=tuple(_unwell(adversity, situation, mistakes)),
+            unwell=(
+                *(["it asks without end"] if scribe.runaway.is_set() else []),
+                *_unwell(adversity, situation, mistakes),
+            ),
             digest=scribe.said(),
             minutes=loop.time() / 60,
         )
@@ -122,8 +139,12 @@ def _situation(adversity: Adversity, court: Court) -> Situation:
         heard=court.orders.heard,
     )
     paced = stage.paced(adversity.limit, adversity.domains)
+    if adversity.hasty:
+        paced = _unpaced(paced)
     manners = replace(paced.drain, again=_DRAINS_AGAIN)
-    policy = replace(paced, drain=manners, gpu_clients=adversity.tale.gpu_clients)
+    mode = Mode.OBSERVE if adversity.observing else Mode.ENFORCE
+    clients = adversity.tale.gpu_clients
+    policy = replace(paced, mode=mode, drain=manners, gpu_clients=clients)
     situation = Situation(
         court=court,
         direct=cluster.direct(),
@@ -147,13 +168,20 @@ def _situation(adversity: Adversity, court: Court) -> Situation:
     return situation
 
 
-async def _played(adversity: Adversity, situation: Situation) -> None:
+def _unpaced(policy: Policy) -> Policy:
+    limit = replace(policy.limit, cordons=None, disruptions=None)
+    return replace(policy, limit=limit, pools=tuple(replace(p, limit=limit) for p in policy.pools))
+
+
+async def _played(
+    adversity: Adversity, situation: Situation, runaway: asyncio.Event, until: Container[str]
+) -> None:
     lives = [asyncio.create_task(each.run()) for each in situation.crew]
     people = [asyncio.create_task(MEDDLERS[each](situation)) for each in adversity.meddlers]
     weather = asyncio.create_task(_weather(adversity, situation))
     try:
-        await _settled(situation, lives, people)
-        await asyncio.sleep(_REST)
+        if await _settled(situation, [*lives, *people], people, runaway, until):
+            await asyncio.sleep(_REST)
     finally:
         owner = situation.files.provider
         orders = list(owner.under_way) if isinstance(owner, Owner) else []
@@ -174,23 +202,33 @@ async def _weather(adversity: Adversity, situation: Situation) -> None:
 
 
 async def _settled(
-    situation: Situation, lives: list[asyncio.Task[None]], people: list[asyncio.Task[None]]
-) -> None:
-    """Wait until nothing is under way any more, or patience is at its end."""
+    situation: Situation,
+    tasks: list[asyncio.Task[None]],
+    people: list[asyncio.Task[None]],
+    runaway: asyncio.Event,
+    until: Container[str],
+) -> bool:
+    """Wait until nothing is under way any more; false when there is no reason to wait on."""
     loop = asyncio.get_running_loop()
-    await asyncio.sleep(_FAULTS_BY)
     while loop.time() < _PATIENCE:
-        await asyncio.sleep(_STEP)
-        for each in (*lives, *people):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_STEP):
+                await runaway.wait()
+        if runaway.is_set() or any(each.promise in until for each in situation.court.breaches()):
+            return False
+        for each in tasks:
             if each.done():
                 await each
-        busy = any(not each.done() for each in people)
+        busy = loop.time() < _FAULTS_BY or any(not each.done() for each in people)
         if not busy and not _waiting(situation):
-            return
+            return True
+    return False
 
 
 def _waiting(situation: Situation) -> list[str]:
     """Name what ought to happen yet."""
+    if situation.files.policy.mode is Mode.OBSERVE:
+        return []
     repairs = situation.court.history.repairs
     going = [name for name, each in repairs.items() if each.status.phase not in _OVER]
     return going + [each for each in situation.nodes() if not _is_explained(situation, each)]
@@ -212,9 +250,9 @@ _TOLD: Final = frozenset({"disk-full", "gpu-stuck", "kubelet-dead", "power-loss"
 def _unwell(adversity: Adversity, situation: Situation, mistakes: Mistakes) -> list[str]:
     history = situation.court.history
     found = [f"still waits: {each}" for each in _waiting(situation)]
-    found += [f"mistake: {each}" for each in mistakes.seen if not _is_expected(each)]
+    found += [f"mistake: {_brief(each)}" for each in mistakes.seen if not _is_expected(each)]
     for repair in history.repairs.values():
-        if repair.status.phase is not Phase.RECOVERED:
+        if repair.status.phase is not Phase.RECOVERED and not adversity.observing:
             found += _unfinished(adversity, situation, repair)
     found += _marks(situation)
     return found
@@ -247,5 +285,12 @@ def _marks(situation: Situation) -> list[str]:
     return found
 
 
+def _brief(mistake: str) -> str:
+    """Say what was to be done and what came of it, without the way there."""
+    first, *_, last = (mistake + "\n" + mistake).splitlines()
+    return first if first == last else f"{first}: {last}"
+
+
 def _is_expected(mistake: str) -> bool:
-    return mistake.startswith(_EXPECTED)
+    """Expect a look that took too long, for it is done again."""
+    return mistake.startswith(_EXPECTED) or mistake.endswith("\nTimeoutError")

@@ -8,7 +8,9 @@ from typing import Final
 import pytest
 
 from nodehealth import keys
+from nodehealth.kit import discovery
 from nodehealth.repair import Phase
+from remediator import actions
 from tests.safety import sent, stage
 from tests.safety.peril import Crash
 from tests.safety.sent import stuck, trouble
@@ -34,6 +36,11 @@ CASES: Final[Mapping[str, Case]] = {
     "a reset is refused and a reboot helps": sent.case(
         *FULL, faults=[stuck("w-1"), trouble("w-1", "reset-gpu", "refuse")]
     ),
+    "a service is restarted where it stands": sent.case(
+        "restart-service: {service: containerd}",
+        faults=[{"gpu-stuck": {"at": "2s", "node": "w-1", "mended-by": ["restart-service"]}}],
+        plugins=False,
+    ),
     "a machine does not come back and is replaced": sent.case(
         *SHORT,
         faults=[stuck("w-1"), sent.never_boots("w-1")],
@@ -51,6 +58,14 @@ EVERYWHERE: Final = sent.case(
         trouble("w-3", "reboot", "fail"),
     ],
 )
+
+
+def test_every_remedy_is_in_a_story_that_dies_at_every_write() -> None:
+    told = {
+        rung.action for case in CASES.values() for rule in case.rules.rules for rung in rule.ladder
+    }
+
+    assert told == {name.replace("_", "-") for name in discovery.names(actions.__name__)}
 
 
 def assert_well(ending: Ending, sick: tuple[str, ...] = ONE) -> None:

@@ -19,11 +19,10 @@ from nodehealth.ledger import (
     Slot,
 )
 from nodehealth.repair import NodeRepair
-from remediator.decide import breakers, gates, limits, openings, problems, returning, settling
-from remediator.decide.breakers import Seen
+from remediator.decide import breakers, gates, limits, openings, problems, returning
+from remediator.decide.breakers import Nodes, Seen
 from remediator.decide.gates import Asked, Deed
 from remediator.decide.limits import Refused, Scope, Why
-from remediator.decide.settling import Nodes
 from remediator.decide.trips import Trip
 from remediator.rules.alerting import Urgency
 from remediator.rules.breaking import NEVER, Breaking
@@ -117,7 +116,7 @@ def settled(
     after: float = 0,
     nodes: Nodes = ALL,
 ) -> RepairLedger:
-    return settling.settled(known, found or {}, nodes, BREAKING, at(after))
+    return breakers.settled(known, found or {}, nodes, BREAKING, at(after))
 
 
 def only(known: RepairLedger, key: str = KEY) -> Breaker:

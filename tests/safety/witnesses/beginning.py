@@ -5,11 +5,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
+import msgspec
+
+from nodehealth import keys
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import BreakerState, Disruption, Handling, RepairLedger, Slot
 from nodehealth.repair import NodeRepair
+from simulator import records
 from simulator.ailments import Ailments
-from tests.safety.witnesses.history import Witness
+from tests.safety.witnesses.history import Deed, Witness
 
 GRACE: Final = timedelta(minutes=2)
 """How old the knowledge may be by which something begins: a process may stand still meanwhile."""
@@ -18,31 +22,53 @@ SILENT: Final = timedelta(minutes=15)
 OUTSIDE: Final = frozenset({"not-ready"})
 """Rules that need no word of the agent."""
 _BUSY: Final = "karpenter.sh/disrupted"
-
-Gate: TypeAlias = Callable[[RepairLedger, NodeRepair | None], str]
-"""Says why no new disruption may begin by what stands in the ledger before; empty when it may."""
+_ledgers: Final = msgspec.json.Decoder(RepairLedger)
 
 
-def closed(before: RepairLedger, repair: NodeRepair | None) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begins:
+    """What begins, and what the ledger said just before."""
+
+    before: RepairLedger
+    node: str
+    pool: str
+    disrupts: bool
+    at: datetime
+
+
+Gate: TypeAlias = Callable[[Begins], str]
+"""Says why nothing may begin by what people wrote into the ledger; empty when it may."""
+
+
+def closed(begins: Begins) -> str:
     """Say that a person closed disruption."""
-    del repair
-    return "disruption is closed" if before.spec.disruption is Disruption.CLOSED else ""
+    shut = begins.disrupts and begins.before.spec.disruption is Disruption.CLOSED
+    return "disruption is closed" if shut else ""
 
 
-def broken(before: RepairLedger, repair: NodeRepair | None) -> str:
-    """Say that a breaker of the repair's pool, or of the whole cluster, stood open."""
-    pool = repair.spec.target.pool if repair is not None else ""
-    ignored = {key for key, word in before.spec.breakers.items() if word is Handling.IGNORE}
+def broken(begins: Begins) -> str:
+    """Say that a breaker of the node's pool, or of the whole cluster, stood open."""
+    spec, status = begins.before.spec, begins.before.status
+    ignored = {key for key, word in spec.breakers.items() if word is Handling.IGNORE}
     mine = (
         key
-        for key, each in before.status.breakers.items()
-        if each.state is BreakerState.OPEN and key not in ignored
-        if key.split("/")[1] in {pool, "cluster"} and not key.startswith("unhealthy-zone/")
+        for key, each in status.breakers.items()
+        if begins.disrupts and each.state is BreakerState.OPEN and key not in ignored
+        if key.split("/")[1] in {begins.pool, "cluster"} and not key.startswith("unhealthy-zone/")
     )
     return next((f"the breaker {key} was open" for key in mine), "")
 
 
-GATES: Final[tuple[Gate, ...]] = (closed, broken)
+def paused(begins: Begins) -> str:
+    """Say that a person paused everything, a pool or a node; even a cordon."""
+    for title, pause in begins.before.spec.pauses.items():
+        meant = pause.node in {"", begins.node} and pause.pool in {"", begins.pool}
+        if meant and not (pause.until is not None and pause.until <= begins.at):
+            return f"{title} pauses it"
+    return ""
+
+
+GATES: Final[tuple[Gate, ...]] = (closed, broken, paused)
 """Whoever adds a gate to the product adds its twin here, written from its document alone."""
 
 
@@ -55,6 +81,8 @@ class Beginnings(Witness):
     """How many may be at work at once, we and others together."""
     _sick: dict[str, datetime] = field(default_factory=dict)
     """When each node was sick last."""
+    _lost: bool = False
+    """Whether a ledger that was in use is gone, and no other one of use is there yet."""
     _busy: dict[str, datetime] = field(default_factory=dict)
     """Since when somebody else is at work on a node."""
 
@@ -70,6 +98,14 @@ class Beginnings(Witness):
         else:
             self._busy.pop(name, None)
 
+    def done(self, deed: Deed) -> None:
+        """Look whether disruption that was closed is opened by anybody but a person."""
+        if deed.entry.resource != records.LEDGERS or deed.before is None or deed.after is None:
+            return
+        was, now = (_ledgers.decode(each.body) for each in (deed.before, deed.after))
+        if was.spec.disruption is Disruption.CLOSED and now.spec.disruption is Disruption.OPEN:
+            self.history.breach("S9", "what was closed was opened by the remediator")
+
     def repair(self, before: NodeRepair | None, repair: NodeRepair | None) -> None:
         """Look whether a node has one open repair at most."""
         if repair is None or before is not None:
@@ -80,7 +116,8 @@ class Beginnings(Witness):
             self.history.breach("S15", f"{names} are open at once")
 
     def ledger(self, before: RepairLedger | None, ledger: RepairLedger | None) -> None:
-        """Look at what was admitted just now."""
+        """Look at what was admitted just now, and whether a ledger that was lost is closed."""
+        self._note_loss(before, ledger)
         if before is None or ledger is None or before.status.known_since is None:
             return
         if ledger.status.epoch <= before.status.epoch or self._rebuilt(before, ledger):
@@ -90,21 +127,34 @@ class Beginnings(Witness):
                 self._disrupted(name, slot, before, ledger)
         for name, epoch in ledger.status.cordons.items():
             if epoch > before.status.epoch:
+                self._check_gates(name, before, f"cordon {epoch} of {name}", disrupts=False)
                 self._check_sick(name, f"cordon {epoch} of {name}")
+
+    def _note_loss(self, before: RepairLedger | None, ledger: RepairLedger | None) -> None:
+        self._lost = self._lost or (ledger is None and before is not None and _is_used(before))
+        if ledger is not None and self._lost and ledger.status.known_since is not None:
+            self._lost = False
+            if ledger.spec.disruption is Disruption.OPEN:
+                self.history.breach("S9", "a ledger that was lost is open to disruption")
 
     def _rebuilt(self, before: RepairLedger, ledger: RepairLedger) -> bool:
         return before.status.known_since != ledger.status.known_since
 
     def _disrupted(self, name: str, slot: Slot, before: RepairLedger, ledger: RepairLedger) -> None:
         says, repair = f"slot {slot.epoch} of {name}", self.history.repairs.get(slot.repair)
-        for gate in GATES:
-            why = gate(before, repair)
-            if why:
-                self.history.breach("S9", f"{says} was given although {why}")
+        self._check_gates(name, before, says, disrupts=True)
         self._check_identity(name, slot, repair, says)
         self._check_sick(name, says)
         self._check_evidence(name, repair, says)
         self._check_room(name, ledger, says)
+
+    def _check_gates(self, name: str, before: RepairLedger, says: str, *, disrupts: bool) -> None:
+        node = self.history.nodes.get(name)
+        pool = node.metadata.labels.get(keys.POOL_LABEL, "") if node is not None else ""
+        begins = Begins(before=before, node=name, pool=pool, disrupts=disrupts, at=self.history.now)
+        for why in (gate(begins) for gate in GATES):
+            if why:
+                self.history.breach("S9", f"{says} was given although {why}")
 
     def _check_identity(self, name: str, slot: Slot, repair: NodeRepair | None, says: str) -> None:
         node = self.history.nodes.get(name)
@@ -139,6 +189,10 @@ class Beginnings(Witness):
 
     def _ailing(self, node: str) -> None:
         self._sick[node] = max(self.history.now, self._sick.get(node, self.history.now))
+
+
+def _is_used(ledger: RepairLedger) -> bool:
+    return ledger.status.epoch > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

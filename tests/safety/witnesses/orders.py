@@ -46,6 +46,9 @@ class Planned(Witness):
             return
         if _plan(before) != _plan(repair):
             self.history.breach("S12", f"the plan of {repair.metadata.name} changed")
+        joined = len(before.status.faults)
+        if before.status.faults != repair.status.faults[:joined]:
+            self.history.breach("S12", f"a fault that joined {repair.metadata.name} is another one")
         was, status = before.status, repair.status
         faults, tried = status.faults[: len(was.faults)], status.tried[: len(was.tried)]
         anew = was.phase in _ENDS and status.tried == ()
@@ -96,6 +99,13 @@ def _planned(repair: NodeRepair) -> tuple[Rung, ...]:
 def _plan(repair: NodeRepair) -> NodeRepairSpec:
     """Return what is to be done, without what people say to it."""
     return msgspec.structs.replace(repair.spec, approved=None, request=None)
+
+
+def _begun(repair: NodeRepair) -> tuple[Rung, ...]:
+    """Return the remedies of the plan so far; faults that joined add theirs behind its end."""
+    rung, ladder = repair.status.rung, repair.spec.ladder
+    joined = [each for fault in repair.status.faults for each in fault.ladder]
+    return (*ladder[: rung + 1], *(joined if rung >= len(ladder) else ()))
 
 
 def _power(sent: Any) -> str:  # noqa: ANN401 - it is JSON

@@ -1,0 +1,193 @@
+"""Guards, one of which is taken out at a time."""
+
+from typing import Final
+
+from tests.safety.mutating import mutant
+
+_OURS: Final = "        if node is not None and marks.is_ours(node, epochs):\n"
+
+GUARDS: Final = (
+    mutant(
+        "claim-not-written",
+        "An order goes out that nobody wrote down.",
+        "S11",
+        (
+            "actions",
+            (
+                "    await tools.record(structs.replace(repair.status, intent=intent))\n"
+                "    await tools.guard()\n"
+            ),
+            "    await tools.guard()\n",
+        ),
+    ),
+    mutant(
+        "errand-bound-by-name",
+        "Whatever Pod has the name is bound, and not the one that was claimed.",
+        "S11",
+        ("errands", "uid=meta.uid, node=node)", 'uid="", node=node)'),
+    ),
+    mutant(
+        "no-guard-before-evictions",
+        "Pods are asked to leave without a last look at the slot.",
+        "S2 EVICTED_UNCORDONED LIMIT",
+        (
+            "actions.drain",
+            "        await tools.guard()\n        turn",
+            "        turn",
+        ),
+        ("evicting", "                await self.guard()\n", ""),
+    ),
+    mutant(
+        "ledger-before-node",
+        "A slot is given back before the Node says so.",
+        "S2 S13",
+        ("admission", f"{_OURS}            await self._release_node(node, epochs)\n", ""),
+        (
+            "admission",
+            "returning.release(ledger, name, epochs))\n",
+            (
+                "returning.release(ledger, name, epochs))\n"
+                f"{_OURS}            await self._release_node(node, epochs)\n"
+            ),
+        ),
+    ),
+    mutant(
+        "slot-freed-under-an-order",
+        "Who called a person gives the slot away although an order is under way.",
+        "S13 LIMIT",
+        ("decide.ladder", "    if orders.is_open(repair, node):\n", "    if repair is None:\n"),
+        ("decide.ladder", "    if orders.is_down_by_us(view):\n", "    if repair is None:\n"),
+    ),
+    mutant(
+        "one-word-is-proof",
+        "A machine counts as off when its owner says so once.",
+        "OUT_OF_SERVICE_ON LET_GO_ON S7",
+        ("decide.fencing", "    if seen is None:\n", "    if look is None:\n"),
+        (
+            "decide.fencing",
+            "    if look.now < seen + look.manners.twice:\n",
+            "    if look is None:\n",
+        ),
+        (
+            "decide.fencing",
+            " and intent is not None and intent.action == ORDER\n",
+            "\n",
+        ),
+    ),
+    mutant(
+        "out-of-service-unproven",
+        "A Node is put out of service as soon as its machine is ordered off.",
+        "S7 OUT_OF_SERVICE_ON",
+        (
+            "decide.fencing",
+            "return _prove(look) if look.fencing.method is None else _clear(look)",
+            "return _prove(look) if look.repair.status.intent is None else PutOutOfService()",
+        ),
+    ),
+    mutant(
+        "others-not-counted",
+        "Nodes on which others are at work take no room.",
+        "S1",
+        (
+            "decide.limits",
+            "    working = ours.keys() | theirs.keys()\n",
+            "    working = ours.keys() | set()\n",
+        ),
+        ("decide.limits", "_busy(target.node, scope) or _slot_refusal(", "_slot_refusal("),
+    ),
+    mutant(
+        "tokens-not-spent",
+        "A rate is looked at, and nothing is taken from it.",
+        "S4",
+        (
+            "decide.limits",
+            "    paid = rates.spent(status, spendings, now)\n",
+            "    paid = status\n    del spendings\n",
+        ),
+    ),
+    mutant(
+        "lost-ledger-stays-open",
+        "After the ledger was lost, disruption goes on without a person's look.",
+        "S9",
+        (
+            "ledgers",
+            "            ledger = await self._create(closed=rebuilt.epoch > 0)\n",
+            "            ledger = await self._create(closed=False)\n",
+        ),
+    ),
+    mutant(
+        "gate-not-asked",
+        "Disruption goes on although a person closed it.",
+        "S9",
+        ("decide.gates", "    _closed,\n", ""),
+    ),
+    mutant(
+        "pause-not-asked",
+        "What begins begins although people paused it.",
+        "S9",
+        ("decide.gates", "    _paused,\n", ""),
+    ),
+    mutant(
+        "every-cordon-is-ours",
+        "A Node that somebody else had cordoned is opened with our own release.",
+        "S5 UNCORDONED_FOREIGN",
+        (
+            "decide.marks",
+            "    if pre_cordoned(node):\n        changes",
+            "    if not node:\n        changes",
+        ),
+    ),
+    mutant(
+        "evidence-not-asked",
+        "What was found once is acted on, whatever is known of it now.",
+        "S6",
+        (
+            "decide.ladder",
+            "    if joined.holds(view):\n        return None\n    phase",
+            "    if view:\n        return None\n    phase",
+        ),
+        ("decide.ladder", "    if joined.is_over(view):\n", "    if not view:\n"),
+    ),
+    mutant(
+        "rung-skipped",
+        "The last remedy of the plan is carried out first.",
+        "S12",
+        (
+            "act",
+            "        chosen = joined.ladder(repair)[rung]\n",
+            "        chosen = joined.ladder(repair)[-1]\n",
+        ),
+    ),
+    mutant(
+        "evicted-by-name",
+        "Whatever pod has the name is asked to leave.",
+        "S7",
+        (
+            "evicting",
+            "namespace=meta.namespace, uid=meta.uid)",
+            'namespace=meta.namespace, uid="")',
+        ),
+    ),
+    mutant(
+        "observing-acts",
+        "A rule that may only observe does what it would do.",
+        "S10",
+        ("decide.ladder", "    if repair.spec.mode is not Mode.ENFORCE:\n", "    if not repair:\n"),
+        (
+            "decide.ladder",
+            "    if view.allowed is Mode.ENFORCE:\n        return None\n",
+            "    if view:\n        return None\n",
+        ),
+    ),
+    mutant(
+        "another-repair-each-time",
+        "A repair is opened although the node has one.",
+        "S15",
+        (
+            "decide.plan",
+            "    if any(is_open(each) for each in past) or is_spared",
+            "    if is_spared",
+        ),
+        ("reconcile", "        is_free = repair is None and", "        is_free ="),
+    ),
+)
