@@ -218,7 +218,7 @@ class Intent(Struct, frozen=True, kw_only=True):
     pod: Name = ""
     """The UID of the repair Pod that may be bound to the node for it, if a Pod does the deed."""
     boot_id: Name = ""
-    """The boot for which the Pod was made."""
+    """The boot for which the Pod was made, or in which the machine was when it was claimed."""
 
 
 class Closing(Struct, frozen=True, kw_only=True):

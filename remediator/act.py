@@ -27,6 +27,7 @@ from remediator import fencing
 from remediator.actions import Action, Done, Failed, Going, Stranded, SupersededError, Tools
 from remediator.admission import Admission
 from remediator.decide import (
+    boots,
     errands,
     joined,
     ladder,
@@ -382,7 +383,7 @@ class Act:
     async def _inquire(self, scene: Scene) -> Again:
         """Go on by ourselves when the owner was only late; a person was called already."""
         repair = scene.view.repair
-        intent = errands.claimed(repair)
+        intent = errands.claimed(repair) or boots.ordered(repair.status.intent)
         if intent is not None and await self._settled(scene, intent):
             await scene.record.note(structs.replace(repair.status, intent=None))
             return _AT_ONCE

@@ -61,6 +61,8 @@ class Symptoms:
     """Once it is deleted, no successor comes up."""
     never_boots: bool = False
     """Once it goes down to boot anew, it stays down."""
+    same_boot: bool = False
+    """When it went down and comes up again, it says that it never did: its boot is the old one."""
     troubles: tuple[tuple[str, Trouble], ...] = ()
     """What becomes of programs sent to it, by their names; the empty name is all of them."""
 
@@ -90,5 +92,6 @@ def merged(many: Iterable[Symptoms]) -> Symptoms:
         powerless=any(one.powerless for one in all_of_them),
         never_replaced=any(one.never_replaced for one in all_of_them),
         never_boots=any(one.never_boots for one in all_of_them),
+        same_boot=any(one.same_boot for one in all_of_them),
         troubles=tuple(each for one in all_of_them for each in one.troubles),
     )

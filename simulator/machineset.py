@@ -1,7 +1,7 @@
 """The owner of the machines: what is deleted is replaced, what is to be rebooted is rebooted."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, TypeAlias
@@ -149,8 +149,10 @@ class MachineSet:
         if self._stands(name, uid, Phase.PROVISIONING):
             self._power_on(name, uid)
 
-    def _power_on(self, name: str, uid: str) -> None:
+    def _power_on(self, name: str, uid: str, boot_id: str = "") -> None:
+        """Boot a machine; one that claims a boot that it had before never really went down."""
         hardware = self.boot(self._places[name], uid)
+        hardware = replace(hardware, boot_id=boot_id) if boot_id else hardware
         node = self._kubelets.power_on(hardware)
         node_uid = node["metadata"]["uid"]
         self._note(name, uid, {**running(hardware, node_uid), **self._power(name)})
@@ -182,9 +184,10 @@ class MachineSet:
         notes = wire.section(machine, "metadata", "annotations")
         key = notes.get(REBOOT_ANNOTATION, "")
         done: list[str] = wire.section(machine, "status").get("reboots", [])
-        if key and key not in done and wire.text(machine, "status", "phase") == Phase.RUNNING:
+        if key and key not in done:
             self._note(name, uid, {"reboots": [*done, key][-REBOOTS_KEPT:]})
-            self._power_off(name, uid, Phase.OFF)
+            if wire.text(machine, "status", "phase") == Phase.RUNNING:
+                self._power_off(name, uid, Phase.OFF)
             self._switch(name, uid, self._timings.reboot)
         wanted = Phase.OFF if machine["spec"].get("power") == Power.OFF else Phase.RUNNING
         if wire.text(machine, "status", "phase") != wanted:
@@ -205,7 +208,11 @@ class MachineSet:
         machine = self._records.get(records.MACHINES, name) or {}
         wanted_off = wire.text(machine, "spec", "power") == Power.OFF
         if not wanted_off and self._stands(name, uid, Phase.OFF):
-            if self._ailments.symptoms(name).never_boots:
+            symptoms = self._ailments.symptoms(name)
+            if symptoms.never_boots:
+                return
+            if symptoms.same_boot:
+                self._power_on(name, uid, wire.text(machine, "status", "bootID"))
                 return
             self._ailments.rebooted(name)
             self._power_on(name, uid)

@@ -9,7 +9,7 @@ marks of ours.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -190,6 +190,9 @@ class Observer:
         if self._sent.fells(seen) and before is not None and not before.off:
             self._begin(seen.name, seen.at, not_boot="" if node is None else node.boot_id)
         self._sent.see_machine(seen)
+        known, same = self.disrupted.get(seen.name), before is not None and before.uid == seen.uid
+        if known is not None and before is not None and same and before.off and not seen.off:
+            self.disrupted[seen.name] = replace(known, not_boot="")  # it went down, and is back
         if seen.uid:
             machine = _Machine(seen.uid, seen.reboot, seen.off, seen.switched_off)
             self._machines[seen.name] = machine

@@ -65,12 +65,19 @@ def _checked(path: Path) -> tuple[RuleSet, str]:
     found, policy = load.book(path, path / load.POLICY_FILE, checks)
     good = f"{_rules(len(found.rules))} and the policy are good (mode {policy.mode})."
     lacking = sheet.unprovided(found.rules, policy)
-    if not lacking:
-        return found, good
-    return found, (
-        f"{good}\nThe policy enforces and names no provider, so where these rules come to replace "
-        f"a machine, a person is called: {', '.join(lacking)}."
-    )
+    provider = files.owner(policy.provider, policy.provider_settings)
+    uncycled = sheet.uncycled(found.rules, policy, provider)
+    if lacking:
+        good += (
+            "\nThe policy enforces and names no provider, so where these rules come to replace "
+            f"a machine, a person is called: {', '.join(lacking)}."
+        )
+    if uncycled:
+        good += (
+            f"\nThe provider {policy.provider} has no way to power-cycle a machine, so these rules "
+            f"go on to their next remedy: {', '.join(uncycled)}."
+        )
+    return found, good
 
 
 def _patterns(path: Path) -> str:

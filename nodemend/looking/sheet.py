@@ -9,11 +9,13 @@ from rich.table import Table
 from nodehealth import quantities
 from nodehealth.repair import Mode
 from remediator import actions, files
+from remediator.decide import remedies
+from remediator.providers import Provider
 from remediator.rules.cases import Case
 from remediator.rules.policy import Policy
 from remediator.rules.rule import Rule
 
-_REPLACE: Final = "replace"
+_OF_THE_OWNER: Final = frozenset({remedies.REPLACE, remedies.POWER_CYCLE})
 
 
 def drawn(rules: Iterable[Rule], cases: Iterable[Case]) -> Table:
@@ -48,5 +50,16 @@ def unprovided(rules: Iterable[Rule], policy: Policy) -> list[str]:
     """Name the rules whose ladder ends at a machine's owner whom the policy does not name."""
     if policy.provider or policy.mode is not Mode.ENFORCE:
         return []
+    return _coming_to(_OF_THE_OWNER, rules)
+
+
+def uncycled(rules: Iterable[Rule], policy: Policy, provider: Provider | None) -> list[str]:
+    """Name the rules that come to a power-cycle, where the owner of the machines can do none."""
+    if provider is None or provider.cycles or policy.mode is not Mode.ENFORCE:
+        return []
+    return _coming_to(frozenset({remedies.POWER_CYCLE}), rules)
+
+
+def _coming_to(actions_: frozenset[str], rules: Iterable[Rule]) -> list[str]:
     able = (rule for rule in rules if rule.mode is Mode.ENFORCE)
-    return [rule.name for rule in able if any(rung.action == _REPLACE for rung in rule.ladder)]
+    return [rule.name for rule in able if any(rung.action in actions_ for rung in rule.ladder)]

@@ -3,12 +3,20 @@
 from datetime import datetime, timedelta
 from typing import Final
 
+from nodehealth.errand import Program
 from nodehealth.kube.objects import Node
-from nodehealth.repair import Intent
+from nodehealth.repair import Intent, NodeRepair
+from remediator.decide import joined, remedies
 
 BOOT_SHOWS: Final = timedelta(minutes=9)
-"""How long after its claim a reboot that was ordered may still leave a node Ready: to start the
-program, and for the program to bring the machine down."""
+"""How long after its claim a boot that was ordered may still leave a node Ready: to start the
+program, or to reach the machine's owner, and for either to bring the machine down."""
+_ORDERS: Final = frozenset({Program.REBOOT, remedies.POWER_CYCLE})
+
+
+def ordered(intent: Intent | None) -> Intent | None:
+    """Return a deed if it has the machine boot anew."""
+    return intent if intent is not None and intent.action in _ORDERS else None
 
 
 def is_over(order: Intent, up: Node | None, now: datetime) -> bool:
@@ -22,3 +30,10 @@ def is_over(order: Intent, up: Node | None, now: datetime) -> bool:
     if up is None:
         return False
     return up.status.node_info.boot_id != order.boot_id or now >= order.issued_at + BOOT_SHOWS
+
+
+def is_since_found(repair: NodeRepair, node: Node) -> bool:
+    """Say whether the machine booted since its repair began, and not because a rung had it boot."""
+    began, before = repair.spec.target.boot_id, joined.done(repair)[:-1]
+    ours = any(each.action in _ORDERS for each in before)
+    return bool(began) and not ours and node.status.node_info.boot_id != began

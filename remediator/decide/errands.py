@@ -15,7 +15,7 @@ from nodehealth.errand import Program
 from nodehealth.kube.objects import Node
 from nodehealth.outcome import Result
 from nodehealth.repair import Intent, NodeRepair
-from remediator.decide import boots, fencing, joined, ready, repairpods
+from remediator.decide import boots, fencing, ready, repairpods
 from remediator.decide.boots import BOOT_SHOWS
 from remediator.decide.repairpods import RepairPod
 
@@ -150,7 +150,7 @@ def is_settled(intent: Intent, pod: RepairPod | None, node: Node | None, now: da
             return True
         if repairpods.may_run(pod):
             return False
-    if intent.action != Program.REBOOT:
+    if boots.ordered(intent) is None:
         return True
     return boots.is_over(intent, _up(node), now)
 
@@ -165,16 +165,14 @@ def unseen_boot(repair: NodeRepair, node: Node | None, now: datetime) -> Intent 
         node: The Node as it is.
         now: The present time.
     """
-    intent = claimed(repair)
-    is_one = intent is not None and intent.action == Program.REBOOT
-    order = intent if is_one else repair.status.rebooting
+    order = boots.ordered(repair.status.intent) or repair.status.rebooting
     return None if order is None or boots.is_over(order, _up(node), now) else order
 
 
 def _begin(look: Look) -> Step:
     """Nothing is claimed: see to it that there is a Pod for the present boot, and claim it."""
     node = look.node
-    if node is not None and _has_booted(look, node):
+    if node is not None and boots.is_since_found(look.repair, node):
         return _over(look, "the machine booted anew since the fault was found")
     if _is_late(look) or look.now >= look.since + look.errand.after + START_PATIENCE:
         return _nobody_sent(look)
@@ -199,13 +197,6 @@ def _nobody_sent(look: Look) -> Step:
     if pod is not None and not repairpods.is_bound(pod) and repairpods.may_run(pod):
         return Remove(pod=pod, message=look.repair.status.message)
     return GiveUp(message=f"nobody could be sent to the node: {look.repair.status.message}")
-
-
-def _has_booted(look: Look, node: Node) -> bool:
-    """Say whether the machine booted since its repair began, and not because a rung had it boot."""
-    began, before = look.repair.spec.target.boot_id, joined.done(look.repair)[:-1]
-    ours = any(each.action == Program.REBOOT for each in before)
-    return bool(began) and not ours and _boot(node) != began
 
 
 def _booted(look: Look, node: Node) -> Step:

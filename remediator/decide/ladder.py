@@ -12,6 +12,7 @@ from nodehealth.kube.objects import Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import ENDED, Closing, Mode, NodeRepair, NodeRepairStatus, Phase
 from remediator.decide import (
+    cycles,
     joined,
     marks,
     orders,
@@ -230,7 +231,7 @@ def _hopeless(view: View) -> Move:
     if slot is None or slot.repair != repair.metadata.name:
         return _taken_away(view) or _uncordoned(view) or _as_it_is(view)
     if orders.is_open(repair, node):
-        asks = node is None or orders.is_sent(repair)
+        asks = node is None or orders.may_fade(repair)
         return Inquire() if asks else _as_it_is(view)
     if orders.is_down_by_us(view):
         return Inquire()
@@ -384,4 +385,4 @@ def disruption_refusal(repair: NodeRepair, node: Node | None, ledger: RepairLedg
         return f"the fence of {target.node} is {fence or 'absent'}, not {epoch}:disrupted"
     if not node.spec.unschedulable:
         return f"somebody uncordoned {target.node}"
-    return ""
+    return cycles.strays(repair, node)

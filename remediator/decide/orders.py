@@ -25,9 +25,13 @@ def is_down_by_us(view: View) -> bool:
     return order is not None and not boots.is_over(order, up, view.now)
 
 
-def is_sent(repair: NodeRepair) -> bool:
-    """Say whether a Pod on the node was to carry the order out."""
-    return repair.status.intent is not None and repair.status.intent.pod != ""
+def may_fade(repair: NodeRepair) -> bool:
+    """Say whether it shows after a while that nothing comes of the order any more.
+
+    So it is with what a Pod on the node was to do, and with a boot that the owner was asked for.
+    """
+    intent = repair.status.intent
+    return intent is not None and (intent.pod != "" or boots.ordered(intent) is not None)
 
 
 def is_back(repair: NodeRepair, node: Node | None) -> bool:
@@ -37,6 +41,6 @@ def is_back(repair: NodeRepair, node: Node | None) -> bool:
         return False
     began = (intent.boot_id if intent is not None else "") or target.boot_id
     booted = node.status.node_info.boot_id != began
-    asked = intent is not None and (intent.action == fencing.ORDER or intent.pod != "")
+    asked = may_fade(repair) or (intent is not None and intent.action == fencing.ORDER)
     off_and_on = booted and asked
     return node.metadata.uid != target.node_uid or off_and_on

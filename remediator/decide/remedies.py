@@ -7,9 +7,10 @@ from nodehealth import quantities
 from nodehealth.repair import Rung
 
 REPLACE: Final = "replace"
+POWER_CYCLE: Final = "power-cycle"
 PREPARES: Final = frozenset({"drain"})
 """Those that mend nothing: what they are for comes after them."""
-_WHOLE: Final[Mapping[str, int]] = {"reboot": 2, "power-cycle": 3, REPLACE: 5}
+_WHOLE: Final[Mapping[str, int]] = {"reboot": 2, POWER_CYCLE: 3, REPLACE: 5}
 """Those of the whole machine, and how far they reach."""
 _REACH: Final[Mapping[str, int]] = {"drain": 0, "restart-service": 1, "reset-gpu": 1, **_WHOLE}
 _ITS_OWN: Final = 4

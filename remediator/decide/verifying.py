@@ -7,7 +7,7 @@ from typing import Final
 
 from nodehealth.kube.objects import Node
 from nodehealth.repair import NodeRepair, NodeRepairStatus, Phase
-from remediator.decide import joined, parts, ready, rungs
+from remediator.decide import boots, joined, parts, ready, rungs
 from remediator.decide.moves import (
     Move,
     NextRung,
@@ -79,9 +79,11 @@ def _deed(status: NodeRepairStatus, since: datetime) -> datetime:
     """Say when the remedy was done: of an order we only know when it was given.
 
     A program that was sent may take minutes: what was heard until it had ended proves nothing.
+    Neither does what was heard before the boot that was ordered.
     """
     intent = status.intent
-    return intent.issued_at if intent is not None and not intent.pod else since
+    seen_done = intent is None or intent.pod or boots.ordered(intent) is not None
+    return since if intent is None or seen_done else intent.issued_at
 
 
 def _of_node(view: View) -> Doubt | None:

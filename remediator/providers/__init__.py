@@ -38,6 +38,7 @@ class Provider(abc.ABC):
 
     Whoever can prove that a machine is off overrides `power` and `fence`. Where nothing but the
     machine's end proves it, `fence` ends the machine, and `power` says that it is gone.
+    Whoever can switch one off and on again overrides `power_cycle`.
     """
 
     @abc.abstractmethod
@@ -74,3 +75,20 @@ class Provider(abc.ABC):
         """
         del key, client
         raise UnableError(f"the owner of {target.node} has no way to switch a machine off")
+
+    @property
+    def cycles(self) -> bool:
+        """Say whether it has a way to switch machines off and on again."""
+        return type(self).power_cycle is not Provider.power_cycle
+
+    async def power_cycle(self, target: Target, key: str, client: Client) -> None:
+        """Ask for the machine to be switched off hard, and on again: on as well if it was off.
+
+        It is asked once for each key, and what it comes to shows in the Node's boot.
+
+        Raises:
+            UnableError: the owner has no way to do that, or refused, and did nothing.
+            ProviderError: the owner gave no clear answer, and may have done it.
+        """
+        del key, client
+        raise UnableError(f"the owner of {target.node} has no way to switch a machine off and on")

@@ -10,6 +10,8 @@ from nodehealth.repair import Target
 from remediator.providers import MachineState, Power, Provider, UnableError
 
 _SCHEME: Final = "sim://"
+_REBOOT: Final = "simulator.nodemend.dev/reboot"
+"""The annotation by which a machine goes down and comes up again, once for each key."""
 
 
 class MachineStatus(Struct, frozen=True, kw_only=True):
@@ -87,6 +89,27 @@ class Simulator(Provider):
             await client.json_patch(MACHINES, target.node, wanted)
         except (errors.GoneError, errors.TestFailedError):
             return
+
+    async def power_cycle(self, target: Target, key: str, client: Client) -> None:
+        """Want the machine on, and have it boot anew."""
+        if not target.provider_id.startswith(_SCHEME):
+            raise UnableError(f"{target.provider_id or target.node} is not one of these machines")
+        try:
+            machine = await client.get(MACHINES, target.node)
+            wanted = [
+                patches.test("/metadata/uid", _uid(target)),
+                patches.add("/spec/power", "On"),
+                _annotated(machine, key),
+            ]
+            await client.json_patch(MACHINES, target.node, wanted)
+        except (errors.GoneError, errors.TestFailedError) as gone:
+            raise UnableError(f"there is no machine {target.provider_id} any more") from gone
+
+
+def _annotated(machine: Machine, key: str) -> patches.Operation:
+    if not machine.metadata.annotations:
+        return patches.add("/metadata/annotations", {_REBOOT: key})
+    return patches.add(patches.pointer("metadata", "annotations", _REBOOT), key)
 
 
 def _uid(target: Target) -> str:

@@ -31,7 +31,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What is asked of the web service."""
 
     version: Literal["v1"] = "v1"
-    action: Literal["state", "fence", "replace"]
+    action: Literal["state", "fence", "power-cycle", "replace"]
     key: str = ""
     """With an order: what was carried out under this key is not carried out again."""
     target: Target
@@ -100,6 +100,11 @@ class Webhook(Provider):
         """Order the machine to be off."""
         del client
         await self._order(Ask(action="fence", key=key, target=target))
+
+    async def power_cycle(self, target: Target, key: str, client: Client) -> None:
+        """Order the machine to be switched off and on."""
+        del client
+        await self._order(Ask(action="power-cycle", key=key, target=target))
 
     async def _state(self, target: Target) -> StateAnswer:
         return await self._asked(Ask(action="state", target=target), StateAnswer)

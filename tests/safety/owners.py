@@ -74,6 +74,11 @@ class Owner(Provider):
         del client
         await self._ordered("power-off", target, key, Simulator().fence)
 
+    async def power_cycle(self, target: Target, key: str, client: Client) -> None:
+        """Switch the machine off and on."""
+        del client
+        await self._ordered("power-cycle", target, key, Simulator().power_cycle)
+
     async def _ordered(
         self,
         action: str,

@@ -103,3 +103,8 @@ def trouble(node: str, program: str, does: str) -> dict[str, object]:
 def never_boots(node: str) -> dict[str, object]:
     """Have a machine stay down once it goes down."""
     return {"never-boots": {"at": "1s", "node": node}}
+
+
+def same_boot(node: str) -> dict[str, object]:
+    """Have a machine come back in the boot that it was in, whatever is done to its power."""
+    return {"same-boot": {"at": "1s", "node": node}}

@@ -49,9 +49,11 @@ async def test_the_example_plays_its_part(example: dict[str, str]) -> None:
     before = await provider.power(machine("1"), NOBODY)
     await provider.fence(machine("1"), "k1", NOBODY)
     off = await provider.power(machine("1"), NOBODY)
-    await provider.replace(machine("1"), "k2", NOBODY)
+    await provider.power_cycle(machine("1"), "k2", NOBODY)
+    on = await provider.power(machine("1"), NOBODY)
+    await provider.replace(machine("1"), "k3", NOBODY)
 
-    assert (before, off) == (Power.ON, Power.OFF)
+    assert (before, off, on) == (Power.ON, Power.OFF, Power.ON)
     assert await provider.power(machine("1"), NOBODY) is Power.GONE
     assert await provider.state(machine("1"), NOBODY) is MachineState.LEAVING
     assert await provider.power(machine("2"), NOBODY) is Power.ON

@@ -147,9 +147,10 @@ async def test_orders_carry_their_key(hook: Hook) -> None:
         provider = hook(service)
 
         await provider.fence(MACHINE, "k1", NOBODY)
-        await provider.replace(MACHINE, "k2", NOBODY)
+        await provider.power_cycle(MACHINE, "k2", NOBODY)
+        await provider.replace(MACHINE, "k3", NOBODY)
 
-        assert service.done == {"k1": "fence", "k2": "replace"}
+        assert service.done == {"k1": "fence", "k2": "power-cycle", "k3": "replace"}
         assert await provider.power(MACHINE, NOBODY) is Power.OFF
 
 

@@ -109,8 +109,8 @@ def _begun(repair: NodeRepair) -> tuple[Rung, ...]:
 
 
 def _power(sent: Any) -> str:  # noqa: ANN401 - it is JSON
-    paths = {each.get("path", "") for each in sent} if isinstance(sent, list) else set()
-    return _POWER_OFF if "/spec/power" in paths else "reboot"
+    wanted = {each.get("path"): each.get("value") for each in sent if isinstance(each, dict)}
+    return _POWER_OFF if wanted.get("/spec/power") == "Off" else "power-cycle"
 
 
 @dataclass(slots=True)
