@@ -97,6 +97,18 @@ def _method(headers: bytes) -> str:
     return found[1].decode() if found else ""
 
 
+async def speaks_http2(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer as a server of gRPC does: with its settings, then to each frame that asks."""
+    assert await reader.readexactly(24) == b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+    writer.write(bytes([0, 0, 6, 4, 0, 0, 0, 0, 0]) + bytes([0, 5, 0, 0, 64, 0]))
+    for _ in range(2):
+        head = await reader.readexactly(9)
+        payload = await reader.readexactly(int.from_bytes(head[:3], "big"))
+        writer.write(head[:4] + b"\x01" + head[5:] + payload)
+    await reader.read()
+    writer.close()
+
+
 @asynccontextmanager
 async def runtime(socket: Path, fake: Fake) -> AsyncIterator[None]:
     """Let a runtime answer on a socket."""

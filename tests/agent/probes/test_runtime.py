@@ -14,6 +14,7 @@ from agent.probes.runtime import CONTAINERD, KUBELET, Runtime
 from nodehealth.health import Level
 from nodehealth.kit.settings import SettingsError, read
 from nodehealth.signals import Knowledge
+from tests.agent.runtimes import speaks_http2
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 UP: Past = {(name, ""): Level(name=name, value=0.0, since=NOON) for name in (KUBELET, CONTAINERD)}
@@ -36,18 +37,6 @@ def saying(answer: bytes) -> Serve:
 
 async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Take the connection and stand still."""
-    await reader.read()
-    writer.close()
-
-
-async def speaks_http2(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer as a server of gRPC does: with its settings, then to each frame that asks."""
-    assert await reader.readexactly(24) == b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-    writer.write(bytes([0, 0, 6, 4, 0, 0, 0, 0, 0]) + bytes([0, 5, 0, 0, 64, 0]))
-    for _ in range(2):
-        head = await reader.readexactly(9)
-        payload = await reader.readexactly(int.from_bytes(head[:3], "big"))
-        writer.write(head[:4] + b"\x01" + head[5:] + payload)
     await reader.read()
     writer.close()
 

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,8 +15,11 @@ from agent import state
 from agent.host.kmsg import KMSG, KernelLog
 from agent.host.linux import Host
 from agent.probes.kernel_log import Complaints
+from agent.probes.memory import OOM_KILLS, Memory
 from nodehealth.health import Event
 from simulator.virtualtime import START
+from tests.agent.real.volumes import disk, err, mounted
+from tests.agent.watched import Watch
 from tests.lacking import lacking
 
 GREEDY: Final = "b = bytearray(256 << 20)"
@@ -58,45 +60,21 @@ def ran_out(group: Path) -> int:
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """A mounted filesystem on a disk of its own, and the kernel's name of the disk."""
-    if os.geteuid() != 0 or not os.access(KMSG, os.R_OK):
-        lacking("needs root and the kernel's log")
-    image, folder = tmp_path / "image", tmp_path / "mounted"
-    image.write_bytes(bytes(16 << 20))
-    folder.mkdir()
-    made = ["mkfs.ext4", "-q", str(image)]
-    mounted = ["mount", "-o", "loop,errors=remount-ro", str(image), str(folder)]
-    for command in (made, mounted):
-        if shutil.which(command[0]) is None or subprocess.run(command, check=False).returncode:
-            lacking("needs mkfs.ext4 and a loop device")
-    device = (Path("/sys/dev/block") / number(folder)).resolve().name
-    try:
-        yield device, folder
-    finally:
-        subprocess.run(["umount", folder], check=True)
+def mount(tmp_path: Path) -> Iterator[Path]:
+    """A filesystem on a disk of its own."""
+    with mounted(tmp_path) as folder:
+        yield folder
 
 
-def number(folder: Path) -> str:
-    """Return the kernel's number of the device under a folder."""
-    device = folder.stat().st_dev
-    return f"{os.major(device)}:{os.minor(device)}"
+async def test_a_real_error_of_a_filesystem_is_told_with_where_it_is_mounted(mount: Path) -> None:
+    device = disk(mount)
 
-
-async def test_a_real_error_of_a_filesystem_is_told_with_where_it_is_mounted(
-    disk: tuple[str, Path],
-) -> None:
-    device, folder = disk
-    broken = Path("/sys/fs/ext4") / device / "trigger_fs_error"
-    if not broken.exists():
-        lacking("needs a kernel whose ext4 errs when asked to")
-
-    await asyncio.to_thread(broken.write_text, "on purpose\n")
+    await asyncio.to_thread(err, mount)
 
     kinds = {
         str(each.fields["kind"])
         for each in await happened()
-        if (each.subject, each.fields.get("mount")) == (device, str(folder))
+        if (each.subject, each.fields.get("mount")) == (device, str(mount))
     }
     assert kinds == {"error", "read-only"}
 
@@ -125,3 +103,13 @@ async def test_a_real_kill_is_told_and_a_users_line_is_not(group: Path) -> None:
 
     after = await kills()
     assert (after[0] > before[0], after[1]) == (True, before[1])
+
+
+async def test_a_real_kill_is_counted_by_the_kernel_too(group: Path) -> None:
+    watch = Watch(Memory(), Host())
+    await watch.look()
+
+    await asyncio.to_thread(ran_out, group)
+
+    await watch.look()
+    assert watch.events[OOM_KILLS, ""] >= 1
