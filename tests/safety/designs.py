@@ -14,7 +14,7 @@ _WRITE: Final = """        return await self._client.replace(
         )
 """
 _NOT_COMPARED: Final = (
-    ("decide.gates", "    _borne_out,\n)", ")"),
+    ("decide.gates", "    _borne_out,\n", ""),
     (
         "ledgers",
         "found = [each.message for each in odds.found(known, nodes.items, repairs.items)]",

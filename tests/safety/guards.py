@@ -5,6 +5,7 @@ from typing import Final
 from tests.safety.mutating import mutant
 
 _OURS: Final = "        if node is not None and marks.is_ours(node, epochs):\n"
+_AFTER: Final = "\n    async def surrender("
 
 GUARDS: Final = (
     mutant(
@@ -44,11 +45,8 @@ GUARDS: Final = (
         ("admission", f"{_OURS}            await self._release_node(node, epochs)\n", ""),
         (
             "admission",
-            "returning.release(ledger, name, epochs))\n",
-            (
-                "returning.release(ledger, name, epochs))\n"
-                f"{_OURS}            await self._release_node(node, epochs)\n"
-            ),
+            _AFTER,
+            f"{_OURS}            await self._release_node(node, epochs)\n{_AFTER}",
         ),
     ),
     mutant(
