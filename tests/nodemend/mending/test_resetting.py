@@ -29,13 +29,12 @@ HOLD = (
 )
 AGENT = """
 import asyncio, sys
-from pathlib import Path
 from agent import main as agent, settings
 from agent.host.nvml.facts import Driver
 from nodehealth.kit import clocks
 
 async def main():
-    supervisor = agent.watch(settings.load({}, root=Path(sys.argv[1])), clock=clocks.wall)
+    supervisor = agent.watch(settings.load({"HOST_ROOT": sys.argv[1]}), clock=clocks.wall)
     run = asyncio.ensure_future(supervisor.run())
     was = None
     while not run.done():
