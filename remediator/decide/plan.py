@@ -22,7 +22,7 @@ from remediator.decide import joined, limits, parts, pauses, remedies
 from remediator.decide.answers import Truth
 from remediator.decide.joined import SEVERITIES
 from remediator.decide.judge import Judgement, Mark
-from remediator.decide.limits import Scope
+from remediator.decide.limits import Scope, Why
 from remediator.decide.moves import Reason
 from remediator.decide.scopes import Scopes
 from remediator.rules.policy import CLUSTER, Policy
@@ -40,6 +40,8 @@ _HELD_BACK = frozenset(
 """Reasons to wait that people have set, or what is amiss with the fleet."""
 _HELD_UP = frozenset({Reason.EVIDENCE_MISSING, Reason.MODE}) | _HELD_BACK
 """Reasons to wait that a slot would not help against."""
+_OVERTAKEN = frozenset({Why.FOREIGN_MAINTENANCE, Why.CONTROL_PLANE, Why.LAST_REPLICA})
+"""Reasons that lie in one node alone: to mend the others may be what it waits for."""
 _STRICTNESS = (Mode.OFF, Mode.OBSERVE, Mode.ENFORCE)
 
 
@@ -326,7 +328,8 @@ def has_remedy(repair: NodeRepair) -> bool:
 
 
 def _is_ahead(repair: NodeRepair, mine: tuple[int, float, str]) -> bool:
-    return _waits(repair) and rank(repair) < mine
+    overtaken = repair.status.reason in _OVERTAKEN
+    return _waits(repair) and not overtaken and rank(repair) < mine
 
 
 def _waits(repair: NodeRepair) -> bool:

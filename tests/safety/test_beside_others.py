@@ -69,6 +69,21 @@ async def test_a_node_that_somebody_else_leased_is_cordoned_and_waits_for_them()
 
 
 @virtualtime.played
+async def test_a_node_that_somebody_wants_left_alone_keeps_no_slot_from_the_next_one() -> None:
+    async with staged() as scene:
+        mark = {"metadata": {"labels": {"remediation.medik8s.io/exclude-from-remediation": ""}}}
+        await scene.client.merge_patch(NODES, "w-1", mark)
+        scene.cluster.inject("w-1", full())
+        async with scene.remediator():
+            await minutes(1)
+            scene.cluster.inject("w-2", full())
+            await minutes(15)
+
+        assert (await scene.repair("w-1")).status.reason == "ForeignMaintenance"
+        assert (await scene.repair("w-2")).status.phase is Phase.RECOVERED
+
+
+@virtualtime.played
 async def test_while_we_disrupt_a_node_its_lease_is_ours() -> None:
     async with staged(provision="10m") as scene:
         await scene.client.create(NAMESPACES, {"metadata": {"name": LEASE_NAMESPACE}})

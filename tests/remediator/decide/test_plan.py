@@ -20,7 +20,7 @@ from nodehealth.repair import (
 from remediator.decide import plan
 from remediator.decide.answers import Truth
 from remediator.decide.judge import Judgement, Mark
-from remediator.decide.limits import Scope
+from remediator.decide.limits import Scope, Why
 from remediator.decide.plan import Turn
 from remediator.decide.scopes import Scopes
 from remediator.rules.policy import CLUSTER, DEFAULT_POOL, Limit, Policy, Pool
@@ -272,6 +272,17 @@ def test_the_slot_goes_to_the_one_that_waited_longest() -> None:
     assert turn(late, early) == Turn(
         granted=False, message="n2 has waited longer for a disruption slot"
     )
+
+
+@pytest.mark.parametrize(
+    "why", [Why.FOREIGN_MAINTENANCE, Why.CONTROL_PLANE, Why.LAST_REPLICA], ids=str
+)
+def test_who_is_spared_keeps_no_slot_from_those_behind(why: Why) -> None:
+    spared, late = waiting("n2", 0), waiting("n1", 60)
+    spared = structs.replace(spared, status=structs.replace(spared.status, reason=why))
+
+    assert turn(late, spared).granted
+    assert plan.queue((late, spared)) == [spared, late]
 
 
 def test_two_free_slots_serve_two() -> None:
