@@ -6,6 +6,7 @@ from typing import Final
 import pytest
 
 from nodehealth import keys
+from nodehealth.protections import PROTECTIONS
 from tests.kubectl.station import Kubectl, Station
 
 DEPLOY: Final = Path(__file__).parents[2] / "deploy"
@@ -42,7 +43,8 @@ async def test_each_brings_the_admission_policies_along(
 ) -> None:
     await install(kubectl, part)
 
-    assert len(station.direct.listed(POLICIES)) == 4
+    found = {each["metadata"]["name"] for each in station.direct.listed(POLICIES)}
+    assert found == {each.name for each in PROTECTIONS}
 
 
 async def test_installing_again_changes_nothing(kubectl: Kubectl, station: Station) -> None:
