@@ -117,6 +117,11 @@ class Driver:
         """Let a field have another value or an `error`: 230, or "165/3" for link 3."""
         self.part(gpu, FIELDS, field, value)
 
+    def mend(self, before: State) -> None:
+        """Let the machine and its GPUs answer as they did at an earlier time."""
+        with self._changed() as state:
+            state.system, state.gpus, state.lost = before.system, before.gpus, before.lost
+
     def xid(
         self, gpu: int, code: int, *, times: int = 1, log: kernellog.KernelLog | None = None
     ) -> None:

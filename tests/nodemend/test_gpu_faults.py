@@ -16,13 +16,15 @@ from agent.host.linux import Host
 from agent.host.nvml.facts import Gpus
 from agent.state import State
 from nodehealth.health import NodeHealthStatus
+from nodehealth.signals import Kind
 from nodemend import verdicts
 from remediator import files
 from remediator.rules import load
-from remediator.rules.rule import RuleSet
+from remediator.rules.rule import Rule, RuleSet
 from simulator.driver import kernellog, recording
 from simulator.driver.control import error
 from simulator.driver.frozen import FrozenError
+from simulator.driver.state import State as DriverState
 from tests.agent.host.nvml.stands import NOON, PATIENCE, Stand, standing
 from tests.lacking import lacking
 
@@ -340,19 +342,37 @@ def shipped() -> RuleSet:
 
 
 @pytest.mark.parametrize("name", FAULTS)
-async def test_a_fault_of_the_driver_comes_to_the_rule_that_is_about_it(
+async def test_a_fault_of_the_driver_comes_to_the_rule_that_is_about_it_and_goes(
     name: str, tmp_path: Path, cache: Path, shipped: RuleSet
 ) -> None:
     fault = FAULTS[name]
     async with watching(tmp_path, cache, fault.machine, fault.gpus) as watch:
+        before = await watch.stand.driver.state()
         well = verdicts.suspected(await watch.look(), shipped, NOON)
         await fault.breaks(watch, 1)
         await watch.look(SLOW)
         await fault.breaks(watch, 2)
         found = verdicts.suspected(await watch.look(LATER), shipped, watch.stand.time.clock())
+        await mended(watch, before)
+        await watch.look(SLOW)
+        left = verdicts.suspected(await watch.look(LATER), shipped, watch.stand.time.clock())
 
     assert not well
     assert remedies(found, shipped) == fault.rules
+    assert all(counts(shipped.by_name[each]) for each in left)
+
+
+async def mended(watch: Watch, before: DriverState) -> None:
+    """Let all be as it was, and the first GPU work: some things are only seen when it does."""
+    await watch.stand.driver.mend(before)
+    await watch.stand.driver.part(0, "nvmlDeviceGetUtilizationRates", "gpu", 90)
+    folder = watch.stand.root / "sys/bus/pci/devices" / watch.stand.pcis[0]
+    await asyncio.to_thread((folder / "current_link_width").write_text, "16\n")
+
+
+def counts(rule: Rule) -> bool:
+    """Say whether a rule is about what happened, which nobody can undo."""
+    return any(each.signal.kind is Kind.EVENT for each in rule.questions)
 
 
 def remedies(found: Iterable[str], shipped: RuleSet) -> Mapping[str, Sequence[str]]:
