@@ -380,7 +380,7 @@ def remedies(found: Iterable[str], shipped: RuleSet) -> Mapping[str, Sequence[st
     return {each: tuple(rung.action for rung in shipped.by_name[each].ladder) for each in found}
 
 
-async def test_a_driver_that_is_gone_is_told_once_it_had_time_to_come_back(
+async def test_a_driver_that_is_gone_is_told_once_it_had_time_to_come_back_until_it_is(
     tmp_path: Path, cache: Path, shipped: RuleSet
 ) -> None:
     async with watching(tmp_path, cache, "h100x8", 2) as watch:
@@ -388,12 +388,16 @@ async def test_a_driver_that_is_gone_is_told_once_it_had_time_to_come_back(
         await watch.stand.unload()
         early = verdicts.suspected(await watch.look(60), shipped, NOON)
         late = verdicts.suspected(await watch.look(SLOW), shipped, NOON)
+        await watch.stand.load()
+        await watch.look(SLOW)
+        back = verdicts.suspected(await watch.look(LATER), shipped, NOON)
 
     assert not early
     assert remedies(late, shipped) == {"gpu-driver-absent": TOLD}
+    assert not back
 
 
-async def test_a_gpu_that_hangs_needs_a_boot_and_the_others_do_not(
+async def test_a_gpu_that_hangs_needs_a_boot_unless_it_wakes_and_the_others_do_not(
     tmp_path: Path, cache: Path, shipped: RuleSet
 ) -> None:
     async with watching(tmp_path, cache, "h100x8", 2) as watch:
@@ -403,10 +407,14 @@ async def test_a_gpu_that_hangs_needs_a_boot_and_the_others_do_not(
         await watch.stand.overruns(0)
         status = await watch.look(SLOW)
         found = verdicts.suspected(status, shipped, NOON)
+        await watch.stand.driver.unblock()
+        await watch.look(SLOW)
+        left = verdicts.suspected(await watch.look(LATER), shipped, NOON)
 
     known = {each.subject for each in status.levels if each.name == "gpu.ecc_uncorrected"}
     assert known
     assert remedies(found, shipped) == {"gpu-hung": REBOOT, "gpus-unusable": REBOOT}
+    assert not left
 
 
 async def test_a_driver_that_hangs_needs_a_boot(

@@ -54,6 +54,17 @@ async def test_a_raid_bears_what_its_level_bears(
     assert await watch.look() == {(FAILED, "md0"): told, (MISSING, "md0"): missing}
 
 
+async def test_a_disk_that_a_raid_lacks_is_missed_until_it_is_rebuilt(
+    tree: Tree, watch: Watch
+) -> None:
+    seen = []
+    for missing in (0, 1, 0):
+        tree.array("md0", level="raid6", disks=8, missing=missing, state="clean")
+        seen.append((await watch.look())[MISSING, "md0"])
+
+    assert seen == [0, 1, 0]
+
+
 async def test_a_raid_that_was_active_and_is_not_has_failed(tree: Tree, watch: Watch) -> None:
     tree.array("md0", level="raid5", disks=3, missing=0, state="clean")
     await watch.look()
@@ -97,6 +108,15 @@ async def test_a_path_that_is_gone_is_missed(tree: Tree, watch: Watch) -> None:
 
     watch.restart(tree.host)
     assert await watch.look() == {(PATHS_DOWN, "mpatha"): 1}
+
+
+async def test_a_path_that_works_again_is_not_down_any_more(tree: Tree, watch: Watch) -> None:
+    seen = []
+    for state in ("running", "offline", "running"):
+        paths(tree, "running", state)
+        seen.append((await watch.look())[PATHS_DOWN, "mpatha"])
+
+    assert seen == [0, 1, 0]
 
 
 async def test_other_mapped_volumes_have_no_paths(tree: Tree, watch: Watch) -> None:

@@ -211,6 +211,15 @@ async def test_a_controller_serves_only_when_it_is_live(
     assert level.fields == {"state": said}
 
 
+async def test_a_controller_that_is_live_again_is_well(tree: Tree) -> None:
+    watch, seen = Watch(tree), list[object]()
+    for word in ("live", "dead", "live"):
+        tree.write("sys/class/nvme/nvme0/state", word)
+        seen.append((await watch.look())[NOT_LIVE, "nvme0"])
+
+    assert seen == [0, 1, 0]
+
+
 async def test_a_controller_in_another_machine_is_a_pods(tree: Tree) -> None:
     tree.write("sys/class/nvme/nvme1/state", "connecting")
     tree.write("sys/class/nvme/nvme1/transport", "tcp")

@@ -53,6 +53,15 @@ async def test_a_clock_that_was_kept_and_is_no_more_is_told(watch: Watch, kernel
     assert await watch.look() == {UNSYNCHRONISED: 1, OFFSET: 0, MAX_ERROR: 15}
 
 
+async def test_a_clock_that_is_kept_again_is_well(watch: Watch, kernel: Kernel) -> None:
+    seen = []
+    for each in (KEPT, LOST, KEPT):
+        kernel.says = each
+        seen.append((await watch.look())[UNSYNCHRONISED])
+
+    assert seen == [0, 1, 0]
+
+
 async def test_a_clock_that_the_kernel_never_heard_of_does_not_apply(
     watch: Watch, kernel: Kernel
 ) -> None:

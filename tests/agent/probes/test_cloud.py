@@ -179,6 +179,15 @@ async def test_a_plan_that_is_not_mentioned_any_more_is_not_taken_back() -> None
     assert values(found)["maintenance"] == "unknown"
 
 
+async def test_a_notice_that_is_taken_back_is_none_any_more() -> None:
+    service, seen = Imds(), list[float | str | None]()
+    for events in ((), (EVENT,), ()):
+        scheduled(service, *events)
+        seen.append(values(await readings(service, Provider.AWS))["maintenance"])
+
+    assert seen == [0, 1, 0]
+
+
 async def test_an_instance_that_never_had_a_plan_is_known_to_have_none() -> None:
     service = gcp()
     service.instance("/upcoming-maintenance", YET, 503)

@@ -93,6 +93,15 @@ async def test_a_condition_that_is_false_is_told_with_its_reason(tmp_path: Path)
     assert machine.fields["runtime.not_ready"] == {"why": "Broken"}
 
 
+async def test_a_runtime_that_is_ready_again_is_well(tmp_path: Path) -> None:
+    machine, seen = Machine(tmp_path), list[object]()
+    for why in ("", "Broken", ""):
+        said = await machine.look(saying(WELL, status=status(RuntimeReady=why, NetworkReady="")))
+        seen.append(said["runtime.not_ready"])
+
+    assert seen == [0, 1, 0]
+
+
 async def test_a_condition_that_it_does_not_have_does_not_apply(tmp_path: Path) -> None:
     said = await Machine(tmp_path).look(saying(WELL, status=status(RuntimeReady="")))
 

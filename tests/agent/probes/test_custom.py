@@ -129,6 +129,15 @@ async def test_another_status_brings_other_words(machine: Machine) -> None:
     assert levels(known)["disk"].fields == {"status": "critical", "message": "full"}
 
 
+async def test_a_check_that_finds_all_well_again_says_so(machine: Machine) -> None:
+    seen = []
+    for code in (0, 2, 0):
+        machine.put("disk", f"exit {code}")
+        seen.append(levels(await machine.look(checks={"disk": {"every": "1ms"}}))["disk"].value)
+
+    assert seen == [0, 2, 0]
+
+
 async def test_a_check_that_is_taken_away_says_nothing_any_more(machine: Machine) -> None:
     machine.put("a", "exit 2")
     machine.put("b", "exit 0")

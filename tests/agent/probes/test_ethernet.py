@@ -115,6 +115,8 @@ async def test_a_port_of_a_bond_without_a_link_is_missed(tree: Tree, watch: Watc
 
     assert (await watch.look())[PORTS_DOWN, "bond0"] == 1
     assert watch.levels[PORTS_DOWN, "bond0"].fields == {"ports": 2, "down": "eth1"}
+    tree.bond("bond0", eth0="up", eth1="up")
+    assert (await watch.look())[PORTS_DOWN, "bond0"] == 0
 
 
 async def test_a_port_that_a_bond_has_no_more_is_missed(tree: Tree, watch: Watch) -> None:

@@ -60,10 +60,13 @@ async def test_threads_that_run_out_are_seen(watch: Watch) -> None:
     assert seen == [0.5, 0.4, 0.15, 0.05, 0.0, 0.5]
 
 
-async def test_files_that_run_out_are_seen(watch: Watch) -> None:
-    watch.tree.write("proc/sys/fs/file-nr", "97\t0\t100")
+async def test_files_that_run_out_are_seen_until_there_are_enough(watch: Watch) -> None:
+    seen = []
+    for used in (25, 97, 25):
+        watch.tree.write("proc/sys/fs/file-nr", f"{used}\t0\t100")
+        seen.append((await watch.look())[FILES])
 
-    assert (await watch.look())[FILES] == 0
+    assert seen == [0.5, 0, 0.5]
 
 
 async def test_a_node_at_work_is_under_no_pressure_until_nearly_all_of_the_time_is_lost(

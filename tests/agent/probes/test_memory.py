@@ -10,6 +10,7 @@ from agent.probes.memory import AVAILABLE, OOM_KILLS, PRESSURE, Memory
 from agent.readings import Answer, Counter, Reading
 from nodehealth.signals import Knowledge
 from tests.agent.trees import Tree
+from tests.agent.watched import Watch
 
 MEMINFO = """MemTotal:       24684092 kB
 MemFree:        21000000 kB
@@ -67,6 +68,17 @@ async def test_an_old_kernel_counts_no_kills(tree: Tree) -> None:
     tree.write("proc/vmstat", "nr_free_pages 5000000\noom_kill_disable 9")
 
     assert {each.name for each in await Memory().check(tree.host, {})} == {AVAILABLE, PRESSURE}
+
+
+async def test_a_want_that_is_over_is_told_as_over(tree: Tree) -> None:
+    watch, seen = Watch(Memory(), tree.host), []
+    for available, stalled in ((12_000_000, 0), (400_000, 60), (12_000_000, 0)):
+        tree.write("proc/meminfo", MEMINFO.replace("6171023", f"{available}"))
+        tree.write("proc/pressure/memory", PRESSURES.replace("12.34", f"{stalled}.00"))
+        told = await watch.look()
+        seen.append((told[AVAILABLE, ""], told[PRESSURE, ""]))
+
+    assert seen == [(0.45, 0), (0, 0.6), (0.45, 0)]
 
 
 async def test_a_host_without_procfs_is_not_unknown(tmp_path: Path) -> None:

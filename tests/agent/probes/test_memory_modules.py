@@ -54,6 +54,16 @@ async def test_an_error_that_was_not_is_told_even_if_it_is_older_than_the_agent(
     assert watch.level(UNCORRECTED, "").fields == {"modules": "mc0/dimm1 DIMM_B1"}
 
 
+async def test_a_machine_that_has_a_new_module_has_no_errors_any_more(watch: Watch) -> None:
+    seen = []
+    for errors in (0, 2, 0):
+        control(watch.tree, "mc0", 5, errors)
+        plug(watch.tree, "mc0/dimm1", 0, errors, label="DIMM_B1")
+        seen.append((await watch.look())[UNCORRECTED])
+
+    assert seen == [0, 2, 0]
+
+
 async def test_of_many_bad_modules_three_are_named(watch: Watch) -> None:
     control(watch.tree, "mc0", 5, 9)
     for n in range(9):

@@ -59,6 +59,14 @@ async def test_a_service_that_failed_is_told_with_the_reason(tmp_path: Path) -> 
     assert services.asked == [KUBELET, "sshd.service", "x.timer"]
 
 
+async def test_a_service_that_was_started_again_has_not_failed(tmp_path: Path) -> None:
+    machine, seen = Machine(tmp_path), list[object]()
+    for service in (Service(), Service(active="failed", result="exit-code"), Service()):
+        seen.append((await machine.look(Systemd(units={KUBELET: service})))[FAILED, KUBELET])
+
+    assert seen == [0, 1, 0]
+
+
 async def test_a_service_that_the_machine_has_not_is_passed_over(tmp_path: Path) -> None:
     masked = Systemd(units={"sshd.service": Service(load="masked", active="inactive")})
 

@@ -130,6 +130,15 @@ async def test_a_disk_that_warns_is_heard_and_new_media_errors_are_counted(
     assert machine.watch.events == {(MEDIA_ERRORS, "nvme0"): 2}
 
 
+async def test_a_disk_that_warns_no_more_is_well(machine: Machine) -> None:
+    seen = []
+    for warning in (0, 4, 0):
+        machine.says("nvme0", smartctl(critical_warning=warning))
+        seen.append((await machine.watch.look())[WARNING, "nvme0"])
+
+    assert seen == [0, 4, 0]
+
+
 async def test_each_controller_is_asked_once_in_its_time(machine: Machine) -> None:
     machine.says("nvme1", smartctl(critical_warning=1))
     watch = Watch(machine.probe(every=timedelta(hours=1)), machine.tree.host)
