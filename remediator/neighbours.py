@@ -59,8 +59,7 @@ MACHINES: Final = tuple(
 class Neighbours:
     """Reads the locks of others, and takes a node's lease while we disrupt it.
 
-    What the policy does not name is not asked for. What it names and is not ours to read stops us:
-    an error is raised, and the repair tries again.
+    What the policy does not name is not asked for. What it names and is not ours to read stops us.
 
     Args:
         client: The door to the API server.
@@ -93,20 +92,29 @@ class Neighbours:
     async def held(self, name: str, node: Node | None) -> str:
         """Say who else holds a node that we disrupt; take its lease, or renew ours, if nobody does.
 
-        Raises:
-            nodehealth.kube.errors.KubeError: it can't be told.
+        Whoever can't be made out counts as somebody: that keeps us from the next step, and never
+        from giving the node back.
         """
-        settings, now = self._settings(), self._clock()
-        if not settings.is_anything():
+        now = self._clock()
+        if not self._settings().is_anything():
             return ""
         until, who = self._believed.get(name, (now, ""))
         if now < until:
             return who
+        try:
+            who = await self._holder(name, node)
+        except errors.KubeError as unclear:
+            logger.warning("who else holds %s can't be told: %s", name, unclear)
+            who = f"somebody who can't be made out ({unclear})"
+        self._believed[name] = now + _BELIEVED, who
+        return who
+
+    async def _holder(self, name: str, node: Node | None) -> str:
+        settings = self._settings()
         who = await self._leased(name) if settings.medik8s else ""
         who = who or (await self.at_work()).get(name, "")
         if settings.machines and node is not None:
             who = who or await self._machine(node)
-        self._believed[name] = now + _BELIEVED, who
         return who
 
     async def let_go(self, name: str) -> None:

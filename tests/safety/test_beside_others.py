@@ -9,6 +9,7 @@ from remediator.neighbours import LEASE_NAMESPACE
 from remediator.rules.policy import Coexistence, Conditions, Policy
 from simulator import virtualtime
 from simulator.api.audit import AuditEntry
+from simulator.api.faults import Html, Match
 from tests.safety.stage import policy
 from tests.safety.test_stories import Scene, full, minutes, staged
 
@@ -93,6 +94,21 @@ async def test_while_we_disrupt_a_node_its_lease_is_ours() -> None:
             found = await scene.client.get(LEASES, "node-w-1", namespace=LEASE_NAMESPACE)
 
         assert found.spec.holder_identity == "nodemend"
+
+
+@virtualtime.played
+async def test_a_node_is_given_back_though_nobody_can_read_who_else_holds_it() -> None:
+    async with staged(provision="10m") as scene:
+        await scene.client.create(NAMESPACES, {"metadata": {"name": LEASE_NAMESPACE}})
+        scene.cluster.inject("w-1", full())
+        async with scene.remediator(under=leasing()):
+            await minutes(3)
+            away = Html(code=503, match=Match(path=f"/{LEASE_NAMESPACE}/"))
+            with scene.cluster.api.faults.active(away):
+                await minutes(30)
+
+        assert (await scene.repair("w-1")).status.phase is Phase.RECOVERED
+        assert not (await scene.node("w-1")).spec.unschedulable
 
 
 @virtualtime.played
