@@ -160,6 +160,23 @@ class Recurrence(Struct, frozen=True, kw_only=True):
     """What seemed to mend it: the ladder of the new repair begins after that."""
 
 
+class BurnIn(Struct, frozen=True, kw_only=True):
+    """A Job that has to pass on the mended node before it takes work again."""
+
+    template: Name
+    deadline_seconds: Annotated[int, Meta(ge=1)]
+
+
+class BurningIn(Struct, frozen=True, kw_only=True):
+    """Where the burn-in after the present rung stands."""
+
+    since: datetime
+    job: Name = ""
+    """The UID of the Job that may run; none was claimed while it is empty."""
+    claimed_at: datetime | None = None
+    passed_at: datetime | None = None
+
+
 class NodeRepairSpec(Struct, frozen=True, kw_only=True):
     """What is to be done and why, which never changes; and what people say to it."""
 
@@ -172,6 +189,8 @@ class NodeRepairSpec(Struct, frozen=True, kw_only=True):
     ladder: Annotated[tuple[Rung, ...], Meta(max_length=16)] = ()
     verify_seconds: Annotated[int, Meta(ge=0)] = 0
     """How long the fault's signals must be known and good before the node takes work again."""
+    burn_in: BurnIn | None = None
+    """What has to pass on the mended node besides."""
     on_recovery: Recovery = Recovery.FINISH
     """What becomes of a drain under way when the fault goes away by itself."""
     evidence: Annotated[tuple[Text, ...], Meta(max_length=EVIDENCE_LENGTH)] = ()
@@ -332,6 +351,7 @@ class NodeRepairStatus(Struct, frozen=True, kw_only=True):
     rebooting: Intent | None = None
     """The order of an earlier rung to boot the machine anew, while nobody has seen that boot."""
     fencing: Fencing | None = None
+    burn_in: BurningIn | None = None
     held_since: datetime | None = None
     """Since when the next step is forbidden, and the time of the rung stands still."""
     held_seconds: Annotated[int, Meta(ge=0)] = 0

@@ -22,8 +22,8 @@ from nodehealth.repair import (
     NodeRepairStatus,
     Phase,
 )
+from remediator import burning, fencing
 from remediator import errands as sending
-from remediator import fencing
 from remediator.actions import Action, Done, Failed, Going, Stranded, SupersededError, Tools
 from remediator.admission import Admission
 from remediator.decide import (
@@ -42,6 +42,7 @@ from remediator.decide.gates import Deed
 from remediator.decide.ladder import Held
 from remediator.decide.limits import Refused, Why
 from remediator.decide.moves import (
+    Burn,
     Climb,
     Cordon,
     Disrupt,
@@ -175,9 +176,8 @@ class Act:
                 return await self._disrupt(scene)
             case Climb():
                 return await self._climb(scene)
-            case Prove() | Inquire():
-                asks = self._prove if isinstance(move, Prove) else self._inquire
-                return await asks(scene)
+            case Prove() | Burn() | Inquire():
+                return await self._look_into(move, scene)
             case _:
                 await self._settle(move, scene)
                 return _AT_ONCE
@@ -345,6 +345,7 @@ class Act:
             rung_since=self.clock(),
             empty_passes=0,
             intent=None,
+            burn_in=None,
         )
         await record.enter(action.phase, "", message, base=started, logged=True)
 
@@ -373,8 +374,11 @@ class Act:
         await self._settle(following, scene)
         return _AT_ONCE
 
-    async def _prove(self, scene: Scene) -> Again:
-        following = await fencing.advance(scene, self._tools(scene))
+    async def _look_into(self, move: Prove | Burn | Inquire, scene: Scene) -> Again:
+        if isinstance(move, Inquire):
+            return await self._inquire(scene)
+        advance = fencing.advance if isinstance(move, Prove) else burning.advance
+        following = await advance(scene, self._tools(scene))
         if isinstance(following, timedelta):
             return following
         await self._settle(following, scene)
@@ -436,6 +440,7 @@ class Act:
             manners=scene.around.policy.drain,
             gpu_clients=scene.around.policy.gpu_clients,
             team=scene.around.policy.alerts.team,
+            jobs=scene.around.policy.jobs_namespace,
             pacing=self.pacing,
             guard=guard,
             record=scene.record.note,

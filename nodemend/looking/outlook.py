@@ -12,6 +12,7 @@ from remediator import files
 from remediator.decide import joined, parts, recurrence
 from remediator.decide.moves import (
     Answering,
+    Burn,
     Climb,
     Cordon,
     Disrupt,
@@ -85,8 +86,9 @@ def _sentence(repair: NodeRepair, coming: Next) -> str:
     return f"Next: {_said(coming.move, repair)}."
 
 
-_ASKED: Final[Mapping[type[Prove | Inquire], str]] = {
+_ASKED: Final[Mapping[type[Prove | Burn | Inquire], str]] = {
     Prove: "it is made sure that the silent machine is off, before anything is forced",
+    Burn: "a burn-in has to pass on the mended node",
     Inquire: "the machine's owner is asked whether a late order is carried out by now",
 }
 
@@ -110,7 +112,7 @@ def _said(move: Move, repair: NodeRepair) -> str:
             return "it asks for a disruption slot, and would get it now"
         case Climb():
             return f"{_spoken(move.rung)} goes on{_since(repair)}"
-        case Prove() | Inquire():
+        case Prove() | Burn() | Inquire():
             return _ASKED[type(move)]
         case _:
             return _onward(move)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Final
 
 from rich.table import Table
@@ -9,7 +10,8 @@ from rich.table import Table
 from nodehealth import quantities
 from nodehealth.repair import Mode
 from remediator import actions, files
-from remediator.decide import remedies
+from remediator.decide import jobs, remedies
+from remediator.decide.verifying import VERIFY_PATIENCE
 from remediator.providers import Provider
 from remediator.rules.cases import Case
 from remediator.rules.policy import Policy
@@ -43,7 +45,15 @@ def _at_most(rule: Rule) -> str:
     if not rule.ladder:
         return "-"
     ladder = [files.remedy(rung.action, rung.settings) for rung in rule.ladder]
-    return quantities.spoken(actions.longest(ladder, rule.verify))
+    return quantities.spoken(actions.longest(ladder, _proving(rule)))
+
+
+def _proving(rule: Rule) -> timedelta:
+    """Return how long a mended node must be well, with its burn-in and what follows on that."""
+    if rule.burn_in is None:
+        return rule.verify
+    task = jobs.Task(template=rule.burn_in.template, deadline=rule.burn_in.deadline, what="")
+    return task.longest + VERIFY_PATIENCE + 2 * rule.verify
 
 
 def unprovided(rules: Iterable[Rule], policy: Policy) -> list[str]:

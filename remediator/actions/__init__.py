@@ -25,7 +25,7 @@ from remediator.decide.verifying import VERIFY_PATIENCE
 from remediator.errands import Sender
 from remediator.pacing import Pacing
 from remediator.providers import Provider
-from remediator.rules.policy import DrainManners, GpuClients
+from remediator.rules.policy import JOBS_NAMESPACE, DrainManners, GpuClients
 
 _ERRAND_AGAIN: Final = timedelta(seconds=3)
 _ERRAND_LONG: Final = timedelta(minutes=1)
@@ -89,6 +89,8 @@ class Tools:
     gpu_clients: GpuClients = field(default_factory=GpuClients)
     team: str = ""
     """The label that names whose a pod is."""
+    jobs: str = JOBS_NAMESPACE
+    """The namespace of the operator's own Jobs, and of their templates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -378,7 +378,8 @@ def disruption_refusal(repair: NodeRepair, node: Node | None, ledger: RepairLedg
         return f"the ledger has no slot of epoch {epoch} for {target.node}"
     if node is None:
         return ""
-    if node.metadata.uid != target.node_uid:
+    verifies = repair.status.phase is Phase.VERIFYING  # a successor has to prove itself as well
+    if node.metadata.uid != target.node_uid and not verifies:
         return f"{target.node} is another machine now"
     fence = marks.fence_of(node)
     if fence is None or fence.epoch != epoch or fence.hold is not Hold.DISRUPTED:

@@ -43,6 +43,7 @@ class Reason(StrEnum):
     CANCELLED = "Cancelled"
     RULE_GONE = "RuleGone"
     GPUS_MISSING = "GPUsMissing"
+    BURN_IN = "BurnIn"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +137,11 @@ class Strand:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prove:
     """Take the next step towards the proof that the machine is off, or use it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Burn:
+    """Take the next step of the burn-in that the mended node has to pass."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,4 +242,4 @@ Onward: TypeAlias = (
     Retake | Join | Resume | Mended | NextRung | Strand | DrainAgain | Answering | Ending
 )
 """Moves that are only written down, or undo something; what comes next is decided at once."""
-Move: TypeAlias = Rest | Cordon | Disrupt | Climb | Prove | Inquire | Onward
+Move: TypeAlias = Rest | Cordon | Disrupt | Climb | Prove | Burn | Inquire | Onward

@@ -11,6 +11,7 @@ from nodehealth.kube.objects import Metadata, Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import (
     ENDED,
+    BurnIn,
     Joined,
     Mode,
     NodeRepair,
@@ -68,11 +69,21 @@ def begin(
         ladder=worst.ladder,
         needs_approval=worst.needs_approval,
         verify_seconds=round(worst.verify.total_seconds()),
+        burn_in=burn_in(worst, policy),
         on_recovery=worst.on_recovery,
         evidence=_evidence(mark),
         parts=_parts(mark),
     )
     return NodeRepair(metadata=Metadata(name=name), spec=spec)
+
+
+def burn_in(rule: Rule, policy: Policy) -> BurnIn | None:
+    """Return what has to pass on the mended node: what the rule says, or else the policy."""
+    wanted = rule.burn_in or policy.burn_in
+    if wanted is None or not rule.ladder:
+        return None
+    seconds = max(1, round(wanted.deadline.total_seconds()))
+    return BurnIn(template=wanted.template, deadline_seconds=seconds)
 
 
 def eclipsing(

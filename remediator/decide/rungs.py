@@ -75,9 +75,12 @@ def surrender(reason: Reason, why: str) -> Surrender:
 def is_under_way(repair: NodeRepair) -> bool:
     """Say whether something was ordered, which is carried through whatever is forbidden meanwhile.
 
-    Each pass of a drain is a step of its own: what was evicted already ends by itself.
+    Each pass of a drain is a step of its own: what was evicted already ends by itself. A burn-in
+    disturbs nobody, and is how a node comes back.
     """
     status = repair.status
+    if status.burn_in is not None:
+        return True
     ordered = status.intent.action if status.intent is not None else ""
     if status.phase is Phase.FENCING:
         proven = status.fencing is not None and status.fencing.method is not None

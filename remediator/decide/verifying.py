@@ -9,6 +9,7 @@ from nodehealth.kube.objects import Node
 from nodehealth.repair import NodeRepair, NodeRepairStatus, Phase
 from remediator.decide import boots, joined, parts, ready, rungs
 from remediator.decide.moves import (
+    Burn,
     Move,
     NextRung,
     Reason,
@@ -38,14 +39,19 @@ def verify(view: View) -> Move:
 
     While the next rung is forbidden, the node may still prove well.
     """
-    status = view.repair.status
+    status, burning = view.repair.status, view.repair.status.burn_in
+    if burning is not None and burning.passed_at is None:
+        return Burn()
     since = status.rung_since or view.now
-    until = since + VERIFY_PATIENCE + joined.verify(view)
+    began = burning.passed_at if burning is not None and burning.passed_at else since
+    until = began + VERIFY_PATIENCE + joined.verify(view)
     following = _overdue(view) if view.now >= until else None
     if following is not None and not isinstance(following, Rest):
         return following
     deed = _deed(status, since)
     found = doubt(view, deed)
+    if found is None and burning is None and view.repair.spec.burn_in is not None:
+        return Burn()
     if found is None:
         return Release(reason=Reason.REPAIRED, message="the node is well and back in service")
     following = following or _further(view, deed)

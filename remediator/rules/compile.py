@@ -12,9 +12,10 @@ from nodehealth.cel.errors import choices
 from nodehealth.kit.settings import SettingsError
 from nodehealth.repair import Rung
 from nodehealth.signals import Kind, Signal
-from remediator.rules import expressions, thresholds
+from remediator.rules import burnin, expressions, thresholds
 from remediator.rules.documents import Document, Page
-from remediator.rules.language import Ask, Excuse, NodeCondition, RuleFile, Rungs
+from remediator.rules.language import Ask, Excuse, NodeCondition, RuleFile, Rungs, Verify
+from remediator.rules.policy import BurnIn
 from remediator.rules.rule import Combine, Question, Rule, RuleSet, Sign
 
 CheckRung: TypeAlias = Callable[[str, Mapping[str, object]], object]
@@ -70,7 +71,8 @@ def rule(
         mode=spec.mode,
         quiet=page.duration("$.spec.clears.quiet", spec.clears.quiet),
         after_reboot=spec.clears.after == "reboot",
-        verify=page.duration("$.spec.verify", spec.verify),
+        verify=_verify(spec.verify, page),
+        burn_in=_burn_in(spec.verify, page),
         on_recovery=spec.on_recovery,
         cooldown=_cooldown(spec.cooldown, page),
         runbook=spec.runbook,
@@ -83,6 +85,17 @@ def rule(
         page.wrong("$.spec.runbook", str(wrong))
     page.done()
     return made
+
+
+def _verify(written: str | Verify, page: Page) -> timedelta:
+    if isinstance(written, Verify):
+        return page.duration("$.spec.verify.for", written.lasts)
+    return page.duration("$.spec.verify", written)
+
+
+def _burn_in(written: str | Verify, page: Page) -> BurnIn | None:
+    given = written.burn_in if isinstance(written, Verify) else None
+    return None if given is None else burnin.made(given, "$.spec.verify.burnIn", page)
 
 
 def _sign(written: NodeCondition | None, page: Page) -> Sign | None:

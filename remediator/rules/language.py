@@ -63,6 +63,30 @@ class NodeCondition(Strict, frozen=True, kw_only=True):
     reason: Annotated[str, Meta(pattern="^[A-Z][A-Za-z0-9]{0,62}$")]
 
 
+class BurnIn(Strict, frozen=True, kw_only=True):
+    """A Job that has to pass on a mended node before it takes work again."""
+
+    template: Annotated[str, Meta(min_length=1, max_length=253)]
+    deadline: str = "30m"
+
+
+class Verify(Strict, frozen=True, kw_only=True):
+    """How a mended node proves itself."""
+
+    lasts: str = msgspec.field(name="for", default="5m")
+    burn_in: BurnIn | None = None
+
+
+class Jobs(Strict, frozen=True, kw_only=True):
+    """Jobs of the operator's own."""
+
+    namespace: Annotated[str, Meta(pattern="^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")] = (
+        "nodemend-jobs"
+    )
+    burn_in: BurnIn | None = None
+    """What has to pass on each mended node, unless its rule names something else."""
+
+
 class RuleSpec(Strict, frozen=True, kw_only=True):
     """What a fault is, how bad it is, when it is over and what mends it."""
 
@@ -77,8 +101,8 @@ class RuleSpec(Strict, frozen=True, kw_only=True):
     clears: Clears = Clears()
     approval: Literal["none", "required"] = "none"
     """Whether a person is asked before anything but the cordon is done."""
-    verify: str = "5m"
-    """How long a mended node must be well before it takes work again."""
+    verify: str | Verify = "5m"
+    """How long a mended node must be well before it takes work again, and what has to pass."""
     on_recovery: Recovery = Recovery.FINISH
     """What becomes of a drain under way when the fault goes away by itself."""
     cooldown: str | None = None
@@ -324,6 +348,7 @@ class PolicySpec(Strict, frozen=True, kw_only=True):
     """How fast things may begin in the whole cluster."""
     drain: DrainManners = DrainManners()
     gpu_clients: GpuClients = GpuClients()
+    jobs: Jobs = Jobs()
     provider: str | Mapping[str, Mapping[str, Any]] = ""
     """Who owns the machines, by name or with settings; without one, nothing can be replaced."""
     alerts: Alerts = Alerts()

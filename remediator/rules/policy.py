@@ -121,6 +121,17 @@ LONGEST_MEMORY: Final = timedelta(days=90)
 
 
 COOLDOWN: Final = timedelta(hours=1)
+JOBS_NAMESPACE: Final = "nodemend-jobs"
+"""Where the Jobs of operators run, if the policy says nothing else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BurnIn:
+    """A Job that has to pass on a mended node before it takes work again."""
+
+    template: str
+    """The PodTemplate that says what it runs."""
+    deadline: timedelta = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +231,10 @@ class Policy:
     """For which repairs a person is asked first."""
     windows: Windows = ALWAYS
     """When disruption may begin in pools that do not say it themselves."""
+    jobs_namespace: str = JOBS_NAMESPACE
+    """Where the Jobs of operators run, and their templates are."""
+    burn_in: BurnIn | None = None
+    """What has to pass on each mended node, where the rule says nothing else."""
     cooldown: timedelta = COOLDOWN
     """How soon a fault that is back counts as never mended."""
 

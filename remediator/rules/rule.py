@@ -8,6 +8,7 @@ from typing import Self, TypeAlias
 
 from nodehealth.repair import Mode, Recovery, Rung, Severity
 from nodehealth.signals import Signal
+from remediator.rules.policy import BurnIn
 
 Where: TypeAlias = Callable[[Mapping[str, object]], bool]
 """A compiled `where`; raises nodehealth.cel.EvaluationError where CEL has no value."""
@@ -63,6 +64,8 @@ class Rule:
     after_reboot: bool = False
     """Whether the fault stays until the node booted anew, however good its signals are."""
     verify: timedelta = timedelta(minutes=5)
+    burn_in: BurnIn | None = None
+    """What has to pass on a mended node; nothing where the policy says it."""
     on_recovery: Recovery = Recovery.FINISH
     """What becomes of a drain under way when the fault goes away by itself."""
     cooldown: timedelta | None = None

@@ -164,8 +164,8 @@ def test_the_digest_changes_with_a_rule(tmp_path: Path) -> None:
             "replace]",
             "repalce]",
             (
-                "rule.yaml:11: spec.ladder[1]: no action named 'repalce'; known are drain, reboot, "
-                "replace, reset-gpu, restart-service"
+                "rule.yaml:11: spec.ladder[1]: no action named 'repalce'; known are drain, "
+                "power-cycle, reboot, replace, reset-gpu, restart-service, run-job"
             ),
         ),
         (
@@ -194,9 +194,8 @@ def test_the_digest_changes_with_a_rule(tmp_path: Path) -> None:
             "abuot:",
             (
                 "rule.yaml:5: spec.abuot: there is no such setting; known are "
-                "about, approval, clears, "
-                "condition, ladder, mode, onRecovery, runbook, severity, verify, when; did you "
-                "mean about?"
+                "about, approval, clears, condition, cooldown, ladder, mode, onRecovery, runbook, "
+                "severity, verify, when; did you mean about?"
             ),
         ),
         (

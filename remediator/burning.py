@@ -1,0 +1,78 @@
+"""Has a Job of the operator's own pass on a mended node before the node takes work again."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final, TypeAlias
+
+from msgspec import structs
+
+from nodehealth.repair import BurnIn, BurningIn, Phase
+from remediator.actions import Tools
+from remediator.decide import rungs
+from remediator.decide.errands import Succeed, Wait
+from remediator.decide.jobs import Claimed, Task
+from remediator.decide.moves import NextRung, Reason, Surrender
+from remediator.jobs import Runner
+from remediator.scene import Scene
+
+_AGAIN: Final = timedelta(seconds=5)
+_AT_ONCE: Final = timedelta()
+
+Outcome: TypeAlias = NextRung | Surrender | timedelta
+"""What follows in the repair, or after how long to take the next step."""
+
+
+async def advance(scene: Scene, tools: Tools) -> Outcome:
+    """Take one step of the burn-in.
+
+    Raises:
+        nodehealth.kube.errors.KubeError: the API server failed us; it is done again later.
+        SupersededError: the step is not ours to take any more.
+    """
+    repair, record = scene.record.repair, scene.record
+    wanted, begun = repair.spec.burn_in, repair.status.burn_in
+    if wanted is None or begun is None:
+        base = structs.replace(repair.status, burn_in=BurningIn(since=tools.clock()))
+        message = "the node is well; a burn-in has to pass before it takes work again"
+        await record.enter(Phase.VERIFYING, Reason.BURN_IN, message, base=base)
+        return _AT_ONCE
+    step = await _runner(scene, begun, tools).advance(
+        _task(wanted), repair, begun.since, _claimed(begun)
+    )
+    match step:
+        case Wait():
+            await record.enter(Phase.VERIFYING, Reason.BURN_IN, step.message)
+            return _AGAIN
+        case Succeed():
+            passed = structs.replace(begun, passed_at=tools.clock())
+            base = structs.replace(record.repair.status, burn_in=passed)
+            await record.enter(Phase.VERIFYING, "", step.message, base=base, logged=True)
+            return _AT_ONCE
+        case _:
+            return rungs.after(replace(scene.view, repair=record.repair), step.message)
+
+
+def _runner(scene: Scene, begun: BurningIn, tools: Tools) -> Runner:
+    async def claim(job: str) -> None:
+        claimed = structs.replace(begun, job=job, claimed_at=tools.clock())
+        await scene.record.note(structs.replace(scene.record.repair.status, burn_in=claimed))
+        await tools.guard()
+
+    return Runner(
+        client=tools.client,
+        clock=tools.clock,
+        namespace=tools.jobs,
+        node=tools.node,
+        guard=tools.guard,
+        claim=claim,
+    )
+
+
+def _task(wanted: BurnIn) -> Task:
+    deadline = timedelta(seconds=wanted.deadline_seconds)
+    return Task(template=wanted.template, deadline=deadline, what=f"the burn-in {wanted.template}")
+
+
+def _claimed(begun: BurningIn) -> Claimed | None:
+    at = begun.claimed_at
+    return Claimed(job=begun.job, at=at) if begun.job and at is not None else None

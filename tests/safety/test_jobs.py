@@ -1,0 +1,106 @@
+"""Jobs of operators and burn-ins run once each, on nodes that take no work, whoever dies."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+
+import pytest
+
+from nodehealth.repair import Phase
+from remediator.rules.policy import BurnIn
+from remediator.rules.rule import RuleSet
+from tests.safety import sent, stage
+from tests.safety.jobs import controller
+from tests.safety.peril import Crash
+from tests.safety.sent import stuck
+from tests.safety.stage import Case
+from tests.safety.test_races import BAD_LUCK
+from tests.safety.test_sent import ONE, assert_well, told
+
+MOST_WRITES: Final = 60
+
+
+def case(*ladder: str, burn_in: str = "") -> Case:
+    """Return nodes whose GPUs nobody holds, and a controller of Jobs."""
+    plain = sent.case(*ladder, faults=[stuck("w-1")], plugins=False)
+    rules = _burning(plain.rules, burn_in) if burn_in else plain.rules
+    return replace(plain, rules=rules, meddler=controller(lambda each: each == "mends"))
+
+
+def _burning(rules: RuleSet, template: str) -> RuleSet:
+    wanted = BurnIn(template=template, deadline=timedelta(minutes=5))
+    made = tuple(replace(each, burn_in=wanted) for each in rules.rules)
+    return replace(rules, rules=made, by_name={each.name: each for each in made})
+
+
+CASES: Final[Mapping[str, Case]] = {
+    "a Job mends it": case("drain", "run-job: {template: mends}", "replace"),
+    "a Job fails, and the successor burns in": case(
+        "drain", "run-job: {template: fails}", "replace", burn_in="stress"
+    ),
+}
+
+
+@pytest.mark.parametrize("story", CASES)
+def test_without_a_crash_each_story_ends_well(story: str) -> None:
+    ending = stage.play(0, sick=ONE, case=CASES[story])
+
+    assert_well(ending)
+    assert ending.writes < MOST_WRITES
+
+
+def test_a_diagnosis_mends_nothing_and_what_it_said_stands_in_the_log() -> None:
+    ladder = ("drain", "run-job: {template: stress, purpose: diagnosis}", "replace")
+    ending = stage.play(0, sick=ONE, case=case(*ladder))
+
+    assert_well(ending)
+    assert "the Job of stress passed; it is a diagnosis, and mends nothing" in told(ending)
+
+
+def test_a_burn_in_that_passes_is_the_last_thing_before_the_node_takes_work() -> None:
+    ending = stage.play(0, sick=ONE, case=CASES["a Job fails, and the successor burns in"])
+
+    assert "the Job of fails failed (BackoffLimitExceeded)" in told(ending)
+    assert "Verifying: the burn-in stress passed" in told(ending)
+
+
+def test_a_burn_in_that_fails_leads_on_and_in_the_end_to_a_person() -> None:
+    ending = stage.play(0, sick=ONE, case=case("drain", "replace", burn_in="fails"))
+
+    assert ending.breaches == ()
+    assert ending.phases() == {Phase.NEEDS_HUMAN}
+    assert "the burn-in fails failed (BackoffLimitExceeded)" in told(ending)
+    assert all(each.spec.unschedulable for each in ending.nodes if each.metadata.name == "w-1")
+
+
+def test_a_template_that_is_not_there_is_named() -> None:
+    ending = stage.play(0, sick=ONE, case=case("drain", "run-job: {template: none}", "replace"))
+
+    assert_well(ending)
+    assert 'podtemplates "none" not found' in told(ending)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("tens", range(MOST_WRITES // 10))
+@pytest.mark.parametrize("story", CASES)
+def test_a_crash_at_any_write_is_made_good(story: str, tens: int, after: bool) -> None:  # noqa: FBT001 - pytest
+    for write in range(tens * 10 + 1, tens * 10 + 11):
+        crash = Crash(at_write=write, after=after)
+
+        assert_well(stage.play(0, sick=ONE, case=CASES[story], crash=crash))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_two_remediators_in_bad_luck_run_nothing_twice(seed: int) -> None:
+    ending = stage.play(
+        seed,
+        replicas=2,
+        sick=ONE,
+        luck=BAD_LUCK,
+        crash=Crash(at_write=5 + 7 * seed, after=seed % 2 == 0),
+        lag=timedelta(seconds=seed),
+        case=CASES["a Job fails, and the successor burns in"],
+    )
+
+    assert_well(ending)
