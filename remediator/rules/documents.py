@@ -16,6 +16,8 @@ T = TypeVar("T")
 
 _DEEPEST: Final = 50
 """How deeply parts may be nested: far deeper than any rule, far shallower than the stack."""
+_MOST: Final = 100_000
+"""How many parts a document may have once its aliases are followed."""
 _BITS: Final = 64
 """How long a whole number may be: the widest that every part takes."""
 
@@ -128,7 +130,7 @@ def parse(path: str, text: str) -> Document:
         node = loader.get_single_node()
         if node is None:
             raise ProblemsError((Problem(path=path, line=1, message="the file is empty"),))
-        lines = dict(_lines(node, "$"))
+        lines = _counted(path, node)
         mistaken = tuple(_mistaken_keys(path, node))
         if mistaken:
             raise ProblemsError(mistaken)
@@ -161,11 +163,24 @@ def _shallow(path: str, text: str) -> None:
             raise ProblemsError((Problem(path=path, line=line, message=message),))
 
 
+def _counted(path: str, node: yaml.Node) -> dict[str, int]:
+    """Return the line of each part, unless aliases make more of a short text than can be read."""
+    lines = {}
+    for where, line in _lines(node, "$"):
+        lines[where] = line
+        if len(lines) > _MOST:
+            message = f"expected at most {_MOST} parts, found that aliases make more"
+            raise ProblemsError((Problem(path=path, line=1, message=message),))
+    return lines
+
+
 def _lines(node: yaml.Node, where: str, above: tuple[int, ...] = ()) -> Iterator[tuple[str, int]]:
     """Yield the line of a part and of all below it; an alias of what is above it ends there."""
     yield where, node.start_mark.line + 1
     if id(node) in above:
         return
+    if len(above) > _DEEPEST:
+        raise RecursionError  # long before Python itself does: each level costs all above it
     above = (*above, id(node))
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:

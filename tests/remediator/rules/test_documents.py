@@ -23,8 +23,13 @@ from remediator.rules.documents import ProblemsError
             "a0: &a0 [x]\n" + "\n".join(f"a{n}: &a{n} [*a{n - 1}]" for n in range(1, 1500)),
             "a.yaml:1: aliases stand within each other more deeply",
         ),
+        (
+            "a0: &a0 [x]\n"
+            + "\n".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 40)),
+            "a.yaml:1: expected at most 100000 parts, found that aliases make more",
+        ),
     ],
-    ids=["date", "digits", "hexadecimal", "bits", "mappings", "lists", "aliases"],
+    ids=["date", "digits", "hexadecimal", "bits", "mappings", "lists", "aliases", "laughs"],
 )
 def test_a_value_that_cannot_be_made_is_a_mistake_at_its_line(text: str, says: str) -> None:
     with pytest.raises(ProblemsError) as wrong:
