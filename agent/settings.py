@@ -1,7 +1,6 @@
 """What an operator may set, in the environment and in a YAML file."""
 
 import dataclasses
-import importlib.metadata
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 PROBES: Final = "agent.probes"
 STATE_FILE: Final = Path("/var/lib/nodemend/agent.json")
+VERSION: Final = "AGENT_VERSION"
+"""Who starts an agent may know its version already."""
 PATTERNS: Final = Path("/etc/nodemend-patterns")
 _KNOWN: Final = ("probes", "nvml", "patterns")
 
@@ -60,7 +61,7 @@ def load(environ: Mapping[str, str], *, file: Path | None = None) -> Settings:
     """Put together what the environment, the file and the defaults say, in this order.
 
     The environment's words are NODE_NAME, NODE_UID, HOST_ROOT, BOOT_ID_FILE, KMSG_PATH, STATE_FILE,
-    LISTEN and NVML_LIBRARIES, folders with colons between them.
+    LISTEN, AGENT_VERSION and NVML_LIBRARIES, folders with colons between them.
 
     Raises:
         nodehealth.kit.settings.SettingsError: the file cannot be read, or says what no agent
@@ -79,7 +80,7 @@ def load(environ: Mapping[str, str], *, file: Path | None = None) -> Settings:
         probes=_probes(_named(said, file), f"{file}.probes" if file else "probes"),
         nvml=_nvml(said.get("nvml"), libraries, f"{file}.nvml"),
         patterns=_patterns(said.get("patterns", str(PATTERNS)), f"{file}.patterns"),
-        version=_installed(),
+        version=environ[VERSION] if VERSION in environ else installed(),
     )
 
 
@@ -94,10 +95,13 @@ def check_root(settings: Settings) -> None:
         raise SettingsError(f"{settings.root}: {expected}, found no directory proc in it")
 
 
-def _installed() -> str:
+def installed() -> str:
+    """Return the version that is installed, at the cost of a megabyte for as long as one lives."""
+    from importlib import metadata  # noqa: PLC0415 - the agent is told its version
+
     try:
-        return importlib.metadata.version("nodemend")
-    except importlib.metadata.PackageNotFoundError:
+        return metadata.version("nodemend")
+    except metadata.PackageNotFoundError:
         return ""  # run from a source tree
 
 

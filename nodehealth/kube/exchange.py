@@ -1,13 +1,12 @@
 """One request for one whole answer: its deadline, its errors, and the second try of a read."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from random import Random
 from typing import Final
-
-import tenacity
 
 from nodehealth.kube import errors, status
 from nodehealth.kube.transport import Request, Transport
@@ -53,14 +52,11 @@ class Exchange:
 
     async def patiently(self, request: Request) -> bytes:
         """Send a request that changes nothing, again if the server is away."""
-        trying = tenacity.AsyncRetrying(
-            sleep=asyncio.sleep,
-            stop=tenacity.stop_after_attempt(_TRIES),
-            wait=self._pause,
-            retry=tenacity.retry_if_exception_type(errors.UnavailableError),
-            reraise=True,
-        )
-        return await trying(self.once, request)
+        for attempt in range(1, _TRIES):
+            with contextlib.suppress(errors.UnavailableError):
+                return await self.once(request)
+            await asyncio.sleep(self._pause(attempt))
+        return await self.once(request)
 
     def heard(self, headers: Mapping[str, str], *, sent: float | None = None) -> None:
         """Remember what the server's clock said, and when it was asked."""
@@ -81,5 +77,5 @@ class Exchange:
         earliest = told + timedelta(seconds=now - heard)
         return earliest, told + _TOLD_TO + timedelta(seconds=now - sent)
 
-    def _pause(self, state: tenacity.RetryCallState) -> float:
-        return _FIRST_PAUSE * 2.0**state.attempt_number * self._random.uniform(0.5, 1.0)
+    def _pause(self, attempt: int) -> float:
+        return _FIRST_PAUSE * 2.0**attempt * self._random.uniform(0.5, 1.0)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from agent import __main__ as process
+from agent import settings
 from agent.identity import IdentityError
 from nodemend import complaints
 from nodemend.options import Context, JsonLogs, Kubeconfig, Verbose
@@ -52,7 +53,8 @@ def agent(
         process.JSON_LOGS: "1" if json_logs else "",
         process.VERBOSE: "1" if verbose else "",
     }
-    environ = {**os.environ, **{name: f"{said}" for name, said in typed.items() if said}}
+    told = {settings.VERSION: settings.installed()}
+    environ = {**os.environ, **told, **{name: f"{said}" for name, said in typed.items() if said}}
     with complaints.said(IdentityError):
         process.chosen_by(environ)
     os.execve(sys.executable, [sys.executable, "-m", "agent"], environ)  # noqa: S606 - ourselves

@@ -120,3 +120,7 @@ def test_a_pattern_that_is_wrong_stops_no_agent(tmp_path: Path) -> None:
     assert chosen.patterns.problems == (
         f"{tmp_path}/mine_patterns.yaml.apiVersion: expected nodemend.dev/v1alpha1, got None",
     )
+
+
+def test_an_agent_that_is_told_its_version_believes_it() -> None:
+    assert settings.load({"AGENT_VERSION": "9.8.7"}).version == "9.8.7"

@@ -6,7 +6,10 @@ from typing import Final
 
 from tests.architecture.repository import ROOT, modules
 
-HEAVY: Final = ("kubernetes", "rich", "sqlalchemy", "typer", "remediator", "simulator", "nodemend")
+HEAVY: Final = (
+    *("importlib.metadata", "kubernetes", "rich", "sqlalchemy", "tenacity", "typer"),
+    *("remediator", "simulator", "nodemend"),
+)
 SAY: Final = """
 import importlib, sys
 for name in sys.argv[1].split():
