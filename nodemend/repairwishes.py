@@ -84,7 +84,8 @@ def approve(
 
     async def question(client: Client) -> tuple[NodeRepair, bool]:
         repair = requesting.found(await requesting.listed(client), name)
-        if repair.spec.approved is not None:
+        asks = repair.status.reason == Reason.NOT_APPROVED  # once more, for what joined it since
+        if repair.spec.approved is not None and not asks:
             return repair, False
         author = await wishes.author(client, by)
         made = await requesting.approve(client, repair, author)

@@ -90,6 +90,23 @@ async def test_without_a_remediator_a_request_stays_and_is_not_awaited_if_nobody
     assert (found.spec.request.what, found.spec.request.by) == (Wish.RELEASE, "ann")
 
 
+async def test_a_repair_that_asks_once_more_is_approved_once_more(quiet: Desk) -> None:
+    client = quiet.cluster.client("test", token=REMEDIATOR_TOKEN)
+    await quiet.run("repairs", "approve", "w-1", "--no-wait", "--by", "ann")
+    before = await repair(quiet, "w-1")
+    assert before is not None
+    status = NodeRepairStatus(phase=Phase.DRAINING, reason="NotApproved")
+    asks = structs.replace(before, status=status)
+    await client.replace(NODE_REPAIRS, asks, name=before.metadata.name, subresource="status")
+    answer = await quiet.run("repairs", "approve", "w-1", "--no-wait", "--by", "eve")
+    found = await repair(quiet, "w-1")
+
+    assert "is approved, by eve" in answer.out
+    assert found is not None
+    assert found.spec.approved is not None
+    assert found.spec.approved.by == "eve"
+
+
 async def repair(desk: Desk, node: str) -> NodeRepair | None:
     found = (await desk.cluster.client("test").listing(NODE_REPAIRS)).items
     return next((each for each in found if each.spec.target.node == node), None)

@@ -1,6 +1,7 @@
 """Some repairs cordon their node and then wait for a person's word."""
 
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 from msgspec import structs
@@ -122,6 +123,44 @@ def test_a_fault_that_joins_may_want_a_persons_word_before_the_next_step() -> No
     assert asked(with_(joins), cycles, deed=Deed.STEP) is not None
     assert asked(with_(joins), deed=Deed.STEP) is None
     assert asked(with_(by_rule), deed=Deed.STEP) is not None
+
+
+MINOR = Joined(rule="minor", mode=Mode.ENFORCE, since=at(60), ladder=(Rung(action="power-cycle"),))
+
+
+@pytest.mark.parametrize(
+    ("given", "wanting", "wanted", "asks"),
+    [
+        (at(0), True, (), True),
+        (None, True, (), True),
+        (at(60), True, (), False),
+        (at(0), False, (), False),
+        (at(0), False, (Approval(),), True),
+        (at(0), False, (Approval(actions=frozenset({"power-cycle"})),), True),
+        (at(0), False, (Approval(actions=frozenset({"replace"})),), False),
+        (at(0), False, (Approval(rules=frozenset({"minor"})),), True),
+        (at(0), False, (Approval(severities=frozenset({Severity.WARNING})),), False),
+    ],
+)
+def test_an_approval_is_no_word_for_what_joined_after_it(
+    *, given: datetime | None, wanting: bool, wanted: tuple[Approval, ...], asks: bool
+) -> None:
+    fault = structs.replace(MINOR, needs_approval=wanting)
+    made = repair(status=NodeRepairStatus(phase=Phase.DRAINING, faults=(fault,)))
+    spec = structs.replace(made.spec, approved=Approved(by="ann", at=given))
+
+    answer = asked(structs.replace(made, spec=spec), *wanted, deed=Deed.STEP)
+
+    assert (answer is not None) is asks
+    if answer is not None:
+        assert "once more, for minor joined after" in answer.message
+
+
+def test_what_joins_and_brings_no_other_remedy_asks_for_no_other_approval() -> None:
+    same = structs.replace(MINOR, needs_approval=True, ladder=(Rung(action="replace"),))
+    made = repair(status=NodeRepairStatus(phase=Phase.DRAINING, faults=(same,)))
+
+    assert asked(approved(made), Approval(), deed=Deed.STEP) is None
 
 
 def test_a_person_is_asked_before_a_window_opens_and_the_window_is_waited_for_then() -> None:
