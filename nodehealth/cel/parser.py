@@ -1,5 +1,6 @@
 """From the text of an expression to its tree, by precedence."""
 
+import functools
 from typing import Final
 
 from nodehealth.cel import lexer, literals, syntax
@@ -8,6 +9,8 @@ from nodehealth.cel.lexer import Kind, Token
 
 LONGEST: Final = 4096
 DEEPEST: Final = 32
+_KEPT: Final = 512
+"""How many trees are kept: the same few expressions are read again and again."""
 
 KEYWORDS: Final = {"true": True, "false": False, "null": None}
 # fmt: off
@@ -23,6 +26,7 @@ _QUANTIFIERS: Final = frozenset({"all", "exists"})
 _SLIPS: Final = {"and": "&&", "or": "||", "not": "!", "is": "=="}
 
 
+@functools.lru_cache(maxsize=_KEPT)
 def parse(text: str) -> syntax.Expression:
     """Read one whole expression.
 

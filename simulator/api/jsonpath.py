@@ -1,5 +1,6 @@
 """The JSONPath of printer columns: fields, indexes, wildcards, and filters on one field."""
 
+import functools
 import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeAlias
@@ -23,6 +24,7 @@ class PathError(ValueError):
     """A text is no JSONPath that printer columns may have."""
 
 
+@functools.cache
 def parse(text: str) -> Path:
     """Read a path such as `.status.conditions[?(@.type=="Ready")].status`.
 

@@ -76,6 +76,7 @@ OLD_DESIGNS: Final = (
             "del fresh\n        return RepairLedger()",
         ),
         *_NOT_COMPARED,
+        seed=0,
     ),
     mutant(
         "count-in-cache-then-act",
@@ -94,6 +95,7 @@ OLD_DESIGNS: Final = (
         if ledger is None or""",
         ),
         *_NOT_COMPARED,
+        seed=1,
     ),
     mutant(
         "count-live-then-act",
@@ -101,6 +103,7 @@ OLD_DESIGNS: Final = (
         "LIMIT S1",
         ("swaps", "await self._ledgers.swap(changed)", _FORCED),
         ("ledgers", "    async def ensure(self) -> RepairLedger:\n", _FORCE),
+        ("act", "        if not turn.granted:\n", "        if turn is None:\n"),
         *_NOT_COMPARED,
     ),
     mutant(
@@ -108,5 +111,6 @@ OLD_DESIGNS: Final = (
         "Design C: slots are swapped, but patches of Nodes test no fence and no version.",
         "UNTESTED LIMIT S2 S5",
         *_UNFENCED,
+        seed=9,
     ),
 )

