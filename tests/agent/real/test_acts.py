@@ -9,6 +9,10 @@ def test_local_ports_that_are_all_taken_and_given_back() -> None:
     assert played("ports", namespaces="-n") == [0, 0.9, 0]
 
 
+def test_connections_that_fill_a_small_table_and_are_forgotten(tmp_path: Path) -> None:
+    assert played("tracked", str(tmp_path), namespaces="-n") == [0, 0.9, 0]
+
+
 def test_a_name_server_that_is_stopped_and_continued() -> None:
     assert played("names", namespaces="-n") == [0, 1, 0]
 
