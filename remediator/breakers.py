@@ -105,7 +105,11 @@ class Breakers:
 
     def _changed(self, ledger: RepairLedger, now: datetime) -> RepairLedger:
         noted = novelties.noted(ledger, self._rules().digest, self._versions, now)
-        nodes = Nodes(about=self._is_about, stands=lambda name: bool(self._rule_of(name)))
+        nodes = Nodes(
+            about=self._is_about,
+            stands=lambda name: any(map(trips.is_trying, self._fleet.repairs_of(name))),
+            barred=lambda name: any(map(trips.is_barred, self._fleet.repairs_of(name))),
+        )
         return breakers.settled(noted, self._trips(now), nodes, self._policy().breaking, now)
 
     def _trips(self, now: datetime) -> Mapping[str, Trip]:

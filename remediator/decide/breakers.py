@@ -133,7 +133,9 @@ class Nodes:
     about: Callable[[str, str], bool]
     """Says whether a breaker is about a node."""
     stands: Callable[[str], bool]
-    """Says whether a node has a repair that goes on by itself."""
+    """Says whether a node has a repair that goes on by itself, but for what breakers stop."""
+    barred: Callable[[str], bool] = lambda _: False
+    """Says whether a node has its slot, and a breaker stops its next step."""
 
 
 def settled(
@@ -213,8 +215,13 @@ class _Step:
         return structs.replace(breaker, seen=trip.seen, probing=probing)
 
     def _is_tried(self, node: str) -> bool:
+        """Say whether a node is still the one: two breakers that try two nodes must not wait.
+
+        Where another breaker stops the one that is tried, all try the same, which is first of all.
+        """
         status = self.ledger.status
-        return self.nodes.stands(node) and (node in status.slots or node in status.cordons)
+        held = node in status.slots or node in status.cordons
+        return held and self.nodes.stands(node) and not self.nodes.barred(node)
 
     def _first(self) -> str:
         """Name the node that has its slot longest: what has begun comes first."""

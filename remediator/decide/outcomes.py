@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from nodehealth.repair import NodeRepair, Phase
+from remediator.decide import joined, remedies
 from remediator.decide.moves import Reason
 
 RECURS: Final = timedelta(hours=1)
 """How soon the same fault must be back on a node for the repair before to have mended nothing."""
-_REPLACE: Final = "replace"
 _MENDED: Final = frozenset({Reason.REPAIRED, Reason.REPLACED_ELSEWHERE})
 
 
@@ -53,12 +53,12 @@ def _outcome(repair: NodeRepair, newest: NodeRepair) -> Outcome | None:
         return None
     at, back = status.timeline[-1].at, newest.metadata.creation_timestamp
     recurred = mended and back is not None and at <= back <= at + RECURS
-    ladder = repair.spec.ladder
+    whole = joined.ladder(repair)
     return Outcome(
         node=repair.spec.target.node,
         at=back if recurred and back is not None else at,
         mended=mended and not recurred,
-        replaced=status.rung < len(ladder) and ladder[status.rung].action == _REPLACE,
+        replaced=status.rung < len(whole) and whole[status.rung].action == remedies.REPLACE,
     )
 
 

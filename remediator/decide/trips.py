@@ -16,6 +16,7 @@ from nodehealth import quantities
 from nodehealth.ledger import Change
 from nodehealth.repair import Mode, NodeRepair, Phase
 from remediator.decide import novelties, outcomes
+from remediator.decide.moves import Reason
 from remediator.rules.breaking import LEAST, Breaking, Burst
 from remediator.rules.policy import CLUSTER
 
@@ -194,6 +195,21 @@ def _after_changes(
 def is_standing(repair: NodeRepair) -> bool:
     """Say whether a repair goes on and no person has it in hand."""
     return repair.status.phase not in {Phase.RECOVERED, Phase.PARKED, Phase.NEEDS_HUMAN}
+
+
+def is_barred(repair: NodeRepair) -> bool:
+    """Say whether a repair has its slot, and a breaker stops its next step."""
+    return repair.status.held_since is not None and repair.status.reason == Reason.BREAKER_OPEN
+
+
+def is_trying(repair: NodeRepair) -> bool:
+    """Say whether a repair goes on by itself, or would if no breaker stopped it.
+
+    One with its slot whose next step people hold back may stand still for days.
+    """
+    status = repair.status
+    held = status.held_since is not None or status.reason == Reason.MODE
+    return is_standing(repair) and (not held or is_barred(repair))
 
 
 def _created(repair: NodeRepair) -> datetime | None:

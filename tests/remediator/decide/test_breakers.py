@@ -266,6 +266,19 @@ def test_a_node_is_tried_for_as_long_as_its_repair_goes_on(nodes: Nodes, probing
     assert only(tried).probing == probing
 
 
+def test_two_breakers_that_try_two_nodes_each_of_which_the_other_stops_come_to_try_one() -> None:
+    pool = breaker(BreakerState.HALF_OPEN, probing="n2")
+    burst = breaker(BreakerState.HALF_OPEN, probing="n1")
+    slots = {"n1": slot(7), "n2": slot(8, name="n2")}
+    both = {KEY: SICK, "burst/other": SICK}
+    stopped = replace(ALL, barred=lambda _: True)
+
+    tried = settled(having(pool=pool, burst=burst, slots=slots), both, nodes=stopped)
+
+    assert {each.probing for each in tried.status.breakers.values()} == {"n1"}
+    assert settled(tried, both, nodes=stopped) is tried
+
+
 def test_a_slot_whose_repair_needs_a_person_is_not_what_is_tried() -> None:
     half = breaker(BreakerState.HALF_OPEN, probing="n1")
     slots = {"n1": slot(7), "n2": slot(8, name="n2")}

@@ -7,7 +7,15 @@ import pytest
 from msgspec import structs
 
 from nodehealth.ledger import EVER, Change
-from nodehealth.repair import Mode, NodeRepair, NodeRepairStatus, Phase, PhaseTime
+from nodehealth.repair import (
+    Joined,
+    Mode,
+    NodeRepair,
+    NodeRepairStatus,
+    Phase,
+    PhaseTime,
+    Rung,
+)
 from remediator.decide import outcomes, trips
 from remediator.decide.moves import Reason
 from remediator.decide.trips import Crowd, World
@@ -62,6 +70,43 @@ def test_a_pool_is_unhealthy_from_so_many_sick_nodes_on(nodes: int, fewest: int 
 )
 def test_so_many_nodes_that_fall_sick_are_a_burst(nodes: int, fewest: int) -> None:
     assert trips.burst_size(nodes, Burst()) == fewest
+
+
+@pytest.mark.parametrize(
+    ("phase", "reason", "held", "tries"),
+    [
+        (Phase.DRAINING, "", False, True),
+        (Phase.WAITING, Reason.NO_SLOT, False, True),
+        (Phase.DRAINING, Reason.BREAKER_OPEN, True, True),
+        (Phase.DRAINING, Reason.PAUSED, True, False),
+        (Phase.DRAINING, Reason.NOT_APPROVED, True, False),
+        (Phase.DRAINING, Reason.MODE, False, False),
+        (Phase.NEEDS_HUMAN, Reason.LADDER_EXHAUSTED, False, False),
+    ],
+)
+def test_what_people_hold_back_is_nothing_that_a_breaker_tries(
+    *, phase: Phase, reason: str, held: bool, tries: bool
+) -> None:
+    since = NOON if held else None
+    one = repair(status=NodeRepairStatus(phase=phase, reason=reason, held_since=since))
+
+    assert trips.is_trying(one) is tries
+    assert trips.is_barred(one) is (reason == Reason.BREAKER_OPEN)
+
+
+def test_a_replacement_that_failed_counts_though_a_fault_that_joined_asked_for_it() -> None:
+    fault = Joined(rule="minor", since=NOON, ladder=(Rung(action="replace"),))
+
+    def exhausted(seconds: float) -> NodeRepair:
+        made = ended(f"n{seconds}", seconds, rung=2)
+        spec = structs.replace(made.spec, ladder=(Rung(action="drain"), Rung(action="reboot")))
+        return structs.replace(
+            made, spec=spec, status=structs.replace(made.status, faults=(fault,))
+        )
+
+    world = World(repairs=tuple(map(exhausted, range(3))))
+
+    assert "failed-replacements/default" in found(world)
 
 
 def test_what_is_amiss_is_named_by_what_and_where() -> None:
