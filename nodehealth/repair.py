@@ -16,6 +16,7 @@ EVICTIONS_LENGTH: Final = 500
 OBSTACLES_LENGTH: Final = 16
 FAULTS_LENGTH: Final = 16
 EVIDENCE_LENGTH: Final = 16
+ARRIVED_LENGTH: Final = 16
 
 Name = Annotated[str, Meta(max_length=253)]
 Text = Annotated[str, Meta(max_length=1024)]
@@ -175,6 +176,22 @@ class BurningIn(Struct, frozen=True, kw_only=True):
     """The UID of the Job that may run; none was claimed while it is empty."""
     claimed_at: datetime | None = None
     passed_at: datetime | None = None
+
+
+class Arrival(Struct, frozen=True, kw_only=True):
+    """Another machine joined under the node's name, and has to prove itself."""
+
+    node_uid: Name
+    at: datetime
+    """When it was marked and written down."""
+    tainted: bool = False
+    """Whether it registered with our taint, so that it never took work."""
+    open_seconds: Annotated[int, Meta(ge=0)] = 0
+    """For how long it may have taken work before it was marked, at most."""
+    pods: Annotated[tuple[Annotated[str, Meta(max_length=512)], ...], Meta(max_length=16)] = ()
+    """Some of the pods that came to it."""
+    came: Annotated[int, Meta(ge=0)] = 0
+    """How many did."""
 
 
 class NodeRepairSpec(Struct, frozen=True, kw_only=True):
@@ -352,6 +369,8 @@ class NodeRepairStatus(Struct, frozen=True, kw_only=True):
     """The order of an earlier rung to boot the machine anew, while nobody has seen that boot."""
     fencing: Fencing | None = None
     burn_in: BurningIn | None = None
+    arrival: Arrival | None = None
+    """The successor that joined last under the node's name."""
     held_since: datetime | None = None
     """Since when the next step is forbidden, and the time of the rung stands still."""
     held_seconds: Annotated[int, Meta(ge=0)] = 0

@@ -11,7 +11,7 @@ from msgspec import structs
 from nodehealth.kit.clocks import Clock
 from nodehealth.kube import errors
 from nodehealth.kube.client import Client
-from nodehealth.kube.objects import NODES, Node
+from nodehealth.kube.objects import NODES, PODS, Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import (
     NODE_REPAIRS,
@@ -27,6 +27,7 @@ from remediator import errands as sending
 from remediator.actions import Action, Done, Failed, Going, Stranded, SupersededError, Tools
 from remediator.admission import Admission
 from remediator.decide import (
+    arrivals,
     boots,
     errands,
     joined,
@@ -48,6 +49,7 @@ from remediator.decide.moves import (
     Disrupt,
     DrainAgain,
     Finish,
+    Greet,
     Inquire,
     Join,
     Mended,
@@ -176,7 +178,7 @@ class Act:
                 return await self._disrupt(scene)
             case Climb():
                 return await self._climb(scene)
-            case Prove() | Burn() | Inquire():
+            case Prove() | Burn() | Greet() | Inquire():
                 return await self._look_into(move, scene)
             case _:
                 await self._settle(move, scene)
@@ -374,7 +376,9 @@ class Act:
         await self._settle(following, scene)
         return _AT_ONCE
 
-    async def _look_into(self, move: Prove | Burn | Inquire, scene: Scene) -> Again:
+    async def _look_into(self, move: Prove | Burn | Greet | Inquire, scene: Scene) -> Again:
+        if isinstance(move, Greet):
+            return await self._greet(scene)
         if isinstance(move, Inquire):
             return await self._inquire(scene)
         advance = fencing.advance if isinstance(move, Prove) else burning.advance
@@ -382,6 +386,21 @@ class Act:
         if isinstance(following, timedelta):
             return following
         await self._settle(following, scene)
+        return _AT_ONCE
+
+    async def _greet(self, scene: Scene) -> Again:
+        """List the pods after the mark is on the Node: none comes any more."""
+        repair, node = scene.view.repair, scene.view.node
+        if node is None:
+            return _AT_ONCE
+        listing = await self.client.listing(PODS, fields=f"spec.nodeName={node.metadata.name}")
+        arrival = arrivals.of(node, listing.items, repair.metadata.name, self.admission.now())
+        base = arrivals.written(repair.status, arrival)
+        if arrivals.is_worth_telling(arrival):
+            message = arrivals.sentence(arrival)
+            await scene.record.enter(base.phase, Reason.ARRIVED, message, base=base)
+        else:
+            await scene.record.note(base)
         return _AT_ONCE
 
     async def _inquire(self, scene: Scene) -> Again:

@@ -19,6 +19,7 @@ from remediator.decide.moves import (
     DrainAgain,
     Ending,
     Finish,
+    Greet,
     Inquire,
     Join,
     Mended,
@@ -86,8 +87,9 @@ def _sentence(repair: NodeRepair, coming: Next) -> str:
     return f"Next: {_said(coming.move, repair)}."
 
 
-_ASKED: Final[Mapping[type[Prove | Burn | Inquire], str]] = {
+_ASKED: Final[Mapping[type[Prove | Burn | Greet | Inquire], str]] = {
     Prove: "it is made sure that the silent machine is off, before anything is forced",
+    Greet: "the successor that joined is written down",
     Burn: "a burn-in has to pass on the mended node",
     Inquire: "the machine's owner is asked whether a late order is carried out by now",
 }
@@ -112,7 +114,7 @@ def _said(move: Move, repair: NodeRepair) -> str:
             return "it asks for a disruption slot, and would get it now"
         case Climb():
             return f"{_spoken(move.rung)} goes on{_since(repair)}"
-        case Prove() | Burn() | Inquire():
+        case Prove() | Burn() | Greet() | Inquire():
             return _ASKED[type(move)]
         case _:
             return _onward(move)

@@ -12,6 +12,7 @@ from nodehealth.kube.objects import Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import ENDED, Closing, Mode, NodeRepair, NodeRepairStatus, Phase
 from remediator.decide import (
+    arrivals,
     cycles,
     joined,
     marks,
@@ -129,8 +130,8 @@ def _recurred(view: View) -> Surrender | None:
 
 def _climb(view: View) -> Move:
     rung = joined.rung(view.repair)
-    begun = _retake(view) or _replaced(view) or _stopped(view) or _recovering(view)
-    begun = begun or _unwanted(view)
+    begun: Move | None = _retake(view) or _replaced(view) or arrivals.greets(view)
+    begun = begun or _stopped(view) or _recovering(view) or _unwanted(view)
     return begun or _held_up(view) or Climb(rung=rung)
 
 
@@ -207,7 +208,8 @@ def _unruled(view: View) -> Release | None:
 
 
 def _verifying(view: View) -> Move:
-    return _released(view) or _retake(view) or _elsewhere(view) or verifying.verify(view)
+    seen = _released(view) or _retake(view) or arrivals.greets(view)
+    return seen or _elsewhere(view) or verifying.verify(view)
 
 
 def _elsewhere(view: View) -> Release | Rest | None:

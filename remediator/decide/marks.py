@@ -56,6 +56,12 @@ def is_held_as(node: Node, fence: Fence) -> bool:
     return marked and fence_of(node) == fence
 
 
+def is_tainted_for(node: Node, repair: str) -> bool:
+    """Say whether the Node carries our taint because we put it there for this repair."""
+    value = _value(repair)
+    return any(each.key == keys.REPAIR_TAINT and each.value == value for each in node.spec.taints)
+
+
 def is_beyond(node: Node, fence: Fence) -> bool:
     """Say whether the Node has left this fence behind: no epoch falls, and none is reopened."""
     seen = fence_of(node)

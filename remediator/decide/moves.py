@@ -44,6 +44,7 @@ class Reason(StrEnum):
     RULE_GONE = "RuleGone"
     GPUS_MISSING = "GPUsMissing"
     BURN_IN = "BurnIn"
+    ARRIVED = "Arrived"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +146,11 @@ class Burn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Greet:
+    """Write down that a successor joined, and what came to it before it was marked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inquire:
     """Ask the machine's owner whether an order that was late is carried out by now."""
 
@@ -242,4 +248,4 @@ Onward: TypeAlias = (
     Retake | Join | Resume | Mended | NextRung | Strand | DrainAgain | Answering | Ending
 )
 """Moves that are only written down, or undo something; what comes next is decided at once."""
-Move: TypeAlias = Rest | Cordon | Disrupt | Climb | Prove | Burn | Inquire | Onward
+Move: TypeAlias = Rest | Cordon | Disrupt | Climb | Prove | Burn | Greet | Inquire | Onward

@@ -17,7 +17,7 @@ from tests.safety.test_crashes import assert_nothing_is_left
 from tests.safety.test_races import BAD_LUCK
 
 ONE: Final = ("w-1",)
-MOST_WRITES: Final = 50
+MOST_WRITES: Final = 60
 EVERY: Final = 20
 """Of how many seeds one is played: three nodes with all their programs take a second."""
 FULL: Final = ("drain", "reset-gpu", "reboot", "replace")

@@ -11,6 +11,7 @@ from nodehealth.fence import Fence, Hold
 from nodehealth.kube.objects import Node, NodeInfo
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import (
+    Arrival,
     Closing,
     Decision,
     Intent,
@@ -95,6 +96,11 @@ def working(phase: Phase, *, rung: int = 0, intent: Intent | None = None) -> Nod
         intent=intent,
     )
     return repair(status=status)
+
+
+def greeted(mended: NodeRepair, uid: str) -> NodeRepair:
+    came = structs.replace(mended.status, arrival=Arrival(node_uid=uid, at=NOON))
+    return structs.replace(mended, status=came)
 
 
 SENT = Intent(action="reboot", key="k", issued_at=NOON, pod="pod-1", boot_id="boot-1")
@@ -332,7 +338,7 @@ def test_a_machine_that_somebody_else_replaced_must_prove_itself() -> None:
 
     assert isinstance(ladder.next_move(view(working(Phase.DRAINING), fresh, SLOTS)), Mended)
     ours = working(Phase.REPAIRING, rung=1, intent=INTENT)
-    assert isinstance(ladder.next_move(view(ours, fresh, SLOTS)), Climb)
+    assert isinstance(ladder.next_move(view(greeted(ours, "new"), fresh, SLOTS)), Climb)
 
 
 def test_a_node_that_is_away_does_not_stop_the_rung() -> None:
@@ -542,6 +548,7 @@ def test_a_node_is_out_that_is_cordoned_leaving_or_not_ready() -> None:
 )
 def test_a_machine_that_came_back_with_fewer_gpus_is_not_mended(seen: Node, reason: Reason) -> None:
     verifying = working(Phase.VERIFYING)
+    verifying = greeted(verifying, "another")
     had = structs.replace(verifying.spec.target, gpus=8)
     mended = structs.replace(verifying, spec=structs.replace(verifying.spec, target=had))
 
