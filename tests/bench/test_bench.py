@@ -15,6 +15,7 @@ from bench.benchmarks.footprint import Footprint
 from bench.benchmarks.gpus import Gpus
 from bench.benchmarks.judge import Judge
 from bench.benchmarks.nvml import Nvml
+from bench.benchmarks.repairs import Repairs
 from bench.benchmarks.report import Report
 from bench.benchmarks.takeover import Takeover
 from bench.benchmarks.thread import Thread
@@ -32,6 +33,7 @@ TINY: Final[Mapping[str, Benchmark]] = {
     "flood": Flood(lines=2_000, warm=1.0),
     "footprint": Footprint(warm=1.0, seconds=1.0),
     "nvml": Nvml(rounds=1),
+    "repairs": Repairs(nodes=3, sick=1, at_once=1),
     "report": Report(rounds=1, changes=1),
     "takeover": Takeover(rounds=1, nodes=6),
     "thread": Thread(sizes=(4,), samples=2, pace=20, idle=0.1),
