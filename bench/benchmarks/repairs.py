@@ -137,6 +137,7 @@ class Repairs(Benchmark):
             workloads=tuple(
                 Workload(
                     name=f"web-{number}",
+                    namespace=f"team-{number}",
                     replicas=_PODS,
                     stops_after=timedelta(seconds=10),
                     budget=Budget(max_unavailable="10%"),
