@@ -172,7 +172,10 @@ def release(
         return
     with complaints.said():
         repairs = asking.ask(requesting.listed, kubeconfig, context)
-        meant = _announced(*requesting.releasable(repairs, rule, pool), rule)
+        found = requesting.releasable(repairs, rule, pool)
+        if not any(found):
+            sys.stdout.write(f"{_none(repairs, rule, pool)}\n")
+        meant = _announced(*found)
         if not meant or dry_run:
             return
         _confirm(len(meant), yes=yes)
@@ -187,12 +190,16 @@ def _check(name: str, rule: str, *, of_rule: bool) -> None:
         raise SettingsError("--pool, --dry-run and --yes are for --rule")
 
 
-def _announced(
-    meant: list[NodeRepair], kept: list[tuple[NodeRepair, str]], rule: str
-) -> list[NodeRepair]:
+def _none(repairs: tuple[NodeRepair, ...], rule: str, pool: str) -> str:
+    """Say that no repair is meant, and which rules have some: the name may be misspelt."""
+    rules = sorted({each.spec.rule for each in repairs})
+    others = [each for each in rules if any(requesting.releasable(repairs, each, pool))]
+    known = f"; there are of {', '.join(others)}" if others else ""
+    return f"No open repair{f' in pool {pool}' if pool else ''} is of rule {rule}{known}."
+
+
+def _announced(meant: list[NodeRepair], kept: list[tuple[NodeRepair, str]]) -> list[NodeRepair]:
     """Say what is given back and what is not, and return the first."""
-    if not meant and not kept:
-        sys.stdout.write(f"No open repair is of rule {rule}.\n")
     for each in meant:
         said = f"{each.spec.target.node} ({each.status.phase})"
         sys.stdout.write(f"is given back: {said}, repair {each.metadata.name}\n")

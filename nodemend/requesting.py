@@ -1,7 +1,6 @@
 """What a person wants of a repair is written into it, and waited for until it has come true."""
 
 import asyncio
-import difflib
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from nodehealth.kit.settings import SettingsError
 from nodehealth.kube import errors
 from nodehealth.kube.client import Client
 from nodehealth.repair import ENDED, NODE_REPAIRS, Mode, NodeRepair, Phase, Request, Wish
+from nodemend import nearest
 from remediator.decide import plan, requests
 from remediator.decide.moves import Reason
 
@@ -60,9 +60,8 @@ def found(repairs: Iterable[NodeRepair], name: str) -> NodeRepair:
         last = max(meant, key=lambda each: each.metadata.name)
         said = f"{last.metadata.name} is over ({last.status.reason or last.status.phase})"
         raise SettingsError(f"no repair of {name} is open: {said}")
-    names = sorted({n for each in known if plan.is_open(each) for n in _names(each)})
-    near = ", ".join(difflib.get_close_matches(name, names) or names[:3])
-    raise SettingsError(f"there is no repair and no node {name}; nearest are {near or 'none'}")
+    names = {n for each in known if plan.is_open(each) for n in _names(each)}
+    raise SettingsError(nearest.none_named("repair of a node or of the name", name, names))
 
 
 def _names(repair: NodeRepair) -> tuple[str, str]:

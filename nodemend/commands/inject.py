@@ -1,6 +1,5 @@
 """`nodemend inject`: makes a simulated machine sick; it has no way to break a real one."""
 
-import difflib
 import sys
 from dataclasses import fields
 from typing import Annotated
@@ -11,7 +10,7 @@ import yaml
 from nodehealth.kit.settings import SettingsError
 from nodehealth.kube import errors
 from nodehealth.kube.client import Client
-from nodemend import asking, complaints
+from nodemend import asking, complaints, nearest
 from nodemend.options import Context, Kubeconfig
 from simulator import scenario
 from simulator.machines import FAULT_ANNOTATION, MACHINES, REAL_AGENT_ANNOTATION
@@ -82,8 +81,7 @@ async def _strike(client: Client, node: str, wish: str) -> None:
         raise SettingsError(_NOT_SIMULATED) from real
     found = {each.metadata.name: each for each in machines}
     if node not in found:
-        near = ", ".join(difflib.get_close_matches(node, found) or sorted(found)[:3])
-        raise SettingsError(f"there is no machine {node}; nearest are {near or 'none'}")
+        raise SettingsError(nearest.none_named("machine", node, found))
     if _is_reported(wish) and REAL_AGENT_ANNOTATION in found[node].metadata.annotations:
         raise SettingsError(
             f"{node} has a real agent, which sees what is there and not what is simulated; "

@@ -1,6 +1,6 @@
 """`nodemend pause`: holds back what nodemend would begin."""
 
-import difflib
+import shlex
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from nodehealth.kit.settings import SettingsError
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import NODES
 from nodehealth.ledger import Pause
-from nodemend import asking, complaints, wishes
+from nodemend import asking, complaints, nearest, wishes
 from nodemend.looking import rulebook
 from nodemend.options import By, Context, Kubeconfig
 from remediator.decide import pauses
@@ -90,11 +90,11 @@ def pause(
     with complaints.said():
         wish.check()
         before, made = asking.ask(question, kubeconfig, context)
-    news = " was there already" if made == before else " is changed" if before else " holds"
+    news = "It was so already" if made == before else "It is changed" if before else "It is new"
     sys.stdout.write(
-        f"Pause {name}{news}: {pauses.sentence(name, made)}.\n"
-        "Nothing new is begun there; what is under way finishes its step.\n"
-        f"To let it go on: nodemend resume {name}\n"
+        f"P{pauses.sentence(name, made)[1:]}.\n"
+        f"{news}. Nothing new is begun there; what is under way finishes its step.\n"
+        f"To let it go on: nodemend resume {shlex.quote(name)}\n"
     )
 
 
@@ -111,7 +111,6 @@ async def _check_scope(client: Client, wish: _Wish) -> None:
 
 
 def _check(kind: str, name: str, known: Iterable[str]) -> None:
-    names = sorted(known)
+    names = tuple(known)
     if name not in names:
-        near = ", ".join(difflib.get_close_matches(name, names) or names[:3])
-        raise SettingsError(f"there is no {kind} {name}; nearest are {near or 'none'}")
+        raise SettingsError(nearest.none_named(kind, name, names))

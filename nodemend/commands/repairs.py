@@ -8,9 +8,12 @@ import typer
 from typer.core import TyperGroup
 
 from nodehealth.kit import clocks
+from nodehealth.kit.settings import SettingsError
+from nodehealth.kube import errors
 from nodehealth.kube.client import Client
+from nodehealth.kube.objects import NODES
 from nodehealth.repair import NodeRepair
-from nodemend import asking, complaints, paper, repairwishes, requesting
+from nodemend import asking, complaints, nearest, paper, repairwishes, requesting
 from nodemend.looking import repairs as repairing
 from nodemend.looking import story
 from nodemend.options import Context, Json, Kubeconfig
@@ -40,7 +43,10 @@ def add(root: typer.Typer) -> None:
 
 
 def repairs() -> None:
-    """List the repairs that are open, and what each of them waits for."""
+    """List the repairs that are open, and what each of them waits for.
+
+    `nodemend repairs NAME` tells the whole story of a node's repair.
+    """
 
 
 def list_(
@@ -55,7 +61,7 @@ def list_(
 ) -> None:
     """List the repairs that are open: what is done when no other command is named."""
     with complaints.said():
-        found, now = asking.ask(_read, kubeconfig, context)
+        found, now = asking.ask(lambda client: _read(client, name), kubeconfig, context)
     listed = repairing.chosen(found, name=name, ended=everything)
     if json:
         sys.stdout.write(repairing.as_json(listed) + "\n")
@@ -66,9 +72,23 @@ def list_(
             paper.put(story.told(each, now), paper.console())
     else:
         whose = f" of {name}" if name else ""
+        over = len(repairing.chosen(found, name=name, ended=True))
         sys.stdout.write(f"No repair{whose} is {'known' if everything else 'open'}.\n")
+        if over:
+            sys.stdout.write(f"{over} ended; shown by: nodemend repairs{whose[3:]} --all\n")
 
 
-async def _read(client: Client) -> tuple[tuple[NodeRepair, ...], datetime]:
+async def _read(client: Client, name: str) -> tuple[tuple[NodeRepair, ...], datetime]:
+    """Read all repairs, and see whether there is a node of the name that none is of."""
     found = await requesting.listed(client)
+    if name and not repairing.chosen(found, name=name, ended=True):
+        await _check_node(client, name, {each.metadata.name for each in found})
     return found, client.server_time or clocks.wall()
+
+
+async def _check_node(client: Client, name: str, repairs: set[str]) -> None:
+    try:
+        await client.get(NODES, name)
+    except errors.GoneError as gone:
+        nodes = {each.metadata.name for each in (await client.listing(NODES)).items}
+        raise SettingsError(nearest.none_named("repair or node", name, nodes | repairs)) from gone

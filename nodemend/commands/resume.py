@@ -24,7 +24,7 @@ def resume(
     """Take a pause away: what it held back goes on."""
     with complaints.said():
         before, others = asking.ask(lambda client: wishes.resume(client, name), kubeconfig, context)
-    stay = f" There still is: {', '.join(others)}." if others else ""
+    stay = f" Still there: {', '.join(others)}." if others else ""
     if before is None:
         sys.stdout.write(f"There is no pause {name}.{stay}\n")
         return

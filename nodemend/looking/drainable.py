@@ -17,6 +17,7 @@ from nodehealth.kit.settings import SettingsError
 from nodehealth.kube import errors
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import NODES, PODS, Pod
+from nodemend import nearest
 from remediator.decide import budgets, eviction, gangs, turns
 from remediator.decide.eviction import Kind, Patience, Verdict
 from remediator.evicting import Shelf, explain
@@ -49,6 +50,7 @@ _FATES: Final[Mapping[Kind, Fate]] = {
 }
 _NO_REHEARSALS: Final = "does not support dry run"
 """What the API server says of a webhook with side effects, which it does not ask then."""
+_OF_MANY: Final = {Fate.LEAVES: "leave", Fate.STAYS: "stay", Fate.WAITS: "wait"}
 _CALM: Final = frozenset({Fate.LEAVES, Fate.LEAVING, Fate.STAYS})
 
 
@@ -116,7 +118,8 @@ async def rehearse(
     try:
         await client.get(NODES, node)
     except errors.GoneError as gone:
-        raise SettingsError(f"there is no node {node}") from gone
+        known = (each.metadata.name for each in (await client.listing(NODES)).items)
+        raise SettingsError(nearest.none_named("node", node, known)) from gone
     listing = await client.listing(PODS, fields=f"spec.nodeName={node}")
     now = client.server_time or clock()
     patience = Patience(until=now + waits if waits else None)
@@ -211,7 +214,9 @@ async def _in_turns(pods: Iterable[Pod], shelf: Shelf) -> list[InTurns]:
 
 def drawn(answer: Drainable) -> RenderableType:
     """Draw it for a person: who keeps the node comes last, where the eye ends."""
-    table = Table("POD", "OWNER", "TIER", "VOLUMES", "FATE", "WHY", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for title in ("POD", "OWNER", "TIER", "VOLUMES", "FATE", "WHY"):
+        table.add_column(title, overflow="fold")
     for each in sorted(answer.pods, key=lambda each: list(Fate).index(each.fate)):
         if each.fate is not Fate.STAYS:
             table.add_row(*_row(each))
@@ -225,13 +230,18 @@ def _row(pod: PodFate) -> Sequence[str]:
 
 
 def _sentences(answer: Drainable) -> Iterator[str]:
-    counted = ", ".join(f"{answer.counts[each]} {each}" for each in Fate if each in answer.counts)
+    counts = answer.counts
+    counted = ", ".join(_counted(each, counts[each]) for each in Fate if each in counts)
     yield f"Pods: {counted or 'none'}; by {answer.by}."
     for each in answer.in_turns:
         yield (
             f"The disruption budget {each.budget} lets {each.allowed} of {each.pods} of them leave "
             "at once: the others follow as it recovers."
         )
+
+
+def _counted(fate: Fate, count: int) -> str:
+    return f"{count} {fate if count == 1 else _OF_MANY.get(fate, fate)}"
 
 
 def _verdict(answer: Drainable) -> Text:

@@ -83,8 +83,14 @@ def _told(fault: Joined) -> str:
 def _sentence(repair: NodeRepair, coming: Next) -> str:
     if coming.held:
         asks = "a cordon" if isinstance(coming.move, Cordon) else "a disruption slot"
-        return f"Next: it asks for {asks}, and is held back: {coming.held}."
+        why = _unless_said(coming.held, repair)
+        return f"Next: it asks for {asks}, and is held back{why}."
     return f"Next: {_said(coming.move, repair)}."
+
+
+def _unless_said(why: str, repair: NodeRepair) -> str:
+    """Give a reason, but not the one with which the repair was just said to wait."""
+    return "" if why == repair.status.message else f": {why}"
 
 
 _ASKED: Final[Mapping[type[Prove | Burn | Greet | Inquire], str]] = {
@@ -107,7 +113,8 @@ def _said(move: Move, repair: NodeRepair) -> str:
     match move:
         case Rest():
             until = f" It is looked at again at {move.until:%H:%M:%S}" if move.until else ""
-            return f"it waits for something to change; {move.message}.{until}".rstrip(".")
+            why = _unless_said(move.message, repair)
+            return f"it waits for something to change{why}.{until}".rstrip(".")
         case Cordon():
             return "the node is cordoned at the leader's next look"
         case Disrupt():

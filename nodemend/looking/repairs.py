@@ -48,7 +48,7 @@ def chosen(
 def table(repairs: Sequence[NodeRepair], now: datetime) -> Table:
     """Draw repairs, one a line."""
     drawn = Table("NODE", "RULE", "PHASE", "FOR", box=None, pad_edge=False)
-    drawn.add_column("WHAT IT WAITS FOR", ratio=1, no_wrap=False)
+    drawn.add_column("WHAT IT WAITS FOR", ratio=1, overflow="fold")
     for each in repairs:
         phase = Text(phase_of(each), style=STYLES.get(each.status.phase, ""))
         drawn.add_row(

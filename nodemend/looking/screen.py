@@ -15,7 +15,10 @@ def drawn(status: Status) -> RenderableType:
     facts = Table.grid(padding=(0, 2))
     for title, said in _facts(status):
         facts.add_row(Text(title, style="bold"), said)
-    scopes = Table("SCOPE", "NODES", "OUT", "LIMIT", "DISRUPTED", "LIMIT", box=None, pad_edge=False)
+    scopes = Table(box=None, pad_edge=False)
+    scopes.add_column("SCOPE", overflow="fold")
+    for title in ("NODES", "OUT", "LIMIT", "DISRUPTED", "LIMIT"):
+        scopes.add_column(title)
     for each in status.scopes:
         scopes.add_row(*_row(each))
     attention = [Text(f"! {each}", style="bold red") for each in status.attention]

@@ -19,6 +19,7 @@ from remediator.decide import (
     competitors,
     conditions,
     limits,
+    obstacles,
     openings,
     pauses,
     plan,
@@ -33,7 +34,7 @@ from remediator.decide.facts import Facts
 from remediator.decide.judge import Judgement
 from remediator.decide.moves import Reason
 from remediator.observe import Fleet
-from remediator.rules.policy import Beside, is_domain
+from remediator.rules.policy import CLUSTER, Beside, is_domain
 
 _NAMED: Final = 5
 """How many nodes a sentence names."""
@@ -152,7 +153,8 @@ def _sick(everybody: list[Facts], book: Rulebook, now: datetime) -> Mapping[str,
 def _scopes(sight: Sight, book: Rulebook, fleet: Fleet) -> Iterator[Scope]:
     ledger = sight.ledger or RepairLedger()
     known = fleet.scopes()
-    whole = (scope for name, scope in sorted(known.items()) if not is_domain(name))
+    names = sorted((name for name in known if not is_domain(name)), key=_cluster_first)
+    whole = (known[name] for name in names)
     usages = (limits.usage(ledger, scope, book.policy) for scope in whole)
     for used in (*usages, *scopes.full_domains(ledger, known, book.policy)):
         yield Scope(
@@ -163,6 +165,10 @@ def _scopes(sight: Sight, book: Rulebook, fleet: Fleet) -> Iterator[Scope]:
             disrupted=used.disrupted,
             disrupted_limit=used.disrupted_limit,
         )
+
+
+def _cluster_first(scope: str) -> tuple[bool, str]:
+    return scope != CLUSTER, scope
 
 
 def _unheld(sight: Sight, repairs: list[NodeRepair]) -> Iterator[str]:
@@ -250,10 +256,17 @@ def _calling(repairs: list[NodeRepair]) -> Iterator[str]:
     """Say which repairs wait for a person."""
     for repair in repairs:
         if repair.status.phase is Phase.DRAINING and repair.status.obstacles:
-            yield f"{repair.spec.target.node} is held up in its drain: {repair.status.message}."
+            yield f"{repair.spec.target.node} is held up in its drain: {_obstructed(repair)}."
         calls = repair.status.phase in {Phase.NEEDS_HUMAN, Phase.PARKED}
         if calls or repair.status.reason == Reason.NOT_APPROVED:
             yield f"{repair.spec.target.node} needs a person: {repair.status.message}."
+
+
+def _obstructed(repair: NodeRepair) -> str:
+    """Say what keeps the pods, also while something else holds the drain back."""
+    first, *others = repair.status.obstacles
+    more = f", and {len(others)} more (nodemend repairs {repair.spec.target.node})"
+    return f"{obstacles.said(first)}{more if others else ''}"
 
 
 def _named(names: list[str]) -> str:

@@ -63,12 +63,14 @@ def _sums(repair: NodeRepair, now: datetime) -> Iterator[str]:
     if evictions:
         owners = Counter(each.owner or "no owner" for each in evictions).most_common(_OWNERS)
         named = ", ".join(f"{count} of {owner}" for owner, count in owners)
-        yield f"{len(evictions)} pods were asked to leave: {named}."
+        pods = "1 pod was" if len(evictions) == 1 else f"{len(evictions)} pods were"
+        yield f"{pods} asked to leave: {named}."
     timeline = repair.status.timeline
     if timeline:
         spent = ", ".join(f"{name} {_spoken(lasted)}" for name, lasted in _lasted(repair, now))
         whole = _end(repair, now) - timeline[0].at
-        yield f"It took {_spoken(whole)}: {spent}." if spent else f"It took {_spoken(whole)}."
+        took = "It took" if timeline[-1].phase in ENDED else "So far it took"
+        yield f"{took} {_spoken(whole)}: {spent}." if spent else f"{took} {_spoken(whole)}."
 
 
 def _lasted(repair: NodeRepair, now: datetime) -> list[tuple[str, timedelta]]:

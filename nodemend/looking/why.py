@@ -1,6 +1,5 @@
 """Why a node is as it is and what happens to it next, in sentences."""
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
@@ -14,6 +13,7 @@ from nodehealth import quantities
 from nodehealth.kit.settings import SettingsError
 from nodehealth.ledger import UNUSED
 from nodehealth.repair import Mode, NodeRepair
+from nodemend import nearest
 from nodemend.looking import foresight, knowledge, outlook
 from nodemend.looking.foresight import Verdict
 from nodemend.looking.rulebook import Rulebook
@@ -74,7 +74,7 @@ def explain(sight: Sight, book: Rulebook, name: str) -> Why:
     facts = fleet.facts(name)
     repair = next((each for each in fleet.repairs_of(name) if plan.is_open(each)), None)
     if facts is None and repair is None:
-        raise SettingsError(_no_such(name, fleet.nodes()))
+        raise SettingsError(nearest.none_named("node", name, fleet.nodes()))
     found = foresight.verdicts(book.rules.rules, facts, sight.now) if facts else ()
     policy = None if book.problem else book.policy
     next_ = _unruled(repair, sight.now) if policy is None else None
@@ -100,12 +100,6 @@ def drawn(why: Why) -> RenderableType:
         for n, each in enumerate(sentences):
             lines.add_row(Text("" if n else title, style="bold"), each)
     return Group(head, lines)
-
-
-def _no_such(name: str, known: Iterable[str]) -> str:
-    names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=3) or names[:3]
-    return f"there is no node {name}; nearest are {', '.join(near) or 'none: there are no nodes'}"
 
 
 def _judged(found: Iterable[Verdict]) -> Iterator[str]:

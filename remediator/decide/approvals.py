@@ -36,7 +36,7 @@ def is_asked(repair: NodeRepair, pools: Collection[str], policy: Policy) -> bool
 
 def way(repair: NodeRepair) -> str:
     """Say what a person types to approve a repair."""
-    return f"to let it go on: nodemend repairs approve {repair.metadata.name}"
+    return f"`nodemend repairs approve {repair.metadata.name}` lets it go on"
 
 
 def _unforeseen(repair: NodeRepair, pools: Collection[str], policy: Policy) -> str:

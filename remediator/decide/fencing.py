@@ -200,8 +200,9 @@ def _let_go(look: Look) -> Step:
     """Mark the Node on the owner's word of this very moment; a mark that is there does its work."""
     if look.node is not None and not marks.is_out_of_service(look.node):
         return PutOutOfService() if _is_off(look) else Wait(message=look.said)
-    pods, volumes = len(look.pods), len(_volumes(look.node))
-    return Wait(message=f"waits until {pods} pods and {volumes} volumes are let go of")
+    counts = ((len(look.pods), "pod"), (len(_volumes(look.node)), "volume"))
+    left = " and ".join(f"{n} {what}{'' if n == 1 else 's'}" for n, what in counts if n)
+    return Wait(message=f"waits for {left} to be let go of")
 
 
 def _unclear(look: Look) -> GiveUp:

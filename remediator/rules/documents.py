@@ -35,9 +35,11 @@ class Problem:
 
 
 class ProblemsError(Exception):
-    """All that is wrong with some files, at once."""
+    """All that is wrong with some files, at once: file by file, from its first line to its last."""
 
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
+    def __init__(self, found: tuple[Problem, ...]) -> None:
+        paths = {each.path: n for n, each in reversed(tuple(enumerate(found)))}
+        problems = tuple(sorted(found, key=lambda each: (paths[each.path], each.line)))
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = problems
 

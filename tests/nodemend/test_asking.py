@@ -112,6 +112,15 @@ async def test_repairs_says_that_there_are_none(desk: Desk) -> None:
     assert (answer.code, answer.out) == (0, "No repair is open.\n")
 
 
+async def test_repairs_tells_a_node_that_is_well_from_one_that_there_is_not(desk: Desk) -> None:
+    well = await desk.run("repairs", "w-1")
+    misspelt = await desk.run("repairs", "w1")
+
+    assert (well.code, well.out) == (0, "No repair of w-1 is open.\n")
+    assert misspelt.code == 2
+    assert misspelt.complaint == "nodemend: there is no repair or node w1; nearest are w-1\n"
+
+
 async def test_a_node_that_only_runs_daemons_can_be_drained(desk: Desk) -> None:
     answer = await desk.run("drainable", "w-1", "--rules", RULES, "--json")
 

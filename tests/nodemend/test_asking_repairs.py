@@ -155,12 +155,14 @@ async def test_what_is_refused_is_said_and_exits_with_1(desk: Desk) -> None:
 
 async def test_a_bad_rule_is_undone_in_bulk(desk: Desk) -> None:
     seen = await desk.run("repairs", "release", "--rule", "scratch-full", "--dry-run")
+    misspelt = await desk.run("repairs", "release", "--rule", "scratch-ful", "--dry-run")
     silent = await desk.run("repairs", "release", "--rule", "scratch-full")
     answer = await desk.run("repairs", "release", "--rule", "scratch-full", "--yes")
     found = [await repair(desk, each) for each in ("w-1", "w-2")]
     again = await desk.run("repairs", "release", "--rule", "scratch-full", "--yes")
 
     assert (seen.code, seen.out.count("is given back: w-")) == (0, 2)
+    assert misspelt.out == "No open repair is of rule scratch-ful; there are of scratch-full.\n"
     assert silent.code == 2
     assert "say --yes if it is" in silent.complaint
     assert answer.code == 0
@@ -188,7 +190,7 @@ async def test_status_says_who_waits_for_a_persons_word(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (("approve", "w-11"), "there is no repair and no node w-11; nearest are w-1"),
+        (("approve", "w-11"), "there is no repair of a node or of the name w-11; nearest are w-1"),
         (("cancel", "w-2"), "no repair of w-2 is open: w-2-repair is over (Recovered)"),
         (("release",), "expected a repair or its node, or --rule, got neither"),
         (("release", "w-1", "--rule", "x"), "or --rule, got both"),

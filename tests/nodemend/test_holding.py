@@ -52,7 +52,7 @@ async def test_a_pause_that_is_there_may_be_given_an_end_and_another_scope(desk:
     answer = await hold(desk, "--for", "2h", "--pool", "default")
     after = (await pauses(desk))["net"]
 
-    assert "is changed: pause net by ann holds pool default until" in answer.out
+    assert "Pause net by ann holds pool default until" in answer.out
     assert (after.reason, after.pool, after.node) == ("cables", "default", "")
     assert after.at == before.at
     assert after.until is not None
@@ -64,7 +64,7 @@ async def test_the_same_pause_twice_is_one(desk: Desk) -> None:
     second = await hold(desk, "--reason", "cables")
 
     assert first.code == second.code == 0
-    assert "was there already" in second.out
+    assert "It was so already." in second.out
 
 
 async def test_what_is_paused_is_shown(desk: Desk) -> None:
@@ -83,7 +83,7 @@ async def test_a_pause_is_taken_away_and_the_others_stay(desk: Desk) -> None:
     again = await desk.run("resume", "net")
 
     assert answer.out.startswith("Taken away: pause net by ")
-    assert (again.code, again.out) == (0, "There is no pause net. There still is: disk.\n")
+    assert (again.code, again.out) == (0, "There is no pause net. Still there: disk.\n")
     assert list(await pauses(desk)) == ["disk"]
 
 

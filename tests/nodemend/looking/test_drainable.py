@@ -186,5 +186,5 @@ async def test_who_may_not_evict_is_told_so() -> None:
 
 
 async def test_a_node_that_there_is_not_is_named() -> None:
-    with pytest.raises(SettingsError, match="there is no node n7"):
+    with pytest.raises(SettingsError, match="there is no node n7; nearest are n1"):
         await rehearsed(await staged(), name="n7")

@@ -10,7 +10,7 @@ from nodehealth.kube.objects import Condition
 from nodehealth.ledger import Breaker, BreakerState, Disruption, Handling
 from nodehealth.repair import Mode, NodeRepairStatus, Obstacle, Phase
 from nodemend.looking import screen, status
-from remediator.rules.policy import Beside, Conditions, Domain, Limit, Names
+from remediator.rules.policy import Beside, Conditions, Domain, Limit, Names, Pool
 from remediator.rules.rule import Sign
 from tests.builders import NOON, at, health, ledger, level, node, question, repair, rule, slot
 from tests.nodemend.looking.sights import LEASE, book, sight, written
@@ -100,7 +100,43 @@ def test_who_keeps_a_node_from_being_drained_is_said() -> None:
     seen = sight(node(), repairs=(repair(status=waits),), healths=(WELL,))
 
     found = status.summary(seen, book(HASTY))
-    assert found.attention == ("n1 is held up in its drain: 1 pod held.",)
+    assert found.attention == ("n1 is held up in its drain: Pod/jobs/p1: see to it.",)
+
+
+def test_who_keeps_a_node_is_said_of_a_drain_that_is_paused_too() -> None:
+    stands = tuple(Obstacle(what=f"Pod/jobs/{n}", advice="see to it", since=NOON) for n in "ab")
+    paused = NodeRepairStatus(
+        phase=Phase.DRAINING, reason="Paused", message="pause net", obstacles=stands
+    )
+
+    found = status.summary(sight(repairs=(repair(status=paused),)), book(HASTY))
+
+    assert found.attention[0] == (
+        "n1 is held up in its drain: Pod/jobs/a: see to it, and 1 more (nodemend repairs n1)."
+    )
+
+
+def test_the_cluster_comes_before_its_pools() -> None:
+    ruled = book(HASTY)
+    old = Pool(name="a100", labels={"gpu": "a100"}, limit=Limit(cordoned=(1,), disrupted=(1,)))
+    ruled = replace(ruled, policy=replace(ruled.policy, pools=(old,)))
+
+    found = status.summary(sight(node(labels={"gpu": "a100"})), ruled)
+
+    assert [each.scope for each in found.scopes][:2] == ["cluster", "a100"]
+
+
+def test_long_names_are_never_cut_off() -> None:
+    label = "topology.example.com/a-very-long-name-of-a-zone-in-which-nodes-are"
+    racks = Domain(label=label, limit=Limit(cordoned=("100%",), disrupted=(1,)))
+    ruled = book(HASTY)
+    ruled = replace(ruled, policy=replace(ruled.policy, domains=(racks,)))
+    seen = sight(node(labels={label: "r1"}), known=ledger(epoch=2, slots={"n1": slot(2)}))
+    console = Console(width=80, color_system=None)
+    with console.capture() as drawn:
+        console.print(screen.drawn(status.summary(seen, ruled)))
+
+    assert "…" not in drawn.get()
 
 
 def test_a_leader_that_stopped_renewing_leads_no_more() -> None:

@@ -70,7 +70,7 @@ def test_what_it_cost_is_said() -> None:
 def test_an_open_repair_is_still_counting() -> None:
     waits = structs.replace(STATUS, phase=Phase.WAITING, timeline=STATUS.timeline[:2])
 
-    assert "It took 1h: Cordoned 1m, Waiting 59m." in told(repair(status=waits))
+    assert "So far it took 1h: Cordoned 1m, Waiting 59m." in told(repair(status=waits))
 
 
 def test_who_approved_it_is_named() -> None:

@@ -141,6 +141,20 @@ def test_a_repair_that_is_held_back_by_a_limit_says_by_whom() -> None:
     assert answer.next[2] == "After that: drain (at most 30m), then replace (at most 20m)."
 
 
+def test_what_a_repair_waits_for_is_said_once() -> None:
+    why_not = "1 of 1 disruption slots of pool fleet are taken by n2"
+    waits = NodeRepairStatus(phase=Phase.WAITING, reason="NoSlot", message=why_not, cordon_epoch=2)
+    fenced = node(unschedulable=True, fence="2:cordoned", taints=(keys.REPAIR_TAINT,))
+    known = ledger(epoch=2, cordons={"n1": 2}, slots={"n2": slot(1, name="n2", pool="fleet")})
+    held = repair(pool="fleet", status=waits)
+    seen = sight(fenced, node("n2"), healths=(FULL,), repairs=(held,), known=known)
+
+    answer = why.explain(seen, book(HASTY), "n1")
+
+    assert answer.next[0].endswith(f"is Waiting (NoSlot): {why_not}.")
+    assert answer.next[1] == "Next: it asks for a disruption slot, and is held back."
+
+
 def test_a_closed_ledger_is_what_a_repair_waits_for() -> None:
     held = repair(pool="fleet", status=NodeRepairStatus(phase=Phase.CORDONED, cordon_epoch=2))
     fenced = node(unschedulable=True, fence="2:cordoned", taints=(keys.REPAIR_TAINT,))
@@ -271,7 +285,7 @@ def test_a_repair_says_when_it_is_looked_at_again() -> None:
     answer = why.explain(seen, book(HASTY), "n1")
 
     assert answer.next[1].startswith(
-        "Next: it waits for something to change; waits for the fault's signals to be known and good"
+        "Next: it waits for something to change: waits for the fault's signals to be known and good"
     )
 
 

@@ -89,7 +89,7 @@ def test_what_is_waited_for_is_said_with_what_to_type() -> None:
     assert refused is not None
     assert refused.why is Why.NOT_APPROVED
     assert refused.message == (
-        "asks a person before drain, replace; to let it go on: nodemend repairs approve n1-repair"
+        "asks a person before drain, replace; `nodemend repairs approve n1-repair` lets it go on"
     )
 
 
@@ -194,4 +194,4 @@ def test_people_are_warned_once_that_they_are_asked() -> None:
 
 
 def test_the_way_to_approve_names_the_repair() -> None:
-    assert approvals.way(repair("n7")).endswith("nodemend repairs approve n7-repair")
+    assert approvals.way(repair("n7")).startswith("`nodemend repairs approve n7-repair`")

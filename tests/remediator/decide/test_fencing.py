@@ -172,13 +172,15 @@ def test_only_what_is_proven_off_is_put_out_of_service() -> None:
 def test_pods_are_waited_for_whoever_put_the_node_out_of_service(taint: Taint) -> None:
     step = fencing.next_step(look(PROVEN, seen=dead(taint), pods=("jobs/a",)))
 
-    assert step == Wait(message="waits until 1 pods and 0 volumes are let go of")
+    assert step == Wait(message="waits for 1 pod to be let go of")
 
 
 def test_volumes_are_waited_for_too() -> None:
-    marked = dead(OURS, volumes=("disk-1",))
+    marked = dead(OURS, volumes=("disk-1", "disk-2"))
 
-    assert isinstance(fencing.next_step(look(PROVEN, seen=marked)), Wait)
+    step = fencing.next_step(look(PROVEN, seen=marked, pods=("jobs/a",)))
+
+    assert step == Wait(message="waits for 1 pod and 2 volumes to be let go of")
 
 
 def test_pods_of_a_node_that_is_gone_are_waited_for() -> None:

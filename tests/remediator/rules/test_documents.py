@@ -42,3 +42,18 @@ def test_a_value_that_cannot_be_made_is_a_mistake_at_its_line(text: str, says: s
 def test_nothing_but_problems_comes_of_any_text(text: str) -> None:
     with contextlib.suppress(ProblemsError):
         assert documents.parse("a.yaml", text).lines
+
+
+def test_mistakes_are_told_file_by_file_in_the_order_of_their_lines() -> None:
+    found = [("b.yaml", 9), ("a.yaml", 7), ("b.yaml", 2), ("a.yaml", 1)]
+
+    told = documents.ProblemsError(
+        tuple(documents.Problem(path=path, line=line, message="wrong") for path, line in found)
+    )
+
+    assert str(told).splitlines() == [
+        "b.yaml:2: wrong",
+        "b.yaml:9: wrong",
+        "a.yaml:1: wrong",
+        "a.yaml:7: wrong",
+    ]
