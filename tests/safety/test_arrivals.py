@@ -2,21 +2,22 @@
 
 from datetime import timedelta
 
-from tests.safety import stage
+from tests.safety import sent, stage
 from tests.safety.test_crashes import assert_all_is_well
 
 ONE = ("w-1",)
 
 
 def test_a_successor_that_is_seen_late_is_marked_and_what_came_to_it_is_told() -> None:
-    ending = stage.play(0, sick=ONE, lag=timedelta(seconds=7))
+    ladder = ("drain", "replace: {again: 40s}")
+    case = sent.case(*ladder, faults=[sent.stuck("w-1")], plugins=False)
+    ending = stage.play(0, sick=ONE, lag=timedelta(seconds=20), case=case)
 
     assert_all_is_well(ending, ONE)
     (repair,) = ending.repairs
     arrival = repair.status.arrival
     assert arrival is not None
-    assert arrival.open_seconds > 0
-    assert arrival.open_seconds < 30
+    assert 0 < arrival.open_seconds <= 30
     assert "the successor took work for at most" in "".join(e.text for e in repair.status.log)
 
 
