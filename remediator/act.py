@@ -459,6 +459,7 @@ class Act:
             manners=scene.around.policy.drain,
             gpu_clients=scene.around.policy.gpu_clients,
             team=scene.around.policy.alerts.team,
+            webhooks=scene.around.policy.webhooks,
             jobs=scene.around.policy.jobs_namespace,
             pacing=self.pacing,
             guard=guard,

@@ -77,6 +77,12 @@ def _checked(path: Path) -> tuple[RuleSet, str]:
             f"\nThe provider {policy.provider} has no way to power-cycle a machine, so these rules "
             f"go on to their next remedy: {', '.join(uncycled)}."
         )
+    unhooked = sheet.unhooked(found.rules, policy)
+    if unhooked:
+        good += (
+            "\nThe policy's webhooks lack one that these rules name, so they go on to their next "
+            f"remedy: {', '.join(unhooked)}."
+        )
     return found, good
 
 

@@ -70,6 +70,18 @@ def uncycled(rules: Iterable[Rule], policy: Policy, provider: Provider | None) -
     return _coming_to(frozenset({remedies.POWER_CYCLE}), rules)
 
 
+def unhooked(rules: Iterable[Rule], policy: Policy) -> list[str]:
+    """Name the rules whose ladders name a web service that the policy does not."""
+    return [
+        rule.name
+        for rule in rules
+        if any(
+            rung.action == "webhook" and rung.settings.get("name") not in policy.webhooks
+            for rung in rule.ladder
+        )
+    ]
+
+
 def _coming_to(actions_: frozenset[str], rules: Iterable[Rule]) -> list[str]:
     able = (rule for rule in rules if rule.mode is Mode.ENFORCE)
     return [rule.name for rule in able if any(rung.action in actions_ for rung in rule.ladder)]

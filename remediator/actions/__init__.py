@@ -7,7 +7,7 @@ after a crash too, so doing it twice must be as good as doing it once.
 
 import abc
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import ClassVar, Final, TypeAlias
@@ -25,7 +25,7 @@ from remediator.decide.verifying import VERIFY_PATIENCE
 from remediator.errands import Sender
 from remediator.pacing import Pacing
 from remediator.providers import Provider
-from remediator.rules.policy import JOBS_NAMESPACE, DrainManners, GpuClients
+from remediator.rules.policy import JOBS_NAMESPACE, DrainManners, GpuClients, Hook
 
 _ERRAND_AGAIN: Final = timedelta(seconds=3)
 _ERRAND_LONG: Final = timedelta(minutes=1)
@@ -89,6 +89,8 @@ class Tools:
     gpu_clients: GpuClients = field(default_factory=GpuClients)
     team: str = ""
     """The label that names whose a pod is."""
+    webhooks: Mapping[str, Hook] = field(default_factory=dict)
+    """Web services of the operator's own, by name."""
     jobs: str = JOBS_NAMESPACE
     """The namespace of the operator's own Jobs, and of their templates."""
 

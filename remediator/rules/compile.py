@@ -12,7 +12,7 @@ from nodehealth.cel.errors import choices
 from nodehealth.kit.settings import SettingsError
 from nodehealth.repair import Rung
 from nodehealth.signals import Kind, Signal
-from remediator.rules import burnin, expressions, thresholds
+from remediator.rules import bringing, expressions, thresholds
 from remediator.rules.documents import Document, Page
 from remediator.rules.language import Ask, Excuse, NodeCondition, RuleFile, Rungs, Verify
 from remediator.rules.policy import BurnIn
@@ -95,7 +95,7 @@ def _verify(written: str | Verify, page: Page) -> timedelta:
 
 def _burn_in(written: str | Verify, page: Page) -> BurnIn | None:
     given = written.burn_in if isinstance(written, Verify) else None
-    return None if given is None else burnin.made(given, "$.spec.verify.burnIn", page)
+    return None if given is None else bringing.made(given, "$.spec.verify.burnIn", page)
 
 
 def _sign(written: NodeCondition | None, page: Page) -> Sign | None:

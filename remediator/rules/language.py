@@ -77,6 +77,14 @@ class Verify(Strict, frozen=True, kw_only=True):
     burn_in: BurnIn | None = None
 
 
+class Hook(Strict, frozen=True, kw_only=True):
+    """A web service of the operator's own that repairs nodes."""
+
+    url: Annotated[str, Meta(pattern="^https?://[^/]+")]
+    secret_file: Annotated[str, Meta(min_length=1)]
+    timeout: str = "10s"
+
+
 class Jobs(Strict, frozen=True, kw_only=True):
     """Jobs of the operator's own."""
 
@@ -349,6 +357,8 @@ class PolicySpec(Strict, frozen=True, kw_only=True):
     drain: DrainManners = DrainManners()
     gpu_clients: GpuClients = GpuClients()
     jobs: Jobs = Jobs()
+    webhooks: Mapping[str, Hook] = {}
+    """Web services of the operator's own that ladders may name."""
     provider: str | Mapping[str, Mapping[str, Any]] = ""
     """Who owns the machines, by name or with settings; without one, nothing can be replaced."""
     alerts: Alerts = Alerts()

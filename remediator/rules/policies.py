@@ -6,7 +6,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from nodehealth import quantities
 from nodehealth.kit.settings import SettingsError
-from remediator.rules import breakers, burnin, language, people, routing
+from remediator.rules import breakers, bringing, language, people, routing
 from remediator.rules.documents import Document, Page
 from remediator.rules.language import Limits, Pace, PolicyFile, Rates
 from remediator.rules.people import Known
@@ -91,9 +91,10 @@ def policy(
         approvals=people.approvals(spec.approvals, page, {**known, **names}),
         windows=people.windows(spec.windows, "$.spec.windows", page),
         cooldown=page.duration("$.spec.cooldown", spec.cooldown),
+        webhooks=bringing.hooks(spec.webhooks, page),
         jobs_namespace=spec.jobs.namespace,
         burn_in=(
-            burnin.made(spec.jobs.burn_in, "$.spec.jobs.burnIn", page)
+            bringing.made(spec.jobs.burn_in, "$.spec.jobs.burnIn", page)
             if spec.jobs.burn_in is not None
             else None
         ),

@@ -126,6 +126,17 @@ JOBS_NAMESPACE: Final = "nodemend-jobs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hook:
+    """A web service of the operator's own that repairs nodes."""
+
+    url: str
+    secret_file: str
+    """The file with the secret that messages are signed with."""
+    timeout: timedelta = timedelta(seconds=10)
+    """How long one answer may take."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BurnIn:
     """A Job that has to pass on a mended node before it takes work again."""
 
@@ -231,6 +242,8 @@ class Policy:
     """For which repairs a person is asked first."""
     windows: Windows = ALWAYS
     """When disruption may begin in pools that do not say it themselves."""
+    webhooks: Mapping[str, Hook] = field(default_factory=dict)
+    """The web services that ladders may name."""
     jobs_namespace: str = JOBS_NAMESPACE
     """Where the Jobs of operators run, and their templates are."""
     burn_in: BurnIn | None = None

@@ -9,7 +9,7 @@ from nodehealth.repair import Mode, Rung, Target
 from nodemend.looking import sheet
 from remediator.files import owner
 from remediator.providers import MachineState, Provider
-from remediator.rules.policy import Policy
+from remediator.rules.policy import Hook, Policy
 from tests.builders import rule
 
 CYCLES = replace(rule(name="stuck"), ladder=(Rung(action="drain"), Rung(action="power-cycle")))
@@ -47,3 +47,11 @@ def test_nothing_is_named_while_nothing_is_enforced() -> None:
 
 def test_without_an_owner_a_power_cycle_is_named_beside_a_replacement() -> None:
     assert sheet.unprovided([CYCLES, DRAINS], Policy(mode=Mode.ENFORCE)) == ["stuck"]
+
+
+def test_a_rule_that_names_a_web_service_which_the_policy_does_not_is_named() -> None:
+    asks = replace(DRAINS, ladder=(Rung(action="webhook", settings={"name": "sre"}),))
+    known = Policy(webhooks={"sre": Hook(url="https://x", secret_file="/s")})
+
+    assert sheet.unhooked([asks, CYCLES], Policy()) == ["odd"]
+    assert sheet.unhooked([asks, CYCLES], known) == []

@@ -165,7 +165,7 @@ def test_the_digest_changes_with_a_rule(tmp_path: Path) -> None:
             "repalce]",
             (
                 "rule.yaml:11: spec.ladder[1]: no action named 'repalce'; known are drain, "
-                "power-cycle, reboot, replace, reset-gpu, restart-service, run-job"
+                "power-cycle, reboot, replace, reset-gpu, restart-service, run-job, webhook"
             ),
         ),
         (

@@ -9,7 +9,7 @@ from remediator.files import remedy
 from remediator.rules import compile as compiling
 from remediator.rules import documents, load
 from remediator.rules.documents import ProblemsError
-from remediator.rules.policy import JOBS_NAMESPACE, BurnIn, Policy
+from remediator.rules.policy import JOBS_NAMESPACE, BurnIn, Hook, Policy
 from remediator.rules.rule import Rule
 
 RULE = """\
@@ -82,3 +82,33 @@ def test_a_policy_says_where_jobs_run_and_what_has_to_pass_on_every_node(tmp_pat
 def test_a_policys_mistakes_are_named_too(tmp_path: Path) -> None:
     with pytest.raises(ProblemsError, match=r"spec\.jobs\.burnIn\.deadline"):
         policy(tmp_path, "{burnIn: {template: a, deadline: -1m}}")
+
+
+def hooks(directory: Path, written: str) -> Policy:
+    path = directory / "policy.yaml"
+    text = POLICY.replace("jobs: JOBS", f"webhooks: {written}")
+    path.write_text(text)
+    return load.policy(path)
+
+
+def test_a_policy_names_the_web_services_that_ladders_may_name(tmp_path: Path) -> None:
+    read = hooks(tmp_path, "{sre: {url: https://x/y, secretFile: /s, timeout: 5s}}")
+
+    assert read.webhooks == {
+        "sre": Hook(url="https://x/y", secret_file="/s", timeout=timedelta(seconds=5))
+    }
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("{sre: {url: x, secretFile: /s}}", "spec.webhooks.sre.url"),
+        ("{sre: {url: https://x}}", "secretFile"),
+        ("{sre: {url: https://x, secretFile: /s, timeout: 31s}}", "at most 30s, got 31s"),
+    ],
+)
+def test_mistakes_in_web_services_are_named(tmp_path: Path, written: str, said: str) -> None:
+    with pytest.raises(ProblemsError) as caught:
+        hooks(tmp_path, written)
+
+    assert said in str(caught.value)
