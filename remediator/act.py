@@ -314,6 +314,8 @@ class Act:
         """Say how long a repair need not even ask for a slot, and write down why."""
         view, around = scene.view, scene.around
         repair, ledger, policy = view.repair, view.ledger, around.policy
+        if ladder.has_slot(repair, ledger):
+            return timedelta()  # admitted already, which a crash kept out of the record
         scopes = scene.scopes()
         shut = self.admission.shut(repair, node, ledger, scopes, policy, deed=Deed.DISRUPT)
         if shut is not None:  # people need not wait for its turn to hear of it
@@ -470,9 +472,7 @@ class Act:
         self, repair: NodeRepair, node: Node | None, ledger: RepairLedger, around: Around
     ) -> Refused | None:
         scopes, name = around.above(repair, node), repair.spec.target.node
-        slot = ledger.status.slots.get(name)
-        disrupts = slot is not None and slot.repair == repair.metadata.name
-        held = await self.neighbours.held(name, node) if disrupts else ""
+        held = await self.neighbours.held(name, node) if ladder.has_slot(repair, ledger) else ""
         return self.admission.shut(repair, node, ledger, scopes, around.policy, held=held)
 
     async def _node(self, name: str) -> Node | None:

@@ -64,11 +64,17 @@ def held(repair: NodeRepair, ledger: RepairLedger) -> Held:
     """Find a repair's admissions; one that a crash kept out of its record is in the ledger."""
     node, status = repair.spec.target.node, repair.status
     slot = ledger.status.slots.get(node)
-    ours = slot is not None and slot.repair == repair.metadata.name
+    ours = has_slot(repair, ledger)
     return Held(
         cordon=ledger.status.cordons.get(node) or status.cordon_epoch,
         disruption=slot.epoch if slot and ours else status.disruption_epoch,
     )
+
+
+def has_slot(repair: NodeRepair, ledger: RepairLedger) -> bool:
+    """Say whether the ledger has a disruption slot for a repair."""
+    slot = ledger.status.slots.get(repair.spec.target.node)
+    return slot is not None and slot.repair == repair.metadata.name
 
 
 def closed(status: NodeRepairStatus, closing: Closing) -> NodeRepairStatus:
@@ -230,7 +236,7 @@ def _hopeless(view: View) -> Move:
     """Keep the slot while an order to the machine's owner is under way, then give it to others."""
     repair, node = view.repair, view.node
     slot = view.ledger.status.slots.get(repair.spec.target.node)
-    if slot is None or slot.repair != repair.metadata.name:
+    if slot is None or not has_slot(repair, view.ledger):
         return _taken_away(view) or _uncordoned(view) or _as_it_is(view)
     if orders.is_open(repair, node):
         asks = node is None or orders.may_fade(repair)

@@ -4,10 +4,15 @@ import asyncio
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
+from msgspec import structs
+
+from nodehealth import keys
+from nodehealth.ledger import REPAIR_LEDGERS, Slot
 from nodehealth.repair import NODE_REPAIRS, Phase
 from remediator.rules.approvals import Approval
 from remediator.rules.windows import Window, Windows
 from simulator import virtualtime
+from simulator.cluster import REMEDIATOR_TOKEN
 from tests.safety.stage import policy
 from tests.safety.test_stories import Scene, full, minutes, staged
 
@@ -62,3 +67,35 @@ async def test_disruption_begins_when_a_window_opens() -> None:
     assert node.spec.unschedulable
     assert begun.status.rung_since is not None
     assert (begun.status.rung_since - held.status.timeline[0].at).total_seconds() < 20 * 60
+
+
+async def admitted(scene: Scene, node: str) -> None:
+    """Have the ledger hold a slot that the repair does not know of, as a crash leaves it."""
+    repair, ledger = await scene.repair(node), await scene.ledger()
+    epoch = ledger.status.epoch + 1
+    slot = Slot(
+        epoch=epoch,
+        node_uid=repair.spec.target.node_uid,
+        repair=repair.metadata.name,
+        acquired_at=virtualtime.clock()(),
+        pool="w",
+    )
+    status = structs.replace(ledger.status, epoch=epoch, slots={node: slot})
+    client = scene.cluster.client("test", token=REMEDIATOR_TOKEN)
+    changed = structs.replace(ledger, status=status)
+    await client.replace(REPAIR_LEDGERS, changed, name=keys.LEDGER_NAME, subresource="status")
+
+
+@virtualtime.played
+async def test_who_was_admitted_before_a_crash_keeps_no_slot_until_the_next_window() -> None:
+    async with staged() as scene:
+        async with scene.remediator(under=TWENTY_PAST):
+            await asyncio.sleep(5)
+            scene.cluster.inject("w-1", full())
+            await minutes(1)
+        await admitted(scene, "w-1")
+        async with scene.remediator(under=TWENTY_PAST):
+            await minutes(15)
+
+        assert (await scene.repair("w-1")).status.phase is Phase.RECOVERED
+        assert (await scene.ledger()).status.slots == {}
