@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from nodehealth import quantities
-from nodehealth.repair import ENDED, Mode, NodeRepair, Phase, PhaseTime
+from nodehealth.repair import ENDED, Mode, NodeRepair, NodeRepairStatus, Phase, PhaseTime
 from remediator.decide import joined, obstacles, recurrence, verifying
 from remediator.rules.alerting import Alerting, Urgency, is_louder
 
@@ -138,9 +138,8 @@ def due(repair: NodeRepair, manners: Alerting, now: datetime) -> datetime | None
     """Say when a repair will be more urgent if nothing happens to it before."""
     last = _timeline(repair)[-1]
     allowed = _allowed(repair, last.phase, manners)
-    if allowed is None or last.at + allowed <= now:
-        return None
-    return last.at + allowed
+    ends = last.at + allowed if allowed is not None else _stands_until(repair.status, manners)
+    return ends if ends is not None and ends > now else None
 
 
 def link(runbook: str, manners: Alerting) -> str:
@@ -170,6 +169,7 @@ def _rises(repair: NodeRepair, manners: Alerting, now: datetime) -> Iterator[Ris
     asked = repair.status.approval_asked
     if asked is not None:
         yield Rise(urgency=Urgency.WARNING, at=asked, why="a person is asked to approve it")
+    yield from _standing(repair, manners, began, now)
     ends = [each.at for each in timeline[1:]] + [now]
     for stay, until in zip(timeline, ends, strict=True):
         if stay.phase is Phase.NEEDS_HUMAN:
@@ -177,6 +177,27 @@ def _rises(repair: NodeRepair, manners: Alerting, now: datetime) -> Iterator[Ris
         allowed = _allowed(repair, stay.phase, manners)
         if allowed is not None and until - stay.at >= allowed:
             yield _overdue(stay, allowed)
+
+
+def _standing(
+    repair: NodeRepair, manners: Alerting, began: datetime, now: datetime
+) -> Iterator[Rise]:
+    """Warn of a slot that is held while the next step is forbidden: nobody else gets it."""
+    status = repair.status
+    until = _stands_until(status, manners)
+    if until is None and status.held_seconds >= manners.waiting.total_seconds():
+        until = began + manners.waiting  # it goes on by now; the earliest that it can have been
+    if until is not None and until <= now:
+        forbidden = f"its steps were forbidden for longer than {quantities.spoken(manners.waiting)}"
+        yield Rise(urgency=Urgency.WARNING, at=until, why=forbidden)
+
+
+def _stands_until(status: NodeRepairStatus, manners: Alerting) -> datetime | None:
+    """Say when the next step will have been forbidden for too long, if it is forbidden now."""
+    if status.held_since is None:
+        return None
+    left = manners.waiting - timedelta(seconds=status.held_seconds)
+    return status.held_since + max(left, timedelta())
 
 
 def _overdue(stay: PhaseTime, allowed: timedelta) -> Rise:

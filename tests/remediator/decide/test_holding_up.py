@@ -174,8 +174,23 @@ def test_the_time_in_which_a_step_was_forbidden_is_no_reason_to_suspect_us() -> 
         for each in (held, resumed, stuck)
     ]
 
-    assert urgencies == [Urgency.INFO, Urgency.INFO, Urgency.PAGE]
+    assert urgencies == [Urgency.WARNING, Urgency.WARNING, Urgency.PAGE]
     assert alerts.due(resumed, Alerting(), NOON + late) == NOON + late + timedelta(minutes=30)
+
+
+def test_people_are_warned_of_a_slot_that_is_held_while_nothing_may_be_done() -> None:
+    held = working(Phase.DRAINING, held=True)
+    before = structs.replace(held, status=structs.replace(held.status, held_seconds=20 * 60))
+    manners, soon = Alerting(waiting=timedelta(minutes=30)), timedelta(minutes=30, seconds=59)
+
+    told = alerts.of_repair(held, manners, "", at(60) + timedelta(minutes=30))
+
+    assert (told.urgency, told.rises[-1].at) == (Urgency.WARNING, at(60) + timedelta(minutes=30))
+    assert told.rises[-1].why == "its steps were forbidden for longer than 30m"
+    assert alerts.of_repair(held, manners, "", NOON + soon).urgency is Urgency.INFO
+    assert alerts.due(held, manners, at(60)) == at(60) + timedelta(minutes=30)
+    assert alerts.due(before, manners, at(60)) == at(60) + timedelta(minutes=10)
+    assert alerts.due(held, manners, NOON + timedelta(hours=1)) is None
 
 
 def test_a_rung_that_was_not_held_up_keeps_its_time() -> None:
