@@ -23,6 +23,23 @@ against the emulator with every `make test`. They run against a real API server 
 
 There they use Nodes without machines, namespaces and API groups of their own, all named `nmt-…`,
 and delete them in the end. Lines marked *emulator* need switches that no real server has.
+**No real API server has been asked yet.**
+
+## What no line asks
+
+nodemend relies on these too. They are tried against the emulator alone, elsewhere in the tests,
+so the emulator is believed here: ask a real server before you enforce anything.
+
+- The ValidatingAdmissionPolicies of `deploy/admission`: that their CEL compiles
+  (`status.typeChecking` has no warnings), and that each refuses what `docs/install.md` says, soon
+  after it was applied, and lets the remediator and the agents through. They go by
+  `authentication.kubernetes.io/node-name` in `request.userInfo.extra`, and by
+  `object.spec == oldObject.spec` of a Pod that is bound.
+- A Pod that no scheduler knows is bound by `pods/binding`, and not if its UID is another's.
+- A Job that is made suspended starts nothing until a patch that tests its UID lets it run.
+- `SelfSubjectReview`, by which commands know who types them.
+- A Node that is marked `node.kubernetes.io/out-of-service` loses its pods and volume attachments.
+- Rights: the roles of `deploy` grant what is used, with nothing that the emulator does not ask for.
 """
 
 
