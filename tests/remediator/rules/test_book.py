@@ -40,7 +40,7 @@ def test_rules_and_policy_are_complained_of_together(tmp_path: Path) -> None:
     with pytest.raises(ProblemsError) as found:
         load.book(tmp_path, tmp_path / "policy.yaml", CHECKS)
 
-    assert [each.line for each in found.value.problems] == [9, 8, 5]
+    assert [each.line for each in found.value.problems] == [9, 5, 8]
     assert "no provider named 'nobody'; known are " in str(found.value)
 
 
