@@ -154,9 +154,15 @@ def written(status: NodeRepairStatus, move: Join, now: datetime) -> NodeRepairSt
 
 def first(view: View) -> int:
     """Return the remedy to begin with, of a fault of which there is fresh evidence."""
-    holding = (each for each in _faults(view) if each.well.holds)
-    left = (number for each in holding for number in _left(view, each.ladder))
-    return next(left, 0)
+    return next(_proven(view), 0)
+
+
+def is_curable(view: View) -> bool:
+    """Say whether there is a remedy for a fault of which there is fresh evidence.
+
+    What joined may have none left, because those that it had did not last.
+    """
+    return next(_proven(view), None) is not None
 
 
 def onward(view: View) -> int | None:
@@ -179,6 +185,11 @@ def _faults(view: View) -> Iterator[_Fault]:
     for each in counted(view):
         own = dict.fromkeys(_number(rung, whole) for rung in each.fault.ladder)
         yield _Fault(well=each.well, ladder=tuple(own))
+
+
+def _proven(view: View) -> Iterator[int]:
+    holding = (each for each in _faults(view) if each.well.holds)
+    return (number for each in holding for number in _left(view, each.ladder))
 
 
 def _number(rung: Rung, whole: Sequence[Rung]) -> int:

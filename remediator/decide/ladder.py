@@ -113,7 +113,8 @@ def _cordoned(view: View) -> Move:
     ended = _released(view) or _uncordoned(view) or _gone(view) or _disowned(view)
     ended = ended or _skipped(view)
     held = ended or _forbidden(view) or _retake(view) or _condemned(view)
-    return held or _recurred(view) or _unproven(view) or Disrupt()
+    held = held or _recurred(view) or _unproven(view)
+    return held or _incurable(view) or Disrupt()
 
 
 def _condemned(view: View) -> Surrender | None:
@@ -301,6 +302,16 @@ def _unproven(view: View) -> Rest | None:
     phase = view.repair.status.phase
     message = "waits for fresh evidence of the fault: it is unknown, or away, or not yet for long"
     return Rest(phase=phase, reason=Reason.EVIDENCE_MISSING, message=message)
+
+
+def _incurable(view: View) -> Rest | Surrender | None:
+    """Begin no remedy of another fault, which may be away, for one that is there and has none."""
+    if joined.is_curable(view):
+        return None
+    if joined.onward(view) is not None:
+        message = "waits for fresh evidence: for the fault that is there no remedy is left"
+        return Rest(phase=view.repair.status.phase, reason=Reason.EVIDENCE_MISSING, message=message)
+    return rungs.surrender(Reason.RECURRED, "no remedy is left for the fault that is there")
 
 
 def _gone(view: View) -> Release | None:

@@ -272,6 +272,19 @@ def test_what_is_unknown_begins_nothing_but_what_is_there_does() -> None:
     assert joined.ladder(waiting)[joined.first(seen)].action == "restart-service"
 
 
+@pytest.mark.parametrize(("well", "calls"), [(UNKNOWN, False), (WELL, True)])
+def test_a_fault_without_a_remedy_is_no_reason_to_begin_that_of_another_one(
+    well: Wellness, *, calls: bool
+) -> None:
+    exhausted = fault()
+    waiting = mending(exhausted, phase=Phase.CORDONED, tried=())
+
+    move = ladder.next_move(view(waiting, other(exhausted), well=well, seen=CORDONED))
+
+    assert isinstance(move, Surrender if calls else Rest)
+    assert move.reason == (Reason.RECURRED if calls else Reason.EVIDENCE_MISSING)
+
+
 def test_without_any_evidence_the_first_remedy_would_be_the_first() -> None:
     assert joined.first(view(mending(tried=()), well=UNKNOWN)) == 0
 
