@@ -257,6 +257,11 @@ def _changed(ledger: RepairLedger, breakers: Mapping[str, Breaker]) -> RepairLed
     return structs.replace(ledger, status=structs.replace(ledger.status, breakers=breakers))
 
 
+def let_through(ledger: RepairLedger) -> Mapping[str, tuple[BreakerState, str]]:
+    """Return of each breaker what decides whom it lets through: the rest is for people."""
+    return {key: (each.state, each.probing) for key, each in ledger.status.breakers.items()}
+
+
 def stops_cordons(key: str) -> bool:
     """Say whether a breaker suspects nodemend itself."""
     return key.startswith(f"{Kind.AFTER_CHANGE}/")

@@ -1,11 +1,12 @@
 """What follows when a rung of the ladder ended, well or badly, or may not go on for a while."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec import structs
 
-from nodehealth.repair import NodeRepair, NodeRepairStatus, Phase
+from nodehealth.repair import NodeRepair, NodeRepairStatus, Phase, PhaseTime
 from remediator.decide import fencing, joined
 from remediator.decide.limits import Refused
 from remediator.decide.moves import Mended, NextRung, Reason, Rest, Strand, Surrender, View
@@ -16,6 +17,7 @@ _SOONEST: Final = timedelta(seconds=1)
 """How soon at the earliest, should our clock and the API server's differ about an end."""
 FENCING_ROUNDS: Final = 2
 """How often a kubelet may fall silent in a drain, which begins anew when it is back."""
+_ENDS: Final = frozenset({Phase.NEEDS_HUMAN, Phase.PARKED})
 _WAY_OUT: Final = (
     "uncordon the node to have it left alone, or delete this NodeRepair to have it repaired anew"
 )
@@ -49,7 +51,7 @@ def after(view: View, why: str, *, mends: bool = True) -> NextRung | Surrender:
 
 def stranded(view: View, why: str) -> Strand | Surrender:
     """Go on where pods never end by themselves: a machine is switched off only to be mended."""
-    rounds = sum(each.phase is Phase.FENCING for each in view.repair.status.timeline)
+    rounds = _fenced(view.repair.status.timeline)
     if rounds >= FENCING_ROUNDS:
         message = f"{why}; it has come back {rounds} times, so the drain would never end"
         return surrender(Reason.PREPARATION_FAILED, message)
@@ -57,6 +59,14 @@ def stranded(view: View, why: str) -> Strand | Surrender:
         return Strand(message=why)
     message = f"{why}; no rung follows that would mend the machine"
     return surrender(Reason.PREPARATION_FAILED, message)
+
+
+def _fenced(timeline: Iterable[PhaseTime]) -> int:
+    """Count how often a machine was fenced since a person had the ladder begun anew."""
+    rounds = 0
+    for each in timeline:
+        rounds = 0 if each.phase in _ENDS else rounds + (each.phase is Phase.FENCING)
+    return rounds
 
 
 def climbed(view: View, message: str) -> NextRung | Surrender:

@@ -279,6 +279,17 @@ def test_two_breakers_that_try_two_nodes_each_of_which_the_other_stops_come_to_t
     assert settled(tried, both, nodes=stopped) is tried
 
 
+def test_who_waits_is_not_looked_at_because_less_is_amiss() -> None:
+    half = having(pool=breaker(BreakerState.HALF_OPEN, probing="n1"), slots={"n1": slot(8)})
+    better = settled(half, {KEY: replace(SICK, seen=4)}, after=5)
+    well = settled(half, after=5)
+    freed = settled(half, {KEY: SICK}, nodes=replace(ALL, stands=lambda _: False))
+
+    assert breakers.let_through(better) == breakers.let_through(well) == breakers.let_through(half)
+    assert better != half
+    assert breakers.let_through(freed) != breakers.let_through(half)
+
+
 def test_a_slot_whose_repair_needs_a_person_is_not_what_is_tried() -> None:
     half = breaker(BreakerState.HALF_OPEN, probing="n1")
     slots = {"n1": slot(7), "n2": slot(8, name="n2")}

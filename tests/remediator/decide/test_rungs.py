@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from msgspec import structs
 
 from nodehealth.repair import NodeRepairStatus, Phase, PhaseTime
@@ -59,3 +60,14 @@ def test_a_kubelet_that_comes_and_goes_is_left_to_a_person() -> None:
 
     assert isinstance(move, Surrender)
     assert "it has come back 2 times, so the drain would never end" in move.message
+
+
+@pytest.mark.parametrize("end", [Phase.NEEDS_HUMAN, Phase.PARKED])
+def test_what_came_and_went_before_a_person_began_anew_does_not_count(end: Phase) -> None:
+    seen = on(0)
+    phases = (Phase.FENCING, Phase.FENCING, end, Phase.DRAINING)
+    rounds = tuple(PhaseTime(phase=each, at=NOON) for each in phases)
+    status = structs.replace(seen.repair.status, timeline=rounds)
+    again = replace(seen, repair=structs.replace(seen.repair, status=status))
+
+    assert rungs.stranded(again, "silent") == Strand(message="silent")
