@@ -86,7 +86,7 @@ def forgotten(ledger: RepairLedger, now: datetime) -> list[tuple[str, Pause]]:
 def skipped(node: Node) -> str:
     """Say why people look after a node themselves; the empty string if they do not."""
     reason = _written(node, keys.SKIP)
-    if reason and reason != _NO:
+    if reason:
         why = f" ({reason})" if reason != _YES else ""
         return f"{keys.SKIP} on the Node leaves it to people{why}"
     return ""
@@ -119,10 +119,8 @@ def _end(until: datetime | None) -> str:
 def _written(node: Node, key: str) -> str:
     """Read what people wrote on a Node: an annotation may say more than a label."""
     metadata = node.metadata
-    for written in (metadata.annotations, metadata.labels):
-        if key in written:
-            return written[key] or _YES
-    return ""
+    said = [each[key] or _YES for each in (metadata.annotations, metadata.labels) if key in each]
+    return next((each for each in said if each.lower() != _NO), "")
 
 
 def _moment(text: str) -> datetime | None:

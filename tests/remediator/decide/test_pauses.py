@@ -143,6 +143,13 @@ def test_an_annotation_may_say_more_than_the_label() -> None:
     assert refused.message == "nodemend.dev/pause on the Node pauses it (until Ann is back)"
 
 
+def test_one_mark_that_is_not_false_is_enough() -> None:
+    seen = marked("true")
+    both = structs.replace(seen.metadata, annotations={keys.PAUSE: "false"})
+
+    assert asked(seen=structs.replace(seen, metadata=both)) is not None
+
+
 SKIPPED = [
     marked("true", key=keys.SKIP),
     marked("", key=keys.SKIP),
@@ -150,6 +157,8 @@ SKIPPED = [
 ]
 NOT_SKIPPED = [
     marked("false", key=keys.SKIP),
+    marked("False"),
+    marked("false", noted=True),
     node(),
 ]
 
