@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reap:
-    """Looks at one node that is held although the cache shows no open repair of it."""
+    """Looks at one node that is held although the cache shows no repair that holds it."""
 
     client: Client
     admission: Admission
@@ -33,7 +33,7 @@ class Reap:
         node = await self._node(name)
         ledger = await self.admission.ledger()
         repairs = (await self.client.listing(NODE_REPAIRS)).whole()
-        if any(plan.is_open(each) and each.spec.target.node == name for each in repairs):
+        if any(plan.may_hold(each) and each.spec.target.node == name for each in repairs):
             return
         epochs = marks.held_epochs(node, ledger, name)
         if returning.keeps(ledger, name, node):

@@ -326,7 +326,8 @@ class Reconciler:
         self._judge(node, known)
         repair = next((r for r in self._fleet.repairs_of(node) if plan.is_open(r)), None)
         await self._compare_later(node, known)
-        await self._reap_later(node, known, orphaned=repair is None)
+        orphaned = repair is None or not plan.may_hold(repair)
+        await self._reap_later(node, known, orphaned=orphaned)
         if rules is not self._rules:  # taken in meanwhile: the next look judges by those
             return known.judgement.due
         is_free = repair is None and not self._fleet.is_held(node)  # what is held is reaped first

@@ -169,6 +169,11 @@ def is_open(repair: NodeRepair) -> bool:
     return repair.status.phase not in ENDED
 
 
+def may_hold(repair: NodeRepair) -> bool:
+    """Say whether a node may be held for a repair: one that is parked let go of it before."""
+    return is_open(repair) and repair.status.phase is not Phase.PARKED
+
+
 def mode(rule: Rule, policy: Policy) -> Mode:
     """Return the stricter of the rule's and the policy's mode."""
     return stricter(rule.mode, policy.mode)

@@ -26,8 +26,11 @@ async def held(world: World, phase: Phase) -> World:
     return world
 
 
-async def test_a_cordon_that_no_open_repair_holds_is_taken_back(world: MakeWorld) -> None:
-    here = await held(await world(), Phase.RECOVERED)
+@pytest.mark.parametrize("phase", [Phase.RECOVERED, Phase.PARKED])
+async def test_a_cordon_that_no_open_repair_holds_is_taken_back(
+    world: MakeWorld, phase: Phase
+) -> None:
+    here = await held(await world(), phase)
 
     await Reap(client=here.client, admission=here.admission()).reap("n1")
 

@@ -7,6 +7,7 @@ import pytest
 
 from nodehealth import keys
 from nodehealth.kube.client import Client
+from nodehealth.kube.objects import NODES
 from nodehealth.ledger import REPAIR_LEDGERS
 from nodehealth.repair import NODE_REPAIRS, NodeRepair, Phase, Wish
 from simulator import virtualtime
@@ -104,6 +105,31 @@ async def test_what_was_cancelled_is_not_begun_again_for_the_same_fault_but_for_
     assert (ledger.status.slots, ledger.status.cordons) == ({}, {})
     assert over.status.phase is Phase.RECOVERED
     assert again.metadata.name != first.metadata.name
+
+
+@virtualtime.played
+async def test_a_cordon_that_comes_after_its_node_was_let_go_of_is_taken_off_again() -> None:
+    unknown = frozenset({"S2"})  # no ledger has what came so late
+    async with staged(workloads=STUBBORN, pardoned=unknown) as scene, scene.remediator():
+        await asyncio.sleep(5)
+        scene.cluster.inject("w-1", full())
+        began = await until(scene.client, "w-1", Phase.DRAINING)
+        await ask(scene.client, began, Wish.RELEASE)
+        await until(scene.client, "w-1", Phase.PARKED)
+        late = {
+            "metadata": {"annotations": {keys.FENCE_ANNOTATION: "1:cordoned"}},
+            "spec": {
+                "unschedulable": True,
+                "taints": [{"key": keys.REPAIR_TAINT, "effect": "NoSchedule"}],
+            },
+        }
+        await scene.client.merge_patch(NODES, "w-1", late)
+        await minutes(2)
+        after, node = await scene.repair("w-1"), await scene.node("w-1")
+
+    assert after.status.phase is Phase.PARKED
+    assert not node.spec.unschedulable
+    assert node.spec.taints == ()
 
 
 @virtualtime.played
