@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import gc
-import heapq
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -16,27 +15,24 @@ from nodehealth.kit import loops
 from nodehealth.kit.clocks import Clock
 from nodehealth.kube import errors
 from nodehealth.kube.client import Client
-from nodehealth.kube.objects import Node
-from nodehealth.repair import NODE_REPAIRS, Joined, Mode, NodeRepair
+from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair
 from remediator.conditions import Conditions
 from remediator.decide import conditions, plan, recurrence
-from remediator.decide.answers import Truth
 from remediator.decide.facts import Facts
 from remediator.decide.faults import Fault, told
-from remediator.decide.judge import Judgement, again, judge, known_at, stands
-from remediator.decide.moves import Other, Wellness
+from remediator.decide.judge import Judgement, judge, stands
 from remediator.faults import Faults
+from remediator.lanes import Lanes
 from remediator.observe import Fleet
 from remediator.rules.policy import Policy
 from remediator.rules.rule import RuleSet
+from remediator.standing import Standing
 from remediator.trail import Trail
 
 logger = logging.getLogger(__name__)
 
 _WOKEN: Final = 16
 """How many of those that wait are woken when something was given back."""
-_LANES: Final = 32
-"""How many nodes are looked at at once."""
 _REAP_AFTER: Final = timedelta(seconds=10)
 _REAP_AGAIN: Final = timedelta(minutes=1)
 """How soon what was not given back is looked at again, however often it changes."""
@@ -62,8 +58,6 @@ class _Known:
     """When to give it back, for it is held although no open repair is known."""
     compare_at: datetime | None = None
     """When to have the ledger compared, for it seems to lack what this node says."""
-    due: datetime | None = None
-    """The one timer of the node that counts; later ones are set when it has rung."""
 
 
 class Reconciler:
@@ -110,16 +104,11 @@ class Reconciler:
         self._trail = trail
         self._compare, self._compared_at = compare, clock() - _COMPARE_AGAIN
         self._known: dict[str, _Known] = {}
-        self._dirty: dict[str, None] = {}
-        self._busy: set[str] = set()
-        self._timers: list[tuple[datetime, str]] = []
-        self._woken = asyncio.Event()
-        self._stop = asyncio.Event()
+        self._lanes = Lanes(self._look, clock=clock)
 
     def stop(self) -> None:
         """Look at nothing new; `run` returns when the looks under way are done."""
-        self._stop.set()
-        self._woken.set()
+        self._lanes.stop()
 
     def use(self, rules: RuleSet, policy: Policy) -> None:
         """Judge by other rules and go as far as another policy lets us, from the next look on."""
@@ -154,10 +143,23 @@ class Reconciler:
         mode = plan.stricter(self._given.mode, self._most)
         return replace(self._given, mode=mode) if mode is not self._given.mode else self._given
 
+    def standing(self) -> Standing:
+        """Return who knows how the faults of repairs stand, by the rules and the policy of now."""
+        return Standing(
+            fleet=self._fleet,
+            judged=self._judgement,
+            rules=self._rules,
+            policy=self._policy,
+            clock=self._clock,
+        )
+
+    def _judgement(self, node: str) -> Judgement | None:
+        known = self._known.get(node)
+        return known.judgement if known is not None else None
+
     def touch(self, node: str) -> None:
         """Have a node looked at soon."""
-        self._dirty[node] = None
-        self._woken.set()
+        self._lanes.touch(node)
 
     def touch_waiting(self) -> None:
         """Have those looked at that wait longest for a slot that their pools have room for."""
@@ -171,138 +173,23 @@ class Reconciler:
         for repair in plan.held_back(self._fleet.open_repairs()):
             self.touch(repair.spec.target.node)
 
-    def wellness(self, repair: NodeRepair, node: Node | None) -> Wellness:
-        """Say what is known of a repair's fault on its node.
-
-        Args:
-            repair: What is asked about.
-            node: The Node as just read: the cache may be older, and what it says of the Node void.
-        """
-        return self._wellness(repair, repair.spec.rule, node)
-
-    def others(self, repair: NodeRepair, node: Node | None) -> tuple[Other, ...]:
-        """Say the same of the faults that joined a repair."""
-        return tuple(
-            Other(
-                fault=each,
-                well=self._wellness(repair, each.rule, node),
-                allowed=plan.allowed(each.rule, self._rules, self._policy),
-            )
-            for each in repair.status.faults
-        )
-
-    def joining(self, repair: NodeRepair, node: Node | None) -> tuple[Joined, ...]:
-        """Return the faults that hold on a repair's node, as just read, and have not joined it."""
-        name = repair.spec.target.node
-        known, facts = self._known.get(name), self._fleet.facts(name)
-        if known is None or facts is None or node is None:
-            return ()
-        if facts.node.metadata.uid != node.metadata.uid:
-            return ()
-        past, now = self._fleet.repairs(), self._clock()
-        return recurrence.joining(repair, known.judgement, self._rules, self._policy, now, past)
-
-    def _wellness(self, repair: NodeRepair, of: str, node: Node | None) -> Wellness:
-        name = repair.spec.target.node
-        known, rule = self._known.get(name), self._rules.by_name.get(of)
-        mark = known.judgement.marks.get(of) if known else None
-        facts = self._fleet.facts(name)
-        if mark is None or rule is None or facts is None:
-            return Wellness()
-        now = self._clock()
-        if node is not None and node.metadata.uid != facts.node.metadata.uid:
-            return Wellness()
-        if node is not None:
-            facts = replace(facts, node=node)
-            mark = again(rule, facts, mark, now)
-        return Wellness(
-            holds=mark.truth is Truth.HOLDS,
-            over=mark.is_over(rule, now, began_in=repair.spec.target.boot_id),
-            since=mark.well_since(),
-            heard_at=known_at(rule, facts),
-        )
-
-    def allowed(self, repair: NodeRepair) -> Mode:
-        """Say how far the policy, and the rule if it still exists, let a repair go now."""
-        rule = self._rules.by_name.get(repair.spec.rule)
-        return plan.mode(rule, self._policy) if rule else self._policy.mode
-
-    def is_ruled(self, repair: NodeRepair) -> bool:
-        """Say whether the rule of a repair still exists."""
-        return repair.spec.rule in self._rules.by_name
-
-    def eclipsed_by(self, repair: NodeRepair) -> str:
-        """Name the rule that may act on the node of a repair that may only observe it."""
-        known = self._known.get(repair.spec.target.node)
-        if known is None:
-            return ""
-        rule = plan.eclipsing(repair, known.judgement, self._rules, self._policy)
-        return rule.name if rule is not None else ""
-
     async def run(self) -> None:
         """Look at every node once, and then at each that is touched or due, until stopped."""
         self._known.clear()  # what was true when we led last says nothing of since when
         self._faults.forget()
-        self._timers.clear()
+        self._lanes.forget_timers()
         for node in self._fleet.nodes():
             self.touch(node)
         for repair in self._fleet.repairs():
             self.touch(repair.spec.target.node)
         gc.freeze()
-        lanes = asyncio.Semaphore(_LANES)
-        async with asyncio.TaskGroup() as tasks:
-            while not self._stop.is_set():
-                await self._wait()
-                for node in self._take():
-                    await lanes.acquire()
-                    if self._stop.is_set():
-                        break
-                    self._busy.add(node)
-                    task = tasks.create_task(self._look(node), name=f"look at {node}")
-                    task.add_done_callback(partial(self._done, node, lanes))
-
-    async def _wait(self) -> None:
-        self._ring()
-        self._woken.clear()
-        if self._stop.is_set() or self._dirty.keys() - self._busy:
-            return
-        pause = self._timers[0][0] - self._clock() if self._timers else None
-        try:
-            async with asyncio.timeout(pause.total_seconds() if pause is not None else None):
-                await self._woken.wait()
-        except TimeoutError:
-            return
-
-    def _ring(self) -> None:
-        while self._timers and self._timers[0][0] <= self._clock():
-            due, node = heapq.heappop(self._timers)
-            known = self._known.get(node)
-            if known is not None and known.due == due:
-                known.due = None
-                self.touch(node)
-
-    def _set_timer(self, node: str, due: datetime | None) -> None:
-        known = self._known[node]
-        if due is not None and (known.due is None or due < known.due):
-            known.due = due
-            heapq.heappush(self._timers, (due, node))
-
-    def _take(self) -> list[str]:
-        ready = [node for node in self._dirty if node not in self._busy]
-        for node in ready:
-            del self._dirty[node]
-        return ready
-
-    def _done(self, node: str, lanes: asyncio.Semaphore, _: asyncio.Task[None]) -> None:
-        self._busy.discard(node)
-        lanes.release()
-        self._woken.set()
+        await self._lanes.run()
 
     async def _look(self, node: str) -> None:
         """Look at a node; a mistake of ours about one node must not stop the others' repair."""
         known = self._known.setdefault(node, _Known())
         if not await loops.survived(partial(self._try, node, known), name=f"the look at {node}"):
-            self._set_timer(node, self._later(known))
+            self._lanes.remind(node, self._later(known))
 
     async def _try(self, node: str, known: _Known) -> None:
         try:
@@ -312,8 +199,8 @@ class Reconciler:
             logger.warning("%s: tries again: %s", node, failed)
         else:
             known.retries = None
-        self._set_timer(node, again)
-        if known.due is None and not self._fleet.is_known(node):
+        self._lanes.remind(node, again)
+        if not self._lanes.is_due(node) and not self._fleet.is_known(node):
             self._known.pop(node, None)
 
     def _later(self, known: _Known) -> datetime:
@@ -351,7 +238,7 @@ class Reconciler:
             self._compared_at = now
             await self._compare()
             known.compare_at = now + _COMPARE_AGAIN
-        self._set_timer(node, known.compare_at)
+        self._lanes.remind(node, known.compare_at)
 
     async def _reap_later(self, node: str, known: _Known, *, orphaned: bool) -> None:
         """Give a node back that nobody holds, once the caches had time to agree on it."""
@@ -361,7 +248,7 @@ class Reconciler:
         now = self._clock()
         known.reap_at = known.reap_at or now + _REAP_AFTER
         if now < known.reap_at:
-            self._set_timer(node, known.reap_at)
+            self._lanes.remind(node, known.reap_at)
             return
         await self._reap(node)
         known.reap_at = now + _REAP_AGAIN

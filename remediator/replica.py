@@ -273,13 +273,14 @@ class Replica:
         self._telling.ledger_unreadable("")
 
     def _around(self, repair: NodeRepair) -> Around:
+        standing = self._reconciler.standing()
         return Around(
-            wellness=partial(self._reconciler.wellness, repair),
-            allowed=self._reconciler.allowed(repair),
-            ruled=self._reconciler.is_ruled(repair),
-            eclipsed_by=self._reconciler.eclipsed_by(repair),
-            others=partial(self._reconciler.others, repair),
-            joining=partial(self._reconciler.joining, repair),
+            wellness=partial(standing.wellness, repair),
+            allowed=standing.allowed(repair),
+            ruled=standing.is_ruled(repair),
+            eclipsed_by=standing.eclipsed_by(repair),
+            others=partial(standing.others, repair),
+            joining=partial(standing.joining, repair),
             scopes=self._fleet.scopes(),
             repairs=self._fleet.open_repairs(),
             policy=self._policy,
