@@ -132,7 +132,8 @@ class Fleet:
         status = self._ledger.status
         if status.epoch < before.epoch:
             return frozenset(self._nodes)
-        repaired = {repair.spec.target.node for repair in self._open.values()}
+        mine = filter(plan.may_hold, self._open.values())
+        repaired = {repair.spec.target.node for repair in mine}
         odd = {name for name in repaired if self.is_doubtful(name)}
         return frozenset((status.cordons.keys() | status.slots.keys()) - repaired | odd)
 

@@ -20,7 +20,7 @@ from nodehealth.repair import NodeRepair, NodeRepairStatus, Phase
 from remediator.decide.facts import Agent, Watches
 from remediator.observe import Fleet
 from remediator.rules.policy import CLUSTER, DEFAULT_POOL, POOL_LIMIT, Domain, Policy, Pool
-from tests.builders import NOON, at, health, level, node, repair
+from tests.builders import NOON, at, health, ledger, level, node, repair
 
 POLICY = Policy(pools=(Pool(name="h100", labels={"gpu": "h100"}, limit=POOL_LIMIT),))
 RACKED = replace(POLICY, domains=(Domain(label="rack", limit=POOL_LIMIT),))
@@ -45,6 +45,14 @@ def test_a_node_counts_in_its_pool_and_in_the_cluster() -> None:
     assert members(fleet, DEFAULT_POOL) == {"n2", "n3"}
     assert out(fleet) == {"n1", "n2"}
     assert out(fleet, "h100") == {"n1"}
+
+
+def test_whoever_the_ledger_holds_for_a_repair_that_holds_nothing_is_looked_at() -> None:
+    fleet = Fleet(POLICY)
+    for name, phase in (("n1", Phase.CORDONED), ("n2", Phase.PARKED), ("n3", Phase.RECOVERED)):
+        fleet.see_repair(f"{name}-repair", repair(name, phase=phase))
+
+    assert fleet.see_ledger(ledger(epoch=3, cordons={"n1": 1, "n2": 2, "n3": 3})) == {"n2", "n3"}
 
 
 def test_a_node_that_is_gone_counts_nowhere() -> None:
