@@ -259,7 +259,7 @@ def ahead(repair: NodeRepair, repairs: Iterable[NodeRepair], scopes: Scopes) -> 
     return sum(
         _stage(each) is stage and rank(each) < mine and places(each, scopes)[0] == pool
         for each in repairs
-        if each.spec.mode is Mode.ENFORCE and each.status.reason not in _HELD_UP
+        if each.spec.mode is Mode.ENFORCE and each.status.reason not in _HELD_UP | _OVERTAKEN
     )
 
 
@@ -269,9 +269,13 @@ def heirs(
     scopes: Scopes,
     policy: Policy,
 ) -> list[NodeRepair]:
-    """Return those of the queue whom a slot that was given back may help: there is room."""
+    """Return those of the queue whom a slot that was given back may help: there is room.
+
+    Those come last who wait for something else that lies in their own node.
+    """
     free = _free(ledger, scopes, policy)
-    return [each for each in queue(repairs) if all(free(name) > 0 for name in places(each, scopes))]
+    able = [e for e in queue(repairs) if all(free(name) > 0 for name in places(e, scopes))]
+    return sorted(able, key=_is_overtaken)
 
 
 def held_back(repairs: Iterable[NodeRepair]) -> list[NodeRepair]:
@@ -344,8 +348,11 @@ def has_remedy(repair: NodeRepair) -> bool:
 
 
 def _is_ahead(repair: NodeRepair, mine: tuple[int, float, str]) -> bool:
-    overtaken = repair.status.reason in _OVERTAKEN
-    return _waits(repair) and not overtaken and rank(repair) < mine
+    return _waits(repair) and not _is_overtaken(repair) and rank(repair) < mine
+
+
+def _is_overtaken(repair: NodeRepair) -> bool:
+    return repair.status.reason in _OVERTAKEN
 
 
 def _waits(repair: NodeRepair) -> bool:

@@ -281,8 +281,16 @@ def test_who_is_spared_keeps_no_slot_from_those_behind(why: Why) -> None:
     spared, late = waiting("n2", 0), waiting("n1", 60)
     spared = structs.replace(spared, status=structs.replace(spared.status, reason=why))
 
+    scopes, policy = (
+        scopes_of({"a": ["n1", "n2"]}),
+        Policy(limit=Limit(cordoned=(9,), disrupted=(1,))),
+    )
+    woken = plan.heirs((spared, late), ledger(), scopes, policy)
+
     assert turn(late, spared).granted
     assert plan.queue((late, spared)) == [spared, late]
+    assert woken == [late, spared]
+    assert plan.ahead(late, (spared, late), scopes) == 0
 
 
 def test_two_free_slots_serve_two() -> None:
