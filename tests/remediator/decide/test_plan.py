@@ -281,10 +281,9 @@ def test_who_is_spared_keeps_no_slot_from_those_behind(why: Why) -> None:
     spared, late = waiting("n2", 0), waiting("n1", 60)
     spared = structs.replace(spared, status=structs.replace(spared.status, reason=why))
 
-    scopes, policy = (
-        scopes_of({"a": ["n1", "n2"]}),
-        Policy(limit=Limit(cordoned=(9,), disrupted=(1,))),
-    )
+    one = Limit(cordoned=(9,), disrupted=(1,))
+    policy = Policy(pools=(Pool(name="a", labels={}, limit=one),), limit=one)
+    scopes = scopes_of({"a": ["n1", "n2"]})
     woken = plan.heirs((spared, late), ledger(), scopes, policy)
 
     assert turn(late, spared).granted
