@@ -397,6 +397,12 @@ def test_who_waits_for_the_same_in_the_same_pool_is_counted_ahead() -> None:
     assert plan.ahead(confirmed, (mine, cordoned, confirmed), Scopes()) == 0
 
 
+def test_a_node_is_held_for_a_repair_until_that_is_parked_or_over() -> None:
+    let_go = {each for each in Phase if not plan.may_hold(repair(phase=each))}
+
+    assert let_go == {Phase.PARKED, Phase.RECOVERED}
+
+
 def test_only_rules_that_ask_something_else_have_changed() -> None:
     before = rules(rule(), rule(name="gone"), rule(question(lasts=30), name="longer"))
     after = rules(
