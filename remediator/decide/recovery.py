@@ -53,9 +53,10 @@ def rebuilt(
     ours = [each for each in all_repairs if plan.is_open(each)]
     slots = dict[str, Slot]()
     for each in ours:
-        epoch = odds.slot_owed(each, fences.get(each.spec.target.node), known)
-        if epoch:
-            slots[each.spec.target.node] = _slot(each, epoch, now)
+        node = each.spec.target.node
+        epoch = odds.slot_owed(each, fences.get(node), known)
+        if epoch > (slots[node].epoch if node in slots else 0):
+            slots[node] = _slot(each, epoch, now)
     held = {name: fence.epoch for name, fence in fences.items() if fence.hold is not Hold.RELEASED}
     cordons = {**held, **_cordons(ours, slots)}
     entries = (*known.cordons.values(), *(slot.epoch for slot in known.slots.values()))

@@ -1,5 +1,7 @@
 """A lost ledger is put together again from what Nodes and open repairs bear witness to."""
 
+from msgspec import structs
+
 from nodehealth.ledger import (
     SLOTS_LENGTH,
     Breaker,
@@ -9,7 +11,7 @@ from nodehealth.ledger import (
     RepairLedgerStatus,
 )
 from nodehealth.repair import NodeRepairStatus, Phase
-from remediator.decide import recovery
+from remediator.decide import odds, recovery
 from tests.builders import NOON, node, repair, slot
 
 
@@ -28,6 +30,22 @@ def test_fences_and_open_repairs_are_put_back_under_a_new_epoch() -> None:
     assert found == RepairLedgerStatus(
         epoch=8, cordons={"n1": 4, "n2": 7}, slots={"n1": slot(5)}, known_since=NOON
     )
+
+
+def test_of_two_repairs_of_one_node_the_newest_slot_is_put_back_and_nothing_is_at_odds() -> None:
+    status = NodeRepairStatus(phase=Phase.DRAINING, disruption_epoch=9)
+    newer = repair("n1", status=status)
+    older = structs.replace(
+        newer,
+        metadata=structs.replace(newer.metadata, name="n1-older"),
+        status=structs.replace(status, disruption_epoch=5),
+    )
+
+    for both in ((older, newer), (newer, older)):
+        found = recovery.rebuilt([node("n1")], both, NOON)
+
+        assert found.slots["n1"].epoch == 9
+        assert odds.found(found, [node("n1")], both) == []
 
 
 def test_what_a_ledger_still_says_is_kept_unless_it_is_over_for_certain() -> None:
