@@ -344,7 +344,7 @@ class Answer(Struct, frozen=True, kw_only=True):
 class NodeRepairStatus(Struct, frozen=True, kw_only=True):
     """Where the repair stands and what it did; enough for any replica to go on."""
 
-    phase: Phase = Phase.CONFIRMED
+    phase: Annotated[Phase, Meta(extra_json_schema={"default": "Confirmed"})] = Phase.CONFIRMED
     reason: Annotated[str, Meta(max_length=63)] = ""
     """What it waits for or why it ended, as one CamelCase word."""
     message: Text = ""

@@ -165,6 +165,19 @@ async def test_what_the_schema_does_not_know_is_dropped(cluster: Cluster) -> Non
     assert answer.body["status"] == {"bootID": "b1", "levels": [LEVEL]}
 
 
+async def test_what_is_left_out_is_filled_in(cluster: Cluster) -> None:
+    """CustomResourceDefinitions, "Defaulting": a phase is shown though nobody writes the first."""
+    repairs = await cluster.custom(NODE_REPAIRS)
+    spec: Json = {"target": TARGET, "rule": "scratch-full", "ladder": [{"action": "drain"}]}
+    made = await cluster.create(repairs, cluster.named("r"), {"spec": spec})
+    path = repairs.path("", made.metadata.name, "status")
+    merge = {"content-type": "application/merge-patch+json"}
+
+    answer = await cluster.ask("PATCH", path, {"status": {"message": "held"}}, headers=merge)
+
+    assert answer.body["status"] == {"phase": "Confirmed", "message": "held"}
+
+
 async def test_a_field_is_a_number_or_a_text(cluster: Cluster) -> None:
     """CustomResourceDefinitions, "Intstr": x-kubernetes-int-or-string."""
     fields = {"code": 79, "uuid": "GPU-1"}
