@@ -5,13 +5,16 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
+import yaml
 
 from nodehealth.catalogue import CATALOGUE
 from nodehealth.repair import Mode, Severity
 from remediator.files import remedy
 from remediator.rules import load
 from remediator.rules.documents import ProblemsError
+from remediator.rules.language import PolicySpec
 from remediator.rules.policy import CLUSTER, CLUSTER_LIMIT, POOL_LIMIT, Limit, Rate
 from remediator.rules.rule import Combine
 
@@ -64,6 +67,12 @@ def policy_complaints(directory: Path, text: str) -> list[str]:
 def test_the_shipped_rules_and_policy_are_good_and_only_watch() -> None:
     assert load.rules(SHIPPED, remedy).rules
     assert load.policy(SHIPPED / load.POLICY_FILE).mode is Mode.OBSERVE
+
+
+def test_the_shipped_policy_shows_every_setting_that_there_is() -> None:
+    written = yaml.safe_load((SHIPPED / load.POLICY_FILE).read_text(encoding="utf-8"))["spec"]
+
+    assert written.keys() == {each.encode_name for each in msgspec.structs.fields(PolicySpec)}
 
 
 def test_a_good_rule_is_read_whole(tmp_path: Path) -> None:
