@@ -34,6 +34,7 @@ from remediator.decide import (
     ladder,
     limits,
     marks,
+    orders,
     plan,
     recurrence,
     requests,
@@ -412,18 +413,25 @@ class Act:
         if intent is not None and await self._settled(scene, intent):
             await scene.record.note(structs.replace(repair.status, intent=None))
             return _AT_ONCE
-        if scene.view.node is not None:
-            return _INQUIRE_AGAIN
-        provider, target = scene.around.provider, repair.spec.target
-        try:
-            state = await provider.state(target, self.client) if provider is not None else None
-        except ProviderError as unclear:
-            logger.info("%s: asks its owner again: %s", target.node, unclear)
-            return _INQUIRE_AGAIN
-        if state is not MachineState.REPLACED:
+        node = scene.view.node
+        lost = orders.may_be_lost(repair, node, scene.view.now)
+        state = await self._became(scene) if node is None or lost else None
+        if lost and state is MachineState.PRESENT:
+            await scene.record.note(structs.replace(repair.status, intent=None))
+            return _AT_ONCE
+        if node is not None or state is not MachineState.REPLACED:
             return _INQUIRE_AGAIN
         await self._settle(Mended(message="the machine was replaced after all"), scene)
         return _AT_ONCE
+
+    async def _became(self, scene: Scene) -> MachineState | None:
+        """Ask the owner what became of the machine."""
+        provider, target = scene.around.provider, scene.view.repair.spec.target
+        try:
+            return await provider.state(target, self.client) if provider is not None else None
+        except ProviderError as unclear:
+            logger.info("%s: asks its owner again: %s", target.node, unclear)
+            return None
 
     async def _settled(self, scene: Scene, intent: Intent) -> bool:
         repair, node = scene.view.repair, scene.view.node

@@ -96,10 +96,11 @@ class Drain(Action):
     ) -> Stranded | Failed | None:
         late = tools.clock() >= since + self.deadline
         leaving = [each.pod for each in pods.leaving]
-        if pods.only_leaving() and fencing.is_stranded(
+        going = pods.only_leaving() or (late and _is_moot(pods, repair))
+        if going and fencing.is_stranded(
             leaving, tools.node, tools.clock(), tools.manners, late=late
         ):
-            left = _pods(len(leaving))
+            left = _pods(len(pods.left()))
             return Stranded(message=f"the kubelet is silent, so nothing ends what is left: {left}")
         if not late:
             return None
@@ -120,6 +121,11 @@ class Drain(Action):
         await tools.record(structs.replace(repair.status, empty_passes=1))
         left = max(settled - tools.clock(), _SOON)
         return Going(message="no pod is left; looks once more", again=left)
+
+
+def _is_moot(pods: Sorted, repair: NodeRepair) -> bool:
+    """Say whether budgets alone keep what is left, none of which counts for them as healthy."""
+    return pods.only_dead() and not any(map(obstacles.is_webhook, repair.status.obstacles))
 
 
 def _evictor(tools: Tools) -> Evictor:

@@ -8,7 +8,7 @@ from typing import Final
 
 from nodehealth import keys
 from nodehealth.kube.objects import OwnerReference, Pod, Toleration
-from remediator.decide import wishes
+from remediator.decide import budgets, wishes
 from remediator.decide.wishes import Wish
 from remediator.rules.policy import DrainManners
 
@@ -85,6 +85,11 @@ class Sorted:
     def only_leaving(self) -> bool:
         """Say whether all that is left has been told to go already."""
         return bool(self.leaving) and len(self.left()) == len(self.leaving)
+
+    def only_dead(self) -> bool:
+        """Say whether nothing that is left counts as healthy, waits for its end or for a person."""
+        evict = (each.pod for each in self.evict)
+        return not (self.waiting or self.held) and not any(map(budgets.is_ready, evict))
 
 
 def sort(pods: Iterable[Pod], manners: DrainManners, patience: Patience, now: datetime) -> Sorted:

@@ -240,8 +240,8 @@ def _hopeless(view: View) -> Move:
     if slot is None or not has_slot(repair, view.ledger):
         return _taken_away(view) or _uncordoned(view) or _as_it_is(view)
     if orders.is_open(repair, node):
-        asks = node is None or orders.may_fade(repair)
-        return Inquire() if asks else _as_it_is(view)
+        fades = orders.may_fade(repair) or orders.may_be_lost(repair, node, view.now)
+        return Inquire() if node is None or fades else _as_it_is(view)
     if orders.is_down_by_us(view):
         return Inquire()
     if node is not None and marks.fence_of(node) == Fence(epoch=slot.epoch, hold=Hold.CORDONED):

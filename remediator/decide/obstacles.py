@@ -13,6 +13,7 @@ from remediator.decide.budgets import Diagnosis
 from remediator.decide.eviction import Verdict
 
 _WEBHOOK: Final = re.compile(r'webhook "([^"]+)"')
+_WEBHOOKS: Final = "Webhook/"
 _NAME: Final = 253
 _TEXT: Final = 1024
 
@@ -28,7 +29,12 @@ def of_budgets(pod: Pod, found: Diagnosis, now: datetime) -> Obstacle | None:
 def of_refusal(pod: Pod, text: str, now: datetime) -> Obstacle | None:
     """Name the webhook that does not let a pod go, or did not answer."""
     named = _WEBHOOK.search(text)
-    return None if named is None else _of(pod, f"Webhook/{named[1]}", text, now)
+    return None if named is None else _of(pod, f"{_WEBHOOKS}{named[1]}", text, now)
+
+
+def is_webhook(obstacle: Obstacle) -> bool:
+    """Say whether it is a webhook that does not let pods go."""
+    return obstacle.what.startswith(_WEBHOOKS)
 
 
 def of_held(held: Verdict, now: datetime) -> Obstacle:

@@ -1,9 +1,16 @@
 """Whether what was ordered for a machine may still be carried out: nobody lets go of it then."""
 
+from datetime import datetime, timedelta
+from typing import Final
+
 from nodehealth.kube.objects import Node
 from nodehealth.repair import NodeRepair
-from remediator.decide import boots, fencing, ready
+from remediator.decide import boots, fencing, ready, remedies
 from remediator.decide.moves import View
+
+LOST_AFTER: Final = timedelta(minutes=15)
+"""How old the last claim to replace a machine is, by whichever replica's clock, when no call can
+still be on its way to the owner."""
 
 
 def is_open(repair: NodeRepair, node: Node | None) -> bool:
@@ -32,6 +39,14 @@ def may_fade(repair: NodeRepair) -> bool:
     """
     intent = repair.status.intent
     return intent is not None and (intent.pod != "" or boots.ordered(intent) is not None)
+
+
+def may_be_lost(repair: NodeRepair, node: Node | None, now: datetime) -> bool:
+    """Say whether an order to replace a machine that is up is lost if its owner knows of none."""
+    intent = repair.status.intent
+    if intent is None or node is None or not ready.is_ready(node):
+        return False
+    return intent.action == remedies.REPLACE and now >= intent.issued_at + LOST_AFTER
 
 
 def is_back(repair: NodeRepair, node: Node | None) -> bool:

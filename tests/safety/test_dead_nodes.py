@@ -17,6 +17,7 @@ from simulator import virtualtime
 from simulator.api.store import Change
 from simulator.cluster import Cluster
 from tests.safety.stage import SICK
+from tests.safety.tales import RULES
 from tests.safety.test_stories import Scene, full, minutes, staged
 
 WEB: dict[str, Any] = {"name": "web", "replicas": 8, "budget": {"max-unavailable": 1}}
@@ -233,3 +234,20 @@ async def test_machines_that_only_lost_their_power_are_all_found_and_repaired() 
         assert [each.status.phase for each in repairs] == [Phase.RECOVERED] * 3
         assert {each.spec.rule for each in repairs} == {"not-ready"}
         assert all(each.status.fencing is not None for each in repairs)
+
+
+@virtualtime.played
+async def test_a_budget_that_a_dead_nodes_own_pods_use_up_does_not_keep_it_from_its_fence() -> None:
+    async with staged(workloads=(WEB,)) as scene:
+        watcher = Watcher()
+        watcher.attach(scene.cluster)
+        die(scene, "w-1")
+        await minutes(1)
+
+        async with scene.remediator(rules=RULES):
+            await minutes(10)
+
+        repair = await scene.repair("w-1")
+        assert any("disruption budget web" in each.advice for each in repair.status.obstacles)
+        assert repair.status.phase is Phase.RECOVERED
+        assert [name for name, _ in watcher.marked] != []

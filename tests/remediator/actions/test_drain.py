@@ -136,6 +136,42 @@ async def test_a_silent_node_with_a_pod_that_may_not_leave_is_not_stranded(
     assert isinstance(await drain.run(after=1000), Going)
 
 
+@pytest.mark.parametrize(
+    ("ready", "until"), [(False, Stranded), (True, Failed)], ids=["dead", "well"]
+)
+async def test_a_budget_holds_up_a_silent_node_at_the_deadline_only_for_pods_that_are_well(
+    world: MakeWorld, *, ready: bool, until: type[Stranded | Failed]
+) -> None:
+    here = await world()
+    drain = await begun(here)
+    drain.node = silent()
+    await pod(here.client, "web-1", ready=ready)
+    await budget(here.client, "web")
+
+    blocked = await drain.run(after=299, drain=Drain(deadline=timedelta(minutes=5)))
+    late = await drain.run(after=300, drain=Drain(deadline=timedelta(minutes=5)))
+
+    assert isinstance(blocked, Going)
+    assert isinstance(late, until)
+
+
+async def test_a_pod_that_a_webhook_keeps_on_a_silent_node_is_a_persons_matter(
+    world: MakeWorld,
+) -> None:
+    here = await world()
+    drain = await begun(here)
+    drain.node = silent()
+    await pod(here.client, "web-1", ready=False)
+    said = 'admission webhook "guard.example.com" denied the request: not now'
+    refusal = Refuse(match=Match(path="/eviction"), code=403, reason="Forbidden", message=said)
+
+    with here.api.faults.active(refusal):
+        await drain.run(after=299, drain=Drain(deadline=timedelta(minutes=5)))
+    late = await drain.run(after=300, drain=Drain(deadline=timedelta(minutes=5)))
+
+    assert isinstance(late, Failed)
+
+
 async def test_a_pod_that_may_not_leave_is_left_alone_for_a_while(world: MakeWorld) -> None:
     here = await world()
     drain = await begun(here)

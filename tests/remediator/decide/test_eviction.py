@@ -166,6 +166,13 @@ def test_only_pods_that_were_told_to_go_may_be_let_go_of() -> None:
     assert not sort([]).only_leaving()
 
 
+def test_what_is_well_or_waits_for_its_end_or_a_person_is_not_dead() -> None:
+    assert sort([pod("a"), pod("b", deleted=True)]).only_dead()
+    assert not sort([pod("a"), pod("c", ready=True)]).only_dead()
+    assert not sort([pod("a"), pod("d", owner="")]).only_dead()
+    assert not sort([pod("a"), wished("wait-completed")]).only_dead()
+
+
 def owned(kind: str, name: str, **labels: str) -> Pod:
     plain = pod(labels={each.replace("_", "-"): value for each, value in labels.items()})
     owner = OwnerReference(kind=kind, name=name, controller=True)

@@ -41,6 +41,7 @@ from remediator.decide.moves import (
     View,
     Wellness,
 )
+from remediator.decide.orders import LOST_AFTER
 from remediator.decide.verifying import VERIFY_PATIENCE
 from tests.builders import NOON, at, ledger, node, repair, slot
 
@@ -265,6 +266,19 @@ def test_the_owner_of_a_machine_that_is_away_is_asked_what_became_of_the_order()
 def test_what_was_sent_to_a_hopeless_node_is_inquired_about_until_nothing_can_come_of_it() -> None:
     assert hopeless(marked("5:disrupted"), SLOTS, SENT) == Inquire()
     assert hopeless(None, SLOTS, SENT) == Inquire()
+
+
+def test_the_owner_of_a_machine_that_is_up_is_asked_whether_an_old_order_was_lost() -> None:
+    status = NodeRepairStatus(
+        phase=Phase.NEEDS_HUMAN, cordon_epoch=4, disruption_epoch=5, intent=INTENT
+    )
+
+    def move(seen: Node, now: datetime) -> Move:
+        return ladder.next_move(view(repair(status=status), seen, SLOTS, now=now))
+
+    assert isinstance(move(marked("5:disrupted"), NOON + LOST_AFTER - timedelta(seconds=1)), Rest)
+    assert isinstance(move(marked("5:disrupted", ready=False), NOON + LOST_AFTER), Rest)
+    assert move(marked("5:disrupted"), NOON + LOST_AFTER) == Inquire()
 
 
 def test_a_hopeless_node_that_booted_anew_after_all_gives_its_slot_away() -> None:
