@@ -71,11 +71,7 @@ def list_(
             sys.stdout.write("\n")
             paper.put(story.told(each, now), paper.console())
     else:
-        whose = f" of {name}" if name else ""
-        over = len(repairing.chosen(found, name=name, ended=True))
-        sys.stdout.write(f"No repair{whose} is {'known' if everything else 'open'}.\n")
-        if over:
-            sys.stdout.write(f"{over} ended; shown by: nodemend repairs{whose[3:]} --all\n")
+        sys.stdout.write(repairing.none(found, name=name, ended=everything))
 
 
 async def _read(client: Client, name: str) -> tuple[tuple[NodeRepair, ...], datetime]:

@@ -45,6 +45,17 @@ def chosen(
     return sorted(picked, key=_order)
 
 
+def none(repairs: Iterable[NodeRepair], *, name: str, ended: bool) -> str:
+    """Say that there is nothing to show, and how to see what ended."""
+    whose = f" of {name}" if name else ""
+    said = f"No repair{whose} is {'known' if ended else 'open'}.\n"
+    over = len(chosen(repairs, name=name, ended=True))
+    if not over:
+        return said
+    command = " ".join(filter(None, ("nodemend repairs", name, "--all")))
+    return f"{said}{over} ended; shown by: {command}\n"
+
+
 def table(repairs: Sequence[NodeRepair], now: datetime) -> Table:
     """Draw repairs, one a line."""
     drawn = Table("NODE", "RULE", "PHASE", "FOR", box=None, pad_edge=False)

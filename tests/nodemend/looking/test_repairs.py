@@ -29,6 +29,14 @@ def test_only_those_of_one_node_are_shown_when_it_is_named() -> None:
     assert named(*repairs.chosen((OLD, repair("new")), name="new")) == ["new"]
 
 
+def test_where_none_is_open_those_that_ended_can_be_seen() -> None:
+    over = repair(status=NodeRepairStatus(phase=Phase.RECOVERED))
+
+    said = repairs.none([over], name="n1", ended=False)
+
+    assert said == "No repair of n1 is open.\n1 ended; shown by: nodemend repairs n1 --all\n"
+
+
 def test_the_table_says_for_how_long_and_for_what_each_waits() -> None:
     timeline = (PhaseTime(phase=Phase.CORDONED, at=NOON), PhaseTime(phase=Phase.WAITING, at=at(5)))
     waits = NodeRepairStatus(
