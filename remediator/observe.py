@@ -5,6 +5,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from nodehealth.fence import Hold
 from nodehealth.health import NodeHealth
 from nodehealth.keys import AGENT_MANAGER, ZONE_LABEL
 from nodehealth.kube.objects import BarePod, Node
@@ -150,6 +151,13 @@ class Fleet:
     def is_held(self, name: str) -> bool:
         """Say whether a node's fence or the ledger says that we hold it."""
         return bool(marks.held_epochs(self._nodes.get(name), self._ledger, name))
+
+    def is_disrupted(self, name: str) -> bool:
+        """Say whether a node's fence or the ledger says that we disrupt it."""
+        node = self._nodes.get(name)
+        fence = marks.fence_of(node) if node is not None else None
+        fenced = fence is not None and fence.hold is Hold.DISRUPTED
+        return fenced or name in self._ledger.status.slots
 
     def has_twin(self, name: str) -> bool:
         """Say whether another node says that it is on the same host, as boards of one batch may."""

@@ -34,6 +34,9 @@ logger = logging.getLogger(__name__)
 _WOKEN: Final = 16
 """How many of those that wait are woken when something was given back."""
 _REAP_AFTER: Final = timedelta(seconds=10)
+_REAP_DISRUPTED_AFTER: Final = timedelta(minutes=1)
+"""The same where pods were being evicted: by then no eviction is under way any more that somebody
+sent for a repair that was deleted since."""
 _REAP_AGAIN: Final = timedelta(minutes=1)
 """How soon what was not given back is looked at again, however often it changes."""
 _COMPARE_AFTER: Final = timedelta(seconds=10)
@@ -246,7 +249,8 @@ class Reconciler:
             known.reap_at = None
             return
         now = self._clock()
-        known.reap_at = known.reap_at or now + _REAP_AFTER
+        after = _REAP_DISRUPTED_AFTER if self._fleet.is_disrupted(node) else _REAP_AFTER
+        known.reap_at = known.reap_at or now + after
         if now < known.reap_at:
             self._lanes.remind(node, known.reap_at)
             return

@@ -23,7 +23,13 @@ _nodes: Final = msgspec.json.Decoder(Node)
 
 @dataclass(slots=True)
 class Planned(Witness):
-    """S11: what is done was written down before. S12 and S15: the plan says it, and once."""
+    """S11: what is done was written down before. S12 and S15: the plan says it, and once.
+
+    An eviction may be under way while a person deletes the repair that wanted it: the plan of a
+    repair that is gone counts for as long as its slot is held.
+    """
+
+    gone: dict[str, NodeRepair] = field(default_factory=dict)
 
     def done(self, deed: Deed) -> None:
         """Take in a write."""
@@ -36,12 +42,14 @@ class Planned(Witness):
                 self._ordered(deed.entry.name, _power(deed.sent()))
             case (records.PODS, "eviction"):
                 node = deed.before.fields["spec.nodeName"] if deed.before is not None else ""
-                self._check_plan(self._holder(node), _DRAIN, f"a pod left {node}")
+                self._check_plan(self._evicting(node), _DRAIN, f"a pod left {node}")
             case (records.PODS, "binding"):
                 self._bound(deed.sent(), deed.entry.name)
 
     def repair(self, before: NodeRepair | None, repair: NodeRepair | None) -> None:
         """Look whether a plan stays as it was."""
+        if before is not None and repair is None:
+            self.gone[before.metadata.name] = before
         if before is None or repair is None or before.metadata.uid != repair.metadata.uid:
             return
         if _plan(before) != _plan(repair):
@@ -86,6 +94,12 @@ class Planned(Witness):
         if slot is not None:
             return self.history.repairs.get(slot.repair)
         return next(iter(self.history.open_repairs(node)), None)
+
+    def _evicting(self, node: str) -> NodeRepair | None:
+        ledger = self.history.ledger
+        slot = ledger.status.slots.get(node) if ledger is not None else None
+        was = self.gone.get(slot.repair) if slot is not None else None
+        return self._holder(node) or was
 
 
 def _planned(repair: NodeRepair) -> tuple[Rung, ...]:
