@@ -198,8 +198,12 @@ class Admission:
         await self._hold(repair, node, fence, await self.ledger())
 
     async def release(self, name: str, node: Node | None, epochs: frozenset[int]) -> None:
-        """Give a node back: first the Node says so, then the ledger forgets it."""
-        if node is not None and marks.is_ours(node, epochs):
+        """Give a node back: first the Node says so, then the ledger forgets it.
+
+        A Node that was never marked says so too: a replica that was admitted and stood still before
+        its patch would mark it later, and nobody would hold it then.
+        """
+        if node is not None and epochs:
             await self._release_node(node, epochs)
         await self._change(
             lambda ledger: breakers.given_back(returning.release(ledger, name, epochs), name)
@@ -257,15 +261,18 @@ class Admission:
         raise errors.ConflictError(f"Node {node.metadata.name} changed under {_TRIES} patches")
 
     async def _release_node(self, node: Node, epochs: frozenset[int]) -> None:
-        seen = node
+        seen, epoch = node, max(epochs)
         for _ in range(_TRIES):
+            if marks.is_ours(seen, epochs):
+                changes = marks.release(seen, epoch)
+            elif marks.is_open_to(seen, epoch):
+                changes = marks.shut(seen, epoch)
+            else:
+                return
             try:
-                changes = marks.release(seen, max(epochs))
                 await self._client.json_patch(NODES, seen.metadata.name, changes)
             except errors.TestFailedError:
                 seen = await self._same(node)
-                if not marks.is_ours(seen, epochs):
-                    return
             else:
                 return
         raise errors.ConflictError(f"Node {node.metadata.name} changed under {_TRIES} patches")

@@ -70,6 +70,12 @@ def is_beyond(node: Node, fence: Fence) -> bool:
     return seen.epoch > fence.epoch or _ORDER.index(seen.hold) > _ORDER.index(fence.hold)
 
 
+def is_open_to(node: Node, epoch: int) -> bool:
+    """Say whether nothing on the Node would refuse a late mark of this admission."""
+    fence = fence_of(node)
+    return fence is None or (fence.hold is Hold.RELEASED and fence.epoch < epoch)
+
+
 def pre_cordoned(node: Node) -> bool:
     """Say whether somebody else had cordoned the Node before we did."""
     return node.metadata.annotations.get(keys.PRE_CORDONED_ANNOTATION) == _TRUE
@@ -147,6 +153,12 @@ def release(node: Node, epoch: int) -> list[Operation]:
     elif node.spec.unschedulable:
         changes.append(patches.remove("/spec/unschedulable"))
     return [*_unchanged(node), *changes]
+
+
+def shut(node: Node, epoch: int) -> list[Operation]:
+    """Have a Node say that an admission is over by which it was never marked."""
+    fence = Fence(epoch=epoch, hold=Hold.RELEASED)
+    return [*_unchanged(node), *_annotate(node, {keys.FENCE_ANNOTATION: str(fence)})]
 
 
 def move_off(node: Node, wanted: Mapping[str, str]) -> list[Operation]:

@@ -496,3 +496,21 @@ async def test_who_is_given_back_is_tried_no_more_and_who_needs_a_person_opens_i
         "",
     )
     assert after["unmended/default"].state is BreakerState.OPEN
+
+
+async def test_a_mark_that_comes_after_the_release_of_an_unmarked_node_is_refused(
+    world: MakeWorld,
+) -> None:
+    here = await world()
+    await here.admission().ensure()
+    one, mended = await begun(here)
+    ledger = await here.admission().ledger()
+    admitted = structs.replace(ledger.status, epoch=1, cordons={"n1": 1})
+    body = {"metadata": ledger.metadata, "status": admitted}
+    await here.client.replace(REPAIR_LEDGERS, body, name=keys.LEDGER_NAME, subresource="status")
+
+    await here.admission().release("n1", one, frozenset({1}))
+
+    with pytest.raises(SupersededError):
+        await here.admission().hold(mended, one, Fence(epoch=1, hold=Hold.CORDONED))
+    assert not (await seen(here)).spec.unschedulable

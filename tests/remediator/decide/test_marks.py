@@ -286,3 +286,13 @@ def test_labels_are_not_written_where_only_the_fence_pins_the_node() -> None:
     patch = changed(marks.hold(held(), DISRUPTED, "r1", apart="gpu"))
 
     assert not any(path.startswith("/metadata/labels") for path in patch)
+
+
+def test_a_node_that_was_never_marked_can_say_that_an_admission_is_over() -> None:
+    bare, done = node(), node(fence="4:released")
+
+    assert marks.is_open_to(bare, 5)
+    assert marks.is_open_to(done, 5)
+    assert not marks.is_open_to(done, 4)
+    assert not marks.is_open_to(node(fence="4:cordoned"), 5)
+    assert marks.shut(bare, 5)[-1].value is not None

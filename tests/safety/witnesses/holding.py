@@ -54,12 +54,15 @@ class Held(Witness):
         if after is None:
             self.history.breach("S2", f"{name} was written without a fence")
         elif after.hold is Hold.RELEASED:
-            self._released(name, before)
+            self._released(name, before, after)
         elif after.epoch not in self._granted(name, after.hold):
             self.history.breach("S2", f"{name} was marked {after}, the ledger grants otherwise")
 
-    def _released(self, name: str, before: Fence | None) -> None:
+    def _released(self, name: str, before: Fence | None, after: Fence) -> None:
         granted = self._granted(name, Hold.CORDONED)
+        is_unmarked = before is None or before.hold is Hold.RELEASED
+        if is_unmarked and after.epoch in granted:
+            return  # it was admitted and never marked, and now nobody can mark it late
         known = before is not None and (before.epoch in granted or not granted)
         if not (known and (granted or self.history.ledger_lost)):
             self.history.breach(

@@ -25,7 +25,7 @@ _nodes: Final = msgspec.json.Decoder(Node)
 class Planned(Witness):
     """S11: what is done was written down before. S12 and S15: the plan says it, and once.
 
-    An eviction may be under way while a person deletes the repair that wanted it: the plan of a
+    A request may be under way while a person deletes the repair that wanted it: the plan of a
     repair that is gone counts for as long as its slot is held.
     """
 
@@ -42,7 +42,7 @@ class Planned(Witness):
                 self._ordered(deed.entry.name, _power(deed.sent()))
             case (records.PODS, "eviction"):
                 node = deed.before.fields["spec.nodeName"] if deed.before is not None else ""
-                self._check_plan(self._evicting(node), _DRAIN, f"a pod left {node}")
+                self._check_plan(self._at_work(node), _DRAIN, f"a pod left {node}")
             case (records.PODS, "binding"):
                 self._bound(deed.sent(), deed.entry.name)
 
@@ -66,7 +66,7 @@ class Planned(Witness):
             self.history.breach("S15", f"{repair.metadata.name} begins a remedy again")
 
     def _ordered(self, node: str, action: str) -> None:
-        repair = self._holder(node)
+        repair = self._at_work(node)
         says = f"{action} of machine {node}"
         intent = repair.status.intent if repair is not None else None
         if intent is None or intent.action != action:
@@ -95,7 +95,7 @@ class Planned(Witness):
             return self.history.repairs.get(slot.repair)
         return next(iter(self.history.open_repairs(node)), None)
 
-    def _evicting(self, node: str) -> NodeRepair | None:
+    def _at_work(self, node: str) -> NodeRepair | None:
         ledger = self.history.ledger
         slot = ledger.status.slots.get(node) if ledger is not None else None
         was = self.gone.get(slot.repair) if slot is not None else None
