@@ -81,6 +81,7 @@ async def uncordons(at: Situation) -> None:
         if held:
             name = at.random.choice(held)
             at.left.add(name)
+            at.forgiven.add("EVICTED_UNCORDONED")  # what was on the wire still comes
             _patch(at, name, {"spec": {"unschedulable": None}})
             return
 

@@ -86,12 +86,17 @@ class Beginnings(Witness):
     _busy: dict[str, datetime] = field(default_factory=dict)
     """Since when somebody else is at work on a node."""
 
+    _gone: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+    """Which machine each Node was that is there no more, and since when."""
+
     def __post_init__(self) -> None:
         """Hear of the sick."""
         self.ailments.on_change(self._ailing)
 
     def node(self, name: str, before: Node | None, node: Node | None) -> None:
-        """Note who else is at work."""
+        """Note who else is at work, and who is gone."""
+        if before is not None and node is None:
+            self._gone[name] = before.metadata.uid, self.history.now
         busy = node is not None and any(taint.key == _BUSY for taint in node.spec.taints)
         if busy:
             self._busy.setdefault(name, self.history.now)
@@ -159,6 +164,9 @@ class Beginnings(Witness):
     def _check_identity(self, name: str, slot: Slot, repair: NodeRepair | None, says: str) -> None:
         node = self.history.nodes.get(name)
         uids = {slot.node_uid, repair.spec.target.node_uid if repair is not None else ""}
+        uid, since = self._gone.get(name, ("", self.history.now))
+        if node is None and uids == {uid} and self.history.now - since <= GRACE:
+            return  # it left between a look and the swap
         if node is None or uids != {node.metadata.uid}:
             there = node.metadata.uid if node is not None else "nothing"
             self.history.breach("S6", f"{says} is for {sorted(uids)}, and {there} is there")

@@ -1,6 +1,7 @@
 """S2 and S13: nothing is touched that is not held, and nothing is given back too early."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -12,6 +13,7 @@ from nodehealth.ledger import RepairLedger, Slot
 from nodehealth.repair import NodeRepair, Phase
 from simulator import records
 from simulator.observer import Observer
+from tests.safety.witnesses.beginning import GRACE
 from tests.safety.witnesses.history import Deed, Witness
 
 _ABSENT: Final = frozenset({"NodeAbsent", "ReplacedElsewhere"})
@@ -26,7 +28,22 @@ def fence(node: Node | None) -> Fence | None:
 
 @dataclass(slots=True)
 class Held(Witness):
-    """S2: no write of a Node and no order without the entry of the ledger that allows it."""
+    """S2: no write of a Node and no order without the entry of the ledger that allows it.
+
+    An eviction has no fence but its pod's UID: one that was on the wire, or in a process that stood
+    still, when a person uncordoned the Node may still come.
+    """
+
+    _let_go: dict[str, datetime] = field(default_factory=dict)
+    """When people uncordoned what we held."""
+
+    def node(self, name: str, before: Node | None, node: Node | None) -> None:
+        """Note who is uncordoned while we hold it."""
+        if before is None or node is None or node.spec.unschedulable:
+            return
+        mark = fence(node)
+        if before.spec.unschedulable and mark is not None and mark.hold is not Hold.RELEASED:
+            self._let_go[name] = self.history.now
 
     def done(self, deed: Deed) -> None:
         """Take in a write."""
@@ -74,7 +91,8 @@ class Held(Witness):
         hopeless = any(
             each.status.phase is Phase.NEEDS_HUMAN for each in self.history.open_repairs(node)
         )
-        if not hopeless:
+        since = self._let_go.get(node)
+        if not hopeless and (since is None or self.history.now - since > GRACE):
             self._needs_slot(node, f"eviction of {pod} from {node}")
 
     def _needs_slot(self, node: str, what: str) -> None:
