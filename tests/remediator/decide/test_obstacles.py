@@ -34,6 +34,7 @@ def test_a_webhook_that_refuses_is_named() -> None:
 
     assert named is not None
     assert named.what == "Webhook/guard.example.com"
+    assert obstacles.is_webhook(named)
     assert obstacles.of_refusal(pod(), "the server is away", NOON) is None
 
 
