@@ -26,6 +26,7 @@ from remediator import burning, fencing
 from remediator import errands as sending
 from remediator.actions import Action, Done, Failed, Going, Stranded, SupersededError, Tools
 from remediator.admission import Admission
+from remediator.asking import Service, Way
 from remediator.decide import (
     arrivals,
     boots,
@@ -106,6 +107,7 @@ class Act:
         neighbours: The locks of others on nodes.
         tell: Is told of every repair whose phase changed.
         trail: Where each decision is written down as well.
+        ask: How web services of the operator's own are asked.
     """
 
     client: Client
@@ -119,6 +121,7 @@ class Act:
     tell: Callable[[NodeRepair], Awaitable[None]]
     saying: Saying = field(default_factory=Saying)
     trail: Trail = SILENT
+    ask: Way = Service.ask
     resting: dict[str, tuple[int, datetime]] = field(default_factory=dict)
     """By repair, on which rung its action asked for a pause, and until when: no change of the node
     shortens it. Losing this costs a pass."""
@@ -470,6 +473,7 @@ class Act:
             gpu_clients=scene.around.policy.gpu_clients,
             team=scene.around.policy.alerts.team,
             webhooks=scene.around.policy.webhooks,
+            ask=self.ask,
             jobs=scene.around.policy.jobs_namespace,
             pacing=self.pacing,
             guard=guard,

@@ -1,10 +1,11 @@
 """Signed questions to web services of operators: one POST, one whole answer, the same once more."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -96,6 +97,10 @@ class Service:
             return said
         text = f"{self.place}: expected 200, got {answer.status} {quoted(said)}".rstrip()
         raise _AwayError(text) if answer.status >= 500 else AskingError(text)
+
+
+Way: TypeAlias = Callable[[Service, bytes], Awaitable[bytes]]
+"""A way to ask a service, such as `Service.ask`."""
 
 
 def quoted(said: bytes) -> str:

@@ -23,6 +23,7 @@ from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair
 from remediator.act import Act
 from remediator.admission import Admission
 from remediator.agreed import Agreed
+from remediator.asking import Service, Way
 from remediator.breakers import Breakers
 from remediator.changes import Changes
 from remediator.competitors import Competitors, most
@@ -70,6 +71,7 @@ class Replica:
         metrics: Metrics | None = None,
         trail: Trail = SILENT,
         wire: Wire | None = None,
+        ask: Way = Service.ask,
     ) -> None:
         self._metrics = metrics or Metrics(CollectorRegistry())
         self._policy, self._provider, self._random = files.policy, files.provider, random
@@ -111,6 +113,7 @@ class Replica:
             neighbours=neighbours,
             tell=self._telling.phase,
             trail=trail,
+            ask=ask,
         )
         self._most = Mode.ENFORCE
         self._competitors = Competitors(client, nodes=self._fleet.all_nodes, found=self._beside)

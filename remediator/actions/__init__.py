@@ -18,6 +18,7 @@ from nodehealth.kit.clocks import Clock
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import Node
 from nodehealth.repair import Intent, NodeRepair, NodeRepairStatus, Phase
+from remediator.asking import Service, Way
 from remediator.decide import fencing, rungs
 from remediator.decide.errands import Errand, GiveUp, Succeed, Wait
 from remediator.decide.rungs import FENCING_ROUNDS
@@ -91,6 +92,8 @@ class Tools:
     """The label that names whose a pod is."""
     webhooks: Mapping[str, Hook] = field(default_factory=dict)
     """Web services of the operator's own, by name."""
+    ask: Way = Service.ask
+    """How they are asked."""
     jobs: str = JOBS_NAMESPACE
     """The namespace of the operator's own Jobs, and of their templates."""
 

@@ -80,7 +80,7 @@ class Webhook(Action):
             return Failed(message=f"webhook {self.name} took {spent}: {repair.status.message}")
         key = await self._key(repair, tools)
         try:
-            answer = await _asked(_ask(repair, key, since + self.deadline), hook)
+            answer = await _asked(_ask(repair, key, since + self.deadline), hook, tools)
         except AskingError as unclear:
             return Going(message=str(unclear), again=self.again)
         return await self._heard(answer, repair, tools)
@@ -117,10 +117,10 @@ def _ask(repair: NodeRepair, key: str, until: datetime) -> Ask:
     )
 
 
-async def _asked(ask: Ask, hook: Hook) -> Answer:
+async def _asked(ask: Ask, hook: Hook, tools: Tools) -> Answer:
     """Believe only an answer of the right shape that is about the node we asked for."""
     service = Service(url=hook.url, secret_file=hook.secret_file, timeout=hook.timeout)
-    said = await service.ask(msgspec.json.encode(ask))
+    said = await tools.ask(service, msgspec.json.encode(ask))
     try:
         answer = msgspec.json.decode(said, type=Answer)
     except msgspec.DecodeError as wrong:

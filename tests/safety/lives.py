@@ -11,12 +11,14 @@ from nodehealth import keys
 from nodehealth.kit.clocks import Clock
 from nodehealth.kube.client import Client
 from nodehealth.kube.lease import Election
+from remediator.asking import Service, Way
 from remediator.files import Loaded
 from remediator.replica import Replica
 from simulator.cluster import REMEDIATOR_TOKEN, Cluster
 from simulator.virtualtime import VirtualLoop
 from tests.safety.people import People
 from tests.safety.peril import Crash, Luck, PerilousTransport
+from tests.safety.services import Repairs
 
 RESTART: Final = timedelta(seconds=3)
 
@@ -58,6 +60,7 @@ class Life:
     crashes: list[Crash | int]
     """How each life ends: at a request, or after so many steps of the loop; later ones do not."""
     people: People | None = None
+    service: Repairs | None = None
     elected: bool = False
     """Whether it leads only while the lease is its own."""
     writes: int = 0
@@ -114,6 +117,7 @@ class Life:
             clock=self.clock,
             random=self.random,
             outside=people.outside(transport, self.clock) if people else None,
+            ask=_way(self.service, transport) if self.service else Service.ask,
         )
         leads = remediator.lead
         election = Election(
@@ -128,3 +132,12 @@ class Life:
             for each in remediator.reflectors:
                 tasks.create_task(each.run())
             tasks.create_task(election.run(leads) if self.elected else leads())
+
+
+def _way(repairs: Repairs, transport: PerilousTransport) -> Way:
+    """Return the way of a process to a web service, on which it may die."""
+
+    async def ask(service: Service, body: bytes) -> bytes:
+        return await transport.ask(repairs.answer, service.url, body)
+
+    return ask

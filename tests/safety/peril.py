@@ -1,17 +1,22 @@
 """A way to the API server that crashes its user, loses answers, refuses and dawdles, as told."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from random import Random
-from typing import Final
+from typing import Final, TypeAlias, TypeVar
 
 from nodehealth.kube import errors
 from nodehealth.kube.transport import Request, Response, Transport
+from remediator.asking import AskingError
 from remediator.sinks import Post
 from simulator.api import answers, status
+
+_T = TypeVar("_T")
+Answering: TypeAlias = Callable[[bytes], Awaitable[bytes]]
 
 _REFUSALS: Final = (
     status.StatusError(409, "Conflict", "the object has been modified; please try again"),
@@ -129,16 +134,27 @@ class PerilousTransport(Transport):
 
     async def post(self, post: Post, url: str, body: bytes, headers: Mapping[str, str]) -> None:
         """Post something elsewhere, which counts as a write to crash at, too."""
+        await self._elsewhere(url, partial(post, url, body, headers))
+
+    async def ask(self, answer: Answering, url: str, body: bytes) -> bytes:
+        """Ask somebody elsewhere, which counts as a write to crash at, too; answers get lost."""
+        said = await self._elsewhere(url, partial(answer, body))
+        if self._happens(self._luck.lost_after):
+            raise AskingError("the answer was lost")
+        return said
+
+    async def _elsewhere(self, url: str, send: Callable[[], Awaitable[_T]]) -> _T:
         crash = self._crash
         struck = crash is not None and crash.strikes(url)
         if struck and crash is not None and not crash.after:
             self.kill()
         if self._dead:
             await asyncio.Event().wait()
-        await post(url, body, headers)
+        said = await send()
         if struck:
             self.kill()
             await asyncio.Event().wait()
+        return said
 
     def _refusal(self, request: Request, *, write: bool) -> status.StatusError | None:
         """Say what the server answers that does nothing; raise where no answer comes."""

@@ -29,6 +29,7 @@ from simulator.observer import Limits
 from tests.safety.lives import Life
 from tests.safety.people import ALERTING, HOOK, WEBHOOK, People
 from tests.safety.peril import Crash, Luck
+from tests.safety.services import HOOKS, Repairs
 from tests.safety.witnesses.beginning import Pace
 from tests.safety.witnesses.court import Court, Terms
 from tests.safety.witnesses.history import Breach
@@ -107,6 +108,8 @@ class Case:
     zones: tuple[str, ...] = ("a",)
     meddler: Callable[[Cluster, Random], Coroutine[None, None, None]] | None = None
     """Somebody who gets in the way, for as long as the story goes on."""
+    service: Callable[[Cluster], Repairs] | None = None
+    """A web service that repairs nodes."""
 
 
 def policy(disrupted: int = 1) -> Policy:
@@ -191,12 +194,12 @@ def play(
     begun = told.plan or partial(plan, sick=sick, dead=dead, zones=told.zones)
 
     async def story() -> Ending:
-        late = ExitStack()
-        clock = virtualtime.clock()
+        late, clock = ExitStack(), virtualtime.clock()
         limits = Limits(cluster=limit, pools={"w": limit}, labels=told.domains)
         async with Cluster(begun(seed), clock=clock, limits=limits) as cluster:
             court = Court.opened(cluster, terms(limit))
             late.enter_context(cluster.api.faults.late(LateWatch(lag=lag)))
+            service = told.service(cluster) if told.service else None
             crew = [
                 Life(
                     name=f"r{n}",
@@ -207,6 +210,7 @@ def play(
                     luck=luck or Luck(),
                     crashes=[crash] if crash is not None and n == 0 else [],
                     people=people,
+                    service=service,
                 )
                 for n in range(replicas)
             ]
@@ -229,7 +233,12 @@ def play(
 
 
 def _files(case: Case, limit: int, *, told: bool) -> Loaded:
-    within = replace(paced(limit, case.domains), alerts=ALERTING, gpu_clients=case.gpu_clients)
+    within = replace(
+        paced(limit, case.domains),
+        alerts=ALERTING,
+        gpu_clients=case.gpu_clients,
+        webhooks=HOOKS if case.service else {},
+    )
     sinks = {HOOK.name: WEBHOOK} if told else {}
     return Loaded(rules=case.rules, policy=within, provider=case.provider, sinks=sinks)
 
