@@ -105,8 +105,15 @@ def next_move(view: View) -> Move:
 
 
 def _confirmed(view: View) -> Move:
-    ended = _gone(view) or _disowned(view) or _skipped(view)
-    return ended or _forbidden(view) or _unproven(view) or Cordon()
+    ended = _gone(view) or _disowned(view) or _skipped(view) or _forbidden(view)
+    if has_slot(view.repair, view.ledger):
+        return ended or _inherited(view)
+    return ended or _unproven(view) or Cordon()
+
+
+def _inherited(view: View) -> Move:
+    """Take over the slot of a repair of the same name that a person deleted in its midst."""
+    return _condemned(view) or _unproven(view) or Disrupt()
 
 
 def _cordoned(view: View) -> Move:

@@ -112,6 +112,13 @@ def test_a_confirmed_fault_is_cordoned() -> None:
     assert ladder.next_move(view(repair(), node())) == Cordon()
 
 
+def test_the_slot_of_a_deleted_repair_of_the_same_name_is_taken_over() -> None:
+    left = view(repair(), marked("5:disrupted"), SLOTS)
+
+    assert ladder.next_move(left) == Disrupt()
+    assert isinstance(ladder.next_move(replace(left, well=UNKNOWN)), Rest)
+
+
 def test_a_node_that_is_well_again_is_never_cordoned() -> None:
     move = ladder.next_move(view(repair(), node(), well=WELL))
 
