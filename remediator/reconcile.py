@@ -302,6 +302,10 @@ class Reconciler:
         if repair is None:
             return None
         remembered, now = self._fleet.repairs(), self._clock()
+        until = plan.settles_until(repair, past, now)
+        if until is not None:
+            self._lanes.remind(node, until)
+            return None
         repair = recurrence.weighed(
             repair,
             remembered,

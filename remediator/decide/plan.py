@@ -39,6 +39,8 @@ _HELD_BACK = frozenset(
     {Reason.PAUSED, Reason.NOT_APPROVED, Reason.OUTSIDE_WINDOW, Reason.BREAKER_OPEN}
 )
 """Reasons to wait that people have set, or what is amiss with the fleet."""
+SETTLES: Final = timedelta(minutes=2)
+"""How long replicas may take to have the same rules."""
 _HELD_UP = frozenset({Reason.EVIDENCE_MISSING, Reason.MODE}) | _HELD_BACK
 """Reasons to wait that a slot would not help against."""
 _OVERTAKEN = frozenset({Why.FOREIGN_MAINTENANCE, Why.CONTROL_PLANE, Why.LAST_REPLICA})
@@ -84,6 +86,23 @@ def burn_in(rule: Rule, policy: Policy) -> BurnIn | None:
         return None
     seconds = max(1, round(wanted.deadline.total_seconds()))
     return BurnIn(template=wanted.template, deadline_seconds=seconds)
+
+
+def settles_until(repair: NodeRepair, past: Iterable[NodeRepair], now: datetime) -> datetime | None:
+    """Say until when a repair is not begun because its rule was gone a moment ago.
+
+    Replicas take an edit of the rules in one after the other: one that still has the old ones would
+    begin what another one ends, again and again.
+    """
+    gone = (
+        parts.ended_at(each, now) + SETTLES
+        for each in past
+        if each.spec.rule == repair.spec.rule
+        and each.status.reason == Reason.RULE_GONE
+        and not is_open(each)
+    )
+    until = max(gone, default=now)
+    return until if until > now else None
 
 
 def eclipsing(

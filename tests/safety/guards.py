@@ -4,7 +4,7 @@ from typing import Final
 
 from tests.safety.mutating import mutant
 
-_OURS: Final = "        if node is not None and marks.is_ours(node, epochs):\n"
+_OURS: Final = "        if node is not None and epochs:\n"
 _AFTER: Final = "\n    async def surrender("
 
 GUARDS: Final = (

@@ -13,6 +13,7 @@ from typing import Final
 
 from nodehealth import keys
 from nodehealth.repair import Mode, NodeRepair, Phase
+from remediator.decide.moves import Reason
 from remediator.files import Loaded
 from remediator.rules.policy import Policy
 from simulator import virtualtime
@@ -266,6 +267,9 @@ def _unfinished(adversity: Adversity, situation: Situation, repair: NodeRepair) 
     excused = adversity.name == "held" or adversity.temper.lies or adversity.temper.fails
     if status.phase is Phase.NEEDS_HUMAN and (excused or adversity.name == "stuck"):
         return []
+    spent = status.reason == Reason.PREPARATION_FAILED and "disruption budget" in status.message
+    if status.phase is Phase.NEEDS_HUMAN and adversity.name == "dead" and spent:
+        return []  # pods of dead nodes use the budget up, and those of this one are well
     return [f"{node} ended {status.phase}: {status.reason} {status.message}"]
 
 

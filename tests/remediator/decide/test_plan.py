@@ -21,6 +21,7 @@ from remediator.decide import plan
 from remediator.decide.answers import Truth
 from remediator.decide.judge import Judgement, Mark
 from remediator.decide.limits import Scope, Why
+from remediator.decide.moves import Reason
 from remediator.decide.plan import Turn
 from remediator.decide.scopes import Scopes
 from remediator.rules.policy import CLUSTER, DEFAULT_POOL, Limit, Policy, Pool
@@ -413,3 +414,16 @@ def test_only_rules_that_ask_something_else_have_changed() -> None:
 
     assert plan.changed(before, after) == {"longer"}
     assert plan.changed(after, after) == frozenset()
+
+
+def test_a_rule_that_was_gone_a_moment_ago_begins_nothing_until_replicas_agree() -> None:
+    ended = NodeRepairStatus(
+        phase=Phase.RECOVERED,
+        reason=Reason.RULE_GONE,
+        timeline=(PhaseTime(phase=Phase.RECOVERED, at=NOON),),
+    )
+    past, fresh = repair(status=ended), repair()
+
+    assert plan.settles_until(fresh, [past], NOON) == NOON + plan.SETTLES
+    assert plan.settles_until(fresh, [past], NOON + plan.SETTLES) is None
+    assert plan.settles_until(fresh, [repair()], NOON) is None
