@@ -135,7 +135,6 @@ GUARDS: Final = (
             "    if view:\n        return None\n    phase",
         ),
         ("decide.ladder", "    if joined.is_over(view):\n", "    if not view:\n"),
-        seed=1,
     ),
     mutant(
         "rung-skipped",
