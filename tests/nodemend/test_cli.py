@@ -114,7 +114,7 @@ def test_the_shipped_rules_are_good() -> None:
         answer.stdout,
     )
     assert re.search(
-        r"^scratch-full +critical +observe +drain, replace +1h10m +\d+$",
+        r"^scratch-full +critical +observe +drain, replace +2h10m +\d+$",
         answer.stdout,
         re.MULTILINE,
     )
