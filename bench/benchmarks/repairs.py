@@ -71,7 +71,8 @@ class Repairs(Benchmark):
         """Measure in a thread, on a loop of its own whose clock jumps."""
         await asyncio.to_thread(self._prepare, site.folder)
         site.tell(f"repairs: {self.sick} of {self.nodes} nodes, {self.at_once} at once")
-        files = loaded(Place(rules=site.folder / "rules", policy=site.folder / "policy.yaml"))
+        place = Place(rules=site.folder / "rules", policy=site.folder / "policy.yaml")
+        files = await asyncio.to_thread(loaded, place)
         return await asyncio.to_thread(self._played, files)
 
     def _prepare(self, folder: Path) -> None:

@@ -48,6 +48,8 @@ _LASTS: Final = timedelta(seconds=10)
 _SHIPPED: Final = load.rules(Path(__file__).parents[2] / "rules", remedy)
 RULES: Final = _enforcing(_SHIPPED, "scratch-full")
 PROVIDER: Final = owner("simulator")
+_TOO_LATE: Final = "\nTimeoutError"
+"""How a look ends that took too long, as one does that stood still: it is done again."""
 _LAST_NEWS: Final = timedelta(minutes=2)
 """How long people may have to wait for the last of it."""
 _STEP: Final = timedelta(seconds=5)
@@ -273,5 +275,5 @@ async def _ending(court: Court, writes: int, mistakes: Mistakes) -> Ending:
         ledger=await client.get(REPAIR_LEDGERS, keys.LEDGER_NAME),
         breaches=court.breaches(),
         writes=writes,
-        mistakes=tuple(mistakes.seen),
+        mistakes=tuple(each for each in mistakes.seen if not each.endswith(_TOO_LATE)),
     )
