@@ -29,7 +29,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         every = range(int(os.environ.get("NODEMEND_SEEDS", "500")))
         if metafunc.module.__name__.rpartition(".")[2] != "test_ordeals":
             every = every[::2]  # what is played there too, and dearer
-        batches = [every[start : start + BATCH] for start in every[::BATCH]]
+        batches = [every[at : at + BATCH] for at in range(0, len(every), BATCH)]
         metafunc.parametrize("seeds", batches, ids=lambda batch: f"{batch[0]}-{batch[-1]}")
 
 
