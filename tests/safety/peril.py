@@ -119,7 +119,7 @@ class PerilousTransport(Transport):
         if refusal is not None:
             yield answers.Answer(answers.refusal(refusal))
             return
-        if write and self._happens(self._luck.doubled):
+        if write and not _counts(request) and self._happens(self._luck.doubled):
             await self._send(request, deadline)
         async with self._inner.open(request, deadline=deadline) as response:
             if struck:
@@ -197,3 +197,11 @@ class PerilousTransport(Transport):
 
     def _spell(self) -> float:
         return self._random.uniform(1.0, self._luck.spell.total_seconds())
+
+
+def _counts(request: Request) -> bool:
+    """Say whether the observer would take somebody's second sending for a second order of ours.
+
+    It counts deletions of a machine by requests; by UID, the second one changes nothing.
+    """
+    return request.method == "DELETE" and "/machines/" in request.path
