@@ -78,11 +78,14 @@ def has_slot(repair: NodeRepair, ledger: RepairLedger) -> bool:
 
 
 def closed(status: NodeRepairStatus, closing: Closing) -> NodeRepairStatus:
-    """Return the status of a repair whose ending is done; a parked one holds nothing any more."""
+    """Return the status of a repair whose ending is done.
+
+    A parked one holds nothing any more, and what it ordered was over before it was let go of.
+    """
     ended = structs.replace(status, closing=None)
     if closing.phase is not Phase.PARKED:
         return ended
-    return structs.replace(ended, cordon_epoch=0, disruption_epoch=0)
+    return structs.replace(ended, cordon_epoch=0, disruption_epoch=0, intent=None, rebooting=None)
 
 
 def next_move(view: View) -> Move:

@@ -23,10 +23,6 @@ from remediator.decide import joined, orders, recurrence, remedies
 from remediator.decide.moves import Reason, Release, Reply, Retry, View
 
 Granted: TypeAlias = Release | Reply | Retry | None
-_UNDER_WAY: Final = (
-    "what was ordered for the machine may still be carried out, and nobody could tell what it "
-    "would do to the node; ask again when it is over"
-)
 _WAY_ON: Final = "its fault is left alone until it was over once, or somebody asks to retry"
 _ENDS: Final = frozenset({Phase.NEEDS_HUMAN, Phase.PARKED})
 
@@ -94,8 +90,9 @@ def _retry(view: View, request: Request) -> Granted:
         )
     if not repair.spec.ladder:
         return _refused(request, f"no remedy is left on its ladder; {recurrence.WAY_OUT}")
-    if _under_way(view):
-        return _refused(request, _UNDER_WAY)
+    under_way = _under_way(view)
+    if under_way:
+        return _refused(request, under_way)
     slot = view.ledger.status.slots.get(repair.spec.target.node)
     if slot is not None and slot.repair == repair.metadata.name:
         return None  # it is given to others first
@@ -107,8 +104,9 @@ def _release(view: View, request: Request) -> Granted:
     """Give the node back as it is, and leave its fault to people."""
     if view.repair.status.phase is Phase.PARKED:
         return Reply(request=request, done=True, message="it holds nothing already")
-    if _under_way(view):
-        return _refused(request, _UNDER_WAY)
+    under_way = _under_way(view)
+    if under_way:
+        return _refused(request, under_way)
     return _parked(request, Reason.RELEASED)
 
 
@@ -120,8 +118,9 @@ def _cancel(view: View, request: Request) -> Granted:
     begun = begins(repair)
     if begun:
         return _refused(request, f"{begun} has begun already; to give the node back: release")
-    if _under_way(view):
-        return _refused(request, _UNDER_WAY)
+    under_way = _under_way(view)
+    if under_way:
+        return _refused(request, under_way)
     return _parked(request, Reason.CANCELLED)
 
 
@@ -140,8 +139,23 @@ _WISHES: Final[Mapping[Wish, Callable[[View, Request], Granted]]] = {
 }
 
 
-def _under_way(view: View) -> bool:
-    return orders.is_open(view.repair, view.node) or orders.is_down_by_us(view)
+def _under_way(view: View) -> str:
+    """Say what was ordered that may still be carried out; the empty string if nothing may.
+
+    A node that has to prove itself was mended first: of its remedy nothing comes any more.
+    """
+    status, node = view.repair.status, view.repair.spec.target.node
+    is_mended = status.phase is Phase.VERIFYING
+    order = status.intent if not is_mended and orders.is_open(view.repair, view.node) else None
+    order = order or (status.rebooting if orders.is_down_by_us(view) else None)
+    if order is None:
+        return ""
+    return (
+        f"{order.action}, ordered at {order.issued_at:%H:%M:%S}, may still be carried out, and "
+        "nobody could tell what it would do to the node; ask again when it is over, as "
+        f"`nodemend why {node}` tells, or have nothing more begun after it: "
+        f"`nodemend pause NAME --reason TEXT --node {node}`"
+    )
 
 
 def _cordon(view: View) -> int:

@@ -145,6 +145,42 @@ def test_nothing_is_let_go_of_while_an_order_may_still_be_carried_out(
     assert "may still be carried out" in refused(given)
 
 
+def test_who_is_refused_is_told_what_was_ordered_and_what_they_can_do() -> None:
+    ordered = structs.replace(REPAIRS, intent=ORDER)
+
+    said = refused(move(asked(Wish.RELEASE, ordered), TAKEN))
+
+    assert said.startswith("replace, ordered at 12:00:00, may still be carried out")
+    assert "ask again when it is over, as `nodemend why n1` tells" in said
+    assert said.endswith("`nodemend pause NAME --reason TEXT --node n1`")
+
+
+def test_what_is_refused_for_a_boot_of_an_earlier_rung_names_that() -> None:
+    going_down = structs.replace(REPAIRS, rebooting=BOOT)
+
+    said = refused(move(asked(Wish.RELEASE, going_down), TAKEN))
+
+    assert said.startswith("reboot, ordered at 12:00:00, may")
+
+
+def test_a_node_that_has_to_prove_itself_after_an_errand_is_given_back() -> None:
+    reset = structs.replace(BOOT, action="reset-gpu")
+    mended = structs.replace(REPAIRS, phase=Phase.VERIFYING, intent=reset)
+
+    given = move(asked(Wish.RELEASE, mended), TAKEN)
+
+    assert isinstance(given, Release)
+    assert given.phase is Phase.PARKED
+
+
+def test_what_was_let_go_of_after_an_errand_may_be_retried() -> None:
+    mended = structs.replace(REPAIRS, phase=Phase.VERIFYING, intent=BOOT, rebooting=BOOT)
+    closing = Closing(phase=Phase.PARKED, reason="Released", message="x")
+    parked = structs.replace(ladder.closed(mended, closing), phase=Phase.PARKED)
+
+    assert isinstance(move(asked(Wish.RETRY, parked), FREE, seen=node()), Retry)
+
+
 def test_when_the_machine_is_back_a_person_may_let_go_of_it() -> None:
     hopeless = asked(Wish.RELEASE, structs.replace(HOPELESS, intent=ORDER))
 
