@@ -8,6 +8,7 @@ from msgspec import structs
 
 from nodehealth.repair import BurnIn, BurningIn, Phase
 from remediator.actions import Tools
+from remediator.again import AT_ONCE
 from remediator.decide import rungs
 from remediator.decide.errands import Succeed, Wait
 from remediator.decide.jobs import Claimed, Task
@@ -16,7 +17,6 @@ from remediator.jobs import Runner
 from remediator.scene import Scene
 
 _AGAIN: Final = timedelta(seconds=5)
-_AT_ONCE: Final = timedelta()
 
 Outcome: TypeAlias = NextRung | Surrender | timedelta
 """What follows in the repair, or after how long to take the next step."""
@@ -35,7 +35,7 @@ async def advance(scene: Scene, tools: Tools) -> Outcome:
         base = structs.replace(repair.status, burn_in=BurningIn(since=tools.clock()))
         message = "the node is well; a burn-in has to pass before it takes work again"
         await record.enter(Phase.VERIFYING, Reason.BURN_IN, message, base=base)
-        return _AT_ONCE
+        return AT_ONCE
     step = await _runner(scene, begun, tools).advance(
         _task(wanted), repair, begun.since, _claimed(begun)
     )
@@ -47,7 +47,7 @@ async def advance(scene: Scene, tools: Tools) -> Outcome:
             passed = structs.replace(begun, passed_at=tools.clock())
             base = structs.replace(record.repair.status, burn_in=passed)
             await record.enter(Phase.VERIFYING, "", step.message, base=base, logged=True)
-            return _AT_ONCE
+            return AT_ONCE
         case _:
             return rungs.after(replace(scene.view, repair=record.repair), step.message)
 

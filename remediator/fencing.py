@@ -11,6 +11,7 @@ from nodehealth.kube.objects import NODES, PODS, Node
 from nodehealth.kube.patches import Operation
 from nodehealth.repair import Fencing, NodeRepair, Phase
 from remediator.actions import SupersededError, Tools, claim, unclaim
+from remediator.again import AT_ONCE
 from remediator.decide import eviction, fencing, marks, obstacles, rungs
 from remediator.decide.eviction import Patience
 from remediator.decide.fencing import (
@@ -32,7 +33,6 @@ from remediator.scene import Scene
 
 _AGAIN: Final = timedelta(seconds=5)
 """How soon to look again, unless the drain itself looks more often."""
-_AT_ONCE: Final = timedelta()
 
 Outcome: TypeAlias = NextRung | DrainAgain | Surrender | timedelta
 """What follows in the repair, or after how long to take the next step."""
@@ -117,7 +117,7 @@ async def _work(
         case Note():
             base = structs.replace(look.repair.status, fencing=step.fencing)
             await scene.record.enter(Phase.FENCING, "", step.message, base=base)
-            return _again(tools) if step.fencing.method is None else _AT_ONCE
+            return _again(tools) if step.fencing.method is None else AT_ONCE
         case SwitchOff():
             return await _switch_off(scene, tools)
         case PutOutOfService() | PutBack():
@@ -157,4 +157,4 @@ async def _mark(step: PutOutOfService | PutBack, node: Node | None, tools: Tools
         await tools.client.json_patch(NODES, node.metadata.name, changes)
     except errors.TestFailedError as changed:
         raise SupersededError(f"{node.metadata.name} changed meanwhile") from changed
-    return _again(tools) if isinstance(step, PutOutOfService) else _AT_ONCE
+    return _again(tools) if isinstance(step, PutOutOfService) else AT_ONCE

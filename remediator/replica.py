@@ -34,6 +34,7 @@ from remediator.decide.facts import Watches
 from remediator.faults import Faults
 from remediator.files import Loaded, remedy
 from remediator.gauges import Gauges
+from remediator.means import Means
 from remediator.metrics import Metrics
 from remediator.neighbours import Neighbours
 from remediator.observe import Fleet
@@ -103,17 +104,19 @@ class Replica:
         self.faults = Faults(begun=self._telling.fault, over=self._telling.fault_over)
         self._queueing = Queueing(self._clock)
         act = Act(
-            client=client,
-            admission=self._admission,
-            clock=self._clock,
+            means=Means(
+                client=client,
+                admission=self._admission,
+                clock=self._clock,
+                actions=remedy,
+                queueing=self._queueing,
+                pacing=Pacing(self._clock, random),
+                neighbours=neighbours,
+                ask=ask,
+            ),
             around=self._around,
-            actions=remedy,
-            queueing=self._queueing,
-            pacing=Pacing(self._clock, random),
-            neighbours=neighbours,
             tell=self._telling.phase,
             trail=trail,
-            ask=ask,
         )
         self._most = Mode.ENFORCE
         self._competitors = Competitors(client, nodes=self._fleet.all_nodes, found=self._beside)

@@ -103,7 +103,7 @@ OLD_DESIGNS: Final = (
         "LIMIT S1",
         ("swaps", "await self._ledgers.swap(changed)", _FORCED),
         ("ledgers", "    async def ensure(self) -> RepairLedger:\n", _FORCE),
-        ("act", "        if not turn.granted:\n", "        if turn is None:\n"),
+        ("permits", "    if not turn.granted:\n", "    if turn is None:\n"),
         # nobody had an order in which who waits is served: without one, two choose differently
         (
             "swaps",

@@ -141,7 +141,7 @@ GUARDS: Final = (
         "The last remedy of the plan is carried out first.",
         "S12",
         (
-            "act",
+            "means",
             "        chosen = joined.ladder(repair)[rung]\n",
             "        chosen = joined.ladder(repair)[-1]\n",
         ),

@@ -1,0 +1,86 @@
+"""Does the work of a repair's present rung, each deed right after a last look at its slot."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from remediator import burning, fencing, settling
+from remediator.actions import Done, Failed, Going, Stranded, SupersededError, Tools
+from remediator.again import Again, span
+from remediator.decide import ladder, rungs
+from remediator.decide.moves import Burn, Onward, Prove
+from remediator.means import Means
+from remediator.scene import Scene
+
+
+async def climb(scene: Scene, means: Means) -> Again:
+    """Run the action of the present rung, unless it wants to be left alone.
+
+    Raises:
+        nodehealth.kube.errors.KubeError: the API server failed us; it is done again later.
+        SupersededError: it is not ours to do any more.
+    """
+    record, status = scene.record, scene.record.repair.status
+    left = means.resting.left(record.repair, means.clock())
+    if left > timedelta():
+        return span(left)
+    action = means.action(record.repair, status.rung)
+    since = status.rung_since or means.clock()
+    progress = await action.run(record.repair, since, _tools(scene, means))
+    view = replace(scene.view, repair=record.repair)
+    following: Onward
+    match progress:
+        case Stranded():
+            following = rungs.stranded(view, progress.message)
+        case Done():
+            following = rungs.done(view, progress.message, mends=action.mends)
+        case Failed():
+            following = rungs.after(view, progress.message, mends=action.mends)
+        case Going():
+            await record.enter(action.phase, "", progress.message)
+            means.resting.rest(record.repair, means.clock() + progress.again)
+            return span(progress.again)
+    return await settling.settle(following, scene, means)
+
+
+async def prove(move: Prove | Burn, scene: Scene, means: Means) -> Again:
+    """Take a step towards the proof that the machine is off, or that the node is well.
+
+    Raises:
+        nodehealth.kube.errors.KubeError: the API server failed us; it is done again later.
+        SupersededError: it is not ours to do any more.
+    """
+    advance = fencing.advance if isinstance(move, Prove) else burning.advance
+    following = await advance(scene, _tools(scene, means))
+    if isinstance(following, timedelta):
+        return following
+    return await settling.settle(following, scene, means)
+
+
+def _tools(scene: Scene, means: Means) -> Tools:
+    async def guard() -> None:
+        repair = scene.record.repair
+        node = await means.node(repair.spec.target.node)
+        ledger = await means.admission.ledger()
+        refusal = ladder.disruption_refusal(repair, node, ledger)
+        if not refusal and not rungs.is_under_way(repair):
+            shut = await means.shut(repair, node, ledger, scene.around)
+            refusal = shut.message if shut is not None else ""
+        if refusal:
+            raise SupersededError(refusal)
+
+    policy = scene.around.policy
+    return Tools(
+        client=means.client,
+        clock=means.clock,
+        node=scene.view.node,
+        provider=scene.around.provider,
+        manners=policy.drain,
+        gpu_clients=policy.gpu_clients,
+        team=policy.alerts.team,
+        webhooks=policy.webhooks,
+        ask=means.ask,
+        jobs=policy.jobs_namespace,
+        pacing=means.pacing,
+        guard=guard,
+        record=scene.record.note,
+    )

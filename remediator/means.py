@@ -1,0 +1,81 @@
+"""What a repair is carried on with, whichever move it makes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from nodehealth.kit.clocks import Clock
+from nodehealth.kube import errors
+from nodehealth.kube.client import Client
+from nodehealth.kube.objects import NODES, Node
+from nodehealth.ledger import RepairLedger
+from nodehealth.repair import NodeRepair
+from remediator.actions import Action
+from remediator.admission import Admission
+from remediator.asking import Service, Way
+from remediator.decide import joined, ladder
+from remediator.decide.limits import Refused
+from remediator.neighbours import Neighbours
+from remediator.pacing import Pacing
+from remediator.queueing import Queueing
+from remediator.resting import Resting
+from remediator.saying import Saying
+from remediator.scene import Around
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What every move works with.
+
+    Fields:
+        client: The door to the API server.
+        admission: The way to the ledger and to Nodes.
+        clock: The present time.
+        actions: Finds the remedy of a rung by its name and settings.
+        queueing: When who was refused asks again.
+        pacing: How fast pods are asked to leave.
+        neighbours: The locks of others on nodes.
+        saying: How often who stands still says so in other words.
+        resting: How long an action wants to be left alone.
+        ask: How web services of the operator's own are asked.
+    """
+
+    client: Client
+    admission: Admission
+    clock: Clock
+    actions: Callable[[str, Mapping[str, object]], Action]
+    queueing: Queueing
+    pacing: Pacing
+    neighbours: Neighbours
+    saying: Saying = field(default_factory=Saying)
+    resting: Resting = field(default_factory=Resting)
+    ask: Way = Service.ask
+
+    def action(self, repair: NodeRepair, rung: int) -> Action:
+        """Return the remedy of a rung of a repair's ladder."""
+        chosen = joined.ladder(repair)[rung]
+        return self.actions(chosen.action, chosen.settings)
+
+    async def node(self, name: str) -> Node | None:
+        """Read a Node, if there is one."""
+        try:
+            return await self.client.get(NODES, name)
+        except errors.GoneError:
+            return None
+
+    async def shut(
+        self, repair: NodeRepair, node: Node | None, ledger: RepairLedger, around: Around
+    ) -> Refused | None:
+        """Say what forbids the next step of a repair, by a Node and a ledger that were just read.
+
+        Raises:
+            nodehealth.kube.errors.KubeError: the API server failed us.
+        """
+        scopes, name = around.above(repair, node), repair.spec.target.node
+        held = await self.neighbours.held(name, node) if ladder.has_slot(repair, ledger) else ""
+        return self.admission.shut(repair, node, ledger, scopes, around.policy, held=held)
+
+    def forget(self, repair: NodeRepair) -> None:
+        """Remember nothing of a repair any more."""
+        self.resting.forget(repair)
+        self.queueing.forget(repair)
+        self.saying.forget(repair)
