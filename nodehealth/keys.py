@@ -57,6 +57,8 @@ GPU_CLIENTS_ANNOTATION: Final = f"{GROUP}/gpu-clients-were"
 
 DRAIN: Final = f"{GROUP}/drain"
 """On a pod, as annotation or label: what its owner wants of a drain."""
+GANG: Final = f"{GROUP}/gang"
+"""On a pod, as label or annotation: the pods that lose their work with it, or `none`."""
 SKIP: Final = f"{GROUP}/skip"
 """Label or annotation of a Node that people look after; its value says why, `false` says no."""
 PAUSE: Final = f"{GROUP}/pause"

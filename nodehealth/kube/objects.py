@@ -172,10 +172,24 @@ class SchedulingGroup(Struct, frozen=True, kw_only=True):
     pod_group_name: str = ""
 
 
+class Needs(Struct, frozen=True, kw_only=True):
+    """What a container may use at most, by the name of the resource."""
+
+    limits: Mapping[str, int | str] = {}
+
+
+class Container(Struct, frozen=True, kw_only=True):
+    """One program of a Pod, as far as it takes a part of the machine for itself."""
+
+    resources: Needs = Needs()
+
+
 class PodSpec(Struct, frozen=True, kw_only=True):
     """What is wanted of a Pod."""
 
     node_name: str = ""
+    scheduler_name: str = ""
+    containers: tuple[Container, ...] = ()
     tolerations: tuple[Toleration, ...] = ()
     termination_grace_period_seconds: int = 30
     priority: int = 0
