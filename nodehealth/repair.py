@@ -241,6 +241,8 @@ class Joined(Struct, frozen=True, kw_only=True):
     evidence: Annotated[tuple[Text, ...], Meta(max_length=EVIDENCE_LENGTH)] = ()
     parts: Annotated[tuple[Name, ...], Meta(max_length=64)] = ()
     needs_approval: bool = False
+    condemned: Condemned | None = None
+    """Which part it is blamed on that failed again although it had been repaired."""
 
 
 class Intent(Struct, frozen=True, kw_only=True):

@@ -25,6 +25,7 @@ from remediator.decide import (
     maintenance,
     marks,
     novelties,
+    parts,
     plan,
     ready,
     returning,
@@ -244,11 +245,10 @@ class Admission:
             fence: What the Node shall say.
             ledger: The ledger as it was at some moment after the Node was read.
         """
-        seen, condemned = node, repair.spec.condemned
-        apart = condemned.part.kind if condemned is not None else ""
+        seen, apart = node, parts.apart(repair, node)
         for _ in range(_TRIES):
             _require(ledger, seen, fence)
-            if marks.is_held_as(seen, fence):
+            if marks.is_held_as(seen, fence) and parts.is_set_apart(repair, seen):
                 return
             try:
                 changes = marks.hold(seen, fence, repair.metadata.name, apart=apart)

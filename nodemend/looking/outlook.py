@@ -49,8 +49,9 @@ def of(repair: NodeRepair, coming: Next, now: datetime) -> Iterator[str]:
     yield from _faults(repair)
     begun = joined.tried(repair)
     rest = [rung for n, rung in enumerate(joined.ladder(repair)) if n not in begun]
-    if spec.condemned is not None:
-        yield f"No remedy is tried, and a person decides: {parts.sentence(spec.condemned)}."
+    condemned = joined.condemned(repair)
+    if condemned is not None:
+        yield f"No remedy is tried, and a person decides: {parts.sentence(condemned)}."
     elif recurrence.is_exhausted(repair) and spec.recurs is not None:
         yield f"No remedy is tried, and a person decides: {recurrence.sentence(spec.recurs)}."
     elif rest and not isinstance(coming.move, Rest):

@@ -287,7 +287,7 @@ def _description(repair: NodeRepair) -> str:
 
 def _ways_out(repair: NodeRepair) -> list[str]:
     """Say what a person can do about a repair; an order to a machine's owner can't be stopped."""
-    status, condemned, lines = repair.status, repair.spec.condemned, list[str]()
+    status, condemned, lines = repair.status, joined.condemned(repair), list[str]()
     if status.cordon_epoch and status.intent is None:
         lines.append(f"To have the node left alone: kubectl uncordon {repair.spec.target.node}")
     if status.phase in _RETRIED and repair.spec.ladder:

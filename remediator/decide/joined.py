@@ -14,6 +14,7 @@ from msgspec import structs
 from nodehealth.repair import (
     FAULTS_LENGTH,
     LOG_LENGTH,
+    Condemned,
     Decision,
     Joined,
     Mode,
@@ -87,6 +88,12 @@ def parts(repair: NodeRepair, action: str = "") -> tuple[str, ...]:
     found = [(spec.ladder, spec.parts), *((each.ladder, each.parts) for each in _acting(repair))]
     named = (of for rungs, of in found if not action or any(r.action == action for r in rungs))
     return tuple(dict.fromkeys(part for each in named for part in each))
+
+
+def condemned(repair: NodeRepair) -> Condemned | None:
+    """Return the part for which no remedy is tried, by the leading fault or one that joined."""
+    found = (repair.spec.condemned, *(each.condemned for each in _acting(repair)))
+    return next((each for each in found if each is not None), None)
 
 
 def counted(view: View) -> tuple[Other, ...]:

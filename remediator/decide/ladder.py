@@ -128,8 +128,10 @@ def _cordoned(view: View) -> Move:
 
 
 def _condemned(view: View) -> Surrender | None:
-    """Leave it at the cordon where a part failed again and again: no remedy is known to last."""
-    condemned = view.repair.spec.condemned
+    """Try no remedy, or none any more, where a part failed again: none is known to last."""
+    counted = (each.fault.condemned for each in joined.counted(view))
+    known = (view.repair.spec.condemned, *counted)
+    condemned = next((each for each in known if each is not None), None)
     if condemned is None or view.repair.status.tries:
         return None
     message = f"{parts.sentence(condemned)}; {parts.WAY_OUT}"
@@ -148,8 +150,16 @@ def _recurred(view: View) -> Surrender | None:
 def _climb(view: View) -> Move:
     rung = joined.rung(view.repair)
     begun: Move | None = _retake(view) or _replaced(view) or arrivals.greets(view)
-    begun = begun or _stopped(view) or _recovering(view) or _unwanted(view)
+    begun = begun or _stopped(view) or _recovering(view)
+    under_way = rungs.is_under_way(view.repair)
+    begun = begun or (None if under_way else _doomed(view)) or _unwanted(view)
     return begun or _held_up(view) or Climb(rung=rung)
+
+
+def _doomed(view: View) -> Surrender | None:
+    """Go no further when a fault joins whose part is condemned; another machine has other parts."""
+    node, target = view.node, view.repair.spec.target
+    return _condemned(view) if node is not None and node.metadata.uid == target.node_uid else None
 
 
 def _unwanted(view: View) -> Mended | Rest | None:
@@ -226,7 +236,13 @@ def _unruled(view: View) -> Release | None:
 
 def _verifying(view: View) -> Move:
     seen = _released(view) or _retake(view) or arrivals.greets(view)
-    return seen or _elsewhere(view) or verifying.verify(view)
+    return seen or _elsewhere(view) or _mended_in_vain(view) or verifying.verify(view)
+
+
+def _mended_in_vain(view: View) -> Surrender | None:
+    """Give no node back with a part that is condemned, once a burn-in has ended."""
+    burning = view.repair.status.burn_in
+    return None if burning is not None and burning.passed_at is None else _doomed(view)
 
 
 def _elsewhere(view: View) -> Release | Rest | None:
@@ -289,8 +305,9 @@ def _observe(view: View) -> Move:
         return Release(reason=Reason.ECLIPSED, message=message)
     spec = view.repair.spec
     ladder = ", then ".join(rung.action for rung in spec.ladder)
-    if spec.condemned is not None:
-        ladder = f"call a person, for {parts.sentence(spec.condemned)}"
+    condemned = joined.condemned(view.repair)
+    if condemned is not None:
+        ladder = f"call a person, for {parts.sentence(condemned)}"
     elif spec.recurs is not None:
         ladder = f"{ladder or 'call a person'}, for {recurrence.sentence(spec.recurs)}"
     message = f"would cordon {spec.target.node}, then {ladder}; the mode is observe"
@@ -369,9 +386,10 @@ def _retake(view: View) -> Retake | None:
         fence = Fence(epoch=admissions.disruption, hold=Hold.DISRUPTED)
     else:
         fence = Fence(epoch=admissions.cordon, hold=Hold.CORDONED)
-    if view.node is None or marks.fence_of(view.node) == fence:
+    if view.node is None:
         return None
-    return Retake(fence=fence)
+    marked = marks.fence_of(view.node) == fence and parts.is_set_apart(view.repair, view.node)
+    return None if marked else Retake(fence=fence)
 
 
 def _replaced(view: View) -> Mended | None:

@@ -134,9 +134,9 @@ def hold(node: Node, fence: Fence, repair: str, *, apart: str = "") -> list[Oper
     if _taint_index(node) is None:
         mark = {"key": keys.REPAIR_TAINT, "value": _value(repair), "effect": "NoSchedule"}
         changes.append(_append_taint(node, mark))
-    if apart and not _is_fenced(node):
-        changes += labels.set_apart(node, apart)
-    return [*_tests(node), *changes]
+    if not apart or keys.QUARANTINE_LABEL in node.metadata.labels:
+        return [*_tests(node), *changes]
+    return [*_unchanged(node), *changes, *labels.set_apart(node, apart)]
 
 
 def release(node: Node, epoch: int) -> list[Operation]:

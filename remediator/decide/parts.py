@@ -6,9 +6,18 @@ from typing import Final
 
 from msgspec import structs
 
-from nodehealth.keys import GPU_RESOURCE
+from nodehealth import keys
 from nodehealth.kube.objects import Node
-from nodehealth.repair import Condemned, Failure, NodeRepair, Part, PartKind, Phase, Target
+from nodehealth.repair import (
+    Condemned,
+    Failure,
+    Joined,
+    NodeRepair,
+    Part,
+    PartKind,
+    Phase,
+    Target,
+)
 from remediator.decide import joined
 from remediator.rules.policy import Condemning
 
@@ -35,7 +44,7 @@ def gpus_of(repair: NodeRepair) -> tuple[str, ...]:
 
 def gpus(node: Node) -> int:
     """Count the GPUs that a node gives."""
-    written = node.status.capacity.get(GPU_RESOURCE, "0")
+    written = node.status.capacity.get(keys.GPU_RESOURCE, "0")
     return int(written) if written.isdigit() else 0
 
 
@@ -65,6 +74,41 @@ def weighed(
     before = [each for each in past if since is None or ended_at(each, now) < since]
     found = _condemned(blamed(repair), before, manners, now)
     return structs.replace(repair, spec=structs.replace(repair.spec, condemned=found))
+
+
+def condemned_by(
+    fault: Joined,
+    repair: NodeRepair,
+    past: Iterable[NodeRepair],
+    manners: Condemning,
+    now: datetime,
+) -> Condemned | None:
+    """Say which part condemns a repair if a fault joins it that is blamed on parts of its own.
+
+    The host, and what the repair is blamed on already, was weighed when it was opened.
+
+    Args:
+        fault: What joins.
+        repair: What it joins.
+        past: The repairs that ended before the fault was there.
+        manners: After how many failures.
+        now: The present time.
+    """
+    known = blamed(repair)
+    gpus = (Part(kind=PartKind.GPU, id=each) for each in fault.parts if each.startswith(_GPU))
+    return _condemned((each for each in gpus if each not in known), past, manners, now)
+
+
+def apart(repair: NodeRepair, node: Node) -> str:
+    """Say as what a node is set apart whose part is condemned; another machine has other parts."""
+    found = joined.condemned(repair)
+    same = node.metadata.uid == repair.spec.target.node_uid
+    return found.part.kind if found is not None and same else ""
+
+
+def is_set_apart(repair: NodeRepair, node: Node) -> bool:
+    """Say whether a node that is to be set apart is; any other one is as it should be."""
+    return not apart(repair, node) or keys.QUARANTINE_LABEL in node.metadata.labels
 
 
 def bears_witness(repair: NodeRepair, manners: Condemning, now: datetime) -> bool:

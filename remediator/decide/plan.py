@@ -362,7 +362,7 @@ def _stage(repair: NodeRepair) -> Phase:
 
 def has_remedy(repair: NodeRepair) -> bool:
     """Say whether anything is tried at all, before a person is called."""
-    spared = repair.spec.condemned is None or repair.status.tries > 0
+    spared = joined.condemned(repair) is None or repair.status.tries > 0
     return spared and bool(repair.spec.ladder)
 
 

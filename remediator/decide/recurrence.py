@@ -85,6 +85,10 @@ def joining(
     again = list[Joined]()
     for fault in found:
         before = _before(known, judgement.marks[fault.rule].confirmed, now)
+        doomed = parts.condemned_by(fault, repair, before, policy.condemned, now)
+        if doomed is not None:
+            again.append(structs.replace(fault, condemned=doomed))
+            continue
         cooldown = _cooldown(rules.by_name[fault.rule], policy)
         again.append(_again(fault, repair, before, cooldown, now))
     return tuple(again)

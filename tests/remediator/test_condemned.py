@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import structs
 
+from nodehealth import keys
 from nodehealth.kube.objects import NODES, Node
 from nodehealth.repair import (
     NODE_REPAIRS,
@@ -19,7 +20,7 @@ from nodehealth.repair import (
 from remediator.files import Loaded
 from remediator.rules.policy import Limit, Policy, Pool
 from simulator import virtualtime
-from tests.builders import health, node, question, repair, rule, rules, xid
+from tests.builders import health, level, node, question, repair, rule, rules, xid
 from tests.remediator.leading import Fleet, fleet, leading
 
 ALL = Limit(cordoned=("100%",), disrupted=("100%",))
@@ -27,6 +28,11 @@ RULES = rules(rule(question("code == 95", signal="gpu.xid"), name="hurt", ladder
 POOLS = (Pool(name="all", labels={}, limit=ALL),)
 POLICY = Policy(mode=Mode.ENFORCE, limit=ALL, pools=POOLS)
 FILES = Loaded(rules=RULES, policy=POLICY, provider=None)
+BOTH = Loaded(
+    rules=rules(*RULES.rules, rule(name="full", ladder=("drain", "replace"))),
+    policy=POLICY,
+    provider=None,
+)
 WATCHED = Loaded(rules=RULES, policy=Policy(mode=Mode.OBSERVE, limit=ALL), provider=None)
 HOST = "4c4c4544"
 GPU = ("GPU-1",)
@@ -158,3 +164,22 @@ async def test_observing_says_what_would_be_done_and_does_nothing() -> None:
         assert (found.status.phase, found.status.reason) == (Phase.WAITING, "ObserveOnly")
         assert "then call a person, for GPU-1 is condemned" in found.status.message
         assert not seen.spec.unschedulable
+
+
+@virtualtime.played
+async def test_a_gpu_that_failed_before_stops_the_repair_that_it_joins() -> None:
+    here = await fleet()
+    await remembered(here, "n7", gpus=GPU, ago=timedelta(days=2))
+    async with leading(here, BOTH):
+        uid = await here.node(node())
+        await here.report(health(level(0.01), node_uid=uid))
+        first = await opened(here)
+        await here.report(health(level(0.01), xid(95), node_uid=uid))
+        joined = await opened(here)
+        seen = await here.client.get(NODES, "n1")
+
+        assert first.status.phase is Phase.WAITING  # for a person to open the ledger that was lost
+        assert (joined.status.phase, joined.status.reason) == (Phase.NEEDS_HUMAN, "CondemnedPart")
+        assert "GPU-1 is condemned: it fails again after repairs on n7" in joined.status.message
+        assert seen.metadata.labels[keys.QUARANTINE_LABEL] == "gpu"
+        assert seen.spec.unschedulable

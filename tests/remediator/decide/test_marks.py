@@ -282,10 +282,19 @@ def test_a_node_that_gets_no_remedy_is_set_apart_with_its_cordon_and_let_in_agai
     assert back[path] == "remove"
 
 
-def test_labels_are_not_written_where_only_the_fence_pins_the_node() -> None:
-    patch = changed(marks.hold(held(), DISRUPTED, "r1", apart="gpu"))
+def test_a_node_that_is_held_is_set_apart_by_a_patch_that_pins_its_version() -> None:
+    first = marks.hold(held(), DISRUPTED, "r1", apart="gpu")
+    apart = node(
+        fence=str(CORDONED),
+        taints=(keys.REPAIR_TAINT,),
+        unschedulable=True,
+        labels={keys.QUARANTINE_LABEL: "gpu"},
+    )
+    again = changed(marks.hold(apart, DISRUPTED, "r1", apart="gpu"))
 
-    assert not any(path.startswith("/metadata/labels") for path in patch)
+    assert pins(first)[VERSION_PATH] == "7"
+    assert "/metadata/labels" in changed(first)
+    assert not any(path.startswith("/metadata/labels") for path in again)
 
 
 def test_a_node_that_was_never_marked_can_say_that_an_admission_is_over() -> None:

@@ -219,14 +219,26 @@ def test_a_part_that_is_condemned_is_left_to_people_whatever_came_back() -> None
 # ---- what joins another repair ----
 
 
-def joins(*past: NodeRepair, since: timedelta = MINUTE) -> Joined:
+def joins(
+    *past: NodeRepair,
+    since: timedelta = MINUTE,
+    gpus: tuple[str, ...] = (),
+    leading: tuple[str, ...] = (),
+    most: int = 0,
+) -> Joined:
     known = rules(cooling(None), rule(name="leading"))
-    mark = Mark(truth=Truth.HOLDS, since=NOON, confirmed=NOON - since, evidence=("it is full",))
-    leading = repair()
-    spec = structs.replace(leading.spec, rule="leading")
+    mark = Mark(
+        truth=Truth.HOLDS,
+        since=NOON,
+        confirmed=NOON - since,
+        evidence=("it is full",),
+        parts=gpus,
+    )
+    made = repair()
+    spec = structs.replace(made.spec, rule="leading", parts=leading)
     held = Judgement(marks={"disk-full": mark})
-    open_ = structs.replace(leading, spec=spec)
-    enforce = replace(POLICY, mode=Mode.ENFORCE)
+    open_ = structs.replace(made, spec=spec)
+    enforce = replace(POLICY, mode=Mode.ENFORCE, condemned=Condemning(gpus=most, hosts=0))
     (found,) = recurrence.joining(open_, held, known, enforce, NOON, past)
     return found
 
@@ -248,6 +260,27 @@ def test_a_fault_that_joins_for_the_first_time_begins_with_its_first_remedy() ->
 
 def test_a_fault_that_joins_with_nothing_left_leaves_its_node_to_a_person() -> None:
     assert joins(before(0, 1, 2, 3)).ladder == ()
+
+
+def test_a_fault_that_joins_with_a_part_of_its_own_that_failed_before_brings_it_condemned() -> None:
+    doomed = joins(before(0, 1, parts=("GPU-1",), name="n7"), gpus=("GPU-1",), most=2)
+
+    assert doomed.condemned is not None
+    assert doomed.condemned.part == Part(kind=PartKind.GPU, id="GPU-1")
+    assert [each.node for each in doomed.condemned.failures] == ["n7"]
+
+
+def test_a_part_that_the_repair_was_weighed_for_already_is_not_weighed_again() -> None:
+    past = before(0, 1, parts=("GPU-1",), name="n7")
+
+    assert joins(past, gpus=("GPU-1",), leading=("GPU-1",), most=2).condemned is None
+    assert joins(past, gpus=("GPU-2", "0000:3b:00.0"), most=2).condemned is None
+
+
+def test_a_part_that_failed_already_when_its_repair_ended_is_not_condemned_by_joining() -> None:
+    past = before(0, 1, parts=("GPU-1",), name="n7")
+
+    assert joins(past, gpus=("GPU-1",), most=2, since=11 * MINUTE).condemned is None
 
 
 # ---- what becomes of a repair for which nothing is left ----

@@ -297,7 +297,14 @@ def test_a_condemned_part_is_repaired_once_more_when_a_person_wants_it() -> None
     made = repair(status=NodeRepairStatus(phase=Phase.CORDONED, cordon_epoch=4, tries=1))
     condemned = structs.replace(made, spec=structs.replace(made.spec, condemned=CONDEMNED))
 
-    assert isinstance(move(condemned), Disrupt)
+    apart = node(
+        unschedulable=True,
+        fence="4:cordoned",
+        taints=(keys.REPAIR_TAINT,),
+        labels={keys.QUARANTINE_LABEL: "gpu"},
+    )
+
+    assert isinstance(move(condemned, seen=apart), Disrupt)
     assert plan.queue((condemned,)) == [condemned]
 
 
