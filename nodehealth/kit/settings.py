@@ -45,12 +45,10 @@ def read(kind: type[Settings], written: object, path: str) -> Settings:
         raise _unexpected(path, "settings by name", written)
     hints = get_type_hints(kind)
     fields = {each.name: each for each in dataclasses.fields(kind) if each.init}  # type: ignore[arg-type]  # every kind is a dataclass
-    given: dict[str, object] = {}
-    for name, value in written.items():
-        field = _CAPITAL.sub(lambda found: f"_{found[0].lower()}", str(name)).replace("-", "_")
-        if field not in fields:
-            raise SettingsError(f"{path}.{name}: unknown setting; {_known(fields)}")
-        given[field] = convert(hints[field], value, f"{path}.{name}")
+    given = {
+        field: convert(hints[field], value, f"{path}.{name}")
+        for field, (name, value) in _named(written, fields, path).items()
+    }
     for name, each in fields.items():
         if name not in given and _is_required(each):
             expected = _spoken(hints[name])
@@ -59,6 +57,21 @@ def read(kind: type[Settings], written: object, path: str) -> Settings:
         return kind(**given)
     except ValueError as refused:
         raise SettingsError(f"{path}: {refused}") from refused
+
+
+def _named(
+    written: Mapping[object, object], fields: Mapping[str, object], path: str
+) -> Mapping[str, tuple[object, object]]:
+    """Return what was written, as which name and which value, by the fields that are meant."""
+    found: dict[str, tuple[object, object]] = {}
+    for name, value in written.items():
+        field = _CAPITAL.sub(lambda found: f"_{found[0].lower()}", str(name)).replace("-", "_")
+        if field not in fields:
+            raise SettingsError(f"{path}.{name}: unknown setting; {_known(fields)}")
+        if field in found:
+            raise SettingsError(f"{path}.{name}: this setting is there twice, spelt otherwise")
+        found[field] = name, value
+    return found
 
 
 def convert(kind: Any, written: object, path: str) -> object:  # noqa: ANN401 - a type hint
@@ -90,13 +103,18 @@ def _duration(_: object, written: object, path: str) -> timedelta:
 def _tuple(kind: Any, written: object, path: str) -> tuple[object, ...]:  # noqa: ANN401 - a type hint
     of = get_args(kind)
     if not isinstance(written, list | tuple):
-        raise _unexpected(path, "a list", written)
+        raise _unexpected(path, _example(written), written)
     if of[-1] is Ellipsis:
         of = of[:1] * len(written)
     if len(of) != len(written):
         raise _unexpected(path, f"a list of {len(of)}", written)
     items = zip(of, written, strict=True)
     return tuple(convert(each, item, f"{path}[{at}]") for at, (each, item) in enumerate(items))
+
+
+def _example(written: object) -> str:
+    """Say how a list of one is written, to who left its brackets out."""
+    return f"a list such as [{written}]" if isinstance(written, str | int) else "a list"
 
 
 def _mapping(kind: Any, written: object, path: str) -> Mapping[str, object]:  # noqa: ANN401 - a type hint

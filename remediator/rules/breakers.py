@@ -34,7 +34,8 @@ def _share(given: str, name: str, page: Page) -> str:
     """Read a percentage; nothing where the breaker never opens."""
     if given == _OFF:
         return ""
-    where, expected = f"{_WHERE}.{name}", f"expected a percentage or never, got {given!r}"
+    fact = f"{given!r}{_meant(given)}"
+    where, expected = f"{_WHERE}.{name}", f"expected a percentage or never, got {fact}"
     try:
         quantities.share(given, 100)
     except ValueError:
@@ -43,6 +44,17 @@ def _share(given: str, name: str, page: Page) -> str:
     if not given.endswith("%"):
         page.wrong(where, expected)
     return given
+
+
+def _meant(given: str) -> str:
+    """Guess which percentage was meant by a number without its sign, or away from it."""
+    try:
+        number = float(given.removesuffix("%"))
+    except ValueError:
+        return ""
+    is_ratio = "%" not in given and 0 < number < 1
+    percent = number * 100 if is_ratio else number
+    return f'; did you mean "{percent:g}%"?' if 0 <= percent <= 100 else ""
 
 
 def _burst(given: Literal["never"] | language.Burst, page: Page) -> Burst | None:

@@ -98,7 +98,11 @@ def _struct(
     fitted = {}
     for name, each in fields.items():
         here = f"{where}.{name}"
-        if name in value:
+        example = _example(each)
+        if name in value and example and type(value[name]) in {int, float}:
+            shape.wrong(here, f'expected text such as "{example}", got {_fact(value[name])}')
+            fitted[name] = example
+        elif name in value:
             fitted[name] = _fitted(value[name], each.type, here, shape)
         elif each.required:
             fitted[name] = _stand_in(each.type)
@@ -106,6 +110,13 @@ def _struct(
             if not any(choices(other, [name]).endswith("?") for other in strangers):
                 shape.wrong(here, f"expected {_spoken(each.type)}, got nothing")
     return fitted
+
+
+def _example(field: inspect.Field) -> str:
+    """Return what a text may be that begins with a number and says of what; else nothing."""
+    default = field.default
+    is_text = isinstance(field.type, inspect.StrType) and isinstance(default, str)
+    return default if is_text and default[:1].isdigit() else ""
 
 
 def _dict(

@@ -104,6 +104,15 @@ def test_names_may_be_written_as_in_yaml_python_or_kubernetes(name: str) -> None
     assert settings.read(Named, {name: 0.5}, "disk").free_ratio == 0.5
 
 
+def test_a_name_that_is_written_in_two_ways_is_no_name_for_two_values() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Named:
+        free_ratio: float = 0.0
+
+    with pytest.raises(SettingsError, match=r"disk\.free_ratio: this setting is there twice"):
+        settings.read(Named, {"free-ratio": 0.5, "free_ratio": 0.6}, "disk")
+
+
 @pytest.mark.parametrize(
     ("written", "complaint"),
     [
@@ -120,7 +129,8 @@ def test_names_may_be_written_as_in_yaml_python_or_kubernetes(name: str) -> None
         ({"deadline": None}, "disk.deadline: expected a duration such as 5m, got None"),
         ({"patience": 5}, "disk.patience: expected a duration such as 5m, got 5"),
         ({"limit": 0.5}, "disk.limit: expected text or a whole number, got 0.5"),
-        ({"mounts": "/"}, "disk.mounts: expected a list, got '/'"),
+        ({"mounts": "/"}, "disk.mounts: expected a list such as [/], got '/'"),
+        ({"mounts": {}}, "disk.mounts: expected a list, got {}"),
         ({"mounts": ["/", 1]}, "disk.mounts[1]: expected text, got 1"),
         ({"pair": [1]}, "disk.pair: expected a list of 2, got [1]"),
         ({"labels": ["a"]}, "disk.labels: expected a mapping, got ['a']"),

@@ -61,3 +61,14 @@ def test_none_ever_opens_where_that_is_said(tmp_path: Path) -> None:
 def test_a_share_is_a_percentage(tmp_path: Path, share: str) -> None:
     with pytest.raises(ProblemsError, match="silentAgents: expected a percentage or never"):
         read(tmp_path, f"  breakers: {{silentAgents: '{share}'}}\n")
+
+
+@pytest.mark.parametrize("share", ["50 %", "50", "0.5", " 50%"])
+def test_a_share_that_is_written_otherwise_is_told_how(tmp_path: Path, share: str) -> None:
+    with pytest.raises(ProblemsError, match=r'did you mean "50%"\?'):
+        read(tmp_path, f"  breakers: {{silentAgents: '{share}'}}\n")
+
+
+def test_a_share_without_quotes_and_sign_is_told_by_an_example(tmp_path: Path) -> None:
+    with pytest.raises(ProblemsError, match='silentAgents: expected text such as "50%", got 40'):
+        read(tmp_path, "  breakers: {silentAgents: 40}\n")

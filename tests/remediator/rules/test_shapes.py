@@ -41,6 +41,7 @@ class Whole(Strict, frozen=True, kw_only=True):
     code: Annotated[str, Meta(pattern="^[a-z]+$")] = "a"
     several: Annotated[tuple[str, ...], Meta(min_length=1)] = ("x",)
     free: Mapping[str, Any] = {}
+    within: str = "15m"
 
 
 GOOD: dict[str, Any] = {"kind": "Whole", "part": {"size": 3}}
@@ -82,6 +83,8 @@ def test_what_fits_stays_as_it_is() -> None:
             ),
         ),
         ({**GOOD, "mode": True}, "$.mode: expected one of off, observe, enforce, got true"),
+        ({**GOOD, "within": 15}, '$.within: expected text such as "15m", got 15'),
+        ({**GOOD, "within": []}, "$.within: expected text, got a list"),
         ({**GOOD, "part": {"size": 0}}, "$.part.size: expected at least 1, got 0"),
         ({**GOOD, "part": {"size": 10}}, "$.part.size: expected at most 9, got 10"),
         ({**GOOD, "part": {"size": "3"}}, "$.part.size: expected a whole number, got '3'"),
@@ -114,7 +117,7 @@ def test_what_fits_stays_as_it_is() -> None:
             {"kind": "Whole", "prat": {"size": 3}},
             (
                 "$.prat: there is no such setting; known are code, either, free, kind, mode, part, "
-                "ratio, several, sure; did you mean part?"
+                "ratio, several, sure, within; did you mean part?"
             ),
         ),
     ],
