@@ -10,7 +10,7 @@ from nodehealth.repair import BurnIn, BurningIn, Phase
 from remediator.actions import Tools
 from remediator.again import AT_ONCE
 from remediator.decide import rungs
-from remediator.decide.errands import Succeed, Wait
+from remediator.decide.envoys import Succeed, Wait
 from remediator.decide.jobs import Claimed, Task
 from remediator.decide.moves import NextRung, Reason, Surrender
 from remediator.jobs import Runner
@@ -36,9 +36,7 @@ async def advance(scene: Scene, tools: Tools) -> Outcome:
         message = "the node is well; a burn-in has to pass before it takes work again"
         await record.enter(Phase.VERIFYING, Reason.BURN_IN, message, base=base)
         return AT_ONCE
-    step = await _runner(scene, begun, tools).advance(
-        _task(wanted), repair, begun.since, _claimed(begun)
-    )
+    step = await _runner(wanted, begun, scene, tools).advance(begun.since, _claimed(begun))
     match step:
         case Wait():
             await record.enter(Phase.VERIFYING, Reason.BURN_IN, step.message)
@@ -52,7 +50,7 @@ async def advance(scene: Scene, tools: Tools) -> Outcome:
             return rungs.after(replace(scene.view, repair=record.repair), step.message)
 
 
-def _runner(scene: Scene, begun: BurningIn, tools: Tools) -> Runner:
+def _runner(wanted: BurnIn, begun: BurningIn, scene: Scene, tools: Tools) -> Runner:
     async def claim(job: str) -> None:
         claimed = structs.replace(begun, job=job, claimed_at=tools.clock())
         await scene.record.note(structs.replace(scene.record.repair.status, burn_in=claimed))
@@ -62,9 +60,11 @@ def _runner(scene: Scene, begun: BurningIn, tools: Tools) -> Runner:
         client=tools.client,
         clock=tools.clock,
         namespace=tools.jobs,
+        repair=scene.record.repair,
         node=tools.node,
         guard=tools.guard,
         claim=claim,
+        task=_task(wanted),
     )
 
 

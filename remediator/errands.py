@@ -1,40 +1,23 @@
 """Sends programs to nodes: what `decide.errands` says about a repair Pod is done here."""
 
 import contextlib
-import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from nodehealth import keys
-from nodehealth.errand import CONTAINER, HOST_MOUNT, HOST_ROOT, command
-from nodehealth.kit.clocks import Clock
 from nodehealth.kube import errors
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import Node, Object, Resource, Struct
-from nodehealth.repair import NODE_REPAIRS, Intent, NodeRepair
-from remediator.decide import errands, repairpods, rungs
-from remediator.decide.errands import (
-    Claim,
-    Errand,
-    GiveUp,
-    Look,
-    Make,
-    Remove,
-    Start,
-    Succeed,
-    Wait,
-)
+from nodehealth.repair import Intent, NodeRepair
+from remediator import bodies, envoys
+from remediator.bodies import BOOT_ANNOTATION, NODE_ANNOTATION
+from remediator.decide import errands, repairpods
+from remediator.decide.envoys import Outcome, Wait
+from remediator.decide.errands import Errand, Look
 from remediator.decide.repairpods import REPAIR_PODS, RepairPod
-
-BOOT_ANNOTATION: Final = f"{keys.GROUP}/boot-id"
-"""On a repair Pod: the boot for which it was made."""
-NODE_ANNOTATION: Final = f"{keys.GROUP}/node"
-"""On a repair Pod: the node for which it was made."""
-_HOST: Final = "host"
-_DIGEST_LENGTH: Final = 32
-_GRACE_SECONDS: Final = 10
+from remediator.envoys import Dispatch
 
 
 class ImageOf(Struct, frozen=True, kw_only=True):
@@ -72,98 +55,76 @@ POD_TEMPLATES: Final = Resource(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sender:
+class Sender(Dispatch[RepairPod]):
     """What sends an errand of one repair.
 
     Fields:
-        client: The door to the API server.
-        clock: The present time.
-        node: The Node as it was just read.
-        guard: Checks that the repair may disrupt its node at this moment.
-        claim: Writes down that the Pod of this UID may be started for this boot.
-        withdraw: Takes that back: the Pod was never started, and never will be.
+        errand: What is to be done.
+        withdraw: Takes a claim back: the Pod was never started, and never will be.
     """
 
-    client: Client
-    clock: Clock
-    node: Node | None
-    guard: Callable[[], Awaitable[None]]
-    claim: Callable[[str, str], Awaitable[None]]
+    resource: Resource[RepairPod] = REPAIR_PODS
+    namespace: str = keys.REPAIR_NAMESPACE
+    errand: Errand
     withdraw: Callable[[], Awaitable[None]]
 
-    async def advance(
-        self, errand: Errand, repair: NodeRepair, since: datetime, patience: timedelta
-    ) -> Wait | Succeed | GiveUp:
+    async def advance(self, since: datetime, patience: timedelta) -> Outcome:
         """Take one step, and say where the errand stands.
+
+        Args:
+            since: When the rung began.
+            patience: How long it may take.
 
         Raises:
             nodehealth.kube.errors.KubeError: the API server failed us; it is done again later.
             remediator.actions.SupersededError: it is not ours to do.
         """
-        pod = await find(self.client, name(repair, errand.program))
-        boot = pod.metadata.annotations.get(BOOT_ANNOTATION, "") if pod is not None else ""
+        pod = await _find(self.client, self.repair, self.errand.program)
         look = Look(
-            errand=errand,
-            repair=repair,
+            errand=self.errand,
+            repair=self.repair,
             node=self.node,
             pod=pod,
-            pod_boot=boot,
+            pod_boot=pod.metadata.annotations.get(BOOT_ANNOTATION, "") if pod is not None else "",
             since=since,
             patience=patience,
             now=self.clock(),
         )
-        step = errands.next_step(look)
-        match step:
-            case Make():
-                return await self._make(look)
-            case Claim():
-                await self.claim(step.pod.metadata.uid, boot)
-                return await self._bind(step.pod, repair)
-            case Start():
-                await self.guard()
-                return await self._bind(step.pod, repair)
-            case Remove():
-                return await self._remove(step.pod, step.message)
-            case _:
-                return step
+        return await self.take(errands.next_step(look))
 
-    async def _make(self, look: Look) -> Wait:
-        node = look.node
-        if node is None:
-            return Wait(message="there is no such Node")
-        try:
-            image = await _image(self.client)
-            made = body(look.errand, look.repair, node.status.node_info.boot_id, image)
-            await self.client.create(REPAIR_PODS, made, namespace=keys.REPAIR_NAMESPACE)
-        except errors.ConflictError:
-            return Wait(message="its Pod was made already")
-        except (errors.GoneError, errors.ForbiddenError, errors.InvalidError) as refused:
-            return Wait(message=str(refused))
-        return Wait(message="its Pod is made")
-
-    async def take_back(self, errand: Errand, repair: NodeRepair) -> None:
+    async def take_back(self) -> None:
         """See to it that an errand that may not be sent any more never starts.
 
         Raises:
             nodehealth.kube.errors.ConflictError: it was sent meanwhile.
         """
-        pod = await find(self.client, name(repair, errand.program))
+        pod = await _find(self.client, self.repair, self.errand.program)
         if pod is not None and not repairpods.is_bound(pod):
-            await self._remove(pod, "")
+            await self.call_back(pod, "")
 
-    async def _bind(self, pod: RepairPod, repair: NodeRepair) -> Wait:
-        meta, node = pod.metadata, repair.spec.target.node
+    async def body(self) -> dict[str, Any]:
+        """Return a Pod for the present boot, which waits for a scheduler that does not exist."""
+        boot = self.node.status.node_info.boot_id if self.node is not None else ""
+        return bodies.pod(self.errand, self.repair, boot, await _image(self.client))
+
+    def unmade(self, refused: str) -> Wait:
+        """Try again: what is missing may be mended while the rung lasts."""
+        return Wait(message=refused)
+
+    async def let_go(self, envoy: RepairPod) -> Wait:
+        """Bind a Pod to its node."""
+        meta, node = envoy.metadata, self.repair.spec.target.node
         with contextlib.suppress(errors.ConflictError, errors.GoneError):
             await self.client.bind(meta.name, namespace=meta.namespace, uid=meta.uid, node=node)
         return Wait(message="its Pod is sent to the node")
 
-    async def _remove(self, pod: RepairPod, message: str) -> Wait:
+    async def call_back(self, envoy: RepairPod, message: str) -> Wait:
         """Delete a Pod; one that is on no node yet only if nobody has bound it meanwhile.
 
         What somebody else deleted may have been started before: only our own deletion proves that
         it never was, and lets another one be sent.
         """
-        meta, bound = pod.metadata, repairpods.is_bound(pod)
+        meta, bound = envoy.metadata, repairpods.is_bound(envoy)
         version = "" if bound else meta.resource_version
         try:
             await self.client.delete(
@@ -180,19 +141,11 @@ class Sender:
         return Wait(message=message)
 
 
-async def find(client: Client, name: str) -> RepairPod | None:
-    """Read a repair Pod, if it is there."""
-    try:
-        return await client.get(REPAIR_PODS, name, namespace=keys.REPAIR_NAMESPACE)
-    except errors.GoneError:
-        return None
-
-
 async def is_settled(
     client: Client, repair: NodeRepair, intent: Intent, node: Node | None, now: datetime
 ) -> bool:
     """Say whether nothing can come any more of what a repair sent to its node."""
-    pod = await find(client, name(repair, intent.action))
+    pod = await _find(client, repair, intent.action)
     return errands.is_settled(intent, pod, node, now)
 
 
@@ -214,69 +167,9 @@ async def clear(client: Client, node: str) -> bool:
     return not left
 
 
-def name(repair: NodeRepair, program: str) -> str:
-    """Return what the Pod of an errand is called: one for each rung of each repair."""
-    seed = f"{rungs.identity(repair)}|{program}"
-    return f"{program}-{hashlib.sha256(seed.encode()).hexdigest()[:_DIGEST_LENGTH]}"
-
-
-def body(errand: Errand, repair: NodeRepair, boot_id: str, image: str) -> dict[str, Any]:
-    """Return the Pod of an errand, as the admission policy wants it."""
-    words = command(errand.program, boot_id, gpus=errand.gpus, service=errand.service)
-    labels = {keys.NAME_LABEL: keys.REPAIR_NAME, keys.REPAIR_LABEL: repair.metadata.uid}
-    target = repair.spec.target.node
-    return {
-        "metadata": {
-            "name": name(repair, errand.program),
-            "labels": labels,
-            "annotations": {BOOT_ANNOTATION: boot_id, NODE_ANNOTATION: target},
-            "ownerReferences": [_owner(repair)],
-        },
-        "spec": _spec(errand, target) | {"containers": [_container(words, image)]},
-    }
-
-
-def _spec(errand: Errand, target: str) -> dict[str, Any]:
-    field = {"key": "metadata.name", "operator": "In", "values": [target]}
-    terms = {"nodeSelectorTerms": [{"matchFields": [field]}]}
-    return {
-        "schedulerName": keys.REPAIR_SCHEDULER,
-        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}},
-        "restartPolicy": "Never",
-        "activeDeadlineSeconds": round(errand.lasts.total_seconds()),
-        "terminationGracePeriodSeconds": _GRACE_SECONDS,
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "hostPID": True,
-        "hostNetwork": True,
-        "dnsPolicy": "Default",
-        "priorityClassName": "system-node-critical",
-        "tolerations": [{"operator": "Exists"}],
-        "volumes": [{"name": _HOST, "hostPath": {"path": "/"}}],
-    }
-
-
-def _container(words: tuple[str, ...], image: str) -> dict[str, Any]:
-    mount = {"name": _HOST, "mountPath": HOST_MOUNT, "mountPropagation": "HostToContainer"}
-    return {
-        "name": CONTAINER,
-        "image": image,
-        "imagePullPolicy": "IfNotPresent",
-        "command": list(words),
-        "env": [{"name": HOST_ROOT, "value": HOST_MOUNT}],
-        "resources": {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}},
-        "securityContext": {"privileged": True, "runAsUser": 0, "runAsNonRoot": False},
-        "volumeMounts": [mount],
-    }
-
-
-def _owner(repair: NodeRepair) -> dict[str, Any]:
-    return {
-        "apiVersion": NODE_REPAIRS.api_version,
-        "kind": NODE_REPAIRS.kind,
-        "name": repair.metadata.name,
-        "uid": repair.metadata.uid,
-    }
+async def _find(client: Client, repair: NodeRepair, program: str) -> RepairPod | None:
+    name = bodies.pod_name(repair, program)
+    return await envoys.find(client, REPAIR_PODS, name, namespace=keys.REPAIR_NAMESPACE)
 
 
 async def _image(client: Client) -> str:

@@ -6,7 +6,6 @@ after a crash too, so doing it twice must be as good as doing it once.
 """
 
 import abc
-import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -20,7 +19,8 @@ from nodehealth.kube.objects import Node
 from nodehealth.repair import Intent, NodeRepair, NodeRepairStatus, Phase
 from remediator.asking import Service, Way
 from remediator.decide import fencing, rungs
-from remediator.decide.errands import Errand, GiveUp, Succeed, Wait
+from remediator.decide.envoys import GiveUp, Outcome, Succeed, Wait
+from remediator.decide.errands import Errand
 from remediator.decide.rungs import FENCING_ROUNDS
 from remediator.decide.verifying import VERIFY_PATIENCE
 from remediator.errands import Sender
@@ -171,41 +171,53 @@ async def send(
         SupersededError: it is not ours to send.
     """
 
-    async def claimed(pod: str, boot_id: str) -> None:
-        await claim(repair, errand.program, tools, pod=pod, boot_id=boot_id)
-
     async def withdraw() -> None:
         await tools.record(structs.replace(repair.status, intent=None))
 
     sender = Sender(
         client=tools.client,
         clock=tools.clock,
+        repair=repair,
         node=tools.node,
         guard=tools.guard,
-        claim=claimed,
+        claim=claiming(repair, errand.program, tools),
+        errand=errand,
         withdraw=withdraw,
     )
     try:
-        step = await sender.advance(errand, repair, since, patience)
+        outcome = await sender.advance(since, patience)
     except SupersededError:
-        await sender.take_back(errand, repair)
+        await sender.take_back()
         raise
-    match step:
+    is_young = tools.clock() < since + _ERRAND_LONG
+    return progress(outcome, again=_ERRAND_AGAIN if is_young else _ERRAND_AGAIN_LATER)
+
+
+def claiming(repair: NodeRepair, action: str, tools: Tools) -> Callable[[str], Awaitable[None]]:
+    """Return what claims an envoy by its UID, for the boot that its node is in."""
+
+    async def claimed(uid: str) -> None:
+        boot = tools.node.status.node_info.boot_id if tools.node is not None else ""
+        await claim(repair, action, tools, pod=uid, boot_id=boot)
+
+    return claimed
+
+
+def progress(outcome: Outcome, *, again: timedelta) -> Progress:
+    """Return what a rung makes of where its deed stands."""
+    match outcome:
         case Wait():
-            is_young = tools.clock() < since + _ERRAND_LONG
-            again = _ERRAND_AGAIN if is_young else _ERRAND_AGAIN_LATER
-            return Going(message=step.message, again=again)
+            return Going(message=outcome.message, again=again)
         case Succeed():
-            return Done(message=step.message)
+            return Done(message=outcome.message)
         case GiveUp():
-            return Failed(message=step.message)
+            return Failed(message=outcome.message)
 
 
 def _intent(repair: NodeRepair, action: str, now: datetime) -> Intent:
     before = repair.status.intent
     attempt = before.attempt + 1 if before is not None else 1
-    seed = f"{rungs.identity(repair)}|{action}|{attempt}"
-    key = hashlib.sha256(seed.encode()).hexdigest()[:32]
+    key = rungs.key(repair, action, str(attempt))
     return Intent(action=action, key=key, issued_at=now, attempt=attempt)
 
 

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from nodehealth.repair import NodeRepair
-from remediator.actions import Action, Done, Failed, Going, Progress, Tools, claim, unclaim
+from remediator.actions import Action, Failed, Going, Progress, Tools, claim, progress, unclaim
 from remediator.decide import cycles, remedies
 from remediator.decide.cycles import Look, Order
-from remediator.decide.errands import GiveUp, Succeed, Wait
 from remediator.providers import MachineState, Provider, ProviderError, UnableError
 
 
@@ -38,15 +37,9 @@ class PowerCycle(Action):
             now=tools.clock(),
         )
         step = cycles.next_step(look)
-        match step:
-            case Order():
-                return await self._order(repair, step.boot_id, provider, tools)
-            case Wait():
-                return Going(message=step.message, again=self.again)
-            case Succeed():
-                return Done(message=step.message)
-            case GiveUp():
-                return Failed(message=step.message)
+        if isinstance(step, Order):
+            return await self._order(repair, step.boot_id, provider, tools)
+        return progress(step, again=self.again)
 
     async def _order(
         self, repair: NodeRepair, boot_id: str, provider: Provider, tools: Tools

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from nodehealth.repair import NodeRepair
-from remediator.actions import Action, Done, Failed, Going, Progress, Tools, claim
-from remediator.decide.errands import GiveUp, Succeed, Wait
+from remediator.actions import Action, Done, Failed, Progress, Tools, claiming, progress
+from remediator.decide.envoys import Succeed
 from remediator.decide.jobs import Claimed, Task
 from remediator.jobs import Runner
 
@@ -40,38 +40,26 @@ class RunJob(Action):
 
     async def run(self, repair: NodeRepair, since: datetime, tools: Tools) -> Progress:
         """Have it made, claimed and run, or hear what came of it."""
-
-        async def claimed(job: str) -> None:
-            await claim(repair, _ACTION, tools, pod=job, boot_id=_boot(tools))
-
+        if tools.node is not None and tools.node.metadata.uid != repair.spec.target.node_uid:
+            return Done(message="the node is another machine now")
         intent = repair.status.intent
         known = Claimed(job=intent.pod, at=intent.issued_at) if intent is not None else None
         runner = Runner(
             client=tools.client,
             clock=tools.clock,
             namespace=tools.jobs,
+            repair=repair,
             node=tools.node,
             guard=tools.guard,
-            claim=claimed,
+            claim=claiming(repair, _ACTION, tools),
+            task=self.task(),
         )
-        if tools.node is not None and tools.node.metadata.uid != repair.spec.target.node_uid:
-            return Done(message="the node is another machine now")
-        step = await runner.advance(self.task(), repair, since, known)
-        match step:
-            case Wait():
-                return Going(message=step.message, again=_AGAIN)
-            case Succeed() if self.purpose is Purpose.REPAIR:
-                return Done(message=step.message)
-            case Succeed():
-                return Failed(message=f"{step.message}; it is a diagnosis, and mends nothing")
-            case GiveUp():
-                return Failed(message=step.message)
+        outcome = await runner.advance(since, known)
+        if isinstance(outcome, Succeed) and self.purpose is Purpose.DIAGNOSIS:
+            return Failed(message=f"{outcome.message}; it is a diagnosis, and mends nothing")
+        return progress(outcome, again=_AGAIN)
 
     def task(self) -> Task:
         """Return what is run."""
         what = f"the Job of {self.template}"
         return Task(template=self.template, deadline=self.deadline, what=what)
-
-
-def _boot(tools: Tools) -> str:
-    return tools.node.status.node_info.boot_id if tools.node is not None else ""

@@ -13,7 +13,7 @@ from nodehealth import quantities
 from nodehealth.kube.objects import Node
 from nodehealth.repair import NodeRepair
 from remediator.decide import boots, ready
-from remediator.decide.errands import GiveUp, Succeed, Wait
+from remediator.decide.envoys import GiveUp, Outcome, Succeed, Wait
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class Order:
     boot_id: str
 
 
-Step: TypeAlias = Order | Wait | Succeed | GiveUp
+Step: TypeAlias = Order | Outcome
 
 
 def next_step(look: Look) -> Step:

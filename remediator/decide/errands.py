@@ -1,26 +1,23 @@
 """How an errand goes: its Pod is made, claimed, started and heard out, and never twice.
 
-A repair Pod asks for a scheduler that does not exist, so a request that makes it can arrive as late
-as it likes: nothing comes of it. Only the Pod whose UID is written down in the repair is ever bound
-to its node, and a Pod that was deleted cannot be bound. So the deed is done at most once for each
+A repair Pod asks for a scheduler that does not exist, so nothing comes of it before it is bound to
+its node, and a Pod that was deleted cannot be bound. So the deed is done at most once for each
 rung, and whoever goes on has made sure of its Pod first.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from nodehealth import quantities
 from nodehealth.errand import Program
 from nodehealth.kube.objects import Node
 from nodehealth.outcome import Result
 from nodehealth.repair import Intent, NodeRepair
-from remediator.decide import boots, fencing, ready, repairpods
+from remediator.decide import boots, envoys, fencing, ready, repairpods
 from remediator.decide.boots import BOOT_SHOWS
+from remediator.decide.envoys import START_PATIENCE, Claim, GiveUp, Make, Start, Stop, Succeed, Wait
 from remediator.decide.repairpods import RepairPod
-
-START_PATIENCE: Final = timedelta(minutes=3)
-"""How long a node may take to start what is sent to it: an image may have to come first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,55 +56,7 @@ class Look:
     now: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Make:
-    """Make the Pod, which nobody starts."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """Write down that this Pod may be started, and start it."""
-
-    pod: RepairPod
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
-    """Bind the Pod that is claimed to its node."""
-
-    pod: RepairPod
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Remove:
-    """Delete a Pod, so that it never runs, or runs no longer."""
-
-    pod: RepairPod
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wait:
-    """Look again soon."""
-
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Succeed:
-    """The errand is done."""
-
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GiveUp:
-    """The errand came to nothing."""
-
-    message: str
-
-
-Step: TypeAlias = Make | Claim | Start | Remove | Wait | Succeed | GiveUp
+Step: TypeAlias = envoys.Step[RepairPod]
 
 
 def claimed(repair: NodeRepair) -> Intent | None:
@@ -187,15 +136,15 @@ def _found(look: Look, node: Node, pod: RepairPod) -> Step:
     if repairpods.is_bound(pod):
         return GiveUp(message=f"somebody else started {pod.metadata.name}, which nobody claimed")
     if look.pod_boot != _boot(node):
-        return Remove(pod=pod, message="the machine booted anew; makes another Pod")
-    return Claim(pod=pod)
+        return Stop(envoy=pod, message="the machine booted anew; makes another Pod")
+    return Claim(envoy=pod)
 
 
 def _nobody_sent(look: Look) -> Step:
     """Give up once nothing can be started any more; a finalizer may keep what never is."""
     pod = look.pod
     if pod is not None and not repairpods.is_bound(pod) and repairpods.may_run(pod):
-        return Remove(pod=pod, message=look.repair.status.message)
+        return Stop(envoy=pod, message=look.repair.status.message)
     return GiveUp(message=f"nobody could be sent to the node: {look.repair.status.message}")
 
 
@@ -214,7 +163,7 @@ def _over(look: Look, message: str) -> Step:
         return Succeed(message=message)
     if pod.metadata.deletion_timestamp is not None:
         return Wait(message=f"{message}; waits for the Pod of the last boot to be gone")
-    return Remove(pod=pod, message=message)
+    return Stop(envoy=pod, message=message)
 
 
 def _vanished(look: Look, intent: Intent) -> Step:
@@ -229,10 +178,10 @@ def _unbound(look: Look, intent: Intent, pod: RepairPod) -> Step:
         never = GiveUp(message="its Pod was deleted before it was started, and is not gone yet")
         return never if is_late else Wait(message="waits for its Pod to be gone")
     if is_late:
-        return Remove(pod=pod, message=look.repair.status.message)
+        return Stop(envoy=pod, message=look.repair.status.message)
     if fencing.is_silent(look.node):
         return Wait(message="the kubelet is silent, so nothing can be started on the node")
-    return Start(pod=pod)
+    return Start(envoy=pod)
 
 
 def _bound(look: Look, intent: Intent, pod: RepairPod) -> Step:
@@ -241,7 +190,7 @@ def _bound(look: Look, intent: Intent, pod: RepairPod) -> Step:
     if _is_late(look):
         late = f"it was not done within {_spent(look)}: {repairpods.standing(pod)}"
         leaves = pod.metadata.deletion_timestamp is not None
-        return GiveUp(message=late) if leaves else Remove(pod=pod, message=late)
+        return GiveUp(message=late) if leaves else Stop(envoy=pod, message=late)
     leaving = pod.metadata.deletion_timestamp is not None
     if not repairpods.has_started(pod) and look.now >= intent.issued_at + START_PATIENCE:
         return _unstarted(look, pod, leaving=leaving)
@@ -252,7 +201,7 @@ def _bound(look: Look, intent: Intent, pod: RepairPod) -> Step:
 def _unstarted(look: Look, pod: RepairPod, *, leaving: bool) -> Step:
     """Take back what a node does not start; one that goes down has no time to say that it did."""
     if not leaving:
-        return Remove(pod=pod, message=f"the node did not start it: {repairpods.standing(pod)}")
+        return Stop(envoy=pod, message=f"the node did not start it: {repairpods.standing(pod)}")
     if fencing.is_silent(look.node) and not look.errand.reboots:
         return GiveUp(message="the kubelet fell silent before it said that it started it")
     return Wait(message=look.repair.status.message)

@@ -1,8 +1,4 @@
-"""How a Job of the operator's own goes: made suspended, claimed, let run, heard out, never twice.
-
-A suspended Job does nothing, so a request that makes it may arrive as late as it likes. Only the
-Job whose UID is written down in the repair is ever let run, by that UID.
-"""
+"""How a Job of the operator's own goes: made suspended, claimed, run, heard out, never twice."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +8,8 @@ from typing import Final, TypeAlias
 from nodehealth import keys, quantities
 from nodehealth.kube.objects import Condition, Node, Object, Resource, Struct
 from nodehealth.repair import NodeRepair
-from remediator.decide.errands import START_PATIENCE, GiveUp, Make, Succeed, Wait
+from remediator.decide import envoys
+from remediator.decide.envoys import START_PATIENCE, Claim, GiveUp, Make, Start, Stop, Succeed, Wait
 from remediator.decide.repairpods import RepairPod
 
 GRACE: Final = timedelta(minutes=2)
@@ -88,29 +85,7 @@ class Look:
     now: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """Write down that this Job may run, and let it."""
-
-    job: Job
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
-    """Let the Job that is claimed run."""
-
-    job: Job
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stop:
-    """Suspend a Job, which ends its Pods."""
-
-    job: Job
-    message: str
-
-
-Step: TypeAlias = Make | Claim | Start | Stop | Wait | Succeed | GiveUp
+Step: TypeAlias = envoys.Step[Job]
 
 
 def next_step(look: Look) -> Step:
@@ -125,10 +100,10 @@ def next_step(look: Look) -> Step:
         return ended
     late = look.now - claimed.at - look.task.deadline - START_PATIENCE - GRACE
     if late < timedelta():
-        return Start(job=job) if job.spec.suspend else Wait(message=_standing(look, job))
+        return Start(envoy=job) if job.spec.suspend else Wait(message=_standing(look, job))
     message = f"{look.task.what} did not end within {quantities.spoken(look.task.deadline)}"
     if not job.spec.suspend:
-        return Stop(job=job, message=message)
+        return Stop(envoy=job, message=message)
     return Wait(message=message) if job.status.active and late < GRACE else GiveUp(message=message)
 
 
@@ -151,7 +126,7 @@ def _begin(look: Look) -> Step:
         return GiveUp(message=f"there is a Job {job.metadata.name} of somebody else")
     if not job.spec.suspend:
         return GiveUp(message=f"somebody else started {job.metadata.name}, which nobody claimed")
-    return Claim(job=job)
+    return Claim(envoy=job)
 
 
 def _ended(look: Look, job: Job) -> Step | None:

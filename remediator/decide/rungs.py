@@ -1,5 +1,6 @@
 """What follows when a rung of the ladder ended, well or badly, or may not go on for a while."""
 
+import hashlib
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
@@ -17,6 +18,7 @@ _SOONEST: Final = timedelta(seconds=1)
 """How soon at the earliest, should our clock and the API server's differ about an end."""
 FENCING_ROUNDS: Final = 2
 """How often a kubelet may fall silent in a drain, which begins anew when it is back."""
+_KEY_LENGTH: Final = 32
 _ENDS: Final = frozenset({Phase.NEEDS_HUMAN, Phase.PARKED})
 _WAY_OUT: Final = (
     "uncordon the node to have it left alone, or delete this NodeRepair to have it repaired anew"
@@ -24,10 +26,16 @@ _WAY_OUT: Final = (
 WAY_ON: Final = "delete this NodeRepair to have the node repaired after all"
 
 
-def identity(repair: NodeRepair) -> str:
-    """Name the present rung of a repair: when a person has the ladder begun anew, it is another."""
-    again = f"|{repair.status.tries}" if repair.status.tries else ""
-    return f"{repair.metadata.uid}|{repair.status.rung}{again}"
+def key(repair: NodeRepair, *words: str) -> str:
+    """Name something of the present rung: when a person has the ladder begun anew, it is another.
+
+    Args:
+        repair: Whose rung it is.
+        words: What is named, among all there is of that rung.
+    """
+    again = (str(repair.status.tries),) if repair.status.tries else ()
+    seed = "|".join((repair.metadata.uid, str(repair.status.rung), *again, *words))
+    return hashlib.sha256(seed.encode()).hexdigest()[:_KEY_LENGTH]
 
 
 def done(view: View, message: str, *, mends: bool) -> NextRung | Mended:

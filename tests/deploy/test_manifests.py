@@ -10,7 +10,7 @@ from agent.probes.containers import Containers
 from agent.probes.runtime import Runtime
 from nodehealth import keys
 from nodehealth.errand import Program
-from remediator import errands
+from remediator import bodies
 from remediator.decide.errands import Errand
 from remediator.rules import load
 from tests.builders import repair
@@ -134,7 +134,7 @@ def test_a_quota_lets_pods_of_a_critical_class_run_at_all(program: str) -> None:
 def test_a_quota_lets_repair_pods_run_too() -> None:
     quota = named(DEPLOY / "remediator", "ResourceQuota", keys.REPAIR_NAMESPACE)
 
-    pod = errands.body(REBOOT, repair("n1"), "boot-1", "image")["spec"]
+    pod = bodies.pod(REBOOT, repair("n1"), "boot-1", "image")["spec"]
     scopes = quota["spec"]["scopeSelector"]["matchExpressions"]
     assert pod["priorityClassName"] in scopes[0]["values"]
 

@@ -8,7 +8,7 @@ from msgspec import structs
 
 from nodehealth.kube import errors
 from nodehealth.repair import Intent
-from remediator import errands
+from remediator import bodies, errands
 from remediator.actions import Going, SupersededError
 from remediator.actions.reboot import Reboot
 from remediator.decide.repairpods import REPAIR_PODS
@@ -164,7 +164,7 @@ def test_every_rung_of_every_repair_has_a_pod_name_of_its_own() -> None:
     first, other = repair("n1"), repair("n2")
     higher = structs.replace(first, status=structs.replace(first.status, rung=1))
 
-    names = [errands.name(each, "reboot") for each in (first, other, higher)]
+    names = [bodies.pod_name(each, "reboot") for each in (first, other, higher)]
 
-    assert len({*names, errands.name(first, "reset-gpu")}) == 4
-    assert names[0] == errands.name(first, "reboot")
+    assert len({*names, bodies.pod_name(first, "reset-gpu")}) == 4
+    assert names[0] == bodies.pod_name(first, "reboot")

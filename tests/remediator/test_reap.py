@@ -8,7 +8,7 @@ from nodehealth import keys
 from nodehealth.kube import errors
 from nodehealth.kube.objects import NODES
 from nodehealth.repair import Phase
-from remediator import errands
+from remediator import bodies
 from remediator.decide.repairpods import REPAIR_PODS
 from remediator.reap import Reap
 from tests.builders import node, repair
@@ -68,7 +68,7 @@ async def test_a_cordon_stays_while_a_repair_cannot_be_read(world: MakeWorld) ->
 async def sent(here: World, name: str, *, on: str, meant_for: str = "n1") -> None:
     """Have a program sent to a node, or about to be."""
     spec = {"containers": [{"name": "errand", "image": "x"}], "schedulerName": "nodemend"}
-    meta = {"name": name, "annotations": {errands.NODE_ANNOTATION: meant_for}}
+    meta = {"name": name, "annotations": {bodies.NODE_ANNOTATION: meant_for}}
     made = {"metadata": meta, "spec": {**spec, "nodeName": on} if on else spec}
     await here.client.create(REPAIR_PODS, made, namespace=keys.REPAIR_NAMESPACE)
 

@@ -11,7 +11,7 @@ from nodehealth.kube import errors
 from nodehealth.kube.objects import OwnerReference
 from nodehealth.outcome import Result
 from nodehealth.repair import Intent
-from remediator import errands
+from remediator import bodies
 from remediator.actions import Done, Failed, Going, SupersededError
 from remediator.actions.reboot import Reboot
 from remediator.decide.errands import Errand
@@ -135,7 +135,7 @@ async def test_what_was_claimed_and_not_sent_is_sent_by_whoever_comes_next() -> 
 async def test_a_pod_that_comes_late_under_the_same_name_is_started_by_nobody() -> None:
     here = await under_way()
     first = await here.pod()
-    late = errands.body(ERRAND, here.record.repair, "boot-1", IMAGE)
+    late = bodies.pod(ERRAND, here.record.repair, "boot-1", IMAGE)
     here.direct.delete("pods", first.metadata.name, namespace=WHERE, options=AT_ONCE)
     await here.client.create(REPAIR_PODS, late, namespace=WHERE)
 

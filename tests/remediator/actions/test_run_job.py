@@ -6,7 +6,7 @@ import pytest
 from msgspec import structs
 
 from nodehealth import keys
-from remediator import jobs
+from remediator import bodies
 from remediator.actions import Done, Failed, Going, SupersededError
 from remediator.actions.run_job import Purpose, RunJob
 from remediator.rules.policy import JOBS_NAMESPACE
@@ -167,7 +167,7 @@ async def test_a_template_that_is_not_there_fails_at_once() -> None:
 @virtualtime.played
 async def test_a_job_of_the_name_that_is_somebody_elses_is_left_alone() -> None:
     here = await prepared()
-    named = {"name": jobs.name(here.record.repair, FIX.task()), "labels": {}}
+    named = {"name": bodies.job_name(here.record.repair, FIX.task()), "labels": {}}
     spec = {"suspend": True, "template": {"spec": SPEC}}
     here.direct.create("jobs.batch", {"metadata": named, "spec": spec}, namespace=JOBS_NAMESPACE)
 

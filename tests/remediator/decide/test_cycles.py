@@ -9,7 +9,7 @@ from nodehealth.kube.objects import Node, NodeInfo
 from nodehealth.repair import Intent, NodeRepair, NodeRepairStatus, Phase, Rung
 from remediator.decide import cycles
 from remediator.decide.cycles import Look, Order, Step
-from remediator.decide.errands import GiveUp, Succeed, Wait
+from remediator.decide.envoys import GiveUp, Succeed, Wait
 from tests.builders import NOON, at, node, repair
 
 CLAIMED = Intent(action="power-cycle", key="k", issued_at=NOON, boot_id="boot-1")

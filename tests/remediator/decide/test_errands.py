@@ -16,19 +16,8 @@ from nodehealth.outcome import Outcome, Result
 from nodehealth.repair import Intent, NodeRepair, NodeRepairStatus, Phase, Rung
 from remediator.decide import errands
 from remediator.decide.boots import BOOT_SHOWS
-from remediator.decide.errands import (
-    START_PATIENCE,
-    Claim,
-    Errand,
-    GiveUp,
-    Look,
-    Make,
-    Remove,
-    Start,
-    Step,
-    Succeed,
-    Wait,
-)
+from remediator.decide.envoys import START_PATIENCE, Claim, GiveUp, Make, Start, Stop, Succeed, Wait
+from remediator.decide.errands import Errand, Look, Step
 from remediator.decide.repairpods import (
     ContainerState,
     ContainerStatus,
@@ -140,8 +129,8 @@ def step(
 
 def test_a_pod_is_made_then_claimed_then_started() -> None:
     assert step(None, claimed=False) == Make()
-    assert step(unsent(), claimed=False) == Claim(pod=unsent())
-    assert step(unsent()) == Start(pod=unsent())
+    assert step(unsent(), claimed=False) == Claim(envoy=unsent())
+    assert step(unsent()) == Start(envoy=unsent())
     assert step(running()) == Wait(message="reboot: its Pod runs")
 
 
@@ -166,8 +155,8 @@ def test_what_could_not_be_sent_in_time_is_given_up_with_the_reason() -> None:
 
 
 def test_a_pod_that_is_not_sent_goes_before_its_errand_is_given_up() -> None:
-    assert step(unsent(), claimed=False, now=UNSTARTED) == Remove(pod=unsent(), message="said")
-    assert step(unsent(), now=UNSTARTED) == Remove(pod=unsent(), message="said")
+    assert step(unsent(), claimed=False, now=UNSTARTED) == Stop(envoy=unsent(), message="said")
+    assert step(unsent(), now=UNSTARTED) == Stop(envoy=unsent(), message="said")
 
 
 def test_what_has_to_happen_before_takes_its_time() -> None:
@@ -179,7 +168,7 @@ def test_what_has_to_happen_before_takes_its_time() -> None:
 def test_a_pod_of_another_boot_is_made_anew() -> None:
     removed = step(unsent(), claimed=False, made_for="boot-0")
 
-    assert isinstance(removed, Remove)
+    assert isinstance(removed, Stop)
 
 
 def test_a_pod_that_nobody_claimed_and_somebody_started_is_no_business_of_ours() -> None:
@@ -233,7 +222,7 @@ def test_what_was_meant_for_the_last_boot_goes_before_anybody_goes_on(found: Rep
         found, metadata=structs.replace(found.metadata, deletion_timestamp=NOON)
     )
 
-    assert isinstance(step(found, seen=machine("boot-2")), Remove)
+    assert isinstance(step(found, seen=machine("boot-2")), Stop)
     assert isinstance(step(leaving, seen=machine("boot-2")), Wait)
     assert isinstance(step(leaving, seen=machine("boot-2"), now=LATE), Succeed)
 
@@ -288,8 +277,8 @@ def test_what_a_node_does_not_start_is_taken_back() -> None:
     leaving = pod(leaving=True)
 
     assert isinstance(step(pulling), Wait)
-    assert step(pulling, now=UNSTARTED) == Remove(
-        pod=pulling, message="the node did not start it: its Pod waits (ErrImagePull: no)"
+    assert step(pulling, now=UNSTARTED) == Stop(
+        envoy=pulling, message="the node did not start it: its Pod waits (ErrImagePull: no)"
     )
     assert step(leaving, now=UNSTARTED) == Wait(message="said")
 
@@ -302,7 +291,7 @@ def test_a_silent_node_is_not_waited_for_unless_it_may_be_booting() -> None:
 
 
 def test_what_runs_for_too_long_is_stopped_and_given_up() -> None:
-    assert isinstance(step(running(), now=LATE), Remove)
+    assert isinstance(step(running(), now=LATE), Stop)
     assert isinstance(step(running(leaving=True)), Wait)
     assert step(running(leaving=True), now=LATE) == GiveUp(
         message="it was not done within 20m: its Pod runs"
@@ -382,8 +371,8 @@ def test_only_the_pod_that_is_claimed_is_ever_started_and_in_its_own_boot(
 
     if isinstance(decided, Start):
         assert claimed
-        assert decided.pod.metadata.uid == "pod-1"
-        assert decided.pod.spec.node_name == ""
+        assert decided.envoy.metadata.uid == "pod-1"
+        assert decided.envoy.spec.node_name == ""
         assert seen.status.node_info.boot_id == "boot-1"
 
 
@@ -396,6 +385,6 @@ def test_every_errand_has_ended_when_its_time_is_over(
 ) -> None:
     decided = step(found, errand=errand, seen=seen, now=LATE, claimed=claimed)
 
-    assert isinstance(decided, Succeed | GiveUp | Remove)
-    if isinstance(decided, Remove):
-        assert decided.pod.metadata.deletion_timestamp is None
+    assert isinstance(decided, Succeed | GiveUp | Stop)
+    if isinstance(decided, Stop):
+        assert decided.envoy.metadata.deletion_timestamp is None

@@ -9,19 +9,8 @@ from nodehealth import keys
 from nodehealth.kube.objects import Condition, Metadata
 from nodehealth.repair import NodeRepair, NodeRepairStatus, Phase
 from remediator.decide import jobs
-from remediator.decide.errands import GiveUp, Make, Succeed, Wait
-from remediator.decide.jobs import (
-    Claim,
-    Claimed,
-    Job,
-    JobSpec,
-    JobStatus,
-    Look,
-    Start,
-    Step,
-    Stop,
-    Task,
-)
+from remediator.decide.envoys import Claim, GiveUp, Make, Start, Stop, Succeed, Wait
+from remediator.decide.jobs import Claimed, Job, JobSpec, JobStatus, Look, Step, Task
 from remediator.decide.repairpods import (
     ContainerState,
     ContainerStatus,
@@ -84,8 +73,8 @@ def test_without_a_job_one_is_made_and_then_claimed_and_only_then_let_run() -> N
     made = job(suspend=True)
 
     assert step(None) == Make()
-    assert step(made) == Claim(job=made)
-    assert step(made, OURS) == Start(job=made)
+    assert step(made) == Claim(envoy=made)
+    assert step(made, OURS) == Start(envoy=made)
 
 
 def test_for_a_node_that_is_away_nothing_is_made() -> None:

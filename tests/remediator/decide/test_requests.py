@@ -217,7 +217,7 @@ def test_a_retry_begins_the_whole_ladder_anew_without_a_slot() -> None:
     assert begun.answer is not None
     assert begun.answer.done
     assert isinstance(move(following, traded, seen=held), Disrupt)
-    assert rungs.identity(following) != rungs.identity(repair())
+    assert rungs.key(following) != rungs.key(repair())
 
 
 def test_a_parked_repair_is_retried_from_the_cordon_on() -> None:
