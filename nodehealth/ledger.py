@@ -18,6 +18,7 @@ BREAKERS_LENGTH: Final = 200
 CHANGES_LENGTH: Final = 200
 PAUSES_LENGTH: Final = 100
 RELEASED_LENGTH: Final = 500
+GANGS_LENGTH: Final = 256
 FOUND_LENGTH: Final = 16
 
 EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -40,6 +41,10 @@ class Slot(Struct, frozen=True, kw_only=True):
     pool: Annotated[str, Meta(max_length=63)] = ""
     domains: Domains = ()
     """In which domains the node was: it may be away, or be made anew somewhere else."""
+    gangs: Annotated[
+        tuple[Annotated[str, Meta(max_length=253)], ...], Meta(max_length=GANGS_LENGTH)
+    ] = ()
+    """Whose pods may be lost with it, each as `namespace/system/name`; `*` stands for any."""
 
 
 class Bucket(Struct, frozen=True, kw_only=True):

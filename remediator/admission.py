@@ -5,7 +5,7 @@ already is found there and used, and a patch that has happened already changes n
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final, TypeAlias
@@ -14,12 +14,13 @@ from nodehealth.fence import Fence, Hold
 from nodehealth.kit.clocks import Clock
 from nodehealth.kube import errors
 from nodehealth.kube.client import Client
-from nodehealth.kube.objects import NODES, Node
+from nodehealth.kube.objects import NODES, PODS, Node, Pod
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import NodeRepair
 from remediator.actions import SupersededError
 from remediator.decide import (
     breakers,
+    claims,
     gates,
     limits,
     maintenance,
@@ -125,9 +126,11 @@ class Admission:
     ) -> int | Refused:
         """Take a disruption slot for a node that this repair cordoned, and return the epoch.
 
-        Others may be at work on nodes of the same scopes: that is read by quorum before.
+        Others may be at work on nodes of the same scopes: that is read by quorum before. Whose pods
+        run on the node is read from the server's cache: a drain claims what that did not show.
         """
-        known = tuple(scopes)
+        known, pods = tuple(scopes), await self._pods_on(node, policy)
+        gangs = claims.of(pods, node, policy, self.now())
 
         def judge(ledger: RepairLedger, survey: Survey | None) -> Admitted | Refused:
             slot = ledger.status.slots.get(node.metadata.name)
@@ -147,11 +150,31 @@ class Admission:
                 survey=survey,
                 seen=self._seen(Deed.DISRUPT, self.now()),
             )
-            return _judged(asked, limits.disrupt)
+            answer = _judged(asked, limits.disrupt)
+            return claims.admitted(answer, node.metadata.name, gangs, policy)
 
         rank = plan.rank(repair)
         question = Question(judge=judge, repair=repair, rank=rank, surveyed=True)
         return await self._admit(question, repair, node, Hold.DISRUPTED)
+
+    async def claim(
+        self, repair: NodeRepair, node: Node | None, pods: Sequence[Pod], policy: Policy
+    ) -> Refused | None:
+        """Have the slot of a repair name the gangs of pods that are about to be taken.
+
+        Raises:
+            SupersededError: somebody else carried the repair on.
+            nodehealth.kube.errors.KubeError: the API server failed us; it may have happened.
+        """
+        name, gangs = repair.spec.target.node, claims.of(pods, node, policy, self.now())
+        if not gangs:
+            return None
+
+        def judge(ledger: RepairLedger, _: Survey | None) -> Admitted | Refused:
+            return claims.extended(ledger, name, repair.metadata.name, gangs, policy)
+
+        answer = await self._swaps.ask(Question(judge=judge, repair=repair))
+        return answer if isinstance(answer, Refused) else None
 
     def shut(
         self,
@@ -221,6 +244,12 @@ class Admission:
         await self._change(
             lambda ledger: breakers.failed(returning.surrender(ledger, name, epoch), name, now)
         )
+
+    async def _pods_on(self, node: Node, policy: Policy) -> tuple[Pod, ...]:
+        if policy.per_gang is None:
+            return ()
+        where = f"spec.nodeName={node.metadata.name}"
+        return (await self._client.listing(PODS, fields=where, cached=True)).items
 
     async def _admit(
         self, question: Question, repair: NodeRepair, node: Node, hold: Hold

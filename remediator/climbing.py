@@ -1,8 +1,10 @@
 """Does the work of a repair's present rung, each deed right after a last look at its slot."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from nodehealth.kube.objects import Pod
 from remediator import burning, fencing, settling
 from remediator.actions import Done, Failed, Going, Stranded, SupersededError, Tools
 from remediator.again import Again, span
@@ -68,6 +70,11 @@ def _tools(scene: Scene, means: Means) -> Tools:
         if refusal:
             raise SupersededError(refusal)
 
+    async def claim(pods: Sequence[Pod]) -> str:
+        repair, node = scene.record.repair, scene.view.node
+        refused = await means.admission.claim(repair, node, pods, policy)
+        return refused.message if refused is not None else ""
+
     policy = scene.around.policy
     return Tools(
         client=means.client,
@@ -82,5 +89,6 @@ def _tools(scene: Scene, means: Means) -> Tools:
         jobs=policy.jobs_namespace,
         pacing=means.pacing,
         guard=guard,
+        claim=claim,
         record=scene.record.note,
     )

@@ -220,7 +220,9 @@ def repair(
     )
 
 
-def slot(epoch: int, *, name: str = "n1", pool: str = "default") -> Slot:
+def slot(
+    epoch: int, *, name: str = "n1", pool: str = "default", gangs: tuple[str, ...] = ()
+) -> Slot:
     """Make the slot of a node's repair."""
     return Slot(
         epoch=epoch,
@@ -228,6 +230,7 @@ def slot(epoch: int, *, name: str = "n1", pool: str = "default") -> Slot:
         repair=f"{name}-repair",
         acquired_at=NOON,
         pool=pool,
+        gangs=gangs,
     )
 
 

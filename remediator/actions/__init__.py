@@ -15,7 +15,7 @@ from msgspec import structs
 
 from nodehealth.kit.clocks import Clock
 from nodehealth.kube.client import Client
-from nodehealth.kube.objects import Node
+from nodehealth.kube.objects import Node, Pod
 from nodehealth.repair import Intent, NodeRepair, NodeRepairStatus, Phase
 from remediator.asking import Service, Way
 from remediator.decide import fencing, rungs
@@ -72,6 +72,11 @@ class Stranded:
 Progress: TypeAlias = Done | Going | Failed | Stranded
 
 
+async def _unlimited(_: Sequence[Pod]) -> str:
+    """Let any pod be taken."""
+    return ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
     """What an action works with."""
@@ -87,6 +92,8 @@ class Tools:
     """Checks that this repair may disrupt its node at this moment; awaited right before a deed."""
     record: Callable[[NodeRepairStatus], Awaitable[NodeRepair]]
     """Writes the repair's status, and returns the repair as written; fails if somebody else did."""
+    claim: Callable[[Sequence[Pod]], Awaitable[str]] = _unlimited
+    """Has the slot name the gangs of pods that are about to be taken; says why they may not be."""
     gpu_clients: GpuClients = field(default_factory=GpuClients)
     team: str = ""
     """The label that names whose a pod is."""

@@ -15,6 +15,7 @@ from remediator.actions import Action, Done, Failed, Going, Progress, Stranded, 
 from remediator.decide import eviction, fencing, gangs, obstacles, turns
 from remediator.decide.eviction import Patience, Sorted, Stay
 from remediator.decide.obstacles import name
+from remediator.decide.turns import Turn
 from remediator.evicting import Answer, Evictor, Outcome
 
 _SOON: Final = timedelta(seconds=1)
@@ -68,11 +69,12 @@ class Drain(Action):
         ending = self._ending(pods, repair, since, tools)
         if ending is not None:
             return ending
+        turn = turns.take(pods, tools.node, repair.status.evictions, tools.manners, tools.clock())
+        held = await tools.claim((*turn.together, *turn.one_of))
         # The guard comes after the list: pods of a node that was given back are never in it.
         await tools.guard()
-        turn = turns.take(pods, tools.node, repair.status.evictions, tools.manners, tools.clock())
-        answers = await _evictor(tools).ask(turn)
-        message = _left(pods, answers, tools.clock())
+        answers = await _evictor(tools).ask(Turn() if held else turn)
+        message = held or _left(pods, answers, tools.clock())
         await _record(repair, pods, answers, message, tools)
         return Going(message=message, again=_again(answers, tools))
 

@@ -44,6 +44,7 @@ class Why(StrEnum):
     OUTSIDE_WINDOW = "OutsideWindow"
     CONTROL_PLANE = "ControlPlane"
     LAST_REPLICA = "LastReplica"
+    GANG_LIMIT = "GangLimit"
     LEDGER_AT_ODDS = "LedgerAtOdds"
     BREAKER_OPEN = "BreakerOpen"
     LEDGER_FULL = "LedgerFull"

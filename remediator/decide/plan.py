@@ -43,7 +43,9 @@ SETTLES: Final = timedelta(minutes=2)
 """How long replicas may take to have the same rules."""
 _HELD_UP = frozenset({Reason.EVIDENCE_MISSING, Reason.MODE}) | _HELD_BACK
 """Reasons to wait that a slot would not help against."""
-_OVERTAKEN = frozenset({Why.FOREIGN_MAINTENANCE, Why.CONTROL_PLANE, Why.LAST_REPLICA})
+_OVERTAKEN = frozenset(
+    {Why.FOREIGN_MAINTENANCE, Why.CONTROL_PLANE, Why.LAST_REPLICA, Why.GANG_LIMIT}
+)
 """Reasons that lie in one node alone: to mend the others may be what it waits for."""
 _STRICTNESS = (Mode.OFF, Mode.OBSERVE, Mode.ENFORCE)
 

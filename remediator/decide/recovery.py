@@ -10,6 +10,7 @@ from nodehealth.kube.objects import Node
 from nodehealth.ledger import (
     CORDONS_LENGTH,
     FOUND_LENGTH,
+    GANGS_LENGTH,
     SLOTS_LENGTH,
     Rebuilt,
     RepairLedgerStatus,
@@ -56,7 +57,7 @@ def rebuilt(
         node = each.spec.target.node
         epoch = odds.slot_owed(each, fences.get(node), known)
         if epoch > (slots[node].epoch if node in slots else 0):
-            slots[node] = _slot(each, epoch, now)
+            slots[node] = _slot(each, epoch, now, known.slots.get(node))
     held = {name: fence.epoch for name, fence in fences.items() if fence.hold is not Hold.RELEASED}
     cordons = {**held, **_cordons(ours, slots)}
     entries = (*known.cordons.values(), *(slot.epoch for slot in known.slots.values()))
@@ -85,8 +86,11 @@ def _cordons(repairs: Iterable[NodeRepair], slots: Mapping[str, Slot]) -> Mappin
     return cordons
 
 
-def _slot(repair: NodeRepair, epoch: int, now: datetime) -> Slot:
+def _slot(repair: NodeRepair, epoch: int, now: datetime, known: Slot | None) -> Slot:
+    """Make a slot anew; whose pods it may take is known from before, or by whose it took."""
     target = repair.spec.target
+    taken = {f"{each.namespace}/{each.gang}" for each in repair.status.evictions if each.gang}
+    claimed = (*(known.gangs if known is not None else ()), *taken)
     return Slot(
         epoch=epoch,
         node_uid=target.node_uid,
@@ -94,6 +98,7 @@ def _slot(repair: NodeRepair, epoch: int, now: datetime) -> Slot:
         acquired_at=repair.status.rung_since or now,
         pool=target.pool,
         domains=target.domains,
+        gangs=tuple(sorted(set(claimed)))[:GANGS_LENGTH],
     )
 
 

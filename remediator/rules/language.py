@@ -145,6 +145,13 @@ class Limits(Strict, frozen=True, kw_only=True):
     """How many nodes may be out where a percentage of a small scope rounds down to 0."""
 
 
+class ClusterLimits(Limits, frozen=True, kw_only=True):
+    """The limits of the whole cluster, and of each gang in it."""
+
+    per_gang: Literal["unlimited"] | Annotated[int, Meta(ge=1)] = 1
+    """How many nodes with pods of one gang may be disrupted at once."""
+
+
 class Pace(Strict, frozen=True, kw_only=True):
     """How many actions may begin in a while, and how many of them at once."""
 
@@ -350,7 +357,7 @@ class PolicySpec(Strict, frozen=True, kw_only=True):
     domains: Annotated[tuple[Domain, ...], Meta(max_length=5)] = ()
     """Limits of zones, racks, or whatever else a label tells apart."""
     control_plane: ControlPlane = ControlPlane()
-    limits: Limits = Limits()
+    limits: ClusterLimits = ClusterLimits()
     """Limits of the whole cluster."""
     rate: Rates = Rates()
     """How fast things may begin in the whole cluster."""

@@ -74,6 +74,7 @@ def policy(
         domains=_domains(spec.domains, page),
         control_plane=spec.control_plane.repair,
         limit=_paced(limit, spec.rate, "$.spec.rate", page),
+        per_gang=None if isinstance(spec.limits.per_gang, str) else spec.limits.per_gang,
         drain=_drain(spec.drain, page),
         gpu_clients=_gpu_clients(spec.gpu_clients, page),
         provider=provider,

@@ -227,6 +227,8 @@ class Policy:
     """Whether control-plane nodes are repaired, one at a time, and not left to people."""
     limit: Limit = CLUSTER_LIMIT
     """The limit of the whole cluster."""
+    per_gang: int | None = 1
+    """How many nodes with pods of one gang may be disrupted at once; nothing where any may be."""
     drain: DrainManners = field(default_factory=DrainManners)
     gpu_clients: GpuClients = field(default_factory=GpuClients)
     provider: str = ""

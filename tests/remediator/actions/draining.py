@@ -1,6 +1,6 @@
 """A drain of one node, run pass by pass at the times that a test says."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -81,6 +81,7 @@ class Draining:
     def __init__(self, world: World, mended: NodeRepair, *, guarded: bool = True) -> None:
         self.world, self.now, self.guarded = world, NOON, guarded
         self.node: Node | None = None
+        self.held = ""
         self.pacing = Pacing(self._clock)
         self.sent = Recording(LocalTransport(world.api))
         self.plane = ControlPlane(world.api)
@@ -99,6 +100,7 @@ class Draining:
             manners=manners,
             pacing=self.pacing,
             guard=self._guard,
+            claim=self._claim,
             record=self.record.note,
             team="team",
         )
@@ -106,6 +108,9 @@ class Draining:
 
     def _clock(self) -> datetime:
         return self.now
+
+    async def _claim(self, pods: Sequence[Pod]) -> str:
+        return self.held if pods else ""
 
     async def _guard(self) -> None:
         if not self.guarded:

@@ -107,6 +107,23 @@ async def test_without_the_right_to_disrupt_nothing_is_evicted(world: MakeWorld)
     assert seen.metadata.deletion_timestamp is None
 
 
+async def test_while_a_gang_may_not_lose_the_node_nothing_is_evicted_and_the_drain_says_why(
+    world: MakeWorld,
+) -> None:
+    here = await world()
+    drain = await begun(here)
+    await pod(here.client, "train-1")
+    drain.held = why = "a gang may lose one node at once; under repair: n2"
+
+    held = await drain.run(after=1)
+    asked = drain.sent.evictions()
+    drain.held = ""
+    await drain.run(after=3)
+
+    assert held == Going(message=why, again=timedelta(seconds=2))
+    assert (asked, drain.sent.evictions()) == (0, 1)
+
+
 async def test_on_a_silent_node_pods_that_do_not_end_leave_the_drain_stranded(
     world: MakeWorld,
 ) -> None:

@@ -276,7 +276,9 @@ def test_the_slot_goes_to_the_one_that_waited_longest() -> None:
 
 
 @pytest.mark.parametrize(
-    "why", [Why.FOREIGN_MAINTENANCE, Why.CONTROL_PLANE, Why.LAST_REPLICA], ids=str
+    "why",
+    [Why.FOREIGN_MAINTENANCE, Why.CONTROL_PLANE, Why.LAST_REPLICA, Why.GANG_LIMIT],
+    ids=str,
 )
 def test_who_is_spared_keeps_no_slot_from_those_behind(why: Why) -> None:
     spared, late = waiting("n2", 0), waiting("n1", 60)

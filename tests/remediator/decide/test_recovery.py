@@ -10,7 +10,7 @@ from nodehealth.ledger import (
     Rebuilt,
     RepairLedgerStatus,
 )
-from nodehealth.repair import NodeRepairStatus, Phase
+from nodehealth.repair import Evicted, NodeRepairStatus, Phase
 from remediator.decide import odds, recovery
 from tests.builders import NOON, node, repair, slot
 
@@ -30,6 +30,17 @@ def test_fences_and_open_repairs_are_put_back_under_a_new_epoch() -> None:
     assert found == RepairLedgerStatus(
         epoch=8, cordons={"n1": 4, "n2": 7}, slots={"n1": slot(5)}, known_since=NOON
     )
+
+
+def test_a_slot_that_is_put_back_claims_what_it_claimed_and_the_gangs_that_were_evicted() -> None:
+    alone = Evicted(namespace="ml", name="p", uid="u", at=NOON)
+    evictions = (alone, structs.replace(alone, gang="jobset/a"))
+    status = NodeRepairStatus(phase=Phase.DRAINING, disruption_epoch=5, evictions=evictions)
+    known = RepairLedgerStatus(epoch=4, slots={"n1": slot(4, gangs=("ml/lws/b/0",))})
+
+    found = recovery.rebuilt([node("n1")], [repair("n1", status=status)], NOON, known)
+
+    assert found.slots["n1"].gangs == ("ml/jobset/a", "ml/lws/b/0")
 
 
 def test_of_two_repairs_of_one_node_the_newest_slot_is_put_back_and_nothing_is_at_odds() -> None:

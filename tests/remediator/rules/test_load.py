@@ -337,8 +337,33 @@ def test_a_policy_says_how_fast_and_what_a_small_pool_may(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
+    ("said", "most"), [("", 1), ("perGang: 3, ", 3), ("perGang: unlimited, ", None)]
+)
+def test_a_policy_says_how_many_nodes_a_gang_may_lose(
+    tmp_path: Path, said: str, most: int | None
+) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(POLICY.replace("{disrupted:", f"{{{said}disrupted:"))
+
+    assert load.policy(path).per_gang == most
+
+
+@pytest.mark.parametrize(
     ("good", "bad", "says"),
     [
+        (
+            "{disrupted:",
+            "{perGang: 0, disrupted:",
+            "policy.yaml:5: spec.limits.perGang: expected at least 1, got 0",
+        ),
+        (
+            "{cordoned: 2",
+            "{perGang: 1, cordoned: 2",
+            (
+                "policy.yaml:7: spec.pools[0].limits.perGang: there is no such setting; known are "
+                "cordoned, disrupted, smallPool"
+            ),
+        ),
         (
             '"5%"',
             '"105%"',
