@@ -46,7 +46,7 @@ def is_nominal(status: NodeHealthStatus, now: datetime) -> bool:
 
 
 def _facts(status: NodeHealthStatus) -> tuple[object, ...]:
-    return status.boot_id, status.levels, status.events, status.probes
+    return status.boot_id, status.driver_version, status.levels, status.events, status.probes
 
 
 def _urgent(status: NodeHealthStatus, catalogue: Mapping[str, Signal]) -> tuple[Level | Event, ...]:

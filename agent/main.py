@@ -31,6 +31,7 @@ from agent.settings import Settings
 from agent.state import State
 from agent.tally import Tally
 from nodehealth import keys
+from nodehealth.health import NodeHealthStatus
 from nodehealth.kit import clocks
 from nodehealth.kit.clocks import Clock
 from nodehealth.kit.pulse import Pulse
@@ -124,7 +125,7 @@ async def run(
 
     def listen(known: State) -> None:
         keeper.offer(known)
-        publisher.offer(state.status(known, agent_version=settings.version))
+        publisher.offer(reported(known, settings, host))
 
     begin = await begun(settings, host, claim.uid, clock, kept=await keeper.load())
     host.kernel_log.resume(bookmark.position(state.past(begin, bookmark.KEEPER)))
@@ -180,6 +181,11 @@ def _server() -> Callable[..., AbstractAsyncContextManager[object]]:
     from agent.exposed import exposed  # noqa: PLC0415 - who listens nowhere carries no server
 
     return exposed
+
+
+def reported(known: State, settings: Settings, host: Host) -> NodeHealthStatus:
+    """Return the report of all that is known, and of what runs on the machine."""
+    return state.status(known, agent_version=settings.version, driver_version=host.gpus().version)
 
 
 async def begun(

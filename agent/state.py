@@ -16,6 +16,7 @@ from agent.twins import Single
 from nodehealth.catalogue import CATALOGUE
 from nodehealth.health import (
     MOST_LEVELS,
+    VERSION_LENGTH,
     Event,
     Level,
     NodeHealthStatus,
@@ -152,7 +153,7 @@ def unanswered(state: State, probe: str, how: ProbeState, message: str, now: dat
     )
 
 
-def status(state: State, *, agent_version: str) -> NodeHealthStatus:
+def status(state: State, *, agent_version: str, driver_version: str = "") -> NodeHealthStatus:
     """Return the report, in an order that depends on nothing but its content."""
     reports = [*state.reports.values(), *([state.uncounted] if state.uncounted else [])]
     everything = map(_told, chain.from_iterable(state.levels.values()))
@@ -160,6 +161,7 @@ def status(state: State, *, agent_version: str) -> NodeHealthStatus:
         node_uid=state.node_uid,
         boot_id=state.boot_id,
         agent_version=agent_version,
+        driver_version=driver_version[:VERSION_LENGTH],
         levels=tuple(sorted(everything, key=lambda level: (level.name, level.subject))),
         events=state.events,
         probes=tuple(sorted(reports, key=lambda report: report.name)),

@@ -73,6 +73,7 @@ DEFINITIONS: Final = (
             Column(name="Boot", path=".status.bootID"),
             Column(name="Not OK", path='.status.probes[?(@.state!="OK")].name'),
             Column(name="Agent", path=".status.agentVersion", wide=True),
+            Column(name="Driver", path=".status.driverVersion", wide=True),
             _AGE,
         ),
         guards={},

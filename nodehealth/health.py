@@ -21,6 +21,7 @@ MOST_LEVELS: Final = 1024
 """How many levels a report may hold once it is unpacked; what is more is not read."""
 MOST_SAID: Final = 2 * MOST_LEVELS
 """How many it may say before that, as two may say the same thing of one subject."""
+VERSION_LENGTH: Final = 63
 _Index: TypeAlias = Annotated[int, Meta(ge=0)]
 
 
@@ -91,7 +92,9 @@ class NodeHealthStatus(Struct, frozen=True, kw_only=True):
 
     node_uid: Annotated[str, Meta(max_length=63)] = ""
     boot_id: Annotated[str, Meta(max_length=63)] = ""
-    agent_version: Annotated[str, Meta(max_length=63)] = ""
+    agent_version: Annotated[str, Meta(max_length=VERSION_LENGTH)] = ""
+    driver_version: Annotated[str, Meta(max_length=VERSION_LENGTH)] = ""
+    """Of the GPU driver that is loaded, or was last; empty where an agent knows of none."""
     reported_at: Time | None = None
     """When the agent wrote this, by the node's clock: never a measure of freshness."""
     refresh_seconds: Annotated[int, Meta(ge=1, le=86400)] = 300

@@ -76,7 +76,7 @@ def seen(gpus: Gpus, levels: Iterable[Level]) -> Machine | None:
     return Machine(
         driver=gpus.driver,
         refused=answers.words(gpus.code) if gpus.code else None,
-        driver_version=_text(gpus.system, "nvmlSystemGetDriverVersion") or gpus.bus.module or None,
+        driver_version=gpus.version or None,
         nvml_version=_text(gpus.system, "nvmlSystemGetNVMLVersion"),
         cuda_version=_cuda(gpus),
         on_the_bus=len(gpus.bus.gpus),

@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from agent import main, state
+from agent import main
 from agent.host.nvml.facts import Driver, Gpus
 from agent.monitor import Monitor
 from agent.settings import Settings
@@ -69,11 +69,10 @@ async def sweep_once(settings: Settings, *, clock: Clock = clocks.wall) -> Sweep
         if nvml is not None:
             await nvml.sample(_GPUS_PATIENCE)
         known = await Monitor(settings.probes, host, begin=begin, clock=clock).sweep()
-        found = host.gpus()
+        found, report = host.gpus(), main.reported(known, settings, host)
     finally:
         if nvml is not None:
             await nvml.close()
-    report = state.status(known, agent_version=settings.version)
     return Sweep(status=msgspec.structs.replace(report, reported_at=clock()), gpus=found)
 
 

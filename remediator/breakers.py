@@ -182,7 +182,7 @@ class Breakers:
         node = self._fleet.node(name)
         if node is None:
             return ()
-        return novelties.of_node(node, self._fleet.agent_version(name))
+        return novelties.of_node(node, self._fleet.reported(name))
 
     def _rule_of(self, name: str) -> str:
         repairs = (each for each in self._fleet.repairs_of(name) if trips.is_standing(each))

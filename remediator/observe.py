@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from nodehealth.fence import Hold
-from nodehealth.health import NodeHealth
+from nodehealth.health import NodeHealth, NodeHealthStatus
 from nodehealth.keys import AGENT_MANAGER, ZONE_LABEL
 from nodehealth.kube.objects import BarePod, Node
 from nodehealth.ledger import RepairLedger
@@ -196,10 +196,10 @@ class Fleet:
         """Return a Node, if there is one."""
         return self._nodes.get(name)
 
-    def agent_version(self, name: str) -> str:
-        """Return the version of the agent that wrote last of a node."""
+    def reported(self, name: str) -> NodeHealthStatus:
+        """Return what an agent reported last of a node."""
         health, _ = self._healths.get(name, (None, None))
-        return health.status.agent_version if health is not None else ""
+        return health.status if health is not None else NodeHealthStatus()
 
     def unready(self) -> Iterable[str]:
         """Name the nodes that are not Ready."""

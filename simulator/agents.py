@@ -164,7 +164,7 @@ class Agents:
         status = reports.following(agent.status, symptoms, happened, self._now())
         counted = max((each.number for each in ailments), default=agent.counted)
         self._agents[node] = replace(agent, status=status, counted=counted)
-        if (status.levels, status.events) != (agent.status.levels, agent.status.events):
+        if _news(status) != _news(agent.status):
             self._publish(node)
 
     def _refresh(self, node: str, hardware: Hardware) -> None:
@@ -246,6 +246,10 @@ async def _settle(client: Client, node: str, node_uid: str) -> None:
         found = await client.create(NODE_HEALTHS, fresh)
     if node_uid not in {each.uid for each in found.metadata.owner_references}:
         raise errors.ConflictError(f"NodeHealth {node} belongs to another Node of that name")
+
+
+def _news(status: NodeHealthStatus) -> tuple[object, ...]:
+    return status.levels, status.events, status.driver_version
 
 
 def _remembering(agent: Agent, before: Agent) -> Agent:

@@ -63,6 +63,8 @@ class Symptoms:
     """Once it goes down to boot anew, it stays down."""
     same_boot: bool = False
     """When it went down and comes up again, it says that it never did: its boot is the old one."""
+    driver: str = ""
+    """The version of the GPU driver that is loaded, where it is another than before."""
     troubles: tuple[tuple[str, Trouble], ...] = ()
     """What becomes of programs sent to it, by their names; the empty name is all of them."""
 
@@ -93,5 +95,6 @@ def merged(many: Iterable[Symptoms]) -> Symptoms:
         never_replaced=any(one.never_replaced for one in all_of_them),
         never_boots=any(one.never_boots for one in all_of_them),
         same_boot=any(one.same_boot for one in all_of_them),
+        driver=next((one.driver for one in reversed(all_of_them) if one.driver), ""),
         troubles=tuple(each for one in all_of_them for each in one.troubles),
     )

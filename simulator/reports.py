@@ -13,6 +13,8 @@ from nodehealth.health import Event, Level, NodeHealthStatus, ProbeReport, Probe
 from simulator.fault import Occurrence, Reading, Symptoms
 
 VERSION: Final = "0.1.0+synthetic"
+DRIVER: Final = "570.86.15"
+"""The version of the GPU driver where there are GPUs."""
 _DISK: Final[Mapping[str, int | str]] = {"device": "/dev/sda1", "fstype": "ext4"}
 _HEALTHY: Final = (
     Reading(name="disk.free_ratio", subject="/", value=0.6),
@@ -45,6 +47,7 @@ def first(boot: Boot, symptoms: Symptoms) -> NodeHealthStatus:
         node_uid=boot.node_uid,
         boot_id=boot.boot_id,
         agent_version=VERSION,
+        driver_version=DRIVER if boot.gpus else "",
         reported_at=boot.booted_at,
         refresh_seconds=max(1, round(boot.refresh.total_seconds())),
         probes=tuple(
@@ -74,8 +77,13 @@ def following(
     for each in happened:
         own = dataclasses.replace(each, subject=_named(each.subject, before.node_uid))
         _count(events, own, before.boot_id, now)
+    driver = (symptoms.driver or DRIVER) if before.driver_version else ""
     return msgspec.structs.replace(
-        before, levels=levels, events=tuple(events.values()), reported_at=now
+        before,
+        driver_version=driver,
+        levels=levels,
+        events=tuple(events.values()),
+        reported_at=now,
     )
 
 

@@ -27,7 +27,6 @@ _TWIN: Final = timedelta(seconds=5)
 _FRESH: Final = timedelta(minutes=1)
 """Within this time a number of a process still means the same one."""
 _RECENT: Final = timedelta(minutes=10)
-_VERSION: Final = "nvmlSystemGetDriverVersion"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +71,7 @@ def _machine(
     named = {said.pci: said.uuid for _, said in heard if isinstance(said, Named)}
     told = {each.pci: each.uuid for each in events if each.uuid}
     asked = {each.pci: each.uuid for each in gpus.cards if each.uuid}
-    version = gpus.bus.module or gpus.system.get(_VERSION, "")
-    branch = version.partition(".")[0] if isinstance(version, str) else ""
+    branch = gpus.version.partition(".")[0]
     return Machine(
         uuids={**before, **named, **told, **asked}, branch=int(branch) if branch.isdecimal() else 0
     )

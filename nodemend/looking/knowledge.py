@@ -1,13 +1,14 @@
 """What is known of one node and how fresh that is, in sentences."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from nodehealth import keys, quantities
 from nodehealth.health import Level, NodeHealthStatus, ProbeState
 from nodehealth.kube.objects import Condition, Node
+from nodehealth.ledger import Change
 from nodehealth.signals import Knowledge
-from remediator.decide import limits, marks
+from remediator.decide import limits, marks, novelties
 from remediator.decide.facts import Facts
 from remediator.rules.policy import Policy
 
@@ -48,6 +49,21 @@ def _schedulable(node: Node) -> str:
         before = "; somebody else had cordoned it before" if marks.pre_cordoned(node) else ""
         return f"nodemend keeps new work away from it (admission {fence}){before}."
     return "Somebody else cordoned it; nodemend leaves that as it is."
+
+
+def of_versions(facts: Facts, changes: Mapping[str, Change], now: datetime) -> Iterator[str]:
+    """Say what runs on the node, and what of it is new enough to be blamed."""
+    report = facts.health.status if facts.health is not None else NodeHealthStatus()
+    runs = novelties.of_node(facts.node, report)
+    if runs:
+        yield f"It runs {', '.join(map(_version, runs))}."
+    for what, change in novelties.lately(changes, now).items():
+        if what in runs:
+            yield f"{_version(what)} is new: it was first seen at {change.at:%Y-%m-%d %H:%M:%S}."
+
+
+def _version(what: str) -> str:
+    return what.replace("/", " ", 1)
 
 
 def of_report(facts: Facts, now: datetime) -> Iterator[str]:

@@ -23,6 +23,7 @@ from remediator.decide.answers import Truth
 from remediator.decide.facts import Facts
 from remediator.decide.judge import Judgement
 from remediator.observe import Fleet
+from remediator.rules.policy import Policy
 
 _ABSENT: Final = "There is no such Node now; its repair goes on."
 _MOST_NAMED: Final = 10
@@ -82,7 +83,7 @@ def explain(sight: Sight, book: Rulebook, name: str) -> Why:
         node=name,
         at=sight.now,
         by=book.origin,
-        machine=tuple(knowledge.of_machine(facts.node, policy)) if facts else (_ABSENT,),
+        machine=tuple(_machine(facts, policy, sight)) if facts else (_ABSENT,),
         known=tuple(knowledge.of_report(facts, sight.now)) if facts else (),
         judged=(f"{_UNUSABLE}: {book.problem}",) if policy is None else tuple(_judged(found)),
         next=tuple(next_ or _next(sight, book, fleet, name, found, repair)),
@@ -100,6 +101,11 @@ def drawn(why: Why) -> RenderableType:
         for n, each in enumerate(sentences):
             lines.add_row(Text("" if n else title, style="bold"), each)
     return Group(head, lines)
+
+
+def _machine(facts: Facts, policy: Policy | None, sight: Sight) -> Iterator[str]:
+    yield from knowledge.of_machine(facts.node, policy)
+    yield from knowledge.of_versions(facts, (sight.ledger or UNUSED).status.changes, sight.now)
 
 
 def _judged(found: Iterable[Verdict]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What changed lately that may be to blame for what is found: rules, agents, kubelets, kernels.
+"""What changed lately that may be to blame: rules, agents, GPU drivers, kubelets, kernels.
 
 Which version of what was first seen when is in the ledger, so a restart forgets nothing. What was
 there when the ledger first heard of any version is old. A rule set is new whenever it is first
@@ -12,6 +12,7 @@ from typing import Final
 
 from msgspec import structs
 
+from nodehealth.health import NodeHealthStatus
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import CHANGES_LENGTH, EVER, Change, RepairLedger
 from nodehealth.repair import NodeRepair
@@ -30,10 +31,15 @@ def rules(digest: str) -> str:
     return f"{RULES}/{digest}"
 
 
-def of_node(node: Node, agent: str) -> tuple[str, ...]:
+def of_node(node: Node, report: NodeHealthStatus) -> tuple[str, ...]:
     """Name what runs on a node, as far as it is known."""
     info = node.status.node_info
-    said = {"agent": agent, "kernel": info.kernel_version, "kubelet": info.kubelet_version}
+    said = {
+        "agent": report.agent_version,
+        "driver": report.driver_version,
+        "kernel": info.kernel_version,
+        "kubelet": info.kubelet_version,
+    }
     return tuple(f"{what}/{version[:_LONGEST]}" for what, version in said.items() if version)
 
 
@@ -76,7 +82,7 @@ def blamed(
     now: datetime,
 ) -> Mapping[tuple[str, str, str], int]:
     """Count by pool, rule and change the nodes on which a rule began to hold after the change."""
-    new = {what: each for what, each in changes.items() if _is_new(each, now)}
+    new = lately(changes, now)
     found = Counter[tuple[str, str, str]]()
     if not new:
         return found
@@ -90,6 +96,11 @@ def blamed(
             if what != digest or created <= change.at + within:
                 found[target.pool, each.spec.rule, what] += 1
     return found
+
+
+def lately(changes: Mapping[str, Change], now: datetime) -> Mapping[str, Change]:
+    """Return what is new enough to be blamed."""
+    return {what: each for what, each in changes.items() if _is_new(each, now)}
 
 
 def cordoned_since(

@@ -38,6 +38,10 @@ def test_a_level_that_changes_is_told() -> None:
     assert changes.between(STATUS, changed(levels=(other,))) is Change.ORDINARY
 
 
+def test_another_gpu_driver_is_told() -> None:
+    assert changes.between(STATUS, changed(driver_version="580.65.06")) is Change.ORDINARY
+
+
 def test_a_probe_that_falls_silent_is_told() -> None:
     silent = msgspec.structs.replace(WELL, state=ProbeState.OVERDUE)
 

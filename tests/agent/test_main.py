@@ -20,6 +20,7 @@ import pytest
 from agent import main
 from agent.host.kmsg import KernelLog
 from agent.host.linux import Host
+from agent.host.nvml.facts import Bus, Gpus
 from agent.identity import Claim
 from agent.probe import Probe
 from agent.probes.filesystems import Filesystems
@@ -56,6 +57,8 @@ class Machine:
     """How much time has passed that no test had to wait for."""
     kmsg: Path | None = None
     """Where its kernel's log is read, if it is."""
+    driver: str = ""
+    """Which version of the GPU driver is loaded, if one is."""
 
     def __post_init__(self) -> None:
         (self.folder / "boot").write_text("first")
@@ -69,6 +72,7 @@ class Machine:
             mountinfo=self.folder / "mountinfo",
             statvfs=lambda _: self.measure(),
             kernel_log=KernelLog(self.kmsg),
+            gpus=lambda: Gpus(bus=Bus(module=self.driver)),
         )
 
     def clock(self) -> datetime:
@@ -169,6 +173,18 @@ async def test_a_disk_that_fills_is_told(machine: Machine, client: Client, node:
     assert status.agent_version == "1.2"
     assert [each.state for each in status.probes] == [ProbeState.OK]
     assert status.reported_at is not None
+
+
+async def test_the_version_of_the_gpu_driver_is_told_and_that_another_one_is_loaded(
+    machine: Machine, client: Client, node: Node
+) -> None:
+    machine.driver = "570.86.15"
+
+    async with running(machine, client, node):
+        await told(client, lambda status: status.driver_version == "570.86.15")
+        machine.driver = "580.65.06"
+
+        await told(client, lambda status: status.driver_version == "580.65.06")
 
 
 async def test_an_xid_is_told_when_it_comes_and_a_restart_counts_it_no_second_time(

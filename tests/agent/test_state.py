@@ -141,6 +141,12 @@ def test_a_probe_that_could_not_read_everything_says_what_and_why() -> None:
     assert (report.state, report.message) == (ProbeState.FAILED, "/nfs: it hangs")
 
 
+def test_a_version_is_told_as_far_as_a_report_holds_it() -> None:
+    told = state.status(fresh(), agent_version="1.2", driver_version="5" * 99)
+
+    assert told.driver_version == "5" * 63
+
+
 def test_before_it_has_answered_a_probe_is_starting() -> None:
     told = state.status(fresh(), agent_version="1.2")
 

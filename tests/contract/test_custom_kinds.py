@@ -220,6 +220,7 @@ async def test_the_largest_report_stays_readable(cluster: Cluster) -> None:
         node_uid="u" * 63,
         boot_id="b" * 63,
         agent_version="v" * 63,
+        driver_version="d" * 63,
         reported_at=NOON,
         refresh_seconds=86400,
         levels=(level,) * 256,

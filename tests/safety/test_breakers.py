@@ -158,6 +158,27 @@ async def test_a_rule_that_is_taken_away_leaves_no_node_cordoned() -> None:
         assert await open_(scene) == set()
 
 
+@virtualtime.played
+async def test_a_driver_under_which_nodes_fall_sick_cordons_no_more_of_them() -> None:
+    changed = names(12)
+    async with staged(nodes=20, gpus=1, workloads=(WEB,)) as scene:
+        before = await uids(scene)
+        async with scene.remediator(under=careful(burst=None)):
+            await minutes(30)
+            for name in changed:
+                scene.cluster.inject(name, {"driver-changed": {"version": "580.1"}})
+            await minutes(3)
+            for name in changed[:3]:
+                scene.cluster.inject(name, full())
+            await minutes(10)
+
+        opened = (await scene.ledger()).status.breakers
+        assert opened.keys() == {"after-change/w/scratch-full"}
+        assert "since driver/580.1 was first seen" in opened["after-change/w/scratch-full"].reason
+        assert await cordoned(scene) == set()
+        assert await uids(scene) == before
+
+
 @pytest.mark.parametrize("nodes", [1, 2, 3])
 @virtualtime.played
 async def test_a_small_pool_is_repaired_though_a_node_is_all_or_a_third_of_it(nodes: int) -> None:

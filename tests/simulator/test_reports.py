@@ -12,6 +12,7 @@ from nodehealth.signals import Kind
 from simulator import reports
 from simulator.fault import Fault, Symptoms, merged
 from simulator.faults.disk_full import DiskFull
+from simulator.faults.driver_changed import DriverChanged
 from simulator.faults.xid import Xid
 from simulator.reports import Boot
 
@@ -40,6 +41,16 @@ def test_what_does_not_change_keeps_its_time() -> None:
 
     assert again.levels == HEALTHY.levels
     assert again.reported_at == LATER
+
+
+def test_a_driver_is_where_gpus_are_and_may_become_another_one_for_a_while() -> None:
+    first = reports.first(dataclasses.replace(BOOT, gpus=8), Symptoms())
+    changed = reports.following(first, DriverChanged(version="580.1").symptoms(), (), LATER)
+    back = reports.following(changed, Symptoms(), (), LATER)
+    none = reports.following(HEALTHY, DriverChanged().symptoms(), (), LATER)
+
+    told = [each.driver_version for each in (first, changed, back, none)]
+    assert told == [reports.DRIVER, "580.1", reports.DRIVER, ""]
 
 
 @pytest.mark.parametrize("mount", ["/", "/data"])

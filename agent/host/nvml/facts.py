@@ -128,6 +128,12 @@ class Gpus:
     cards: tuple[Card, ...] = ()
     """In the order of their addresses."""
 
+    @property
+    def version(self) -> str:
+        """Return the version of the driver, or of the last one that told; empty if none did."""
+        said = self.system.get("nvmlSystemGetDriverVersion")
+        return self.bus.module or (said if isinstance(said, str) else "")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NvmlEvent:

@@ -52,7 +52,7 @@ def recorded(gpus: Gpus, missing: Mapping[str, Collection[str]]) -> Recording:
 def _about(gpus: Gpus) -> str:
     names = [str(card.answers.get("nvmlDeviceGetName", "")) for card in gpus.cards if card.uuid]
     counted = ", ".join(f"{names.count(name)} x {name}" for name in dict.fromkeys(names))
-    return f"{counted}, driver {gpus.system.get('nvmlSystemGetDriverVersion', 'unknown')}"
+    return f"{counted}, driver {gpus.version or 'unknown'}"
 
 
 def _told(answers: Answers, missing: Collection[str]) -> dict[str, Any]:

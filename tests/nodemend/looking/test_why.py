@@ -9,7 +9,7 @@ from rich.console import Console
 
 from nodehealth import keys
 from nodehealth.kit.settings import SettingsError
-from nodehealth.ledger import Breaker, BreakerState, Disruption
+from nodehealth.ledger import Breaker, BreakerState, Change, Disruption
 from nodehealth.repair import (
     Condemned,
     Failure,
@@ -80,6 +80,22 @@ def test_a_node_is_shown_with_whose_limits_it_falls_under() -> None:
     answer = why.explain(sight(node(labels={"rack": "r1"}), healths=(FULL,)), ruled, "n1")
 
     assert answer.machine[0].endswith("; it is in pool fleet, rack=r1.")
+
+
+def test_what_runs_on_a_node_is_said_and_what_of_it_is_new() -> None:
+    told = structs.replace(
+        FULL, status=structs.replace(FULL.status, agent_version="1.2", driver_version="580.1")
+    )
+    known = ledger()
+    changes = {"driver/580.1": Change(at=at(-3600)), "driver/570.2": Change(at=at(-60))}
+    known = structs.replace(known, status=structs.replace(known.status, changes=changes))
+
+    answer = why.explain(sight(node(), healths=(told,), known=known), book(HASTY), "n1")
+
+    assert answer.machine[-2:] == (
+        "It runs agent 1.2, driver 580.1.",
+        "driver 580.1 is new: it was first seen at 2026-01-01 11:00:00.",
+    )
 
 
 def test_a_stale_report_proves_nothing() -> None:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from msgspec import structs
 
+from nodehealth.health import NodeHealthStatus
 from nodehealth.kube.objects import NodeInfo
 from nodehealth.ledger import CHANGES_LENGTH, EVER, Change, RepairLedger
 from nodehealth.repair import NodeRepair
@@ -70,7 +71,22 @@ def test_what_runs_on_a_node_is_named_as_far_as_it_is_known() -> None:
     info = NodeInfo(kernel_version="6.8", kubelet_version="v1.30")
     known = structs.replace(seen, status=structs.replace(seen.status, node_info=info))
 
-    assert novelties.of_node(known, "") == ("kernel/6.8", "kubelet/v1.30")
+    assert novelties.of_node(known, NodeHealthStatus()) == ("kernel/6.8", "kubelet/v1.30")
+
+
+def test_agent_and_gpu_driver_are_named_as_the_report_says() -> None:
+    report = NodeHealthStatus(agent_version="1.2", driver_version="570.86.15")
+
+    assert novelties.of_node(node(), report) == ("agent/1.2", "driver/570.86.15")
+
+
+def test_drivers_that_no_agent_told_of_before_are_old_and_the_next_ones_are_new() -> None:
+    silent = novelties.noted(ledger(), "", OLD, NOON)
+    told = novelties.noted(silent, "", (*OLD, "driver/570", "driver/575"), at(60))
+    exchanged = novelties.noted(told, "", (*OLD, "driver/570", "driver/580"), at(120))
+
+    assert set(novelties.lately(told.status.changes, at(60))) == set()
+    assert set(novelties.lately(exchanged.status.changes, at(120))) == {"driver/580"}
 
 
 def test_nodes_are_counted_that_fell_sick_after_what_they_run_came_anew() -> None:

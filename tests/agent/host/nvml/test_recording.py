@@ -23,6 +23,13 @@ def gpus(*answers: dict[str, Any]) -> Gpus:
     return Gpus(driver=Driver.UP, system=system, cards=tuple(cards))
 
 
+def test_where_sysfs_tells_no_version_of_the_driver_nvml_may() -> None:
+    refused = Gpus(system={"nvmlSystemGetDriverVersion": {"error": 999}})
+
+    assert gpus().version == "570.1"
+    assert (refused.version, Gpus().version) == ("", "")
+
+
 def test_identities_are_others_but_the_same_ones_throughout() -> None:
     fabric = {"clusterUuid": CLUSTER, "state": 3}
     first = {"nvmlDeviceGetUUID": UUID, "nvmlDeviceGetSerial": "1654422007", "f": fabric}

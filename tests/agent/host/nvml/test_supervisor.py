@@ -452,6 +452,7 @@ async def test_a_driver_that_is_exchanged_between_two_looks_is_opened_anew(stand
     await stand.passes(12)
 
     assert stand.pid != first
+    assert stand.gpus.version == "580.1"
     assert stand.standings() == [ANSWERS] * 4
     assert stand.counts.killed == 0
 
