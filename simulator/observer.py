@@ -67,17 +67,22 @@ class _Machine:
 
 
 class Observer:
-    """Takes in what happened and keeps count."""
+    """Takes in what happened and keeps count.
+
+    Attributes:
+        limits: None while nothing limits disruption.
+    """
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits
-        """None while nothing limits disruption."""
         self.disrupted: dict[str, Disrupted] = {}
         self.violations: list[Violation] = []
         self.most: dict[str, int] = {}
         """The most nodes that were disrupted at once, by scope."""
         self._nodes: dict[str, NodeSeen] = {}
         """As they are, or as they were when they went."""
+        # by node, the fence of its last disruption, and what the limits were when that came
+        self._granted: dict[str, tuple[str, Limits | None]] = {}
         self._gone: set[str] = set()
         self._foreign: set[str] = set()
         """Nodes that somebody else has cordoned."""
@@ -135,7 +140,7 @@ class Observer:
         self._note_service(before, node)
         self._sent.see_node(node, seen.at)
         if node.hold is Hold.DISRUPTED:
-            self._begin(seen.name, seen.at)
+            self._hold(node, seen.at)
         elif self._is_back(node):
             self.disrupted.pop(seen.name, None)
 
@@ -267,7 +272,22 @@ class Observer:
         if seen.name in self._opened:
             self._break(Broken.UNCORDONED_FOREIGN, seen.at, (seen.name,), "it was not our cordon")
 
-    def _begin(self, name: str, at: datetime, *, not_uid: str = "", not_boot: str = "") -> None:
+    def _hold(self, node: NodeSeen, at: datetime) -> None:
+        """Count a node that is marked; a successor that is marked again was admitted long ago."""
+        known = self._granted.get(node.name)
+        if known is None or known[0] != node.slot:
+            known = self._granted[node.name] = node.slot, self.limits
+        self._begin(node.name, at, under=known[1])
+
+    def _begin(
+        self,
+        name: str,
+        at: datetime,
+        *,
+        not_uid: str = "",
+        not_boot: str = "",
+        under: Limits | None = None,
+    ) -> None:
         known, node = self.disrupted.get(name), self._nodes.get(name)
         felled = bool(not_uid or not_boot) and node is not None and node.ready
         self.disrupted[name] = Disrupted(
@@ -279,11 +299,10 @@ class Observer:
             felled=felled or (known is not None and known.felled),
         )
         if known is None:
-            self._check_limits(name, at)
+            self._check_limits(name, at, under or self.limits)
 
-    def _check_limits(self, name: str, at: datetime) -> None:
+    def _check_limits(self, name: str, at: datetime, limits: Limits | None) -> None:
         pool = self.disrupted[name].pool
-        limits = self.limits
         domains = _domains(self.disrupted[name])
         for scope, limit in (
             (CLUSTER, None if limits is None else limits.cluster),

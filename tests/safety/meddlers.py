@@ -24,6 +24,8 @@ BUSY: Final = {"key": "karpenter.sh/disrupted", "effect": "NoSchedule"}
 OUR_LIMIT_HOLDS_AFTER: Final = 130.0
 """Seconds after which nobody goes by an older limit any more, however long it stood still."""
 _TRIES: Final = 20
+_LONG: Final = 500.0
+"""Seconds for which something may last: longer than anybody goes by what was before it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -114,8 +116,8 @@ async def loses_the_ledger(at: Situation) -> None:
 
 async def closes_and_opens(at: Situation) -> None:
     """Stop all disruption for a while."""
-    for wanted in (Disruption.CLOSED, Disruption.OPEN):
-        await at.some_time()
+    for wanted, most in ((Disruption.CLOSED, 150.0), (Disruption.OPEN, _LONG)):
+        await at.some_time(most=most)
         if at.court.history.ledger is not None:
             at.direct.merge(records.LEDGERS, keys.LEDGER_NAME, {"spec": {"disruption": wanted}})
 
@@ -123,8 +125,8 @@ async def closes_and_opens(at: Situation) -> None:
 async def pauses(at: Situation) -> None:
     """Pause everything, the pool or a node for a while."""
     whom = at.random.choice(({}, {"pool": "w"}, {"node": at.random.choice(at.nodes())}))
-    for said in ({"reason": "a change", "by": "somebody", **whom}, None):
-        await at.some_time()
+    for said, most in (({"reason": "a change", "by": "somebody", **whom}, 150.0), (None, _LONG)):
+        await at.some_time(most=most)
         if at.court.history.ledger is not None:
             wish: JsonObject = {"spec": {"pauses": {"change": said}}}
             at.direct.merge(records.LEDGERS, keys.LEDGER_NAME, wish)
@@ -179,12 +181,11 @@ async def replaces_a_machine(at: Situation) -> None:
 
 
 async def cordons_before_us(at: Situation) -> None:
-    """Cordon a node for reasons of one's own, and never open it again."""
+    """Cordon nodes for reasons of one's own, sick ones or any, and never open them again."""
     await at.some_time(0.0, 30.0)
     free = [each for each in at.nodes() if each not in at.held()]
     sick = [each for each in free if at.court.cluster.ailments.of(each)]
-    if free:
-        name = at.random.choice(sick or free)
+    for name in sick if at.random.random() < 0.5 else free:
         at.closed.add(name)
         _patch(at, name, {"spec": {"unschedulable": True}})
 
@@ -195,7 +196,7 @@ async def works_on_a_node(at: Situation) -> None:
     name = at.random.choice(at.nodes())
     uid = at.court.history.nodes[name].metadata.uid
     _taint(at, name, add=True)
-    await at.some_time(20.0, 200.0)
+    await at.some_time(20.0, _LONG)
     node = at.court.history.nodes.get(name)
     if node is not None and node.metadata.uid == uid:
         _taint(at, name, add=False)

@@ -31,6 +31,8 @@ _SCRATCH: Final = (
 _STUCK: Final = '{signal: gpu.recovery_action, where: "value > 0.0", for: 10s}'
 _SILENT: Final = """{signal: node.ready, where: 'status != "True"', for: 3m}"""
 _DRAIN: Final = "drain: {deadline: 3m}"
+_CYCLED: Final = 0.4
+"""How often a machine is switched off and on instead of being rebooted from within."""
 _NODES: Final = ("w-1", "w-2", "w-3", "w-4")
 
 Faults: TypeAlias = list[dict[str, object]]
@@ -42,11 +44,18 @@ def _rules(*written: tuple[str, str, str]) -> RuleSet:
     return compiling.rule_set([compiling.rule(each, remedy) for each in parsed], texts)
 
 
-RULES: Final = _rules(
-    ("scratch-full", _SCRATCH, f"{_DRAIN}, replace"),
-    ("gpu-stuck", _STUCK, f"{_DRAIN}, reset-gpu, reboot: {{patience: 5m}}, replace"),
-    ("not-ready", _SILENT, f"{_DRAIN}, replace"),
-)
+_SCRATCH_RULE: Final = ("scratch-full", _SCRATCH, f"{_DRAIN}, replace")
+_SILENT_RULE: Final = ("not-ready", _SILENT, f"{_DRAIN}, replace")
+
+
+def _ruled(reboots: str) -> RuleSet:
+    stuck_ = f"{_DRAIN}, reset-gpu, {reboots}: {{patience: 5m}}, replace"
+    return _rules(_SCRATCH_RULE, ("gpu-stuck", _STUCK, stuck_), _SILENT_RULE)
+
+
+RULES: Final = _ruled("reboot")
+CYCLING: Final = _ruled("power-cycle")
+"""The same, where a machine that wants a reboot is switched off and on by its owner."""
 WEB: Final[Mapping[str, Any]] = {
     "name": "web",
     "replicas": 4,
@@ -137,7 +146,8 @@ def stuck(seed: int, random: Random) -> Tale:
         if random.random() < 0.2:
             faults.append({"never-boots": {"at": "1s", "node": each}})
     plan = _staged(seed, faults, gpus=2, workloads=(WEB, PLUGIN))
-    return Tale(plan=plan, gpu_clients=PLUGINS)
+    rules = CYCLING if Random(seed).random() < _CYCLED else RULES
+    return Tale(plan=plan, rules=rules, gpu_clients=PLUGINS)
 
 
 def held(seed: int, random: Random) -> Tale:

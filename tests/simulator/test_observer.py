@@ -116,6 +116,20 @@ def test_a_replaced_node_counts_until_the_new_one_is_ready() -> None:
     assert observer.within(CLUSTER) == ("a",)
 
 
+def test_a_lower_limit_holds_for_who_begins_and_not_for_a_successor_of_who_had_begun() -> None:
+    others = disrupted("b", slot="3:disrupted"), wrote("b")
+    observer = history(*REPLACEMENT[:-1], *others, limits=Limits(cluster=2))
+    observer.limits = Limits(cluster=1)
+    for fact in (node(uid="a-2"), disrupted(uid="a-2"), wrote()):
+        observer.see(fact)
+    successor = broken(observer)
+    for fact in (released(uid="a-2"), wrote(), disrupted(uid="a-2", slot="4:disrupted"), wrote()):
+        observer.see(fact)
+
+    assert successor == []
+    assert broken(observer) == [Broken.LIMIT]
+
+
 def test_a_deleted_machine_counts_while_the_old_node_looks_fine() -> None:
     observer = history(node(), machine(), asked("delete", MACHINES, "a"), node())
 

@@ -10,6 +10,7 @@ from tests.safety.witnesses.history import Breach, History
 from tests.safety.witnesses.holding import Held, Kept
 from tests.safety.witnesses.looking import Harmless
 from tests.safety.witnesses.orders import Gentle, Once, Planned
+from tests.safety.witnesses.stepping import Stepping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,7 @@ class Court:
             Held(history),
             Kept(history, observer=cluster.observer),
             begun,
+            Stepping(history),
             Paced(history, cordons=terms.cordons, disruptions=terms.disruptions),
             Untouched(history, labels=terms.labels),
             Planned(history),
