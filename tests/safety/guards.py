@@ -6,6 +6,7 @@ from tests.safety.mutating import mutant
 
 _OURS: Final = "        if node is not None and epochs:\n"
 _AFTER: Final = "\n    async def surrender("
+_LATE: Final = "test_late_evictions.py"
 
 GUARDS: Final = (
     mutant(
@@ -35,10 +36,17 @@ GUARDS: Final = (
         "S2 EVICTED_UNCORDONED LIMIT",
         (
             "actions.drain",
-            "        await tools.guard()\n        turn",
-            "        turn",
+            "        await tools.guard()\n        answers",
+            "        answers",
         ),
+        tale=f"{_LATE}::test_nobody_leaves_a_node_that_was_given_back_since_its_pods_were_listed",
+    ),
+    mutant(
+        "one-guard-for-all-evictions",
+        "One look at the slot is good for every pod of a pass, however long that takes.",
+        "S2 EVICTED_UNCORDONED LIMIT",
         ("evicting", "                await self.guard()\n", ""),
+        tale=f"{_LATE}::test_nobody_else_leaves_a_node_that_was_given_back_since_the_last_one_left",
     ),
     mutant(
         "ledger-before-node",
@@ -57,7 +65,17 @@ GUARDS: Final = (
         "Who called a person gives the slot away although an order is under way.",
         "S13 LIMIT",
         ("decide.ladder", "    if orders.is_open(repair, node):\n", "    if repair is None:\n"),
+        tale="test_power_cycles.py::test_a_machine_that_stays_down_keeps_its_slot",
+    ),
+    mutant(
+        "slot-freed-while-we-have-it-down",
+        "The same, where only an earlier remedy took the machine down and nobody saw it boot.",
+        "S13 LIMIT",
         ("decide.ladder", "    if orders.is_down_by_us(view):\n", "    if repair is None:\n"),
+        tale=(
+            "test_sent.py::"
+            "test_a_machine_that_went_down_keeps_its_slot_though_a_later_remedy_came_to_nothing"
+        ),
     ),
     mutant(
         "out-of-service-unproven",
@@ -135,6 +153,24 @@ GUARDS: Final = (
             "    if view:\n        return None\n    phase",
         ),
         ("decide.ladder", "    if joined.is_over(view):\n", "    if not view:\n"),
+        ("decide.ladder", "    if joined.is_curable(view):\n", "    if view:\n"),
+        seed=1,
+    ),
+    mutant(
+        "gate-not-asked-before-next-step",
+        "What was begun takes every step, whatever was closed or paused since.",
+        "S9",
+        (
+            "decide.ladder",
+            "    if shut is not None and not rungs.is_under_way(view.repair):\n",
+            "    if shut is not None and view is None:\n",
+        ),
+        (
+            "climbing",
+            "        if not refusal and not rungs.is_under_way(repair):\n",
+            "        if refusal is None:\n",
+        ),
+        seed=9,
     ),
     mutant(
         "rung-skipped",

@@ -7,21 +7,27 @@ Each is hunted in a process of its own, whose modules are cut before anything im
 """
 
 import argparse
+import contextlib
 import importlib
+import io
 import logging
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import msgspec
+import pytest
 
 from tests.safety.designs import OLD_DESIGNS
 from tests.safety.guards import GUARDS
 from tests.safety.mutating import Mutant, install
 
 MOST_SEEDS: Final = 200
+TALE: Final = "a tale"
+"""By what it was seen, where a test told it."""
 MUTANTS: Final[Mapping[str, Mutant]] = {each.name: each for each in (*OLD_DESIGNS, *GUARDS)}
 
 
@@ -35,11 +41,12 @@ class Catch:
     seed: int = -1
     """The one that showed it; none did if it is negative."""
     promise: str = ""
+    """What was broken; nothing if it was not seen."""
     says: str = ""
 
 
 def hunt(name: str, *, first: int, seeds: int) -> Catch:
-    """Play seeds in a process of its own until one shows the mutant."""
+    """Play seeds, or the one tale, in a process of its own until the mutant shows."""
     words = [sys.executable, "-m", __name__ if __name__ != "__main__" else _NAME]
     asked = [name, "--first", str(first), "--seeds", str(seeds), "--here"]
     said = subprocess.run([*words, *asked], capture_output=True, text=True, check=False)
@@ -51,6 +58,8 @@ def hunt(name: str, *, first: int, seeds: int) -> Catch:
 
 def _hunted(mutant: Mutant, first: int, seeds: int) -> Catch:
     """Play seeds in this process, which is cut already."""
+    if mutant.tale:
+        return _told(mutant)
     adversity = importlib.import_module("tests.safety.adversity")
     ordeal = importlib.import_module("tests.safety.ordeal")
     logging.disable(logging.WARNING)
@@ -63,6 +72,17 @@ def _hunted(mutant: Mutant, first: int, seeds: int) -> Catch:
                     name=mutant.name, tries=tries, seed=seed, promise=each.promise, says=each.says
                 )
     return Catch(name=mutant.name, tries=seeds)
+
+
+def _told(mutant: Mutant) -> Catch:
+    """Play its tale in this process, which is cut already: a test must fail, not be unplayable."""
+    where, said = Path(__file__).parent / mutant.tale, io.StringIO()
+    with contextlib.redirect_stdout(said):
+        code = pytest.main([str(where), "-q", "-n0", "-p", "no:cacheprovider"])
+    if code not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
+        raise RuntimeError(f"{mutant.tale}: {said.getvalue()[-2000:]}")
+    promise = TALE if code == pytest.ExitCode.TESTS_FAILED else ""
+    return Catch(name=mutant.name, tries=1, promise=promise)
 
 
 def _say(text: str) -> None:
@@ -91,8 +111,8 @@ def main() -> int:
     missed = 0
     for name in names:
         caught = hunt(name, first=given.first, seeds=given.seeds)
-        missed += caught.seed < 0
-        after = str(caught.tries) if caught.seed >= 0 else f"not in {caught.tries}"
+        missed += not caught.promise
+        after = str(caught.tries) if caught.promise else f"not in {caught.tries}"
         about = MUTANTS[name].about
         _say(f"| {name} | {about} | {after} | {caught.promise} | {caught.seed} |")
     return 1 if missed else 0

@@ -91,11 +91,19 @@ class Mutant:
     breaks: tuple[str, ...]
     """What it must be seen to break, one of these at least."""
     seed: int | None = None
-    """The first seed that showed it; unknown where only many seeds do."""
+    """The first seed that showed it; unknown where only many seeds do, or where a tale does."""
+    tale: str = ""
+    """The test of tests/safety that fails by it, where what is needed is too rare for seeds."""
 
 
 def mutant(
-    name: str, about: str, breaks: str, *cuts: tuple[str, str, str], seed: int | None = None
+    name: str,
+    about: str,
+    breaks: str,
+    *cuts: tuple[str, str, str],
+    seed: int | None = None,
+    tale: str = "",
 ) -> Mutant:
     made = tuple(Cut(module=f"remediator.{where}", old=old, new=new) for where, old, new in cuts)
-    return Mutant(name=name, about=about, cuts=made, breaks=tuple(breaks.split()), seed=seed)
+    broken = tuple(breaks.split())
+    return Mutant(name=name, about=about, cuts=made, breaks=broken, seed=seed, tale=tale)

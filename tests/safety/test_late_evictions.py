@@ -1,0 +1,120 @@
+"""A process that stood still in the midst of a drain asks no pod to leave that is none of its."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from random import Random
+from typing import Final
+
+from nodehealth import keys
+from nodehealth.kube.client import Client
+from nodehealth.kube.objects import NODES
+from nodehealth.kube.transport import Request, Response, Transport
+from nodehealth.repair import Phase
+from remediator.files import Loaded
+from remediator.replica import Replica
+from remediator.rules.policy import Policy
+from simulator import virtualtime
+from simulator.cluster import REMEDIATOR_TOKEN
+from tests.safety.stage import PROVIDER, RULES, policy
+from tests.safety.test_held_steps import HELD, pods, relax
+from tests.safety.test_stories import Scene, full, minutes, staged
+
+_FREE: Final = {"name": "web", "replicas": 12, "grace": 5, "stops-after": "2s"}
+
+_LONG: Final = timedelta(minutes=10)
+"""A process that stands still does not see its time go by."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Standing(Transport):
+    """Hears each answer at once, but for those that are meant: then it stands still for long."""
+
+    inner: Transport
+    meant: Callable[[Request], bool]
+    stands: asyncio.Event = field(default_factory=asyncio.Event)
+    goes_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @asynccontextmanager
+    async def open(self, request: Request, *, deadline: timedelta) -> AsyncIterator[Response]:
+        """Send a request; the answer is heard in time, or much later."""
+        async with self.inner.open(request, deadline=deadline) as response:
+            if self.meant(request):
+                self.stands.set()
+                await self.goes_on.wait()
+            yield response
+
+
+def lists_the_pods(request: Request) -> bool:
+    of_node = "spec.nodeName=w-1" in request.query.get("fieldSelector", "")
+    return request.method == "GET" and of_node and request.path.endswith("/pods")
+
+
+def evicts(request: Request) -> bool:
+    return request.path.endswith("/eviction")
+
+
+@asynccontextmanager
+async def slow(
+    scene: Scene, meant: Callable[[Request], bool], under: Policy
+) -> AsyncIterator[Standing]:
+    """Let a remediator run that stands still where it is meant to."""
+    inner = scene.cluster.transport(REMEDIATOR_TOKEN)
+    way = Standing(inner=inner, meant=meant)
+    client = Client(way, manager=keys.REMEDIATOR_MANAGER, random=Random(2), deadline=_LONG)
+    files = Loaded(rules=RULES, policy=under, provider=PROVIDER)
+    one = Replica(files, client=client, clock=virtualtime.clock(), random=Random(3))
+    tasks: list[asyncio.Task[None]] = [asyncio.create_task(each.run()) for each in one.reflectors]
+    tasks.append(asyncio.create_task(one.lead()))
+    try:
+        yield way
+    finally:
+        for each in tasks:
+            each.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def uncordon(scene: Scene) -> None:
+    change = {"spec": {"unschedulable": None}}
+    await scene.client.merge_patch(NODES, "w-1", change)
+
+
+@virtualtime.played
+async def test_nobody_leaves_a_node_that_was_given_back_since_its_pods_were_listed() -> None:
+    async with staged(workloads=(HELD,)) as scene:
+        scene.cluster.inject("w-1", full())
+        async with slow(scene, lists_the_pods, policy()) as way:
+            await way.stands.wait()
+            async with scene.remediator():
+                await uncordon(scene)
+                await minutes(5)
+                await relax(scene)
+            before = await pods(scene)
+            way.goes_on.set()
+            await minutes(0.1)
+
+            assert before
+            assert await pods(scene) == before
+            assert (await scene.repair("w-1")).status.phase is Phase.PARKED
+
+
+@virtualtime.played
+async def test_nobody_else_leaves_a_node_that_was_given_back_since_the_last_one_left() -> None:
+    one_by_one = policy()
+    one_by_one = replace(one_by_one, drain=replace(one_by_one.drain, concurrency=1))
+    async with staged(workloads=(_FREE,)) as scene:
+        scene.cluster.inject("w-1", full())
+        async with slow(scene, evicts, one_by_one) as way:
+            await way.stands.wait()
+            async with scene.remediator(under=replace(one_by_one, mode=policy().mode)):
+                await uncordon(scene)
+                await minutes(5)
+            before = await pods(scene)
+            way.goes_on.set()
+            await minutes(0.1)
+
+            assert before
+            assert await pods(scene) == before
+            assert (await scene.repair("w-1")).status.phase is Phase.PARKED
