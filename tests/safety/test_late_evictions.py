@@ -33,7 +33,7 @@ class Standing(Transport):
     """Hears each answer at once, but for those that are meant: then it stands still for long."""
 
     inner: Transport
-    meant: Callable[[Request], bool]
+    meant: Callable[[Request], bool] = lambda _: False
     stands: asyncio.Event = field(default_factory=asyncio.Event)
     goes_on: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -57,12 +57,10 @@ def evicts(request: Request) -> bool:
 
 
 @asynccontextmanager
-async def slow(
-    scene: Scene, meant: Callable[[Request], bool], under: Policy
-) -> AsyncIterator[Standing]:
-    """Let a remediator run that stands still where it is meant to."""
+async def slow(scene: Scene, under: Policy) -> AsyncIterator[Standing]:
+    """Let a remediator run that stands still once something is meant."""
     inner = scene.cluster.transport(REMEDIATOR_TOKEN)
-    way = Standing(inner=inner, meant=meant)
+    way = Standing(inner=inner)
     client = Client(way, manager=keys.REMEDIATOR_MANAGER, random=Random(2), deadline=_LONG)
     files = Loaded(rules=RULES, policy=under, provider=PROVIDER)
     one = Replica(files, client=client, clock=virtualtime.clock(), random=Random(3))
@@ -85,7 +83,9 @@ async def uncordon(scene: Scene) -> None:
 async def test_nobody_leaves_a_node_that_was_given_back_since_its_pods_were_listed() -> None:
     async with staged(workloads=(HELD,)) as scene:
         scene.cluster.inject("w-1", full())
-        async with slow(scene, lists_the_pods, policy()) as way:
+        async with slow(scene, policy()) as way:
+            await minutes(1)
+            way.meant = lists_the_pods
             await way.stands.wait()
             async with scene.remediator():
                 await uncordon(scene)
@@ -106,9 +106,10 @@ async def test_nobody_else_leaves_a_node_that_was_given_back_since_the_last_one_
     one_by_one = replace(one_by_one, drain=replace(one_by_one.drain, concurrency=1))
     async with staged(workloads=(_FREE,)) as scene:
         scene.cluster.inject("w-1", full())
-        async with slow(scene, evicts, one_by_one) as way:
+        async with slow(scene, one_by_one) as way:
+            way.meant = evicts
             await way.stands.wait()
-            async with scene.remediator(under=replace(one_by_one, mode=policy().mode)):
+            async with scene.remediator(under=one_by_one):
                 await uncordon(scene)
                 await minutes(5)
             before = await pods(scene)
