@@ -27,9 +27,9 @@ from remediator.decide import (
     marks,
     novelties,
     parts,
-    plan,
     ready,
     returning,
+    waiting,
 )
 from remediator.decide.breakers import Seen
 from remediator.decide.gates import Asked, Deed
@@ -118,7 +118,7 @@ class Admission:
             )
             return _judged(asked, limits.cordon)
 
-        question = Question(judge=judge, repair=repair, rank=plan.rank(repair))
+        question = Question(judge=judge, repair=repair, rank=waiting.rank(repair))
         return await self._admit(question, repair, node, Hold.CORDONED)
 
     async def disrupt(
@@ -153,7 +153,7 @@ class Admission:
             answer = _judged(asked, limits.disrupt)
             return claims.admitted(answer, node.metadata.name, gangs, policy)
 
-        rank = plan.rank(repair)
+        rank = waiting.rank(repair)
         question = Question(judge=judge, repair=repair, rank=rank, surveyed=True)
         return await self._admit(question, repair, node, Hold.DISRUPTED)
 

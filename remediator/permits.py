@@ -9,7 +9,7 @@ from nodehealth.kube.objects import Node
 from nodehealth.repair import NodeRepair, Phase
 from remediator import settling
 from remediator.again import AT_ONCE, Again
-from remediator.decide import joined, ladder, limits, marks, plan, recurrence
+from remediator.decide import joined, ladder, limits, marks, recurrence, waiting
 from remediator.decide.gates import Deed
 from remediator.decide.limits import Refused, Why
 from remediator.decide.moves import Reason
@@ -77,7 +77,7 @@ async def _in_line(node: Node, scene: Scene, means: Means) -> timedelta:
     if shut is not None:  # people need not wait for its turn to hear of it
         admission.tally[Kind.DISRUPTIONS, shut.why] += 1
         return await _refused(shut, Phase.WAITING, scene, means)
-    turn = plan.turn(repair, around.repairs, ledger, around.scopes, policy)
+    turn = waiting.turn(repair, around.repairs, ledger, around.scopes, policy)
     if not turn.granted:
         await scene.record.enter(Phase.WAITING, Reason.NO_SLOT, turn.message)
         return QUEUE_AGAIN

@@ -6,7 +6,7 @@ from typing import Final
 
 from nodehealth.kit.clocks import Clock
 from nodehealth.repair import NodeRepair
-from remediator.decide import plan
+from remediator.decide import waiting
 from remediator.decide.limits import Refused, Why
 from remediator.decide.scopes import Scopes
 
@@ -50,7 +50,7 @@ class Queueing:
         if refused.after is None:
             ends = refused.until or self._clock() + WAIT_AGAIN
             return refused.message, max(min(ends - self._clock(), WAIT_AGAIN), _SOONEST)
-        ahead = plan.ahead(repair, repairs, scopes)
+        ahead = waiting.ahead(repair, repairs, scopes)
         again = min(refused.after + ahead * refused.every, QUEUE_AGAIN)
         self._until[repair.metadata.name] = refused.why, self._clock() + again
         crowd = f", and {ahead} of its pool go before this one" if ahead else ""

@@ -17,7 +17,7 @@ from nodehealth.kube import errors
 from nodehealth.kube.client import Client
 from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair
 from remediator.conditions import Conditions
-from remediator.decide import conditions, plan, recurrence
+from remediator.decide import conditions, keeping, plan, recurrence, waiting
 from remediator.decide.facts import Facts
 from remediator.decide.faults import Fault, told
 from remediator.decide.judge import Judgement, judge, stands
@@ -167,13 +167,13 @@ class Reconciler:
     def touch_waiting(self) -> None:
         """Have those looked at that wait longest for a slot that their pools have room for."""
         fleet = self._fleet
-        heirs = plan.heirs(fleet.open_repairs(), fleet.ledger, fleet.scopes(), self._policy)
+        heirs = waiting.heirs(fleet.open_repairs(), fleet.ledger, fleet.scopes(), self._policy)
         for repair in heirs[:_WOKEN]:
             self.touch(repair.spec.target.node)
 
     def touch_held_back(self) -> None:
         """Have those looked at that people or a breaker held back: they may have been let go."""
-        for repair in plan.held_back(self._fleet.open_repairs()):
+        for repair in waiting.held_back(self._fleet.open_repairs()):
             self.touch(repair.spec.target.node)
 
     async def run(self) -> None:
@@ -322,7 +322,7 @@ class Reconciler:
             return None
         self._trail.begun(made)
         logger.info("%s: %s holds: %s", node, repair.spec.rule, "; ".join(repair.spec.evidence))
-        for each in plan.outdated(past, self._policy, now):
+        for each in keeping.outdated(past, self._policy, now):
             await self._forget(each)
         return made
 
@@ -331,9 +331,9 @@ class Reconciler:
         if self._fleet.facts(node) is not None:
             return None
         past, now = self._fleet.repairs_of(node), self._clock()
-        crowded = len(self._fleet.repairs()) > plan.CROWD
+        crowded = len(self._fleet.repairs()) > keeping.CROWD
         ended = [
-            (plan.kept_until(each, self._policy, now, crowded=crowded), each)
+            (keeping.kept_until(each, self._policy, now, crowded=crowded), each)
             for each in past
             if not plan.is_open(each)
         ]

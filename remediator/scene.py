@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from nodehealth.kube.objects import Node
 from nodehealth.repair import Joined, Mode, NodeRepair
-from remediator.decide import plan
+from remediator.decide import waiting
 from remediator.decide.limits import Scope
 from remediator.decide.moves import Other, View, Wellness
 from remediator.decide.scopes import Scopes
@@ -39,7 +39,7 @@ class Around:
     def above(self, repair: NodeRepair, node: Node | None) -> tuple[Scope, ...]:
         """Return the scopes whose limits a repair falls under."""
         present = self.policy.scopes_of(node) if node is not None else ()
-        names = (*plan.places(repair, self.scopes, present), CLUSTER)
+        names = (*waiting.places(repair, self.scopes, present), CLUSTER)
         name = repair.spec.target.node
         return tuple(self.scopes.get(scope) or _only(scope, name) for scope in names)
 

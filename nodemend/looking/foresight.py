@@ -14,7 +14,7 @@ from nodehealth.repair import Joined, NodeRepair
 from nodehealth.signals import Author, Kind
 from nodemend.looking.rulebook import Rulebook
 from nodemend.looking.sight import Sight
-from remediator.decide import gates, ladder, limits, plan, recurrence
+from remediator.decide import gates, ladder, limits, plan, recurrence, waiting
 from remediator.decide.answers import Truth
 from remediator.decide.derive import DERIVATIONS
 from remediator.decide.facts import Facts
@@ -154,7 +154,7 @@ def _held(move: Move, view: View, sight: Sight, book: Rulebook, fleet: Fleet) ->
             return _refusal(Deed.CORDON, view, sight, book, fleet)
         case Disrupt():
             repairs, scopes = fleet.open_repairs(), fleet.scopes()
-            turn = plan.turn(view.repair, repairs, view.ledger, scopes, book.policy)
+            turn = waiting.turn(view.repair, repairs, view.ledger, scopes, book.policy)
             if not turn.granted:
                 return turn.message
             return _refusal(Deed.DISRUPT, view, sight, book, fleet)
@@ -188,5 +188,5 @@ def _asked(
 
 
 def _mine(repair: NodeRepair, scopes: Scopes) -> tuple[Scope, ...]:
-    names = (*plan.places(repair, scopes), CLUSTER)
+    names = (*waiting.places(repair, scopes), CLUSTER)
     return tuple(scopes[name] for name in names if name in scopes)

@@ -1,14 +1,11 @@
-"""Which sick nodes get a repair, which repair may ask for a slot next, and why the others wait."""
+"""Which sick nodes get a repair, for which of their faults, and how far it may go."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Final
 
 from nodehealth.keys import CONTROL_PLANE_LABEL, INSTANCE_TYPE_LABEL
 from nodehealth.kube.objects import Metadata, Node
-from nodehealth.ledger import RepairLedger
 from nodehealth.repair import (
     ENDED,
     BurnIn,
@@ -19,34 +16,16 @@ from nodehealth.repair import (
     Phase,
     Target,
 )
-from remediator.decide import joined, limits, parts, pauses, remedies
+from remediator.decide import parts, pauses, remedies
 from remediator.decide.answers import Truth
 from remediator.decide.joined import SEVERITIES
 from remediator.decide.judge import Judgement, Mark
-from remediator.decide.limits import Scope, Why
 from remediator.decide.moves import Reason
-from remediator.decide.scopes import Scopes
-from remediator.rules.policy import CLUSTER, Policy
+from remediator.rules.policy import Policy
 from remediator.rules.rule import Rule, RuleSet
 
-KEPT: Final = 5
-"""How many ended repairs of a node are kept to look back at."""
-KEPT_FOR: Final = timedelta(days=7)
-"""How long they are kept when the node is gone: many never come back under their name."""
-CROWD: Final = 2000
-"""How many repairs may be kept before those of nodes that are gone are forgotten earlier."""
-_HELD_BACK = frozenset(
-    {Reason.PAUSED, Reason.NOT_APPROVED, Reason.OUTSIDE_WINDOW, Reason.BREAKER_OPEN}
-)
-"""Reasons to wait that people have set, or what is amiss with the fleet."""
 SETTLES: Final = timedelta(minutes=2)
 """How long replicas may take to have the same rules."""
-_HELD_UP = frozenset({Reason.EVIDENCE_MISSING, Reason.MODE}) | _HELD_BACK
-"""Reasons to wait that a slot would not help against."""
-_OVERTAKEN = frozenset(
-    {Why.FOREIGN_MAINTENANCE, Why.CONTROL_PLANE, Why.LAST_REPLICA, Why.GANG_LIMIT}
-)
-"""Reasons that lie in one node alone: to mend the others may be what it waits for."""
 _STRICTNESS = (Mode.OFF, Mode.OBSERVE, Mode.ENFORCE)
 
 
@@ -158,33 +137,6 @@ def is_spared(node: Node, policy: Policy) -> bool:
     return (brain and not policy.control_plane) or bool(pauses.skipped(node))
 
 
-def outdated(past: Iterable[NodeRepair], policy: Policy, now: datetime) -> list[NodeRepair]:
-    """Return the ended repairs of a node that nobody needs any more, the oldest first.
-
-    Those that count against a part of it are kept besides the last ones, as many again at most.
-    """
-    ended = sorted((each for each in past if not is_open(each)), key=_age)
-    old = ended[: max(0, len(ended) - KEPT)]
-    counting = [each for each in old if parts.bears_witness(each, policy.condemned, now)]
-    return [each for each in old if each not in counting[-KEPT:]]
-
-
-def kept_until(
-    repair: NodeRepair, policy: Policy, now: datetime, *, crowded: bool = False
-) -> datetime:
-    """Say how long an ended repair is kept to look back at when its node is gone.
-
-    Args:
-        repair: What has ended.
-        policy: How long it counts against its parts, which may come back under another name.
-        now: The present time.
-        crowded: Whether so many are kept that those have to do which are young.
-    """
-    ended = parts.ended_at(repair, now)
-    counts = not crowded and parts.bears_witness(repair, policy.condemned, now)
-    return ended + max(KEPT_FOR, policy.condemned.within if counts else KEPT_FOR)
-
-
 def is_open(repair: NodeRepair) -> bool:
     """Say whether something is still to be done, held or undone."""
     return repair.status.phase not in ENDED
@@ -193,6 +145,12 @@ def is_open(repair: NodeRepair) -> bool:
 def may_hold(repair: NodeRepair) -> bool:
     """Say whether a node may be held for a repair: one that is parked let go of it before."""
     return is_open(repair) and repair.status.phase is not Phase.PARKED
+
+
+def age(repair: NodeRepair) -> tuple[float, str]:
+    """Order repairs by when they were begun."""
+    created = repair.metadata.creation_timestamp
+    return created.timestamp() if created else 0.0, repair.metadata.name
 
 
 def mode(rule: Rule, policy: Policy) -> Mode:
@@ -220,93 +178,6 @@ def target(node: Node, policy: Policy) -> Target:
         team=labels.get(policy.alerts.team, ""),
         host=node.status.node_info.system_uuid,
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """Whether a waiting repair may ask for a slot now."""
-
-    granted: bool
-    message: str = ""
-
-
-def turn(
-    repair: NodeRepair,
-    repairs: Iterable[NodeRepair],
-    ledger: RepairLedger,
-    scopes: Scopes,
-    policy: Policy,
-) -> Turn:
-    """Let the worst fault go first, then the one that has waited longest.
-
-    Only those count as ahead whose own scopes have room: a full one never holds up another one.
-    """
-    free = _free(ledger, scopes, policy)
-    names = (*places(repair, scopes), CLUSTER)
-    room = {name: free(name) for name in names if free(name) > 0}
-    if not room:
-        return Turn(granted=True)
-    mine = rank(repair)
-    before = [(each, places(each, scopes)) for each in repairs if _is_ahead(each, mine)]
-    able = [(each, where) for each, where in before if all(free(name) > 0 for name in where)]
-    for name, most in room.items():
-        rivals = [each for each, where in able if name in {CLUSTER, *where}]
-        if most <= len(rivals):
-            first = min(rivals, key=rank).spec.target.node
-            return Turn(granted=False, message=f"{first} has waited longer for a disruption slot")
-    return Turn(granted=True)
-
-
-def places(repair: NodeRepair, scopes: Scopes, present: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Name the scopes whose limits a repair falls under besides the cluster's.
-
-    Those that the repair was opened in count too while they have nodes: a pool that a policy has no
-    more, or that lost them all, has nothing left to protect.
-
-    Args:
-        repair: The repair.
-        scopes: Every scope by name, as the cache has them.
-        present: The pool of its node as just read, and its domains; without it the cache is asked.
-    """
-    target = repair.spec.target
-    frozen = (target.pool, *target.domains)
-    now = present or scopes.places(target.node) or frozen
-    return (*now, *(each for each in frozen if each not in now and _has_nodes(scopes.get(each))))
-
-
-def ahead(repair: NodeRepair, repairs: Iterable[NodeRepair], scopes: Scopes) -> int:
-    """Count the repairs of the same pool that wait for the same as this one and go before it."""
-    mine, pool, stage = rank(repair), places(repair, scopes)[0], _stage(repair)
-    return sum(
-        _stage(each) is stage and rank(each) < mine and places(each, scopes)[0] == pool
-        for each in repairs
-        if each.spec.mode is Mode.ENFORCE and each.status.reason not in _HELD_UP | _OVERTAKEN
-    )
-
-
-def heirs(
-    repairs: Iterable[NodeRepair],
-    ledger: RepairLedger,
-    scopes: Scopes,
-    policy: Policy,
-) -> list[NodeRepair]:
-    """Return those of the queue whom a slot that was given back may help: there is room.
-
-    Those come last who wait for something else that lies in their own node.
-    """
-    free = _free(ledger, scopes, policy)
-    able = [e for e in queue(repairs) if all(free(name) > 0 for name in places(e, scopes))]
-    return sorted(able, key=_is_overtaken)
-
-
-def held_back(repairs: Iterable[NodeRepair]) -> list[NodeRepair]:
-    """Return the repairs that wait for people or a breaker to let them go on, or for their time."""
-    return [each for each in repairs if each.status.reason in _HELD_BACK]
-
-
-def queue(repairs: Iterable[NodeRepair]) -> list[NodeRepair]:
-    """Return the repairs that wait for a slot, the next one first."""
-    return sorted((each for each in repairs if _waits(each)), key=rank)
 
 
 def _mendable(judgement: Judgement, rules: RuleSet, policy: Policy) -> list[Rule]:
@@ -355,53 +226,3 @@ def _number(repair: NodeRepair, stem: str) -> int:
     """Return the number at the end of a repair's name, 0 if it is not of this stem."""
     number = repair.metadata.name.removeprefix(stem)
     return int(number) if number.isdigit() else 0
-
-
-def _stage(repair: NodeRepair) -> Phase:
-    phase = repair.status.phase
-    return Phase.WAITING if phase is Phase.CORDONED else phase
-
-
-def has_remedy(repair: NodeRepair) -> bool:
-    """Say whether anything is tried at all, before a person is called."""
-    spared = joined.condemned(repair) is None or repair.status.tries > 0
-    return spared and bool(repair.spec.ladder)
-
-
-def _is_ahead(repair: NodeRepair, mine: tuple[int, float, str]) -> bool:
-    return _waits(repair) and not _is_overtaken(repair) and rank(repair) < mine
-
-
-def _is_overtaken(repair: NodeRepair) -> bool:
-    return repair.status.reason in _OVERTAKEN
-
-
-def _waits(repair: NodeRepair) -> bool:
-    status = repair.status
-    may = repair.spec.mode is Mode.ENFORCE and status.reason not in _HELD_UP
-    may = may and has_remedy(repair) and status.closing is None
-    return may and status.phase in {Phase.CORDONED, Phase.WAITING}
-
-
-def rank(repair: NodeRepair) -> tuple[int, float, str]:
-    """Order repairs: the worst fault first, then the one that has waited longest."""
-    return SEVERITIES.index(joined.severity(repair)), *_age(repair)
-
-
-def _age(repair: NodeRepair) -> tuple[float, str]:
-    created = repair.metadata.creation_timestamp
-    return created.timestamp() if created else 0.0, repair.metadata.name
-
-
-def _free(ledger: RepairLedger, scopes: Scopes, policy: Policy) -> Callable[[str], int]:
-    """Return what counts the free slots of a scope, each once."""
-
-    @cache
-    def free(name: str) -> int:
-        return limits.free_slots(ledger, scopes[name], policy) if name in scopes else 0
-
-    return free
-
-
-def _has_nodes(scope: Scope | None) -> bool:
-    return scope is not None and bool(scope.members)

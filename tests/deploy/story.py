@@ -18,7 +18,8 @@ from nodehealth.kube.objects import NODES, Metadata, Node
 from nodehealth.ledger import REPAIR_LEDGERS
 from nodehealth.repair import NODE_REPAIRS, NodeRepair, Phase
 from remediator import files, main
-from remediator.decide.plan import KEPT, is_open
+from remediator.decide.keeping import KEPT
+from remediator.decide.plan import is_open
 from remediator.files import Loaded
 from remediator.main import Settings
 from remediator.rules.alerting import Alerting, Receiver

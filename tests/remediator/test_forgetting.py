@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from nodehealth.kube.objects import NODES
 from nodehealth.repair import NODE_REPAIRS, NodeRepairStatus, Phase, PhaseTime
-from remediator.decide.plan import KEPT_FOR
+from remediator.decide.keeping import KEPT_FOR
 from remediator.files import Loaded
 from remediator.rules.policy import Policy
 from simulator import virtualtime

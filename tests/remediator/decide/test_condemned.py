@@ -21,7 +21,7 @@ from nodehealth.repair import (
     Phase,
     PhaseTime,
 )
-from remediator.decide import alerts, ladder, plan
+from remediator.decide import alerts, ladder, waiting
 from remediator.decide.moves import (
     Burn,
     Cordon,
@@ -90,8 +90,8 @@ def test_once_cordoned_it_asks_for_no_slot_but_for_a_person() -> None:
 
 
 def test_it_keeps_nobody_else_from_a_slot() -> None:
-    assert plan.queue([doomed(Phase.CORDONED)]) == []
-    assert plan.queue([repair(phase=Phase.CORDONED)]) != []
+    assert waiting.queue([doomed(Phase.CORDONED)]) == []
+    assert waiting.queue([repair(phase=Phase.CORDONED)]) != []
 
 
 def test_it_is_given_back_when_the_fault_goes_away_before_anybody_was_called() -> None:
@@ -197,7 +197,7 @@ def test_one_that_waits_for_a_slot_asks_for_none_any_more() -> None:
     waits = structs.replace(DRAINS, phase=Phase.WAITING, disruption_epoch=0, tried=())
 
     assert isinstance(joined_move(waits, HELD, CORDONS), Surrender)
-    assert plan.queue([repair(status=waits)]) == []
+    assert waiting.queue([repair(status=waits)]) == []
     assert isinstance(joined_move(structs.replace(waits, faults=()), HELD, CORDONS), Disrupt)
 
 

@@ -23,7 +23,7 @@ from nodehealth.repair import (
     Rung,
     Severity,
 )
-from remediator.decide import alerts, joined, ladder, plan, remedies, rungs
+from remediator.decide import alerts, joined, ladder, remedies, rungs, waiting
 from remediator.decide.moves import (
     Climb,
     Cordon,
@@ -544,7 +544,7 @@ def test_a_worse_fault_that_joins_lets_the_node_go_first() -> None:
         mending(fault("drain")), spec=structs.replace(mending().spec, severity=Severity.INFO)
     )
 
-    assert plan.rank(minor) < plan.rank(repair("n0", severity=Severity.WARNING))
+    assert waiting.rank(minor) < waiting.rank(repair("n0", severity=Severity.WARNING))
 
 
 # ---- whatever happens ----

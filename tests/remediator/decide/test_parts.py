@@ -20,7 +20,7 @@ from nodehealth.repair import (
     Phase,
     PhaseTime,
 )
-from remediator.decide import parts, plan
+from remediator.decide import keeping, parts
 from remediator.rules.policy import Condemning, Policy
 from tests.builders import NOON, at, repair
 
@@ -194,9 +194,9 @@ def test_the_sentence_names_part_nodes_repairs_and_times() -> None:
 
 def test_what_counts_is_kept_besides_the_last_few_but_not_without_end() -> None:
     counting = [_named(past(GPU_1), n) for n in range(8)]
-    others = [_named(past(epoch=0), n) for n in range(8, 8 + plan.KEPT + 2)]
+    others = [_named(past(epoch=0), n) for n in range(8, 8 + keeping.KEPT + 2)]
 
-    gone = plan.outdated([*counting, *others], Policy(), NOON)
+    gone = keeping.outdated([*counting, *others], Policy(), NOON)
 
     assert [each.metadata.name for each in gone] == ["r0", "r1", "r2", "r8", "r9"]
 
@@ -204,9 +204,9 @@ def test_what_counts_is_kept_besides_the_last_few_but_not_without_end() -> None:
 def test_what_counts_is_kept_as_long_as_it_does_when_its_node_is_gone() -> None:
     ended = past(GPU_1)
 
-    assert plan.kept_until(ended, Policy(), NOON) == NOON - DAY + MANNERS.within
-    assert plan.kept_until(ended, Policy(), NOON, crowded=True) == NOON - DAY + plan.KEPT_FOR
-    assert plan.kept_until(past(epoch=0), Policy(), NOON) == NOON - DAY + plan.KEPT_FOR
+    assert keeping.kept_until(ended, Policy(), NOON) == NOON - DAY + MANNERS.within
+    assert keeping.kept_until(ended, Policy(), NOON, crowded=True) == NOON - DAY + keeping.KEPT_FOR
+    assert keeping.kept_until(past(epoch=0), Policy(), NOON) == NOON - DAY + keeping.KEPT_FOR
 
 
 def _named(ended: NodeRepair, n: int) -> NodeRepair:

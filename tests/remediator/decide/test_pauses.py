@@ -10,7 +10,7 @@ from nodehealth import keys
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import Pause, RepairLedger
 from nodehealth.repair import Mode, Phase
-from remediator.decide import faults, gates, ladder, pauses, plan, rungs
+from remediator.decide import faults, gates, ladder, pauses, plan, rungs, waiting
 from remediator.decide.answers import Truth
 from remediator.decide.gates import Asked, Deed
 from remediator.decide.judge import Judgement, Mark
@@ -230,8 +230,8 @@ def test_who_is_held_back_holds_up_nobody() -> None:
     back = structs.replace(waits, status=structs.replace(waits.status, reason=Reason.PAUSED))
     other = repair("n2", phase=Phase.WAITING, created=at(5))
 
-    assert plan.queue((back, other)) == [other]
-    assert plan.held_back((back, other)) == [back]
+    assert waiting.queue((back, other)) == [other]
+    assert waiting.held_back((back, other)) == [back]
 
 
 @pytest.mark.parametrize(

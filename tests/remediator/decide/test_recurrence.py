@@ -20,7 +20,7 @@ from nodehealth.repair import (
     Recurrence,
     Rung,
 )
-from remediator.decide import alerts, ladder, plan, recurrence
+from remediator.decide import alerts, ladder, recurrence, waiting
 from remediator.decide.answers import Truth
 from remediator.decide.judge import Judgement, Mark
 from remediator.decide.moves import Move, Reason, Rest, Surrender, View, Wellness
@@ -319,11 +319,11 @@ def test_a_person_is_called_where_no_remedy_is_left() -> None:
 
 
 def test_it_keeps_nobody_else_from_a_slot() -> None:
-    assert plan.queue([standing(EXHAUSTED, Phase.CORDONED)]) == []
+    assert waiting.queue([standing(EXHAUSTED, Phase.CORDONED)]) == []
 
 
 def test_where_something_is_left_the_slot_is_asked_for() -> None:
-    assert plan.queue([standing(opened(before(0, 1)), Phase.CORDONED)]) != []
+    assert waiting.queue([standing(opened(before(0, 1)), Phase.CORDONED)]) != []
     assert not isinstance(move(standing(opened(before(0, 1)), Phase.CORDONED)), Surrender)
 
 

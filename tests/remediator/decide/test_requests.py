@@ -23,7 +23,7 @@ from nodehealth.repair import (
     Request,
     Wish,
 )
-from remediator.decide import ladder, plan, requests, rungs
+from remediator.decide import ladder, requests, rungs, waiting
 from remediator.decide.moves import (
     Disrupt,
     Finish,
@@ -305,7 +305,7 @@ def test_a_condemned_part_is_repaired_once_more_when_a_person_wants_it() -> None
     )
 
     assert isinstance(move(condemned, seen=apart), Disrupt)
-    assert plan.queue((condemned,)) == [condemned]
+    assert waiting.queue((condemned,)) == [condemned]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from msgspec import structs
 from nodehealth.keys import CONTROL_PLANE_LABEL
 from nodehealth.ledger import BUCKETS_LENGTH, Bucket, RepairLedger
 from nodehealth.repair import NodeRepair, Phase
-from remediator.decide import limits, maintenance, plan, scopes
+from remediator.decide import limits, maintenance, scopes, waiting
 from remediator.decide.limits import Admitted, Refused, Scope, Why
 from remediator.decide.scopes import Scopes
 from remediator.rules.policy import (
@@ -97,7 +97,7 @@ def test_a_slot_counts_in_the_rack_that_it_was_given_in_and_in_the_one_where_the
     assert isinstance(disrupt(admitted.ledger, "n3", away), Admitted)
 
 
-def waiting(name: str, since: float, *domains: str) -> NodeRepair:
+def waits(name: str, since: float, *domains: str) -> NodeRepair:
     made = repair(name, phase=Phase.WAITING, created=at(since))
     target = structs.replace(made.spec.target, domains=domains)
     return structs.replace(made, spec=structs.replace(made.spec, target=target))
@@ -107,18 +107,22 @@ def test_a_full_rack_holds_up_nobody_elsewhere() -> None:
     where = fleet(r1=("n1", "n2"), r2=("n3",))
     policy = replace(POLICY, limit=Limit(cordoned=(9,), disrupted=(2,)))
     taken = ledger(epoch=1, slots={"n2": slot(1, name="n2", pool="other")})
-    stuck, free = waiting("n1", 0), waiting("n3", 60)
+    stuck, free = waits("n1", 0), waits("n3", 60)
 
-    assert plan.turn(free, (stuck, free), taken, where, policy).granted
-    assert plan.heirs((stuck, free), taken, where, policy) == [free]
+    assert waiting.turn(free, (stuck, free), taken, where, policy).granted
+    assert waiting.heirs((stuck, free), taken, where, policy) == [free]
 
 
 def test_a_repair_falls_under_the_rack_that_it_was_opened_in_while_that_has_nodes() -> None:
-    one = waiting("n1", 0, rack("r1"))
+    one = waits("n1", 0, rack("r1"))
 
-    assert plan.places(one, fleet(r1=("n2",), r2=("n1",))) == (DEFAULT_POOL, rack("r2"), rack("r1"))
-    assert plan.places(one, fleet(r2=("n1",))) == (DEFAULT_POOL, rack("r2"))
-    assert plan.places(one, fleet(r1=("n2",))) == (DEFAULT_POOL, rack("r1"))
+    assert waiting.places(one, fleet(r1=("n2",), r2=("n1",))) == (
+        DEFAULT_POOL,
+        rack("r2"),
+        rack("r1"),
+    )
+    assert waiting.places(one, fleet(r2=("n1",))) == (DEFAULT_POOL, rack("r2"))
+    assert waiting.places(one, fleet(r1=("n2",))) == (DEFAULT_POOL, rack("r1"))
 
 
 def test_what_others_work_on_counts_in_its_rack() -> None:
