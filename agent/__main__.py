@@ -5,14 +5,15 @@ ever on every node. So what was read is put into the environment, and this takes
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from agent import main, settings
+from agent import settings
 from agent.identity import IdentityError
 from nodehealth.kit import logs
 from nodehealth.kit.settings import SettingsError
@@ -25,6 +26,9 @@ CONTEXT: Final = "KUBE_CONTEXT"
 JSON_LOGS: Final = "JSON_LOGS"
 VERBOSE: Final = "VERBOSE"
 _USAGE: Final = 2
+_SPARING: Final = {"SSL_CERT_FILE": os.devnull, "FROZENLIST_NO_EXTENSIONS": "1"}
+"""Has aiohttp not read the certificates that a system trusts, which it does when it is imported and
+of which an agent needs none then, nor load the library of C++ for one list: 3 MiB."""
 
 
 def run(environ: Mapping[str, str]) -> None:
@@ -34,6 +38,8 @@ def run(environ: Mapping[str, str]) -> None:
     try:
         chosen = chosen_by(environ)
         config = _path(environ, "KUBECONFIG")
+        with _set(_SPARING):
+            from agent import main  # noqa: PLC0415 - it imports aiohttp
         asyncio.run(main.serve(chosen, config=config, context=environ.get(CONTEXT)))
     except (SettingsError, IdentityError, errors.KubeError) as wrong:
         sys.stderr.write(f"nodemend: {wrong}\n")
@@ -49,6 +55,19 @@ def chosen_by(environ: Mapping[str, str]) -> settings.Settings:
     chosen = settings.load(environ, file=_path(environ, CONFIG))
     settings.check_root(chosen)
     return chosen
+
+
+@contextlib.contextmanager
+def _set(some: Mapping[str, str]) -> Iterator[None]:
+    """Set some variables of the environment for a while."""
+    before = {name: os.environ[name] for name in some if name in os.environ}
+    os.environ.update(some)
+    try:
+        yield
+    finally:
+        for name in some:
+            del os.environ[name]
+        os.environ.update(before)
 
 
 def _path(environ: Mapping[str, str], name: str) -> Path | None:

@@ -53,7 +53,8 @@ class Footprint(Benchmark):
             (known,) = (await client.listing(NODES)).items
             name = known.metadata.name
             words = command(site.folder, node, name, known.metadata.uid)
-            async with program.running("compiling", words, site.folder) as agent:
+            served = [*words, "--listen=127.0.0.1:0"]
+            async with program.running("compiling", served, site.folder) as agent:
                 await program.until(agent, lambda: has_reported(client, name), "report")
             async with program.running("agent", words, site.folder) as agent:
                 await asyncio.sleep(self.warm)
@@ -61,7 +62,6 @@ class Footprint(Benchmark):
                 site.tell(f"  leaves it alone for {self.seconds:g} s")
                 figures = await self._watched(agent.pid)
                 writes = len(await emulated.ask("commits", list[Commit]))
-            served = [*words, "--listen=127.0.0.1:0"]
             async with program.running("served", served, site.folder) as agent:
                 await asyncio.sleep(self.warm)
                 listening = sum(each.memory_info().rss for each in family(agent.pid))

@@ -1,9 +1,16 @@
 """What the agent really loads when it starts on a node, lazily imported modules left out."""
 
+import json
+import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Final
 
+import pytest
+
+from simulator.api import certificates
 from tests.architecture.repository import ROOT, modules
 
 HEAVY: Final = (
@@ -25,13 +32,61 @@ def test_an_agent_starts_without_what_only_others_need() -> None:
         if path.is_relative_to(ROOT / "agent")
     ]
 
-    loaded = subprocess.run(
-        [sys.executable, "-c", SAY, " ".join(agent), " ".join(HEAVY)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
+    loaded = _said([sys.executable, "-c", SAY, " ".join(agent), " ".join(HEAVY)], {**os.environ})
 
-    assert loaded.stdout.split() == []
+    assert loaded.split() == []
+
+
+TRUST: Final = """
+import gc, json, os, ssl
+from agent import __main__ as process
+try:
+    process.run(os.environ)
+except SystemExit:
+    made = [each for each in gc.get_objects() if isinstance(each, ssl.SSLContext)]
+    late = ssl.create_default_context()
+    trusted = [len(each.get_ca_certs()) for each in (*made, late)]
+    print(json.dumps({"trusted": trusted, "environ": dict(os.environ)}))
+"""
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+def test_an_agent_starts_without_the_certificates_of_its_system_and_can_read_them_later(
+    tmp_path: Path,
+) -> None:
+    certificate, _ = certificates.make(tmp_path)
+    environ = {
+        **os.environ,
+        "SSL_CERT_FILE": f"{certificate}",
+        "KUBECONFIG": f"{tmp_path / 'nowhere'}",
+        "STATE_FILE": f"{tmp_path / 'state'}",
+    }
+
+    said = json.loads(_said([sys.executable, "-c", TRUST], environ))
+
+    assert said["trusted"] == [0, 0, 1]
+    assert said["environ"] == environ
+
+
+ALONE: Final = """
+import sys
+from agent.host.nvml import worker
+worker._pynvml()
+print(" ".join(name for name in sys.argv[1].split() if name in sys.modules))
+"""
+DEAR: Final = ("argparse", "ctypes.util", "pathlib", "site", "subprocess", "traceback")
+
+
+def test_an_nvml_worker_starts_without_what_it_does_not_call() -> None:
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join((f"{ROOT}", *sys.path))}
+
+    said = _said([sys.executable, "-S", "-c", ALONE, " ".join(("pynvml", *DEAR))], environ)
+
+    assert said.split() == ["pynvml"]
+
+
+def _said(words: list[str], environ: dict[str, str]) -> str:
+    done = subprocess.run(
+        words, cwd=ROOT, env=environ, capture_output=True, text=True, check=True, timeout=60
+    )
+    return done.stdout

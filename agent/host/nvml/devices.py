@@ -7,12 +7,14 @@ privileges may open none at all, which is no fault of the driver's.
 
 import ctypes
 import os
-from pathlib import Path
-from typing import Final
+import stat
+from typing import Final, TypeAlias
+
+Folder: TypeAlias = str | os.PathLike[str]
 
 FOLDERS: Final = ("dev", "run/nvidia/driver/dev")
 """Where devices lie, below the host's root."""
-DEV: Final = Path("/dev")
+DEV: Final = "/dev"
 _CONTROL: Final = "nvidiactl"
 _CLONE_NEWNS: Final = 0x20000
 _MS_BIND: Final = 0x1000
@@ -20,13 +22,13 @@ _MS_REC: Final = 0x4000
 _MS_SLAVE: Final = 0x80000
 
 
-def found(root: Path) -> str:
+def found(root: Folder) -> str:
     """Return the folder in which a host has NVIDIA's devices; nothing while there are none."""
-    folders = (root / each for each in FOLDERS)
-    return next((str(each) for each in folders if _has_control(each)), "")
+    folders = (os.path.join(root, each) for each in FOLDERS)
+    return next(filter(_has_control, folders), "")
 
 
-def may_open(folder: str, dev: Path = DEV) -> bool:
+def may_open(folder: str, dev: Folder = DEV) -> bool:
     """Have the devices of a folder found where NVML looks for them, and say whether we may open it.
 
     Where they have to be moved there, only the calling thread sees them, and what it starts.
@@ -37,10 +39,11 @@ def may_open(folder: str, dev: Path = DEV) -> bool:
     """
     if not folder:
         return True
-    if not (dev / _CONTROL).exists():
-        _see(Path(folder), dev)
+    control = os.path.join(dev, _CONTROL)
+    if not os.path.exists(control):
+        _see(folder, dev)
     try:
-        os.close(os.open(dev / _CONTROL, os.O_RDWR | os.O_CLOEXEC))
+        os.close(os.open(control, os.O_RDWR | os.O_CLOEXEC))
     except (FileNotFoundError, PermissionError):
         return False
     except OSError:  # NVML will say what is wrong with the driver
@@ -48,14 +51,14 @@ def may_open(folder: str, dev: Path = DEV) -> bool:
     return True
 
 
-def _has_control(folder: Path) -> bool:
+def _has_control(folder: str) -> bool:
     try:
-        return (folder / _CONTROL).is_char_device()
+        return stat.S_ISCHR(os.stat(os.path.join(folder, _CONTROL)).st_mode)
     except OSError:
         return False
 
 
-def _see(folder: Path, dev: Path) -> None:
+def _see(folder: str, dev: Folder) -> None:
     """Mount a folder where NVML looks for devices, for this thread alone; without the right, not.
 
     Nothing of it reaches the mounts of others, but what others unmount is unmounted here too.
@@ -65,4 +68,4 @@ def _see(folder: Path, dev: Path) -> None:
         return
     if libc.mount(b"none", b"/", None, _MS_REC | _MS_SLAVE, None):
         return
-    libc.mount(bytes(folder), bytes(dev), None, _MS_BIND | _MS_REC, None)
+    libc.mount(os.fsencode(folder), os.fsencode(dev), None, _MS_BIND | _MS_REC, None)

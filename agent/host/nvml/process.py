@@ -139,7 +139,7 @@ class Starter:
         self, environ: Mapping[str, str] | None = None, *, oom: Callable[[], str] = str
     ) -> None:
         self._environ = {**(os.environ if environ is None else environ)}
-        self._environ["PYTHONPATH"] = _joined(str(_HOME), self._environ.get("PYTHONPATH", ""))
+        self._environ["PYTHONPATH"] = _path(self._environ.get("PYTHONPATH", ""))
         self._step_forward = oom
         self._wanted: queue.SimpleQueue[tuple[str, asyncio.Future[Process]] | None]
         self._wanted = queue.SimpleQueue()
@@ -185,13 +185,13 @@ class Starter:
 
 
 def _command(library: str, oom: str) -> list[str]:
-    command = [sys.executable, "-m", WORKER, "--parent", str(os.getpid())]
-    command += ["--library", library] if library else []
-    return command + (["--oom", oom] if oom else [])
+    return [sys.executable, "-S", "-m", WORKER, str(os.getpid()), library, oom]
 
 
-def _joined(first: str, others: str) -> str:
-    return os.pathsep.join(filter(None, (first, others)))
+def _path(others: str) -> str:
+    """Have a worker find what we find, although it goes without `site`, which takes memory."""
+    found = (f"{_HOME}", *others.split(os.pathsep), *sys.path)
+    return os.pathsep.join(dict.fromkeys(filter(None, found)))
 
 
 def _tell(

@@ -3,9 +3,10 @@
 It does what it is asked by lines of JSON on stdin, says what it does on stdout, and ends when
 stdin does or SIGTERM comes: after the call that is under way, never in the midst of it. Its first
 thread listens, and names a call that takes long; another one makes the calls.
+
+What it imports is kept on every node with a GPU: argparse, pathlib and traceback took a mebibyte.
 """
 
-import argparse
 import contextlib
 import ctypes
 import json
@@ -15,14 +16,12 @@ import signal
 import sys
 import threading
 import time
-import traceback
-from pathlib import Path
+from types import ModuleType
 from typing import Final
-
-import pynvml
 
 from agent.host.nvml.sampling import Sampler
 from agent.host.nvml.voice import Voice
+from agent.host.nvml.ways import Nvml
 
 _PR_SET_PDEATHSIG: Final = 1
 _LONG: Final = 1.0
@@ -32,14 +31,19 @@ _FAREWELL: Final = 10.0
 _STDIN: Final = 0
 
 
-def main() -> None:
-    """Serve the agent until it wants no more."""
-    asked = _arguments()
-    ended = _end_with(asked.parent)
+def main(parent: str, library: str = "", oom: str = "") -> None:
+    """Serve the agent until it wants no more.
+
+    Args:
+        parent: The process that started us.
+        library: Where NVML lies, if not where the loader finds it.
+        oom: How likely we are to be killed when memory runs out, if that is to change.
+    """
+    ended = _end_with(int(parent))
     voice = Voice(_stdout())
-    _oom(asked.oom)
+    _oom(oom)
     threading.excepthook = _fail
-    sampler = Sampler(pynvml, asked.library, voice)
+    sampler = Sampler(_pynvml(), library, voice)
     sampler.start()
     _serve(sampler, voice, ended)
     _wait_for(sampler)
@@ -47,12 +51,15 @@ def main() -> None:
     os._exit(0)
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="nodemend's NVML worker")
-    parser.add_argument("--parent", type=int, required=True)
-    parser.add_argument("--library", default="")
-    parser.add_argument("--oom", default="")
-    return parser.parse_args()
+def _pynvml() -> Nvml:
+    """Import pynvml without what looks for libraries: it imports that too, but never calls it."""
+    nothing = ModuleType("ctypes.util")  # the real one takes two mebibytes
+    nothing.__dict__["find_library"] = lambda _: None
+    sys.modules[nothing.__name__] = nothing
+    import pynvml  # noqa: PLC0415 - not before
+
+    del sys.modules[nothing.__name__]
+    return pynvml
 
 
 def _end_with(parent: int) -> int:
@@ -77,8 +84,8 @@ def _stdout() -> int:
 def _oom(adjustment: str) -> None:
     """Be no likelier to be killed for memory than the agent was before it stepped forward."""
     if adjustment:
-        with contextlib.suppress(OSError):  # then both are as likely
-            Path("/proc/self/oom_score_adj").write_text(adjustment, encoding="ascii")
+        with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+            file.write(adjustment)  # else both are as likely
 
 
 def _serve(sampler: Sampler, voice: Voice, ended: int) -> None:
@@ -105,7 +112,7 @@ def _serve(sampler: Sampler, voice: Voice, ended: int) -> None:
 
 def _fail(failure: threading.ExceptHookArgs) -> None:
     """End at once rather than live on without a thread."""
-    traceback.print_exception(failure.exc_type, failure.exc_value, failure.exc_traceback)
+    threading.__excepthook__(failure)
     os._exit(70)
 
 
@@ -121,11 +128,11 @@ def _wait_for(sampler: Sampler) -> None:
 
 def _sleeps_deeply(thread: int | None) -> bool:
     try:
-        stat = Path(f"/proc/self/task/{thread}/stat").read_text(encoding="utf-8")
+        with open(f"/proc/self/task/{thread}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] == "D"
     except OSError:
         return False
-    return stat.rpartition(")")[2].split()[0] == "D"
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
