@@ -31,9 +31,9 @@ from remediator.decide import (
     returning,
     waiting,
 )
+from remediator.decide.admissions import Held
 from remediator.decide.breakers import Seen
 from remediator.decide.gates import Asked, Deed
-from remediator.decide.ladder import Held
 from remediator.decide.limits import Admitted, Refused, Scope
 from remediator.decide.rates import Kind
 from remediator.decide.survey import Survey

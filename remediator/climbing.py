@@ -8,7 +8,7 @@ from nodehealth.kube.objects import Pod
 from remediator import burning, fencing, settling
 from remediator.actions import Done, Failed, Going, Stranded, SupersededError, Tools
 from remediator.again import Again, span
-from remediator.decide import ladder, rungs
+from remediator.decide import admissions, rungs
 from remediator.decide.moves import Burn, Onward, Prove
 from remediator.means import Means
 from remediator.scene import Scene
@@ -63,7 +63,7 @@ def _tools(scene: Scene, means: Means) -> Tools:
         repair = scene.record.repair
         node = await means.node(repair.spec.target.node)
         ledger = await means.admission.ledger()
-        refusal = ladder.disruption_refusal(repair, node, ledger)
+        refusal = admissions.disruption_refusal(repair, node, ledger)
         if not refusal and not rungs.is_under_way(repair):
             shut = await means.shut(repair, node, ledger, scene.around)
             refusal = shut.message if shut is not None else ""

@@ -12,7 +12,7 @@ from nodehealth.repair import NodeRepair
 from remediator.actions import Action
 from remediator.admission import Admission
 from remediator.asking import Service, Way
-from remediator.decide import joined, ladder
+from remediator.decide import admissions, joined
 from remediator.decide.limits import Refused
 from remediator.neighbours import Neighbours
 from remediator.pacing import Pacing
@@ -71,7 +71,7 @@ class Means:
             nodehealth.kube.errors.KubeError: the API server failed us.
         """
         scopes, name = around.above(repair, node), repair.spec.target.node
-        held = await self.neighbours.held(name, node) if ladder.has_slot(repair, ledger) else ""
+        held = await self.neighbours.held(name, node) if admissions.has_slot(repair, ledger) else ""
         return self.admission.shut(repair, node, ledger, scopes, around.policy, held=held)
 
     def forget(self, repair: NodeRepair) -> None:

@@ -9,7 +9,7 @@ from nodehealth.kube.objects import Node
 from nodehealth.repair import NodeRepair, Phase
 from remediator import settling
 from remediator.again import AT_ONCE, Again
-from remediator.decide import joined, ladder, limits, marks, recurrence, waiting
+from remediator.decide import admissions, joined, limits, marks, recurrence, waiting
 from remediator.decide.gates import Deed
 from remediator.decide.limits import Refused, Why
 from remediator.decide.moves import Reason
@@ -70,7 +70,7 @@ async def _in_line(node: Node, scene: Scene, means: Means) -> timedelta:
     """Say how long a repair need not even ask for a slot, and write down why."""
     view, around, admission = scene.view, scene.around, means.admission
     repair, ledger, policy = view.repair, view.ledger, around.policy
-    if ladder.has_slot(repair, ledger):
+    if admissions.has_slot(repair, ledger):
         return timedelta()  # admitted already, which a crash kept out of the record
     scopes = scene.scopes()
     shut = admission.shut(repair, node, ledger, scopes, policy, deed=Deed.DISRUPT)

@@ -4,8 +4,8 @@ from msgspec import structs
 
 from nodehealth.repair import Closing, Fencing, NodeRepairStatus, Phase
 from remediator.again import AT_ONCE, Again
-from remediator.decide import errands, joined, ladder, requests, rungs
-from remediator.decide.ladder import Held
+from remediator.decide import admissions, endings, errands, joined, requests, rungs
+from remediator.decide.admissions import Held
 from remediator.decide.moves import (
     DrainAgain,
     Finish,
@@ -110,7 +110,7 @@ async def _answer(move: Reply | Retry, scene: Scene, means: Means) -> None:
 async def _close(move: Release | Surrender, scene: Scene, means: Means) -> None:
     """Claim the ending by writing it down: a replica with a stale record gets no further."""
     repair = scene.record.repair
-    held = ladder.held(repair, scene.view.ledger)
+    held = admissions.held(repair, scene.view.ledger)
     phase = move.phase if isinstance(move, Release) else Phase.NEEDS_HUMAN
     closing = Closing(phase=phase, reason=move.reason, message=move.message)
     changed = structs.replace(
@@ -128,7 +128,7 @@ async def _close(move: Release | Surrender, scene: Scene, means: Means) -> None:
 async def _end(move: Finish | Trade, scene: Scene, means: Means) -> None:
     repair, node = scene.record.repair, scene.view.node
     if isinstance(move, Trade):
-        held = ladder.held(repair, scene.view.ledger)
+        held = admissions.held(repair, scene.view.ledger)
         await means.admission.surrender(repair, node, held)
         return
     status, closing = repair.status, move.closing
@@ -137,5 +137,5 @@ async def _end(move: Finish | Trade, scene: Scene, means: Means) -> None:
         await means.admission.release(repair.spec.target.node, node, held.epochs())
     await means.neighbours.let_go(repair.spec.target.node)
     means.forget(repair)
-    base = ladder.closed(status, closing)
+    base = endings.closed(status, closing)
     await scene.record.enter(closing.phase, closing.reason, closing.message, base=base)

@@ -24,8 +24,8 @@ from nodehealth.ledger import (
 from nodehealth.repair import NODE_REPAIRS, NodeRepair, NodeRepairStatus
 from remediator.actions import SupersededError
 from remediator.admission import GRANTED, Admission
+from remediator.decide.admissions import Held
 from remediator.decide.breakers import Seen
-from remediator.decide.ladder import Held
 from remediator.decide.limits import Refused, Scope, Why
 from remediator.decide.rates import Kind
 from remediator.decide.trips import Trip

@@ -152,7 +152,7 @@ GUARDS: Final = (
             "    if joined.holds(view):\n        return None\n    phase",
             "    if view:\n        return None\n    phase",
         ),
-        ("decide.ladder", "    if joined.is_over(view):\n", "    if not view:\n"),
+        ("decide.endings", "    if joined.is_over(view):\n", "    if not view:\n"),
         ("decide.ladder", "    if joined.is_curable(view):\n", "    if view:\n"),
         seed=1,
     ),

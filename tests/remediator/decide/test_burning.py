@@ -9,7 +9,7 @@ from msgspec import structs
 from nodehealth import keys
 from nodehealth.kube.objects import Node
 from nodehealth.repair import BurnIn, BurningIn, NodeRepairStatus, Phase
-from remediator.decide import ladder, plan, rungs
+from remediator.decide import admissions, ladder, plan, rungs
 from remediator.decide.moves import Burn, Move, NextRung, Reason, Release, Rest, View, Wellness
 from remediator.decide.verifying import VERIFY_PATIENCE
 from remediator.rules.policy import BurnIn as Wanted
@@ -85,8 +85,8 @@ def test_a_successor_may_burn_in_under_another_uid_but_is_not_drained() -> None:
     verifying = repair(status=status)
     draining = repair(status=structs.replace(status, phase=Phase.DRAINING))
 
-    assert ladder.disruption_refusal(verifying, marked("uid-new"), SLOTS) == ""
-    assert ladder.disruption_refusal(draining, marked("uid-new"), SLOTS)
+    assert admissions.disruption_refusal(verifying, marked("uid-new"), SLOTS) == ""
+    assert admissions.disruption_refusal(draining, marked("uid-new"), SLOTS)
 
 
 def test_a_burn_in_waits_for_nothing_that_holds_up_disruption() -> None:

@@ -21,8 +21,8 @@ from nodehealth.repair import (
     NodeRepairStatus,
     Phase,
 )
-from remediator.decide import ladder, ready
-from remediator.decide.ladder import NAME_PATIENCE
+from remediator.decide import admissions, ladder, ready
+from remediator.decide.endings import NAME_PATIENCE
 from remediator.decide.moves import (
     Climb,
     Cordon,
@@ -511,16 +511,16 @@ def test_an_old_release_is_none_of_ours() -> None:
 
 
 def test_admissions_that_a_crash_kept_out_of_the_record_are_in_the_ledger() -> None:
-    held = ladder.held(repair(), SLOTS)
+    held = admissions.held(repair(), SLOTS)
 
     assert held.epochs() == {4, 5}
-    assert ladder.held(repair("n2"), SLOTS).epochs() == frozenset()
+    assert admissions.held(repair("n2"), SLOTS).epochs() == frozenset()
 
 
 def test_the_slot_of_another_repair_is_not_ours() -> None:
     foreign = ledger(slots={"n1": slot(9, name="other")})
 
-    assert ladder.held(repair(), foreign).disruption == 0
+    assert admissions.held(repair(), foreign).disruption == 0
 
 
 @pytest.mark.parametrize(
@@ -540,7 +540,7 @@ def test_the_slot_of_another_repair_is_not_ours() -> None:
 def test_a_deed_needs_a_live_slot_and_the_fence_that_goes_with_it(
     seen: Node | None, held: RepairLedger, says: str
 ) -> None:
-    refusal = ladder.disruption_refusal(working(Phase.DRAINING), seen, held)
+    refusal = admissions.disruption_refusal(working(Phase.DRAINING), seen, held)
 
     assert refusal.startswith(says)
     assert bool(refusal) == bool(says)

@@ -5,7 +5,7 @@ import pytest
 from nodehealth import keys
 from nodehealth.kube.objects import Node
 from nodehealth.repair import Closing, Intent, NodeRepair, NodeRepairStatus, Phase
-from remediator.decide import ladder
+from remediator.decide import endings, ladder
 from remediator.decide.moves import Climb, Move, Reason, Release, Rest, View, Wellness
 from tests.builders import NOON, at, ledger, node, repair, slot
 
@@ -83,5 +83,5 @@ def test_only_a_parked_repair_forgets_what_it_held() -> None:
     parked = Closing(phase=Phase.PARKED, reason="x", message="y")
     ended = Closing(phase=Phase.RECOVERED, reason="x", message="y")
 
-    assert ladder.closed(status, parked).disruption_epoch == 0
-    assert ladder.closed(status, ended).disruption_epoch == 5
+    assert endings.closed(status, parked).disruption_epoch == 0
+    assert endings.closed(status, ended).disruption_epoch == 5

@@ -23,7 +23,7 @@ from nodehealth.repair import (
     Request,
     Wish,
 )
-from remediator.decide import ladder, requests, rungs, waiting
+from remediator.decide import endings, ladder, requests, rungs, waiting
 from remediator.decide.moves import (
     Disrupt,
     Finish,
@@ -176,7 +176,7 @@ def test_a_node_that_has_to_prove_itself_after_an_errand_is_given_back() -> None
 def test_what_was_let_go_of_after_an_errand_may_be_retried() -> None:
     mended = structs.replace(REPAIRS, phase=Phase.VERIFYING, intent=BOOT, rebooting=BOOT)
     closing = Closing(phase=Phase.PARKED, reason="Released", message="x")
-    parked = structs.replace(ladder.closed(mended, closing), phase=Phase.PARKED)
+    parked = structs.replace(endings.closed(mended, closing), phase=Phase.PARKED)
 
     assert isinstance(move(asked(Wish.RETRY, parked), FREE, seen=node()), Retry)
 
