@@ -22,6 +22,7 @@ from remediator.decide.trips import JOINING, Crowd, Trip, World
 from remediator.observe import Fleet, zone_of
 from remediator.rules.policy import CLUSTER, Policy, is_domain
 from remediator.rules.rule import RuleSet
+from remediator.unplaced import Unplaced
 from remediator.wire import Wire
 
 logger = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class Breakers:
         rules: What is judged by now.
         policy: When breakers open, and whether anything may be enforced at all.
         wire: How our requests fared.
+        unplaced: Which pods wait in place of those that were evicted.
         clock: The present time.
     """
 
@@ -56,10 +58,11 @@ class Breakers:
         rules: Callable[[], RuleSet],
         policy: Callable[[], Policy],
         wire: Wire,
+        unplaced: Unplaced,
         clock: Clock,
     ) -> None:
         self._fleet, self._rules, self._policy = fleet, rules, policy
-        self._wire, self._clock = wire, clock
+        self._wire, self._unplaced, self._clock = wire, unplaced, clock
         self._counted_at: datetime | None = None
         self._agents, self._versions = Crowd(), tuple[str, ...]()
         self._glanced_at: datetime | None = None
@@ -99,7 +102,8 @@ class Breakers:
         if self._fleet.ledger.status.breakers:
             await admission.ledger()  # the API server says the time only when it is asked something
         await self.count()
-        now = admission.now()
+        now, pending = admission.now(), self._policy().breaking.pending_pods
+        await self._unplaced.look(self._fleet.repairs(), pending, now)
         if self._changed(self._fleet.ledger, now) is not self._fleet.ledger:
             await admission.settle(lambda ledger: self._changed(ledger, now))
 
@@ -127,6 +131,7 @@ class Breakers:
                 amiss=sum(not self._joins(fleet.node(name), now) for name in fleet.unready()),
             ),
             requests=self._wire.lately(),
+            pods=self._unplaced.known,
             repairs=fleet.repairs(),
             versions=self._versions_of,
             changes=fleet.ledger.status.changes,

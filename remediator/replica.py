@@ -48,6 +48,7 @@ from remediator.sinks import Outside
 from remediator.tell import Tell
 from remediator.telling import Telling
 from remediator.trail import SILENT, Trail
+from remediator.unplaced import Unplaced
 from remediator.wire import Wire
 
 logger = logging.getLogger(__name__)
@@ -86,6 +87,7 @@ class Replica:
             rules=lambda: self._reconciler.rules,
             policy=lambda: self._reconciler.policy,
             wire=wire or Wire(),
+            unplaced=Unplaced(client, self._clock),
             clock=self._clock,
         )
         self._admission = Admission(

@@ -267,6 +267,11 @@ def stops_cordons(key: str) -> bool:
     return key.startswith(f"{Kind.AFTER_CHANGE}/")
 
 
+def stops_steps(key: str) -> bool:
+    """Say whether a breaker stops what has begun: what gives nodes back mends what lacks them."""
+    return not key.startswith(f"{Kind.PENDING_PODS}/")
+
+
 def pool(key: str) -> str:
     """Name the pool that a breaker is about; nothing where it is about more, or a zone."""
     kind, _, scope = key.partition("/")
@@ -293,6 +298,8 @@ def is_about(key: str, pools: Collection[str], zone: str, rule: str = "") -> boo
 def _stops(key: str, subject: Subject) -> bool:
     """Say whether a breaker, were it open, would stop somebody."""
     if subject.cordons and not stops_cordons(key):
+        return False
+    if subject.steps and not stops_steps(key):
         return False
     node = subject.node
     zone = node.metadata.labels.get(keys.ZONE_LABEL, "-") if node is not None else ""

@@ -15,6 +15,8 @@ def sentence(key: str, breaker: Breaker, handling: Handling | None, breaking: Br
 
 def stops(key: str) -> str:
     """Say what a breaker stops."""
+    if not breakers.stops_steps(key):
+        return "No new disruption begins; what has begun goes on, for it gives nodes back."
     if not breakers.stops_cordons(key):
         return "No new disruption begins there; cordons, recovery and releases go on."
     return (

@@ -17,7 +17,7 @@ from nodehealth.ledger import Change
 from nodehealth.repair import Mode, NodeRepair, Phase
 from remediator.decide import novelties, outcomes
 from remediator.decide.moves import Reason
-from remediator.rules.breaking import LEAST, Breaking, Burst
+from remediator.rules.breaking import LEAST, Breaking, Burst, PendingPods
 from remediator.rules.policy import CLUSTER
 
 _FEWEST_REQUESTS: Final = 10
@@ -35,6 +35,7 @@ class Kind(StrEnum):
     API_ERRORS = "api-errors"
     FAILED_REPLACEMENTS = "failed-replacements"
     UNMENDED = "unmended"
+    PENDING_PODS = "pending-pods"
     AFTER_CHANGE = "after-change"
     """The one that suspects nodemend itself."""
 
@@ -69,6 +70,8 @@ class World:
     """Nodes, and those that are not Ready."""
     requests: Crowd = Crowd()
     """Our requests of the last minute, and those that failed."""
+    pods: Crowd = Crowd()
+    """Pods that we evicted lately, and those that wait in their place and fit nowhere."""
     repairs: tuple[NodeRepair, ...] = ()
     """All of them, ended ones too."""
     versions: Callable[[str], tuple[str, ...]] = lambda _: ()
@@ -85,6 +88,7 @@ def found(world: World, breaking: Breaking, now: datetime) -> dict[str, Trip]:
         **_shares(Kind.UNHEALTHY_ZONE, world.zones, breaking.unhealthy_zone, "zone"),
         **_whole(world, breaking),
         **(dict(_bursts(world, repairs, breaking.burst, now)) if breaking.burst else {}),
+        **(_pending(world.pods, breaking.pending_pods) if breaking.pending_pods else {}),
         **dict(_failures(repairs, breaking, now)),
         **dict(_after_changes(world, repairs, breaking, now)),
     }
@@ -153,6 +157,22 @@ def burst_size(nodes: int, burst: Burst) -> int:
     """
     many = max(burst.repairs, quantities.share(burst.share, nodes))
     return max(LEAST, min(many, math.ceil(nodes / 2)))
+
+
+def _pending(pods: Crowd, pending: PendingPods) -> dict[str, Trip]:
+    if pods.amiss < pending_size(pods.all, pending):
+        return {}
+    spent = quantities.spoken(pending.within)
+    reason = (
+        f"{pods.amiss} pods fit nowhere that came in place of the {pods.all} that were evicted "
+        f"within {spent}"
+    )
+    return {name(Kind.PENDING_PODS, CLUSTER): Trip(seen=pods.amiss, reason=reason)}
+
+
+def pending_size(evicted: int, pending: PendingPods) -> int:
+    """Say how many pods that wait are too many."""
+    return max(pending.pods, quantities.share(pending.share, evicted) + 1)
 
 
 def _failures(

@@ -4,7 +4,7 @@ from typing import Final, Literal
 
 from nodehealth import quantities
 from remediator.rules import language
-from remediator.rules.breaking import NEVER, AfterChange, Breaking, Burst, Unmended
+from remediator.rules.breaking import NEVER, AfterChange, Breaking, Burst, PendingPods, Unmended
 from remediator.rules.documents import Page
 
 _WHERE: Final = "$.spec.breakers"
@@ -25,6 +25,7 @@ def breaking(given: Literal["never"] | language.Breakers, page: Page) -> Breakin
         failed_replacements=given.failed_replacements if given.failed_replacements != _OFF else 0,
         unmended=_unmended(given.unmended, page),
         after_change=_after_change(given.after_change, page),
+        pending_pods=_pending_pods(given.pending_pods, page),
         cool_down=page.duration(f"{_WHERE}.coolDown", given.cool_down),
         settle=page.duration(f"{_WHERE}.settle", given.settle),
     )
@@ -80,3 +81,13 @@ def _after_change(given: Literal["never"] | language.AfterChange, page: Page) ->
     within = page.duration(f"{_WHERE}.afterChange.within", given.within)
     share = _share(given.share, "afterChange.share", page)
     return AfterChange(share=share, within=within) if share else None
+
+
+def _pending_pods(given: Literal["never"] | language.PendingPods, page: Page) -> PendingPods | None:
+    if not isinstance(given, language.PendingPods):
+        return None
+    return PendingPods(
+        pods=given.pods,
+        share=_share(given.share, "pendingPods.share", page) or "0%",
+        within=page.duration(f"{_WHERE}.pendingPods.within", given.within),
+    )

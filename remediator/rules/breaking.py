@@ -34,6 +34,16 @@ class AfterChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PendingPods:
+    """How many pods may wait in place of those that were evicted; of count and share the higher."""
+
+    pods: int = 10
+    share: str = "50%"
+    """Of as many as were evicted."""
+    within: timedelta = timedelta(minutes=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Breaking:
     """Every breaker; what is empty never opens."""
 
@@ -47,6 +57,7 @@ class Breaking:
     """How many replacements of a pool may fail one after the other; 0 is any number."""
     unmended: Unmended | None = field(default_factory=Unmended)
     after_change: AfterChange | None = field(default_factory=AfterChange)
+    pending_pods: PendingPods | None = field(default_factory=PendingPods)
     cool_down: timedelta = timedelta(minutes=15)
     """How long nothing is tried; then one node at a time is."""
     settle: timedelta = timedelta(minutes=2)
@@ -63,5 +74,6 @@ NEVER: Final = Breaking(
     failed_replacements=0,
     unmended=None,
     after_change=None,
+    pending_pods=None,
 )
 """No breaker at all."""

@@ -297,6 +297,15 @@ class AfterChange(Strict, frozen=True, kw_only=True):
     within: str = "15m"
 
 
+class PendingPods(Strict, frozen=True, kw_only=True):
+    """How many pods may wait in place of those that were evicted; of count and share the higher."""
+
+    pods: Annotated[int, Meta(ge=1)] = 10
+    share: str = "50%"
+    """Of as many as were evicted."""
+    within: str = "30m"
+
+
 class Breakers(Strict, frozen=True, kw_only=True):
     """When too much is amiss at once; `never` for one that shall not open."""
 
@@ -309,6 +318,7 @@ class Breakers(Strict, frozen=True, kw_only=True):
     failed_replacements: Literal["never"] | Annotated[int, Meta(ge=1)] = 3
     unmended: Literal["never"] | Unmended = Unmended()
     after_change: Literal["never"] | AfterChange = AfterChange()
+    pending_pods: Literal["never"] | PendingPods = PendingPods()
     cool_down: str = "15m"
     """How long nothing is tried; then one node at a time is."""
     settle: str = "2m"

@@ -6,6 +6,7 @@ import pytest
 
 from nodehealth.kube import errors
 from nodehealth.kube.objects import NODES, PODS
+from remediator.decide import unplaced
 from tests.contract.cluster import Cluster
 from tests.contract.emulation import Emulated
 from tests.contract.kinds import CONFIG_MAPS
@@ -95,6 +96,24 @@ async def test_the_node_of_a_pod_selects_it_in_every_namespace(cluster: Cluster)
     # daemons that tolerate everything may come to a real node too
     ours = [each for each in found.items if each.metadata.namespace == cluster.namespace]
     assert [each.metadata.uid for each in ours] == [pod.metadata.uid]
+
+
+@pytest.mark.parametrize("cached", [False, True])
+async def test_pods_of_no_node_are_selected_by_an_empty_name(
+    cluster: Cluster, *, cached: bool
+) -> None:
+    """Field selectors, "Supported fields": spec.nodeName and status.phase of pods."""
+    await cluster.pod("a", await cluster.node("here"), phase="Pending")
+    main = {"name": "main", "image": "registry.example/none:1"}
+    spec = {"schedulerName": "nobody", "containers": [main]}
+    waiting = await cluster.create(PODS, cluster.named("b"), {"spec": spec})
+
+    async def found() -> bool:
+        listed = await cluster.client.listing(PODS, fields=unplaced.FIELDS, cached=cached)
+        ours = [each for each in listed.items if each.metadata.namespace == cluster.namespace]
+        return [each.metadata.uid for each in ours] == [waiting.metadata.uid]
+
+    await cluster.until(found)
 
 
 async def test_a_field_that_cannot_select_is_refused(cluster: Cluster) -> None:

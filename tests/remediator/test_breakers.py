@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from msgspec import structs
 
 from nodehealth import keys
+from nodehealth.kube.client import Client
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import EVER
 from nodehealth.repair import Mode, NodeRepair, Phase
@@ -14,8 +15,11 @@ from remediator.decide.gates import Deed
 from remediator.observe import Fleet
 from remediator.rules.breaking import Breaking
 from remediator.rules.policy import POOL_LIMIT, Policy, Pool
+from remediator.unplaced import Unplaced
 from remediator.wire import Wire
 from simulator import virtualtime
+from simulator.api.local import LocalTransport
+from simulator.api.server import ApiServer
 from tests.builders import NOON, at, health, ledger, level, node, repair, rule, rules
 
 POLICY = Policy(
@@ -49,12 +53,18 @@ def fleet(*nodes: Node, repairs: tuple[NodeRepair, ...] = ()) -> Fleet:
     return known
 
 
+def nobody_evicted() -> Unplaced:
+    clock = virtualtime.clock()
+    return Unplaced(Client(LocalTransport(ApiServer(clock=clock)), manager="test"), clock)
+
+
 async def amiss(known: Fleet, now: datetime = NOON) -> set[str]:
     found = Breakers(
         fleet=known,
         rules=lambda: rules(rule()),
         policy=lambda: POLICY,
         wire=Wire(),
+        unplaced=nobody_evicted(),
         clock=lambda: now,
     )
     await found.count()
@@ -116,6 +126,7 @@ async def test_a_burst_is_seen_before_a_disruption_and_a_second_later_before_a_c
         rules=lambda: rules(rule()),
         policy=lambda: POLICY,
         wire=Wire(),
+        unplaced=nobody_evicted(),
         clock=lambda: now[0],
     )
     before = found.seen(Deed.CORDON, NOON).trips

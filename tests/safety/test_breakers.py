@@ -12,7 +12,7 @@ from nodehealth.ledger import REPAIR_LEDGERS, BreakerState, Handling
 from nodehealth.repair import NODE_REPAIRS, NodeRepair, Phase
 from remediator.decide import trips
 from remediator.files import Loaded
-from remediator.rules.breaking import Breaking
+from remediator.rules.breaking import Breaking, PendingPods
 from remediator.rules.policy import Limit, Policy, Pool
 from remediator.rules.rule import RuleSet
 from simulator import virtualtime
@@ -25,9 +25,9 @@ NOT_SICK = frozenset({"S6"})
 WEB = {"name": "web", "replicas": 10}
 
 
-def careful(**changed: object) -> Policy:
+def careful(disrupted: int = 1, **changed: object) -> Policy:
     """Let many be cordoned and disrupted at once: breakers alone hold back."""
-    limit = Limit(cordoned=(100,), disrupted=(1,))
+    limit = Limit(cordoned=(100,), disrupted=(disrupted,))
     pools = (Pool(name="w", labels={keys.POOL_LABEL: "w"}, limit=limit),)
     breaking = replace(Breaking(), **changed)  # type: ignore[arg-type]  # its own fields
     return replace(policy(), limit=limit, pools=pools, breaking=breaking)
@@ -177,6 +177,28 @@ async def test_a_driver_under_which_nodes_fall_sick_cordons_no_more_of_them() ->
         assert "since driver/580.1 was first seen" in opened["after-change/w/scratch-full"].reason
         assert await cordoned(scene) == set()
         assert await uids(scene) == before
+
+
+@virtualtime.played
+async def test_while_evicted_pods_fit_nowhere_no_other_node_is_drained() -> None:
+    crowded = {"name": "train", "replicas": 16, "gpus": 1}
+    under = careful(2, pending_pods=PendingPods(pods=3))
+    async with staged(nodes=4, gpus=4, workloads=(crowded,), most=2, provision="10m") as scene:
+        before = (await scene.node("w-2")).metadata.uid
+        async with scene.remediator(under=under):
+            scene.cluster.inject("w-1", full())
+            await minutes(3)
+            scene.cluster.inject("w-2", full())
+            await minutes(5)
+            opened, waits = await open_(scene), await scene.repair("w-2")
+            still = (await scene.node("w-2")).metadata.uid
+            await minutes(60)
+
+        assert opened == {"pending-pods/cluster"}
+        assert (waits.status.reason, still) == ("BreakerOpen", before)
+        assert "pods fit nowhere that came in place of the 4" in waits.status.message
+        assert {each.status.phase for each in (await repairs(scene)).values()} == {Phase.RECOVERED}
+        assert await open_(scene) == set()
 
 
 @pytest.mark.parametrize("nodes", [1, 2, 3])

@@ -93,9 +93,10 @@ async def staged(
     agents: bool = True,
     nodes: int = 4,
     gpus: int = 0,
+    most: int = 1,
     **timings: str,
 ) -> AsyncIterator[Scene]:
-    """Stage a cluster of some nodes, all well, in which one may be disrupted at once."""
+    """Stage a cluster of some nodes, all well, in which so many may be disrupted at once."""
     spec = {
         "pools": [{"name": "w", "nodes": nodes, "gpus": gpus}],
         "workloads": list(workloads),
@@ -104,9 +105,9 @@ async def staged(
     }
     document = {"apiVersion": scenario.API_VERSION, "kind": scenario.KIND, "spec": spec}
     plan = scenario.read(document, "story")
-    limits = Limits(cluster=1, pools={"w": 1})
+    limits = Limits(cluster=most, pools={"w": most})
     async with Cluster(plan, clock=virtualtime.clock(), limits=limits) as cluster:
-        court = Court.opened(cluster, Terms(most=1))
+        court = Court.opened(cluster, Terms(most=most))
         yield Scene(cluster=cluster, client=cluster.client("test"))
         names = {each.name for each in forgiven} | pardoned
         assert [each for each in court.breaches() if each.promise not in names] == []

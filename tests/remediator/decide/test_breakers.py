@@ -31,6 +31,7 @@ from tests.builders import NOON, at, ledger, node, repair, slot
 
 KEY = "unhealthy-pool/default"
 DOUBT = "after-change/default/disk-full"
+PENDING = "pending-pods/cluster"
 SICK = Trip(seen=5, reason="5 of 10 nodes are sick")
 BREAKING = Breaking(cool_down=timedelta(minutes=10), settle=timedelta(minutes=1))
 ALL = Nodes(about=lambda _, __: True, stands=lambda _: True)
@@ -138,6 +139,17 @@ def test_a_breaker_that_suspects_the_world_lets_cordons_through() -> None:
 @pytest.mark.parametrize("deed", list(Deed))
 def test_a_breaker_that_suspects_us_stops_cordons_too(deed: Deed) -> None:
     assert refused(deed, having(doubt=breaker())) is not None
+
+
+def test_pods_that_wait_for_nodes_stop_no_repair_that_may_give_one_back() -> None:
+    waiting = having()
+    status = structs.replace(waiting.status, breakers={PENDING: breaker()})
+    waiting = structs.replace(waiting, status=status)
+
+    assert refused(Deed.DISRUPT, waiting) is not None
+    assert refused(Deed.STEP, waiting) is None
+    assert refused(Deed.CORDON, waiting) is None
+    assert openings.stops(PENDING).startswith("No new disruption begins; what has begun goes on")
 
 
 def test_another_rule_may_still_cordon_where_one_is_doubted() -> None:

@@ -19,7 +19,7 @@ from nodehealth.repair import (
 from remediator.decide import outcomes, trips
 from remediator.decide.moves import Reason
 from remediator.decide.trips import Crowd, World
-from remediator.rules.breaking import NEVER, AfterChange, Breaking, Burst
+from remediator.rules.breaking import NEVER, AfterChange, Breaking, Burst, PendingPods
 from tests.builders import NOON, at, repair
 
 ALL = Breaking()
@@ -227,3 +227,23 @@ def test_who_fell_sick_long_after_the_change_is_no_reason_either() -> None:
     breaking = replace(NEVER, after_change=AfterChange())
 
     assert found(World(repairs=firing, changes=RULES), breaking) == set()
+
+
+@pytest.mark.parametrize(
+    ("evicted", "fewest"), [(1, 10), (10, 10), (18, 10), (20, 11), (100, 51), (400, 201)]
+)
+def test_pods_that_wait_are_too_many_from_a_count_and_a_share_on(evicted: int, fewest: int) -> None:
+    opens = [
+        amiss
+        for amiss in range(evicted + 20)
+        if found(World(pods=Crowd(all=evicted, amiss=amiss))) == {"pending-pods/cluster"}
+    ]
+
+    assert opens == list(range(fewest, evicted + 20))
+
+
+def test_pods_that_wait_are_of_no_interest_where_that_is_said() -> None:
+    many = World(pods=Crowd(all=100, amiss=100))
+
+    assert found(many, replace(ALL, pending_pods=None)) == set()
+    assert found(many, replace(ALL, pending_pods=PendingPods(pods=101))) == set()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from remediator.rules import load
-from remediator.rules.breaking import NEVER, AfterChange, Breaking, Burst, Unmended
+from remediator.rules.breaking import NEVER, AfterChange, Breaking, Burst, PendingPods, Unmended
 from remediator.rules.documents import ProblemsError
 
 POLICY = """\
@@ -44,6 +44,15 @@ def test_what_is_shipped_is_what_holds_when_nothing_is_said(tmp_path: Path) -> N
         ("  breakers: {afterChange: {share: 5%}}\n", {"after_change": AfterChange(share="5%")}),
         ("  breakers: {afterChange: {share: never}}\n", {"after_change": None}),
         ("  breakers: {afterChange: never}\n", {"after_change": None}),
+        ("  breakers: {pendingPods: never}\n", {"pending_pods": None}),
+        (
+            "  breakers: {pendingPods: {pods: 50, share: 10%, within: 1h}}\n",
+            {"pending_pods": PendingPods(pods=50, share="10%", within=timedelta(hours=1))},
+        ),
+        (
+            "  breakers: {pendingPods: {share: never}}\n",
+            {"pending_pods": PendingPods(share="0%")},
+        ),
         ("  breakers: {coolDown: 1h}\n", {"cool_down": timedelta(hours=1)}),
     ],
 )
