@@ -1,10 +1,10 @@
 """A remediator that dies at any of its writes leaves nothing that the next one cannot finish."""
 
-import pytest
+from collections.abc import Iterable
 
 from nodehealth import keys
 from nodehealth.repair import Phase
-from tests.safety import stage
+from tests.safety import stage, trials
 from tests.safety.peril import Crash
 from tests.safety.stage import SICK, Ending
 
@@ -35,11 +35,10 @@ def test_without_a_crash_all_three_are_repaired_one_after_the_other() -> None:
     assert ending.writes < MOST_WRITES
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("tens", range(MOST_WRITES // 10))
-def test_a_crash_at_any_write_is_made_good(tens: int, after: bool) -> None:  # noqa: FBT001 - pytest
-    for write in range(tens * 10 + 1, tens * 10 + 11):
-        assert_all_is_well(stage.play(0, crash=Crash(at_write=write, after=after)))
+@trials.at_any_write(MOST_WRITES)
+def test_a_crash_at_any_write_is_made_good(crashes: Iterable[Crash]) -> None:
+    for crash in crashes:
+        assert_all_is_well(stage.play(0, crash=crash))
 
 
 def test_without_a_crash_a_dead_node_is_proven_off_and_replaced() -> None:
@@ -49,10 +48,9 @@ def test_without_a_crash_a_dead_node_is_proven_off_and_replaced() -> None:
     assert ending.writes < MOST_WRITES_OF_ONE_DEAD
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("tens", range(MOST_WRITES_OF_ONE_DEAD // 10))
-def test_a_crash_at_any_write_about_a_dead_node_is_made_good(tens: int, after: bool) -> None:  # noqa: FBT001 - pytest
-    for write in range(tens * 10 + 1, tens * 10 + 11):
-        ending = stage.play(0, sick=("w-1",), dead=True, crash=Crash(at_write=write, after=after))
+@trials.at_any_write(MOST_WRITES_OF_ONE_DEAD)
+def test_a_crash_at_any_write_about_a_dead_node_is_made_good(crashes: Iterable[Crash]) -> None:
+    for crash in crashes:
+        ending = stage.play(0, sick=("w-1",), dead=True, crash=crash)
 
         assert_all_is_well(ending, ("w-1",))

@@ -1,6 +1,6 @@
 """Jobs of operators and burn-ins run once each, on nodes that take no work, whoever dies."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
@@ -10,13 +10,13 @@ import pytest
 from nodehealth.repair import Phase
 from remediator.rules.policy import BurnIn
 from remediator.rules.rule import RuleSet
-from tests.safety import sent, stage
+from tests.safety import sent, stage, trials
 from tests.safety.jobs import controller
 from tests.safety.peril import Crash
 from tests.safety.sent import stuck
 from tests.safety.stage import Case
-from tests.safety.test_races import BAD_LUCK
-from tests.safety.test_sent import ONE, assert_well, told
+from tests.safety.test_sent import assert_well, told
+from tests.safety.trials import ONE
 
 MOST_WRITES: Final = 60
 
@@ -40,11 +40,12 @@ CASES: Final[Mapping[str, Case]] = {
         "drain", "run-job: {template: fails}", "replace", burn_in="stress"
     ),
 }
+untroubled: Final = trials.untroubled(CASES)
 
 
 @pytest.mark.parametrize("story", CASES)
 def test_without_a_crash_each_story_ends_well(story: str) -> None:
-    ending = stage.play(0, sick=ONE, case=CASES[story])
+    ending = untroubled(story)
 
     assert_well(ending)
     assert ending.writes < MOST_WRITES
@@ -59,7 +60,7 @@ def test_a_diagnosis_mends_nothing_and_what_it_said_stands_in_the_log() -> None:
 
 
 def test_a_burn_in_that_passes_is_the_last_thing_before_the_node_takes_work() -> None:
-    ending = stage.play(0, sick=ONE, case=CASES["a Job fails, and the successor burns in"])
+    ending = untroubled("a Job fails, and the successor burns in")
 
     assert "the Job of fails failed (BackoffLimitExceeded)" in told(ending)
     assert "Verifying: the burn-in stress passed" in told(ending)
@@ -81,26 +82,13 @@ def test_a_template_that_is_not_there_is_named() -> None:
     assert 'podtemplates "none" not found' in told(ending)
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("tens", range(MOST_WRITES // 10))
+@trials.at_any_write(MOST_WRITES)
 @pytest.mark.parametrize("story", CASES)
-def test_a_crash_at_any_write_is_made_good(story: str, tens: int, after: bool) -> None:  # noqa: FBT001 - pytest
-    for write in range(tens * 10 + 1, tens * 10 + 11):
-        crash = Crash(at_write=write, after=after)
-
+def test_a_crash_at_any_write_is_made_good(story: str, crashes: Iterable[Crash]) -> None:
+    for crash in crashes:
         assert_well(stage.play(0, sick=ONE, case=CASES[story], crash=crash))
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_two_remediators_in_bad_luck_run_nothing_twice(seed: int) -> None:
-    ending = stage.play(
-        seed,
-        replicas=2,
-        sick=ONE,
-        luck=BAD_LUCK,
-        crash=Crash(at_write=5 + 7 * seed, after=seed % 2 == 0),
-        lag=timedelta(seconds=seed),
-        case=CASES["a Job fails, and the successor burns in"],
-    )
-
-    assert_well(ending)
+    assert_well(trials.unlucky(seed, CASES["a Job fails, and the successor burns in"]))

@@ -21,8 +21,8 @@ from simulator.cluster import Cluster
 from simulator.observer import Broken, Limits
 from tests.safety import stage
 from tests.safety.stage import Case
-from tests.safety.test_races import BAD_LUCK
 from tests.safety.test_stories import Scene, full, minutes
+from tests.safety.trials import BAD_LUCK
 
 _BINDINGS: Final = Resource(
     group="admissionregistration.k8s.io",

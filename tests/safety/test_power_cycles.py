@@ -1,18 +1,17 @@
 """Machines are switched off and on once for each claim, under a slot, whoever dies in between."""
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import pytest
 
 from nodehealth.repair import Phase
-from tests.safety import sent, stage
+from tests.safety import sent, stage, trials
 from tests.safety.peril import Crash
 from tests.safety.sent import stuck
 from tests.safety.stage import Case
-from tests.safety.test_races import BAD_LUCK
-from tests.safety.test_sent import ONE, assert_well, told
+from tests.safety.test_sent import assert_well, told
+from tests.safety.trials import ONE
 
 MOST_WRITES: Final = 50
 _DEAD: Final[dict[str, object]] = {"kubelet-dead": {"at": "3s", "node": "w-1"}}
@@ -29,25 +28,26 @@ CASES: Final[Mapping[str, Case]] = {
     "a dead node is off already": case(*LADDER, faults=[stuck("w-1"), _DEAD]),
     "the machine stays down": case(*LADDER, faults=[stuck("w-1"), sent.never_boots("w-1")]),
 }
+untroubled: Final = trials.untroubled(CASES)
 
 
 @pytest.mark.parametrize("story", CASES)
 def test_without_a_crash_each_story_ends_well(story: str) -> None:
-    ending = stage.play(0, sick=ONE, case=CASES[story])
+    ending = untroubled(story)
 
     assert_well(ending)
     assert ending.writes < MOST_WRITES
 
 
 def test_a_machine_that_boots_anew_is_verified_and_nothing_else_is_tried() -> None:
-    ending = stage.play(0, sick=ONE, case=CASES["it helps"])
+    ending = untroubled("it helps")
 
     assert "Verifying: the machine booted anew, and its node is Ready" in told(ending)
     assert "replaced" not in told(ending)
 
 
 def test_a_machine_that_was_switched_off_to_be_safe_is_switched_on_again() -> None:
-    ending = stage.play(0, sick=ONE, case=CASES["a dead node is off already"])
+    ending = untroubled("a dead node is off already")
 
     assert "the machine is off" in told(ending)
     assert "Verifying: the machine booted anew, and its node is Ready" in told(ending)
@@ -80,26 +80,13 @@ def test_a_power_cycle_that_never_came_frees_the_slot_after_the_last_remedy_fail
     assert ending.ledger.status.slots == {}
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("tens", range(MOST_WRITES // 10))
+@trials.at_any_write(MOST_WRITES)
 @pytest.mark.parametrize("story", list(CASES)[:2])
-def test_a_crash_at_any_write_is_made_good(story: str, tens: int, after: bool) -> None:  # noqa: FBT001 - pytest
-    for write in range(tens * 10 + 1, tens * 10 + 11):
-        crash = Crash(at_write=write, after=after)
-
+def test_a_crash_at_any_write_is_made_good(story: str, crashes: Iterable[Crash]) -> None:
+    for crash in crashes:
         assert_well(stage.play(0, sick=ONE, case=CASES[story], crash=crash))
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_two_remediators_in_bad_luck_cycle_nothing_twice(seed: int) -> None:
-    ending = stage.play(
-        seed,
-        replicas=2,
-        sick=ONE,
-        luck=BAD_LUCK,
-        crash=Crash(at_write=5 + 7 * seed, after=seed % 2 == 0),
-        lag=timedelta(seconds=seed),
-        case=CASES["it helps"],
-    )
-
-    assert_well(ending)
+    assert_well(trials.unlucky(seed, CASES["it helps"]))

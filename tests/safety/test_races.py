@@ -5,17 +5,10 @@ from datetime import timedelta
 
 from nodehealth import keys
 from tests.safety import stage
-from tests.safety.peril import Crash, Luck
+from tests.safety.peril import Crash
 from tests.safety.stage import Case
 from tests.safety.test_crashes import assert_all_is_well
-
-BAD_LUCK = Luck(
-    lost_before=0.02,
-    lost_after=0.03,
-    zombie=0.03,
-    freeze=0.01,
-    dawdle=timedelta(milliseconds=400),
-)
+from tests.safety.trials import BAD_LUCK
 
 
 def test_two_remediators_in_bad_luck_keep_the_limit_and_finish(seeds: Iterable[int]) -> None:

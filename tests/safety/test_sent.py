@@ -9,14 +9,13 @@ import pytest
 
 from nodehealth import keys
 from nodehealth.repair import Phase
-from tests.safety import sent, stage
+from tests.safety import sent, stage, trials
 from tests.safety.peril import Crash
 from tests.safety.sent import stuck, trouble
 from tests.safety.stage import Case, Ending
 from tests.safety.test_crashes import assert_nothing_is_left
-from tests.safety.test_races import BAD_LUCK
+from tests.safety.trials import BAD_LUCK, ONE
 
-ONE: Final = ("w-1",)
 MOST_WRITES: Final = 60
 EVERY: Final = 20
 """Of how many seeds one is played: three nodes with all their programs take a second."""
@@ -45,6 +44,7 @@ CASES: Final[Mapping[str, Case]] = {
         plugins=False,
     ),
 }
+untroubled: Final = trials.untroubled(CASES)
 EVERYWHERE: Final = sent.case(
     *FULL,
     faults=[
@@ -81,7 +81,7 @@ def test_a_reset_that_helps_ends_the_ladder() -> None:
 
 
 def test_what_a_reset_came_to_is_in_the_log_and_the_ladder_goes_on_above() -> None:
-    ending = stage.play(0, sick=ONE, case=CASES["a reset is refused and a reboot helps"])
+    ending = untroubled("a reset is refused and a reboot helps")
 
     assert_well(ending)
     assert "reset-gpu refused: as the scenario wants it" in told(ending)
@@ -89,7 +89,7 @@ def test_what_a_reset_came_to_is_in_the_log_and_the_ladder_goes_on_above() -> No
 
 
 def test_a_machine_that_does_not_come_back_in_time_is_replaced() -> None:
-    ending = stage.play(0, sick=ONE, case=CASES["a machine does not come back and is replaced"])
+    ending = untroubled("a machine does not come back and is replaced")
 
     assert_well(ending)
     assert "the machine was replaced" in told(ending)
@@ -155,19 +155,16 @@ def test_a_reboot_that_never_came_frees_the_slot_after_the_last_remedy_failed() 
 
 @pytest.mark.parametrize("story", CASES)
 def test_without_a_crash_each_story_ends_well(story: str) -> None:
-    ending = stage.play(0, sick=ONE, case=CASES[story])
+    ending = untroubled(story)
 
     assert_well(ending)
     assert ending.writes < MOST_WRITES
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("tens", range(MOST_WRITES // 10))
+@trials.at_any_write(MOST_WRITES)
 @pytest.mark.parametrize("story", CASES)
-def test_a_crash_at_any_write_is_made_good(story: str, tens: int, after: bool) -> None:  # noqa: FBT001 - pytest
-    for write in range(tens * 10 + 1, tens * 10 + 11):
-        crash = Crash(at_write=write, after=after)
-
+def test_a_crash_at_any_write_is_made_good(story: str, crashes: Iterable[Crash]) -> None:
+    for crash in crashes:
         assert_well(stage.play(0, sick=ONE, case=CASES[story], crash=crash))
 
 

@@ -9,7 +9,7 @@ from tests.safety.people import URL, People
 from tests.safety.peril import Crash
 from tests.safety.stage import SICK
 from tests.safety.test_crashes import assert_all_is_well
-from tests.safety.test_races import BAD_LUCK
+from tests.safety.trials import BAD_LUCK
 
 TELLING = ("/configmaps", URL)
 MOST_DEEDS = 20

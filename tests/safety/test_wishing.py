@@ -1,9 +1,8 @@
 """What people want of a repair comes true once, whoever dies on the way, and breaks no promise."""
 
 import asyncio
+from collections.abc import Iterable
 from random import Random
-
-import pytest
 
 from nodehealth import keys
 from nodehealth.kube.client import Client
@@ -12,7 +11,7 @@ from nodehealth.ledger import REPAIR_LEDGERS
 from nodehealth.repair import NODE_REPAIRS, NodeRepair, Phase, Wish
 from simulator import virtualtime
 from simulator.cluster import Cluster
-from tests.safety import stage
+from tests.safety import stage, trials
 from tests.safety.peril import Crash
 from tests.safety.stage import Case
 from tests.safety.test_crashes import assert_all_is_well
@@ -179,13 +178,12 @@ def test_what_was_released_and_retried_is_repaired_in_the_end() -> None:
     assert [each.status.tries for each in ending.repairs] == [1]
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("tens", range(MOST_WRITES // 10))
+@trials.at_any_write(MOST_WRITES, among=OF_REPAIRS)
 def test_a_crash_at_any_write_of_a_release_and_a_retry_is_made_good(
-    tens: int, *, after: bool
+    crashes: Iterable[Crash],
 ) -> None:
-    for write in range(tens * 10 + 1, tens * 10 + 11):
-        ending = played(Crash(at_write=write, after=after, among=OF_REPAIRS))
+    for crash in crashes:
+        ending = played(crash)
 
         assert_all_is_well(ending, ("w-1",))
         assert [each.status.tries for each in ending.repairs] == [1]
