@@ -29,7 +29,7 @@ class Arrays(Probe):
 
     async def check(self, host: Host, past: Past) -> Sequence[Reading]:
         """Say what they lack."""
-        there = await host.arrays()
+        there = await host.volumes.arrays()
         arrays = there.arrays[: self.most]
         return [
             *(reading for each in arrays for reading in _array(each, past)),

@@ -30,7 +30,7 @@ class BlockDevices(Probe):
 
     async def check(self, host: Host, past: Past) -> Sequence[Answer]:
         """Say which disks are there, which were, and which commands they failed."""
-        storage = await host.storage(mounts.watched(await host.filesystems()))
+        storage = await host.volumes.disks(mounts.watched(await host.volumes.filesystems()))
         if storage is None:
             return [_unread(*known, "there is no sysfs any more") for known in past]
         uptime = await host.uptime()

@@ -20,7 +20,7 @@ class Connections(Probe):
     async def check(self, host: Host, past: Past) -> Sequence[Reading]:
         """Say how full they are."""
         del past
-        tables = await host.tables()
+        tables = await host.network.tables()
         return [_ratio(CONNTRACK, tables.conntrack), _ratio(PORTS, tables.ports)]
 
 

@@ -69,7 +69,7 @@ class Containers(Probe):
         folders = await host.over(socket, cri.image_mounts, patience=self.patience)
         if not folders:
             raise DeclinedError
-        usages = [await host.room(each, patience=self.patience) for each in folders]
+        usages = [await host.volumes.room(each, patience=self.patience) for each in folders]
         space = [_share(each.free_blocks, each.blocks) for each in usages]
         inodes = [_share(each.free_inodes, each.inodes) for each in usages]
         return [_least(SPACE, folders, space), _least(INODES, folders, inodes)]

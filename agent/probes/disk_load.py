@@ -23,7 +23,7 @@ class DiskLoad(Probe):
 
     async def check(self, host: Host, past: Past) -> Sequence[Reading]:
         """Say how each disk did since the last look."""
-        strains = await host.strains()
+        strains = await host.volumes.strains()
         stuck = (self._stuck(each, past) for each in strains)
         return [*stuck, *(reading for each in strains for reading in _latency(each, past))]
 

@@ -53,7 +53,7 @@ class DNS(Probe):
         del past
         if not self.name:
             return []
-        servers = self.servers or await host.name_servers()
+        servers = self.servers or await host.network.name_servers()
         if not servers:
             why = "the host has no name server"
             return [Reading(name=FAILING, knowledge=Knowledge.UNKNOWN, why=why)]
@@ -62,7 +62,7 @@ class DNS(Probe):
     async def _server(self, host: Host, server: str) -> Reading:
         why = resolving.SILENT
         for _ in range(self.tries):
-            why = await host.resolve(server, self.name, patience=self.patience)
+            why = await host.network.resolve(server, self.name, patience=self.patience)
             if not why:
                 return Reading(name=FAILING, subject=server, value=0.0)
         return Reading(name=FAILING, subject=server, fields={"why": why}, value=1.0)

@@ -37,7 +37,7 @@ class Ethernet(Probe):
 
     async def check(self, host: Host, past: Past) -> Sequence[Reading]:
         """Compare what is with what was."""
-        wiring = await host.wiring()
+        wiring = await host.network.wiring()
         chosen = [each for each in wiring.wires if each.name in self.speed or each.name in self.mtu]
         rest = [each for each in wiring.wires if each not in chosen]
         wires = [*chosen, *rest][: max(self.most, len(chosen))]

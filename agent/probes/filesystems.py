@@ -8,8 +8,9 @@ from typing import Final
 
 from agent.host import mounts
 from agent.host.guard import HungError
-from agent.host.linux import Host, Usage
+from agent.host.linux import Host
 from agent.host.mounts import Filesystem
+from agent.host.volumes import Usage
 from agent.probe import Past, Probe
 from agent.readings import LONGEST_SUBJECT, Reading
 from nodehealth.signals import Knowledge
@@ -32,7 +33,7 @@ class Filesystems(Probe):
 
     async def check(self, host: Host, past: Past) -> Sequence[Reading]:
         """Measure all of them at once, so that one that hangs delays no other."""
-        mounted = await host.filesystems()
+        mounted = await host.volumes.filesystems()
         measured = await asyncio.gather(
             *(self._measured(host, each, past) for each in self._chosen(mounted, past))
         )
@@ -55,7 +56,7 @@ class Filesystems(Probe):
         fields = {"device": _shortened(filesystem.device), "fstype": filesystem.fstype}
         writable = _writable(subject, fields, filesystem, past)
         try:
-            usage = await host.usage(filesystem, patience=self.patience)
+            usage = await host.volumes.usage(filesystem, patience=self.patience)
         except HungError as hung:
             return writable, *_unknown(subject, fields, str(hung), SPACE, INODES)
         except OSError as error:

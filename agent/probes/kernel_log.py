@@ -73,7 +73,7 @@ async def _mounts(host: Host, heard: Sequence[Heard]) -> Mapping[str, str]:
     if not any(each.complaint.signal == storage.FILESYSTEM for each in heard):
         return {}
     try:
-        return await host.volumes(mounts.watched(await host.filesystems()))
+        return await host.volumes.by_device(mounts.watched(await host.volumes.filesystems()))
     except (OSError, HungError):
         return {}  # what the line says is told all the same
 

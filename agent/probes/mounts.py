@@ -62,17 +62,17 @@ class Mounts(Probe):
 
     async def check(self, host: Host, past: Past) -> Sequence[Reading]:
         """Ask those on the network all at once: one that hangs delays no other."""
-        mounted = await host.filesystems()
+        mounted = await host.volumes.filesystems()
         remote = [each for each in mounts.watched(mounted) if _is_remote(each)]
         asked = await asyncio.gather(*(self._asked(host, each) for each in remote[: self.most]))
-        listed = await host.fstab()
+        listed = await host.volumes.fstab()
         return [*asked, *self._presence(listed, {each.mount for each in mounted}, past)]
 
     async def _asked(self, host: Host, filesystem: Filesystem) -> Reading:
         subject = _shortened(filesystem.mount)
         fields = {"device": _shortened(filesystem.device), "fstype": filesystem.fstype}
         try:
-            await host.usage(filesystem, patience=self.patience)
+            await host.volumes.usage(filesystem, patience=self.patience)
         except HungError:
             told = {**fields, "error": "does not answer"}
             return Reading(name=HUNG, subject=subject, fields=told, value=1.0)

@@ -31,10 +31,10 @@ class Network(Probe):
 
     async def check(self, host: Host, past: Past) -> Sequence[Answer]:
         """Say how each interface is, and whether there is a way out."""
-        there = await host.interfaces(self.interfaces)
+        there = await host.network.interfaces(self.interfaces)
         watched = there if self.interfaces else there[: self.most]
-        routes = await host.default_routes()
-        uplinks = await host.uplinks({route.interface for route in routes or ()})
+        routes = await host.network.default_routes()
+        uplinks = await host.network.uplinks({route.interface for route in routes or ()})
         uptime = await host.uptime()
         return [
             _lost(NO_ROUTE, "", past, is_there=None if routes is None else bool(routes)),
@@ -73,7 +73,7 @@ async def _gone(known: Level, there: Sequence[Interface], host: Host) -> Reading
     gone = Reading(name=MISSING, subject=known.subject, fields=known.fields, value=1.0)
     if any(each.device == device for each in there):
         return replace(gone, value=0.0)
-    if await host.is_driven(device) or (master and await host.carries_on(master)):
+    if await host.is_driven(device) or (master and await host.network.carries_on(master)):
         return replace(gone, value=None, knowledge=Knowledge.NOT_APPLICABLE)
     return gone
 

@@ -55,7 +55,7 @@ class RDMA(Probe):
 
     async def check(self, host: Host, past: Past) -> Sequence[Answer | Aside]:
         """Say how each port is, and remember which counters are not to be touched again."""
-        there = await host.adapters(_refused(past))
+        there = await host.network.adapters(_refused(past))
         if self.devices:
             watched = [each for each in there if each.name in self.devices]
         else:

@@ -57,7 +57,7 @@ class Reachability(Probe):
 
     async def check(self, host: Host, past: Past) -> Sequence[Reading]:
         """Ask all of them at the same time."""
-        routes = await host.default_routes() if self.gateway else ()
+        routes = await host.network.default_routes() if self.gateway else ()
         gateways = {route.gateway for route in routes or () if route.gateway is not None}
         told = await asyncio.gather(
             *(self._gateway(host, each, past) for each in sorted(gateways)),
@@ -68,13 +68,13 @@ class Reachability(Probe):
     async def _gateway(self, host: Host, gateway: IPv4Address, past: Past) -> Sequence[Reading]:
         """Give the kernel some time to ask: its answer is as sure as all of its own tries."""
         subject = str(gateway)
-        await host.touch(gateway)
-        answers = await host.answers(gateway)
+        await host.network.touch(gateway)
+        answers = await host.network.answers(gateway)
         for _ in range(self.tries - 1):
             if answers is not False:
                 break
             await asyncio.sleep(self.pause.total_seconds())
-            answers = await host.answers(gateway)
+            answers = await host.network.answers(gateway)
         before = past.get((GATEWAY, subject))
         was_there = before is not None and before.value is not None
         if answers is None or not (answers or was_there):
@@ -93,7 +93,7 @@ class Reachability(Probe):
     async def _tried(self, host: Host, peer: Peer, number: int) -> float | None:
         if number:
             await asyncio.sleep(self.pause.total_seconds())
-        return await host.connect(peer, patience=self.patience)
+        return await host.network.connect(peer, patience=self.patience)
 
 
 def _absent(name: str, subject: str) -> Reading:

@@ -51,7 +51,7 @@ class SMART(Probe):
         del past
         if not self.command:
             return []
-        storage = await host.storage(())
+        storage = await host.volumes.disks(())
         names = [each.name for each in storage.controllers] if storage is not None else []
         programs = [
             smart.program(self.command, name, str(host.root / "dev" / name), self.every)

@@ -40,7 +40,7 @@ class Writes(Probe):
 
     async def check(self, host: Host, past: Past) -> Sequence[Reading]:
         """Write to all of them at once, so that one that hangs delays no other."""
-        places = await host.places(self.directories or _DEFAULTS)
+        places = await host.volumes.places(self.directories or _DEFAULTS)
         chosen = [each for each in places if self.directories or each.is_local]
         filesystems: dict[str, list[Place]] = {}
         for each in chosen:
@@ -69,8 +69,8 @@ class Writes(Probe):
         """Write in the first place of a filesystem where that can be tried."""
         for place in places[:-1]:
             with contextlib.suppress(NotTriedError):
-                return await host.write(place, patience=self.patience)
-        return await host.write(places[-1], patience=self.patience)
+                return await host.volumes.write(place, patience=self.patience)
+        return await host.volumes.write(places[-1], patience=self.patience)
 
 
 def _written(subject: str, seconds: float) -> Sequence[Reading]:

@@ -9,8 +9,8 @@ from agent.host.linux import Host
 async def test_this_machine_has_a_boot_and_a_root() -> None:
     host = Host()
 
-    (root,) = [each for each in await host.filesystems() if each.mount == "/"]
-    usage = await host.usage(root, patience=timedelta(seconds=5))
+    (root,) = [each for each in await host.volumes.filesystems() if each.mount == "/"]
+    usage = await host.volumes.usage(root, patience=timedelta(seconds=5))
 
     assert len(await host.boot_id()) == 36
     assert 0 < usage.free_blocks <= usage.blocks

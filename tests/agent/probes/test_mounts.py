@@ -14,7 +14,8 @@ from typing import Final
 
 import pytest
 
-from agent.host.linux import Host, Statvfs
+from agent.host.linux import Host
+from agent.host.volumes import Statvfs
 from agent.probes.mounts import HUNG, MISSING, Mounts
 from tests.agent.trees import Tree
 from tests.agent.watched import Watch

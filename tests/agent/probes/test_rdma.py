@@ -282,11 +282,11 @@ async def test_a_counter_that_refused_is_never_touched_again_not_even_by_another
 
 async def test_a_look_that_nobody_waited_for_remembers_the_refusal_too(tree: Tree) -> None:
     file, host = refusing(tree, "link_downed"), tree.host
-    await host.adapters({})
+    await host.network.adapters({})
     file.unlink()
     tree.count("mlx5_0", link_downed=7)
 
-    (adapter,) = await host.adapters({})
+    (adapter,) = await host.network.adapters({})
 
     assert adapter.ports[0].counters == {}
 
