@@ -3,7 +3,7 @@
 from typing import Final, Literal
 
 from nodehealth import quantities
-from remediator.rules import language
+from remediator.rules import terms
 from remediator.rules.breaking import NEVER, AfterChange, Breaking, Burst, PendingPods, Unmended
 from remediator.rules.documents import Page
 
@@ -11,9 +11,9 @@ _WHERE: Final = "$.spec.breakers"
 _OFF: Final = "never"
 
 
-def breaking(given: Literal["never"] | language.Breakers, page: Page) -> Breaking:
+def breaking(given: Literal["never"] | terms.Breakers, page: Page) -> Breaking:
     """Read every breaker, and note what is wrong with one."""
-    if not isinstance(given, language.Breakers):
+    if not isinstance(given, terms.Breakers):
         return NEVER
     return Breaking(
         unhealthy_pool=_share(given.unhealthy_pool, "unhealthyPool", page),
@@ -58,8 +58,8 @@ def _meant(given: str) -> str:
     return f'; did you mean "{percent:g}%"?' if 0 <= percent <= 100 else ""
 
 
-def _burst(given: Literal["never"] | language.Burst, page: Page) -> Burst | None:
-    if not isinstance(given, language.Burst):
+def _burst(given: Literal["never"] | terms.Burst, page: Page) -> Burst | None:
+    if not isinstance(given, terms.Burst):
         return None
     return Burst(
         repairs=given.repairs,
@@ -68,23 +68,23 @@ def _burst(given: Literal["never"] | language.Burst, page: Page) -> Burst | None
     )
 
 
-def _unmended(given: Literal["never"] | language.Unmended, page: Page) -> Unmended | None:
-    if not isinstance(given, language.Unmended):
+def _unmended(given: Literal["never"] | terms.Unmended, page: Page) -> Unmended | None:
+    if not isinstance(given, terms.Unmended):
         return None
     within = page.duration(f"{_WHERE}.unmended.within", given.within)
     return Unmended(repairs=given.repairs, within=within)
 
 
-def _after_change(given: Literal["never"] | language.AfterChange, page: Page) -> AfterChange | None:
-    if not isinstance(given, language.AfterChange):
+def _after_change(given: Literal["never"] | terms.AfterChange, page: Page) -> AfterChange | None:
+    if not isinstance(given, terms.AfterChange):
         return None
     within = page.duration(f"{_WHERE}.afterChange.within", given.within)
     share = _share(given.share, "afterChange.share", page)
     return AfterChange(share=share, within=within) if share else None
 
 
-def _pending_pods(given: Literal["never"] | language.PendingPods, page: Page) -> PendingPods | None:
-    if not isinstance(given, language.PendingPods):
+def _pending_pods(given: Literal["never"] | terms.PendingPods, page: Page) -> PendingPods | None:
+    if not isinstance(given, terms.PendingPods):
         return None
     return PendingPods(
         pods=given.pods,

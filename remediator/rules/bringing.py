@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
-from remediator.rules import language
+from remediator.rules import language, terms
 from remediator.rules.documents import Page
 from remediator.rules.policy import BurnIn, Hook
 
@@ -20,7 +20,7 @@ def made(written: language.BurnIn, where: str, page: Page) -> BurnIn:
     return BurnIn(template=written.template, deadline=deadline)
 
 
-def hooks(written: Mapping[str, language.Hook], page: Page) -> Mapping[str, Hook]:
+def hooks(written: Mapping[str, terms.Hook], page: Page) -> Mapping[str, Hook]:
     """Read which web services there are."""
     made = dict[str, Hook]()
     for name, each in written.items():

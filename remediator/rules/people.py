@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from nodehealth.cel.errors import choices
-from remediator.rules import language
+from remediator.rules import terms
 from remediator.rules.approvals import Approval
 from remediator.rules.documents import Page
 from remediator.rules.windows import Window, Windows
@@ -21,13 +21,13 @@ _HOUR: Final = 60
 
 
 def approvals(
-    written: tuple[language.Approval, ...], page: Page, known: Known
+    written: tuple[terms.Approval, ...], page: Page, known: Known
 ) -> tuple[Approval, ...]:
     """Read for which repairs a person is asked, and note every mistake."""
     return tuple(_approval(n, each, page, known) for n, each in enumerate(written))
 
 
-def _approval(n: int, written: language.Approval, page: Page, known: Known) -> Approval:
+def _approval(n: int, written: terms.Approval, page: Page, known: Known) -> Approval:
     for kind, names in known.items():
         for m, name in enumerate(getattr(written, kind)):
             if name not in names:
@@ -41,13 +41,13 @@ def _approval(n: int, written: language.Approval, page: Page, known: Known) -> A
     )
 
 
-def windows(written: language.Windows, where: str, page: Page) -> Windows:
+def windows(written: terms.Windows, where: str, page: Page) -> Windows:
     """Read when disruption may begin, and note every mistake."""
     read = tuple(_windows(written.open, f"{where}.open", page))
     return Windows(open=read, excepted=frozenset(written.except_))
 
 
-def _windows(written: tuple[language.Window, ...], where: str, page: Page) -> Iterator[Window]:
+def _windows(written: tuple[terms.Window, ...], where: str, page: Page) -> Iterator[Window]:
     for n, each in enumerate(written):
         here = f"{where}[{n}]"
         yield Window(

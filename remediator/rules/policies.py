@@ -6,9 +6,8 @@ from typing import Any, Final, Literal, TypeAlias
 
 from nodehealth import quantities
 from nodehealth.kit.settings import SettingsError
-from remediator.rules import breakers, bringing, language, people, routing
+from remediator.rules import breakers, bringing, people, routing, terms
 from remediator.rules.documents import Document, Page
-from remediator.rules.language import Limits, Pace, PolicyFile, Rates
 from remediator.rules.people import Known
 from remediator.rules.policy import (
     CLUSTER,
@@ -30,6 +29,7 @@ from remediator.rules.policy import (
     Rate,
 )
 from remediator.rules.routing import CheckReceiver
+from remediator.rules.terms import Limits, Pace, PolicyFile, Rates
 
 CheckProvider: TypeAlias = Callable[[str, object], object]
 """Raises SettingsError if there is no such owner of machines or a setting does not fit."""
@@ -104,7 +104,7 @@ def policy(
     return policy
 
 
-def _domains(written: tuple[language.Domain, ...], page: Page) -> tuple[Domain, ...]:
+def _domains(written: tuple[terms.Domain, ...], page: Page) -> tuple[Domain, ...]:
     domains = list[Domain]()
     for n, each in enumerate(written):
         where = f"$.spec.domains[{n}]"
@@ -118,7 +118,7 @@ def _domains(written: tuple[language.Domain, ...], page: Page) -> tuple[Domain, 
     return tuple(domains)
 
 
-def _drain(given: language.DrainManners, page: Page) -> DrainManners:
+def _drain(given: terms.DrainManners, page: Page) -> DrainManners:
     where = "$.spec.drain"
     if sorted(set(given.tiers)) != list(given.tiers):
         page.wrong(f"{where}.tiers", f"expected priorities in rising order, got {given.tiers}")
@@ -136,7 +136,7 @@ def _drain(given: language.DrainManners, page: Page) -> DrainManners:
     )
 
 
-def _coexistence(written: language.Coexistence, page: Page) -> Coexistence:
+def _coexistence(written: terms.Coexistence, page: Page) -> Coexistence:
     namespace, _, name = written.kured.partition("/")
     if written.kured and (not namespace or not name or "/" in name):
         page.wrong("$.spec.coexistence.kured", f"expected namespace/name, got {written.kured!r}")
@@ -147,7 +147,7 @@ def _coexistence(written: language.Coexistence, page: Page) -> Coexistence:
     )
 
 
-def _gpu_clients(written: language.GpuClients, page: Page) -> GpuClients:
+def _gpu_clients(written: terms.GpuClients, page: Page) -> GpuClients:
     if not written.labels:
         page.wrong("$.spec.gpuClients.labels", "expected at least one label, got none")
     pairs = [each.partition("/") for each in written.daemon_sets]
@@ -178,8 +178,8 @@ def _provider(
     return name, settings
 
 
-def _condemning(given: Literal["never"] | language.Condemning, page: Page) -> Condemning:
-    if not isinstance(given, language.Condemning):
+def _condemning(given: Literal["never"] | terms.Condemning, page: Page) -> Condemning:
+    if not isinstance(given, terms.Condemning):
         return Condemning(gpus=0, hosts=0)
     within = page.duration("$.spec.condemned.within", given.within)
     if within > LONGEST_MEMORY:

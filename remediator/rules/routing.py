@@ -7,7 +7,7 @@ from nodehealth.cel.errors import choices
 from nodehealth.kit.settings import SettingsError
 from remediator.rules.alerting import Alerting, Receiver, Route
 from remediator.rules.documents import Page
-from remediator.rules.language import AlertRoute, Alerts
+from remediator.rules.terms import AlertRoute, Alerts
 
 CheckReceiver: TypeAlias = Callable[[str, object], object]
 """Raises SettingsError if there is no such way of telling people or a setting does not fit."""

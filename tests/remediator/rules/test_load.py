@@ -14,9 +14,9 @@ from nodehealth.repair import Mode, Severity
 from remediator.files import remedy
 from remediator.rules import load
 from remediator.rules.documents import ProblemsError
-from remediator.rules.language import PolicySpec
 from remediator.rules.policy import CLUSTER, CLUSTER_LIMIT, POOL_LIMIT, Limit, Rate
 from remediator.rules.rule import Combine
+from remediator.rules.terms import PolicySpec
 
 SHIPPED = Path(__file__).parents[3] / "rules"
 

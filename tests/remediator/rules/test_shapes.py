@@ -11,8 +11,9 @@ from msgspec import Meta
 
 from nodehealth.repair import Mode
 from remediator.rules import shapes
-from remediator.rules.language import PolicyFile, RuleFile, Strict
+from remediator.rules.language import RuleFile, Strict
 from remediator.rules.stories import CasesFile
+from remediator.rules.terms import PolicyFile
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.dates(),
