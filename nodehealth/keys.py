@@ -34,6 +34,8 @@ TOLD: Final = "nodemend-told"
 """What the names of the ConfigMaps begin with that hold what people have been told."""
 
 LEDGER_NAME: Final = "default"
+LEDGER_IN_USE: Final = "nodemend-ledger"
+"""The ConfigMap that says which ledger has admitted anything."""
 LEADER_LEASE: Final = "nodemend-remediator"
 RULES_CONFIG_MAP: Final = "nodemend-rules"
 POLICY_CONFIG_MAP: Final = "nodemend-policy"

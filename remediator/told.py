@@ -17,7 +17,7 @@ from msgspec import structs
 from nodehealth import keys
 from nodehealth.kube import errors
 from nodehealth.kube.client import Client
-from nodehealth.kube.objects import Object, Resource, Struct
+from nodehealth.kube.objects import CONFIG_MAPS, Struct
 from remediator.decide.alerts import Alert, Rise, State
 from remediator.rules.alerting import Urgency, is_louder
 
@@ -25,20 +25,7 @@ logger = logging.getLogger(__name__)
 
 _SHARDS: Final = "0123456789abcdef"
 """One ConfigMap for each first digit of a fingerprint: an object may not exceed 1 MiB."""
-
-
 _HEARD: Final = frozenset({"", *Urgency})
-
-
-class ConfigMap(Object, frozen=True, kw_only=True):
-    """Texts by key."""
-
-    data: Mapping[str, str] = {}
-
-
-CONFIG_MAPS: Final = Resource(
-    group="", version="v1", plural="configmaps", kind="ConfigMap", namespaced=True, type=ConfigMap
-)
 
 
 class Entry(Struct, frozen=True, kw_only=True):

@@ -317,6 +317,12 @@ class Lease(Object, frozen=True, kw_only=True):
     spec: LeaseSpec = LeaseSpec()
 
 
+class ConfigMap(Object, frozen=True, kw_only=True):
+    """Texts by key."""
+
+    data: Mapping[str, str] = {}
+
+
 class OwnedFields(ManagedFields, frozen=True, kw_only=True):
     """Who wrote an object last, and which of its fields are theirs."""
 
@@ -377,6 +383,9 @@ LEASES = Resource(
     kind="Lease",
     namespaced=True,
     type=Lease,
+)
+CONFIG_MAPS = Resource(
+    group="", version="v1", plural="configmaps", kind="ConfigMap", namespaced=True, type=ConfigMap
 )
 BUDGETS = Resource(
     group="policy",

@@ -7,12 +7,12 @@ ledger that was just read, before each new step of a repair that was admitted.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, TypeAlias
 
 from nodehealth.kube.objects import Node
-from nodehealth.ledger import Disruption, RepairLedger
+from nodehealth.ledger import EVER, Disruption, RepairLedger
 from nodehealth.repair import NodeRepair
 from remediator.decide import (
     approvals,
@@ -33,6 +33,8 @@ _CLOSED: Final = (
     "disruption is closed in RepairLedger/default; "
     "after a look at what is out, a person opens it with spec.disruption: Open"
 )
+SETTLES: Final = timedelta(minutes=2)
+"""For how long a replica that the ledger before this one admitted may still mark its Node."""
 
 
 class Deed(StrEnum):
@@ -161,6 +163,21 @@ def _pools(asked: Asked) -> list[str]:
     return [name for name in names if name != CLUSTER and not is_domain(name)]
 
 
+def _settled(asked: Asked) -> Refused | None:
+    """Have what a ledger admitted that was lost come to light before its successor gives a slot."""
+    made, known = asked.ledger.metadata.creation_timestamp, asked.ledger.status.known_since
+    if asked.deed is not Deed.DISRUPT or made is None or known == EVER:
+        return None
+    until = made + SETTLES
+    if asked.now >= until:
+        return None
+    message = (
+        f"the ledger was made anew at {made:%H:%M:%S}; "
+        f"waits until {until:%H:%M:%S} for whatever the one before it admitted"
+    )
+    return Refused(why=Why.LEDGER_REBUILT, message=message, until=until)
+
+
 def _borne_out(asked: Asked) -> Refused | None:
     """Trust no ledger that lacks what Nodes or repairs say: somebody took admissions out of it."""
     if asked.deed is Deed.CORDON or asked.survey is None:
@@ -185,6 +202,7 @@ _GATES: Final[tuple[Gate, ...]] = (
     _needed,
     _unapproved,
     _outside,
+    _settled,
     _borne_out,
     _broken,
 )

@@ -46,6 +46,7 @@ class Why(StrEnum):
     LAST_REPLICA = "LastReplica"
     GANG_LIMIT = "GangLimit"
     LEDGER_AT_ODDS = "LedgerAtOdds"
+    LEDGER_REBUILT = "LedgerRebuilt"
     BREAKER_OPEN = "BreakerOpen"
     LEDGER_FULL = "LedgerFull"
     CONTENTION = "Contention"

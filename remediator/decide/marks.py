@@ -56,6 +56,12 @@ def is_held_as(node: Node, fence: Fence) -> bool:
     return marked and fence_of(node) == fence
 
 
+def held_for(node: Node) -> str:
+    """Return for which repair a Node carries our taint: as much of its name as that holds."""
+    ours = (each.value for each in node.spec.taints if each.key == keys.REPAIR_TAINT)
+    return next(ours, "")
+
+
 def is_tainted_for(node: Node, repair: str) -> bool:
     """Say whether the Node carries our taint because we put it there for this repair."""
     value = _value(repair)

@@ -11,7 +11,7 @@ from typing import Final
 from nodehealth.fence import Fence, Hold
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import RepairLedgerStatus
-from nodehealth.repair import NodeRepair, Phase
+from nodehealth.repair import Mode, NodeRepair, Phase
 from remediator.decide import marks, plan
 
 _BELIEVED: Final = 10**15
@@ -57,6 +57,16 @@ def highest(nodes: Iterable[Node], repairs: Iterable[NodeRepair]) -> int:
     fences = (fence.epoch for node in nodes if (fence := marks.fence_of(node)) is not None)
     epochs = (epoch for repair in repairs for epoch in _epochs(repair))
     return max((each for each in (*fences, *epochs) if each < _BELIEVED), default=0)
+
+
+def is_evident(nodes: Iterable[Node], repairs: Iterable[NodeRepair]) -> bool:
+    """Say whether a ledger that is missing was there once, and may have admitted anything.
+
+    Whatever was admitted may not be on its Node or in its repair yet. But a repair that may act is
+    only ever opened where there is a ledger.
+    """
+    known = tuple(repairs)
+    return highest(nodes, known) > 0 or any(each.spec.mode is Mode.ENFORCE for each in known)
 
 
 def slot_owed(repair: NodeRepair, fence: Fence | None, status: RepairLedgerStatus) -> int:

@@ -34,8 +34,8 @@ def rebuilt(
 ) -> RepairLedgerStatus:
     """Put the admissions together, under an epoch above every one that is in use.
 
-    The epoch is 0 where no admission was ever given. What was spent of the rates is not known, so
-    every bucket begins empty. Better one entry too many than one too few:
+    The epoch is 0 where no admission was ever given and nothing was found. What was spent of the
+    rates is not known, so every bucket begins empty. Better one entry too many than one too few:
     an entry that nobody holds any more is reaped, and a missing one would let a limit be broken.
 
     Args:
@@ -52,11 +52,15 @@ def rebuilt(
         if (fence := marks.fence_of(node)) is not None
     }
     ours = [each for each in all_repairs if plan.is_open(each)]
-    slots = dict[str, Slot]()
+    slots = {
+        node.metadata.name: _unclaimed(node, fence.epoch, now)
+        for node in all_nodes
+        if (fence := fences.get(node.metadata.name)) is not None and _is_missing(fence, node, known)
+    }
     for each in ours:
         node = each.spec.target.node
         epoch = odds.slot_owed(each, fences.get(node), known)
-        if epoch > (slots[node].epoch if node in slots else 0):
+        if epoch and epoch >= (slots[node].epoch if node in slots else 0):
             slots[node] = _slot(each, epoch, now, known.slots.get(node))
     held = {name: fence.epoch for name, fence in fences.items() if fence.hold is not Hold.RELEASED}
     cordons = {**held, **_cordons(ours, slots)}
@@ -64,13 +68,13 @@ def rebuilt(
     highest = max(odds.highest(all_nodes, all_repairs), known.epoch, *entries)
     said = tuple(each[:_LONGEST] for each in itertools.islice(found, FOUND_LENGTH))
     return RepairLedgerStatus(
-        epoch=highest + 1 if highest else 0,
+        epoch=highest + 1 if highest or said else 0,
         cordons=_together(cordons, known.cordons, CORDONS_LENGTH),
         slots=_together(slots, _kept(known, fences, all_repairs), SLOTS_LENGTH),
         breakers=known.breakers,
         changes=known.changes,
         known_since=now,
-        rebuilt=Rebuilt(at=now, found=said) if said and highest else None,
+        rebuilt=Rebuilt(at=now, found=said) if said else None,
     )
 
 
@@ -99,6 +103,21 @@ def _slot(repair: NodeRepair, epoch: int, now: datetime, known: Slot | None) -> 
         pool=target.pool,
         domains=target.domains,
         gangs=tuple(sorted(set(claimed)))[:GANGS_LENGTH],
+    )
+
+
+def _is_missing(fence: Fence, node: Node, known: RepairLedgerStatus) -> bool:
+    slot = known.slots.get(node.metadata.name)
+    return fence.hold is Hold.DISRUPTED and (slot is None or slot.epoch < fence.epoch)
+
+
+def _unclaimed(node: Node, epoch: int, now: datetime) -> Slot:
+    """Return the slot of a node whose repair may be gone."""
+    return Slot(
+        epoch=epoch,
+        node_uid=node.metadata.uid,
+        repair=marks.held_for(node),
+        acquired_at=now,
     )
 
 

@@ -96,10 +96,11 @@ def test_nothing_is_granted_that_nobody_asks_for(asked: list[AuditEntry]) -> Non
     assert unused == UNSERVED
 
 
-def test_what_was_told_is_kept_under_the_names_that_are_granted() -> None:
+def test_what_is_remembered_is_kept_under_the_names_that_are_granted() -> None:
     names = {right.names for right in granted() if right.resource == "configmaps" and right.names}
 
-    assert names == {tuple(f"{keys.TOLD}-{shard}" for shard in "0123456789abcdef")}
+    told = (f"{keys.TOLD}-{shard}" for shard in "0123456789abcdef")
+    assert names == {(*told, keys.LEDGER_IN_USE)}
 
 
 def test_no_right_is_a_wildcard() -> None:

@@ -253,6 +253,7 @@ async def test_who_cannot_look_around_disrupts_nobody_and_holds_up_no_cordon(
 ) -> None:
     here = await world()
     pairs, admission = await begun(here, *NAMES[:3]), here.admission()
+    await admission.ensure()
     lists = Match(method="GET", path="/api/v1/nodes")
 
     with here.api.faults.active(Refuse(code=403, reason="Forbidden", match=lists)):

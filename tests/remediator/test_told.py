@@ -7,10 +7,11 @@ from datetime import timedelta
 import pytest
 
 from nodehealth import keys
+from nodehealth.kube.objects import CONFIG_MAPS
 from remediator.decide import alerts
 from remediator.decide.alerts import Alert
 from remediator.rules.alerting import Alerting, Urgency
-from remediator.told import CONFIG_MAPS, Told
+from remediator.told import Told
 from simulator.api.direct import Direct
 from tests.builders import NOON, at, repair
 from tests.remediator.conftest import World

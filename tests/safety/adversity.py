@@ -89,7 +89,7 @@ def draw(seed: int) -> Adversity:
         lates=_lates(random),
         gaps=random.choice((0.0, 10.0, 60.0)),
         temper=_temper(random),
-        meddlers=_bearable(random.sample(sorted(MEDDLERS), random.choice((0, 1, 1, 2, 3)))),
+        meddlers=tuple(random.sample(sorted(MEDDLERS), random.choice((0, 1, 1, 2, 3)))),
     )
 
 
@@ -150,10 +150,3 @@ def _temper(random: Random) -> Temper:
         lies=random.choice((0.0, 0.0, 0.1)),
         late=timedelta(seconds=random.choice((0, 0, 2, 15))),
     )
-
-
-def _bearable(meddlers: list[str]) -> tuple[str, ...]:
-    """Leave out who takes the last trace away of what a lost ledger had admitted."""
-    taken = {"loses_the_ledger", "deletes_a_repair"}
-    both = taken <= set(meddlers)
-    return tuple(each for each in meddlers if not (both and each == "deletes_a_repair"))

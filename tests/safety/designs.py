@@ -17,7 +17,7 @@ _NOT_COMPARED: Final = (
     ("decide.gates", "    _borne_out,\n", ""),
     (
         "ledgers",
-        "found = [each.message for each in odds.found(known, nodes.items, repairs.items)]",
+        "found = _amiss(ledger, in_use, nodes.items, repairs.items)",
         "found = list[str]()",
     ),
 )
@@ -73,7 +73,7 @@ OLD_DESIGNS: Final = (
         (
             "ledgers",
             "return await self._client.create(REPAIR_LEDGERS, fresh)",
-            "del fresh\n        return RepairLedger()",
+            "del fresh\n        self._memory = RepairLedger()\n        return self._memory",
         ),
         *_NOT_COMPARED,
         seed=0,
@@ -118,6 +118,6 @@ OLD_DESIGNS: Final = (
         "Design C: slots are swapped, but patches of Nodes test no fence and no version.",
         "UNTESTED LIMIT S2 S5",
         *_UNFENCED,
-        seed=199,
+        seed=151,
     ),
 )

@@ -116,7 +116,7 @@ GUARDS: Final = (
         "S9",
         (
             "ledgers",
-            "            ledger = await self._create(closed=rebuilt.epoch > 0)\n",
+            "            ledger = await self._create(closed=bool(found))\n",
             "            ledger = await self._create(closed=False)\n",
         ),
     ),

@@ -1,12 +1,14 @@
 """What forbids a cordon or a disruption however much room the limits leave."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Final
 
 import pytest
+from msgspec import structs
 
 from nodehealth.kube.objects import Node
-from nodehealth.ledger import Disruption
+from nodehealth.ledger import EVER, Disruption
 from nodehealth.repair import Fencing, Intent, NodeRepairStatus
 from remediator.decide import gates
 from remediator.decide.gates import Asked, Deed
@@ -110,3 +112,34 @@ def test_a_ledger_that_lacks_what_a_node_says_gives_no_slot(known: int, why: Why
 
     assert (refused.why if refused is not None else None) is why
     assert gates.refusal(replace(question, deed=Deed.CORDON)) is None
+
+
+@pytest.mark.parametrize(
+    ("deed", "age", "known", "why"),
+    [
+        (Deed.DISRUPT, 119, NOON, Why.LEDGER_REBUILT),
+        (Deed.DISRUPT, 120, NOON, None),
+        (Deed.DISRUPT, 1, EVER, None),
+        (Deed.CORDON, 1, NOON, None),
+        (Deed.STEP, 1, NOON, None),
+    ],
+)
+def test_a_ledger_that_was_lost_gives_no_slot_before_the_last_admissions_came_to_light(
+    deed: Deed, age: int, known: datetime, why: Why | None
+) -> None:
+    made = NOON - timedelta(seconds=age)
+    anew = ledger(known_since=known)
+    anew = structs.replace(anew, metadata=structs.replace(anew.metadata, creation_timestamp=made))
+    refused = gates.refusal(
+        Asked(
+            deed=deed,
+            repair=repair(),
+            node=HERE,
+            ledger=anew,
+            scopes=(),
+            policy=Policy(),
+            now=NOON,
+        )
+    )
+
+    assert (refused.why if refused is not None else None) is why

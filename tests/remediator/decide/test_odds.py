@@ -11,7 +11,7 @@ from msgspec import structs
 from nodehealth.fence import Fence, Hold
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import RepairLedger, RepairLedgerStatus, Slot
-from nodehealth.repair import Closing, NodeRepair, NodeRepairStatus, Phase
+from nodehealth.repair import Closing, Mode, NodeRepair, NodeRepairStatus, Phase
 from remediator.decide import limits, odds, recovery, returning
 from remediator.decide.limits import Admitted, Scope
 from remediator.rules.policy import CLUSTER, Limit, Policy
@@ -272,3 +272,12 @@ def test_a_slot_that_is_missed_while_its_node_is_worked_on_is_found(
     found = odds.found(gone, here.nodes(), here.repairs.values())
 
     assert {each.node for each in found} >= here.disrupted & working
+
+
+def test_fences_and_repairs_that_may_act_are_evidence_of_a_ledger() -> None:
+    watched = repair("n1")
+    watched = structs.replace(watched, spec=structs.replace(watched.spec, mode=Mode.OBSERVE))
+
+    assert odds.is_evident([], [repair("n1")])
+    assert odds.is_evident([node(fence="5:released")], [])
+    assert not odds.is_evident([node()], [watched])

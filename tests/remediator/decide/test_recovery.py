@@ -2,6 +2,8 @@
 
 from msgspec import structs
 
+from nodehealth import keys
+from nodehealth.kube.objects import Taint
 from nodehealth.ledger import (
     SLOTS_LENGTH,
     Breaker,
@@ -115,3 +117,20 @@ def test_what_is_open_in_a_ledger_that_is_set_right_stays_open() -> None:
     found = recovery.rebuilt([node()], [], NOON, known, ["it was edited"])
 
     assert (found.breakers, found.changes) == (known.breakers, known.changes)
+
+
+def test_a_ledger_that_is_lost_without_a_trace_is_not_taken_for_a_first_one() -> None:
+    found = recovery.rebuilt([node()], [], NOON, found=["it was gone"])
+
+    assert found.epoch == 1
+    assert found.rebuilt == Rebuilt(at=NOON, found=("it was gone",))
+
+
+def test_a_disrupted_node_whose_repair_is_gone_gets_its_slot_back() -> None:
+    ours = Taint(key=keys.REPAIR_TAINT, value="n1-repair", effect="NoSchedule")
+    marked = node("n1", fence="5:disrupted")
+    marked = structs.replace(marked, spec=structs.replace(marked.spec, taints=(ours,)))
+
+    found = recovery.rebuilt([marked], [], NOON, found=["it was gone"])
+
+    assert found.slots["n1"] == slot(5, pool="")

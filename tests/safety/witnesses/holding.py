@@ -36,6 +36,17 @@ class Held(Witness):
 
     _let_go: dict[str, datetime] = field(default_factory=dict)
     """When people uncordoned what we held."""
+    _deleted: tuple[datetime, RepairLedger] | None = None
+    """The ledger that somebody deleted last, and when."""
+
+    def ledger(self, before: RepairLedger | None, ledger: RepairLedger | None) -> None:
+        """Note what is deleted.
+
+        A Node's patch tests the Node, not the ledger: one that was on the wire, or in a process
+        that stood still, when a person deleted the ledger still comes.
+        """
+        if before is not None and ledger is None:
+            self._deleted = self.history.now, before
 
     def node(self, name: str, before: Node | None, node: Node | None) -> None:
         """Note who is uncordoned while we hold it."""
@@ -72,7 +83,7 @@ class Held(Witness):
             self.history.breach("S2", f"{name} was written without a fence")
         elif after.hold is Hold.RELEASED:
             self._released(name, before, after)
-        elif after.epoch not in self._granted(name, after.hold):
+        elif after.epoch not in self._granted(name, after.hold) | self._was(name, after.hold):
             self.history.breach("S2", f"{name} was marked {after}, the ledger grants otherwise")
 
     def _released(self, name: str, before: Fence | None, after: Fence) -> None:
@@ -100,12 +111,21 @@ class Held(Witness):
             self.history.breach("S2", f"{what} without a slot")
 
     def _granted(self, name: str, hold: Hold) -> frozenset[int]:
-        ledger = self.history.ledger
-        if ledger is None:
-            return frozenset()
-        slot = ledger.status.slots.get(name)
-        cordon = ledger.status.cordons.get(name, 0) if hold is Hold.CORDONED else 0
-        return frozenset({slot.epoch if slot is not None else 0, cordon} - {0})
+        return _grants(self.history.ledger, name, hold)
+
+    def _was(self, name: str, hold: Hold) -> frozenset[int]:
+        """Return what a ledger granted that was deleted a moment ago."""
+        at, ledger = self._deleted or (self.history.now, None)
+        is_late = self.history.now - at > GRACE
+        return frozenset() if is_late else _grants(ledger, name, hold)
+
+
+def _grants(ledger: RepairLedger | None, name: str, hold: Hold) -> frozenset[int]:
+    if ledger is None:
+        return frozenset()
+    slot = ledger.status.slots.get(name)
+    cordon = ledger.status.cordons.get(name, 0) if hold is Hold.CORDONED else 0
+    return frozenset({slot.epoch if slot is not None else 0, cordon} - {0})
 
 
 @dataclass(slots=True)
