@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 from msgspec import structs
 
 from nodehealth.repair import BurnIn, BurningIn, Phase
-from remediator.actions import Tools
+from remediator.actions import Tools, guarding
 from remediator.again import AT_ONCE
 from remediator.decide import rungs
 from remediator.decide.envoys import Succeed, Wait
@@ -62,8 +62,8 @@ def _runner(wanted: BurnIn, begun: BurningIn, scene: Scene, tools: Tools) -> Run
         namespace=tools.jobs,
         repair=scene.record.repair,
         node=tools.node,
-        guard=tools.guard,
         claim=claim,
+        start=guarding(tools),
         task=_task(wanted),
     )
 

@@ -3,8 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+
+from msgspec import structs
 
 from nodehealth.kube.objects import Pod
+from nodehealth.repair import NodeRepair
 from remediator import burning, fencing, settling
 from remediator.actions import Done, Failed, Going, Stranded, SupersededError, Tools
 from remediator.again import Again, span
@@ -58,24 +62,38 @@ async def prove(move: Prove | Burn, scene: Scene, means: Means) -> Again:
     return await settling.settle(following, scene, means)
 
 
+async def _check(began: NodeRepair, scene: Scene, means: Means) -> None:
+    """Check that a repair may do its next deed: begin a step only if nothing forbids that now.
+
+    Args:
+        began: The repair without what was only claimed since: nothing is under way by that.
+        scene: What it works with.
+        means: What is asked.
+
+    Raises:
+        SupersededError: it may not.
+    """
+    repair = scene.record.repair
+    node = await means.node(repair.spec.target.node)
+    ledger = await means.admission.ledger()
+    refusal = admissions.disruption_refusal(repair, node, ledger)
+    if not refusal and not rungs.is_under_way(began):
+        shut = await means.shut(began, node, ledger, scene.around)
+        refusal = shut.message if shut is not None else ""
+    if refusal:
+        raise SupersededError(refusal)
+
+
 def _tools(scene: Scene, means: Means) -> Tools:
-    async def guard() -> None:
-        repair = scene.record.repair
-        node = await means.node(repair.spec.target.node)
-        ledger = await means.admission.ledger()
-        refusal = admissions.disruption_refusal(repair, node, ledger)
-        if not refusal and not rungs.is_under_way(repair):
-            shut = await means.shut(repair, node, ledger, scene.around)
-            refusal = shut.message if shut is not None else ""
-        if refusal:
-            raise SupersededError(refusal)
+    began = scene.view.repair
+    unsent = structs.replace(began, status=structs.replace(began.status, intent=None))
+    policy = scene.around.policy
 
     async def claim(pods: Sequence[Pod]) -> str:
         repair, node = scene.record.repair, scene.view.node
         refused = await means.admission.claim(repair, node, pods, policy)
         return refused.message if refused is not None else ""
 
-    policy = scene.around.policy
     return Tools(
         client=means.client,
         clock=means.clock,
@@ -88,7 +106,8 @@ def _tools(scene: Scene, means: Means) -> Tools:
         ask=means.ask,
         jobs=policy.jobs_namespace,
         pacing=means.pacing,
-        guard=guard,
+        guard=partial(_check, began, scene, means),
+        permit=partial(_check, unsent, scene, means),
         claim=claim,
         record=scene.record.note,
     )

@@ -24,8 +24,9 @@ class Dispatch(abc.ABC, Generic[Envoy]):
         namespace: Where it is made.
         repair: Who sends it.
         node: The Node as it was just read.
-        guard: Checks that the repair may do this to its node at this moment.
-        claim: Writes down that the envoy of this UID may be let go.
+        claim: Writes down that the envoy of this UID may be let go, if the repair may do this to
+            its node at this moment.
+        start: Checks the same for an envoy that was claimed before and not let go.
     """
 
     client: Client
@@ -34,8 +35,8 @@ class Dispatch(abc.ABC, Generic[Envoy]):
     namespace: str
     repair: NodeRepair
     node: Node | None
-    guard: Callable[[], Awaitable[None]]
     claim: Callable[[str], Awaitable[None]]
+    start: Callable[[str], Awaitable[None]]
 
     @abc.abstractmethod
     async def body(self) -> Mapping[str, Any]:
@@ -67,7 +68,7 @@ class Dispatch(abc.ABC, Generic[Envoy]):
                 await self.claim(step.envoy.metadata.uid)
                 return await self.let_go(step.envoy)
             case Start():
-                await self.guard()
+                await self.start(step.envoy.metadata.uid)
                 return await self.let_go(step.envoy)
             case Stop():
                 return await self.call_back(step.envoy, step.message)

@@ -6,6 +6,7 @@ after a crash too, so doing it twice must be as good as doing it once.
 """
 
 import abc
+import dataclasses
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -89,7 +90,9 @@ class Tools:
     manners: DrainManners
     pacing: Pacing
     guard: Callable[[], Awaitable[None]]
-    """Checks that this repair may disrupt its node at this moment; awaited right before a deed."""
+    """Checks that this repair may disrupt its node at this moment; awaited right before a deed.
+
+    What has been claimed since the repair was read is not under way: it has to be allowed."""
     record: Callable[[NodeRepairStatus], Awaitable[NodeRepair]]
     """Writes the repair's status, and returns the repair as written; fails if somebody else did."""
     claim: Callable[[Sequence[Pod]], Awaitable[str]] = _unlimited
@@ -103,6 +106,12 @@ class Tools:
     """How they are asked."""
     jobs: str = JOBS_NAMESPACE
     """The namespace of the operator's own Jobs, and of their templates."""
+    permit: Callable[[], Awaitable[None]] | None = None
+    """Checks the same for what may have been claimed long ago and was never let go."""
+
+    def unsent(self) -> "Tools":
+        """Return tools whose guard lets nothing be begun that was only claimed."""
+        return dataclasses.replace(self, guard=self.permit or self.guard)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +143,9 @@ async def claim(
     """Claim an order to the machine's owner, and return its key; the order follows at once.
 
     The claim is written down first: of two replicas only one gets so far. A claim that grew old
-    before its order went out is void, because somebody else may have claimed the next attempt.
+    before its order went out is void, because somebody else may have claimed the next attempt. An
+    order that may not be given after all is no attempt: its claim is taken back. That of a program
+    is left to who sends it, for another replica may let it go.
 
     Args:
         repair: Who claims.
@@ -147,6 +158,15 @@ async def claim(
         nodehealth.kube.errors.ConflictError: somebody else wrote meanwhile.
         SupersededError: the order is not ours to give.
     """
+    try:
+        return await _claimed(repair, action, tools, pod=pod, boot_id=boot_id)
+    except SupersededError:
+        if not pod:
+            await unclaim(repair, tools)
+        raise
+
+
+async def _claimed(repair: NodeRepair, action: str, tools: Tools, *, pod: str, boot_id: str) -> str:
     intent = structs.replace(_intent(repair, action, tools.clock()), pod=pod, boot_id=boot_id)
     await tools.record(structs.replace(repair.status, intent=intent))
     await tools.guard()
@@ -156,7 +176,7 @@ async def claim(
 
 
 async def unclaim(repair: NodeRepair, tools: Tools) -> None:
-    """Take back a claim whose order was refused, so that nobody waits for what never comes.
+    """Take back a claim whose order was not taken, so that nobody waits for what never comes.
 
     Only the first claim is taken back: whether an earlier order came through, nobody knows.
 
@@ -186,8 +206,8 @@ async def send(
         clock=tools.clock,
         repair=repair,
         node=tools.node,
-        guard=tools.guard,
-        claim=claiming(repair, errand.program, tools),
+        claim=claiming(repair, errand.program, tools.unsent()),
+        start=guarding(tools.unsent()),
         errand=errand,
         withdraw=withdraw,
     )
@@ -198,6 +218,15 @@ async def send(
         raise
     is_young = tools.clock() < since + _ERRAND_LONG
     return progress(outcome, again=_ERRAND_AGAIN if is_young else _ERRAND_AGAIN_LATER)
+
+
+def guarding(tools: Tools) -> Callable[[str], Awaitable[None]]:
+    """Return what asks the guard before an envoy is let go, whichever it is."""
+
+    async def guarded(_: str) -> None:
+        await tools.guard()
+
+    return guarded
 
 
 def claiming(repair: NodeRepair, action: str, tools: Tools) -> Callable[[str], Awaitable[None]]:

@@ -1,11 +1,23 @@
 """Run-job: have a program of the operator's own run on the node, as a Job of a named template."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from msgspec import structs
+
 from nodehealth.repair import NodeRepair
-from remediator.actions import Action, Done, Failed, Progress, Tools, claiming, progress
+from remediator.actions import (
+    Action,
+    Done,
+    Failed,
+    Progress,
+    SupersededError,
+    Tools,
+    claiming,
+    progress,
+)
 from remediator.decide.envoys import Succeed
 from remediator.decide.jobs import Claimed, Task
 from remediator.jobs import Runner
@@ -50,8 +62,8 @@ class RunJob(Action):
             namespace=tools.jobs,
             repair=repair,
             node=tools.node,
-            guard=tools.guard,
-            claim=claiming(repair, _ACTION, tools),
+            claim=_claiming(repair, tools),
+            start=_claiming(repair, tools),
             task=self.task(),
         )
         outcome = await runner.advance(since, known)
@@ -63,3 +75,20 @@ class RunJob(Action):
         """Return what is run."""
         what = f"the Job of {self.template}"
         return Task(template=self.template, deadline=self.deadline, what=what)
+
+
+def _claiming(repair: NodeRepair, tools: Tools) -> Callable[[str], Awaitable[None]]:
+    """Return what claims a Job before it is let run, each time.
+
+    So a claim may be taken back: whoever would let the Job run by it has to write it anew first.
+    """
+    claim = claiming(repair, _ACTION, tools.unsent())
+
+    async def claimed(job: str) -> None:
+        try:
+            await claim(job)
+        except SupersededError:
+            await tools.record(structs.replace(repair.status, intent=None))
+            raise
+
+    return claimed

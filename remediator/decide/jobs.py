@@ -98,7 +98,10 @@ def next_step(look: Look) -> Step:
     ended = _ended(look, job)
     if ended is not None:
         return ended
-    late = look.now - claimed.at - look.task.deadline - START_PATIENCE - GRACE
+    began = min(
+        claimed.at, look.since + START_PATIENCE
+    )  # it is claimed anew whenever it is let run
+    late = look.now - began - look.task.deadline - START_PATIENCE - GRACE
     if late < timedelta():
         return Start(envoy=job) if job.spec.suspend else Wait(message=_standing(look, job))
     message = f"{look.task.what} did not end within {quantities.spoken(look.task.deadline)}"

@@ -59,6 +59,8 @@ class Sending:
     record: Record
     now: datetime = NOON
     superseded: bool = False
+    held_back: bool = False
+    """Whether what begins a step is forbidden."""
     gpu_clients: GpuClients
     meanwhile: dict[str, Callable[[], Awaitable[None]]]
     """By method, what somebody else does right before our next request of it arrives."""
@@ -76,6 +78,7 @@ class Sending:
             manners=DrainManners(),
             pacing=Pacing(lambda: self.now),
             guard=self._guard,
+            permit=self._permit,
             record=self.record.note,
             gpu_clients=self.gpu_clients,
         )
@@ -158,6 +161,11 @@ class Sending:
             await self.before_guard()
         if self.superseded:
             raise SupersededError("not ours")
+
+    async def _permit(self) -> None:
+        await self._guard()
+        if self.held_back:
+            raise SupersededError("a pause holds it")
 
 
 async def sending(

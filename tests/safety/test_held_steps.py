@@ -2,11 +2,15 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 from nodehealth import keys
+from nodehealth.kube.client import Client
 from nodehealth.kube.objects import BUDGETS, PODS
 from nodehealth.ledger import REPAIR_LEDGERS, Disruption
-from nodehealth.repair import Phase
+from nodehealth.repair import Phase, Target
+from remediator.providers import MachineState
+from remediator.providers.simulator import Simulator
 from simulator import virtualtime
 from tests.safety.test_stories import Scene, full, minutes, staged
 
@@ -104,3 +108,37 @@ async def test_a_remedy_that_was_not_begun_waits_after_the_one_before_it() -> No
         assert waits.status.reason == "DisruptionClosed"
         assert (await scene.node("w-1")).metadata.uid != before.metadata.uid
         assert (await scene.repair("w-1")).status.phase is Phase.RECOVERED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hesitant(Simulator):
+    """An owner during whose first answer a person has disruption closed."""
+
+    scene: Scene
+    asked: list[str] = field(default_factory=list)
+
+    async def state(self, target: Target, client: Client) -> MachineState:
+        """Take its time."""
+        if not self.asked:
+            await say(self.scene, Disruption.CLOSED)
+        self.asked.append(target.node)
+        return await Simulator.state(self, target, client)
+
+
+@virtualtime.played
+async def test_an_order_that_was_about_to_be_claimed_is_not_given_and_is_no_attempt() -> None:
+    async with staged() as scene:
+        scene.cluster.inject("w-1", full())
+        async with scene.remediator(provider=Hesitant(scene=scene)):
+            await minutes(10)
+            held, before = await scene.repair("w-1"), await scene.node("w-1")
+            await say(scene, Disruption.OPEN)
+            await minutes(10)
+            after = await scene.repair("w-1")
+
+        assert (held.status.phase, held.status.reason) == (Phase.REPAIRING, "DisruptionClosed")
+        assert held.status.intent is None
+        assert (await scene.node("w-1")).metadata.uid != before.metadata.uid
+        assert after.status.phase is Phase.RECOVERED
+        assert after.status.intent is not None
+        assert after.status.intent.attempt == 1

@@ -119,6 +119,28 @@ async def test_who_is_superseded_sees_to_it_that_nothing_starts() -> None:
 
 
 @virtualtime.played
+async def test_what_was_claimed_and_not_sent_is_held_back_and_sent_later() -> None:
+    here = await sending(*LADDER)
+    await here.run(Reboot())
+    uid = (await here.pod()).metadata.uid
+    intent = Intent(action="reboot", key="k", issued_at=NOON, pod=uid, boot_id="boot-1")
+    await here.record.note(structs.replace(here.record.repair.status, intent=intent))
+    here.held_back = True
+
+    with pytest.raises(SupersededError):
+        await here.run(Reboot())
+    held = here.record.repair.status.intent
+    here.held_back = False
+    await here.runs(Reboot(), times=2)
+    sent, claimed = await here.pod(), here.record.repair.status.intent
+
+    assert held is None
+    assert sent.spec.node_name == "n1"
+    assert claimed is not None
+    assert (claimed.pod, claimed.attempt) == (sent.metadata.uid, 1)
+
+
+@virtualtime.played
 async def test_what_was_claimed_and_not_sent_is_sent_by_whoever_comes_next() -> None:
     here = await sending(*LADDER)
     await here.run(Reboot())

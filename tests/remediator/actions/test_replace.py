@@ -160,6 +160,22 @@ async def test_nothing_is_ordered_without_the_right_to_disrupt() -> None:
     assert replacing.owner.orders == []
 
 
+async def test_an_order_that_is_held_back_is_given_later_as_the_first_attempt() -> None:
+    replacing = Replacing(MachineState.PRESENT)
+    replacing.superseded = True
+
+    with pytest.raises(SupersededError):
+        await replacing.run(after=0)
+    held = issued(replacing)
+    replacing.superseded = False
+    await replacing.run(after=5)
+    intent = replacing.repair.status.intent
+
+    assert held is None
+    assert intent is not None
+    assert (intent.attempt, replacing.owner.orders) == (1, [intent.key])
+
+
 async def test_an_order_claimed_too_long_ago_is_not_given() -> None:
     replacing = Replacing(MachineState.PRESENT)
     replacing.stands_still = 21

@@ -191,6 +191,26 @@ async def test_who_is_superseded_lets_nothing_run() -> None:
 
 
 @virtualtime.played
+async def test_what_was_claimed_and_is_held_back_is_let_run_later() -> None:
+    here = await prepared()
+    await here.run(FIX)
+    here.held_back = True
+
+    with pytest.raises(SupersededError):
+        await here.run(FIX)
+    held, (idle,) = here.record.repair.status.intent, made(here)
+    here.held_back = False
+    await here.run(FIX)
+    (job,), intent = made(here), here.record.repair.status.intent
+
+    assert held is None
+    assert idle["spec"]["suspend"] is True
+    assert job["spec"]["suspend"] is False
+    assert intent is not None
+    assert (intent.pod, intent.attempt) == (job["metadata"]["uid"], 1)
+
+
+@virtualtime.played
 async def test_what_was_claimed_and_not_let_run_is_let_run_by_whoever_comes_next() -> None:
     here = await prepared()
     await here.run(FIX)
