@@ -31,12 +31,12 @@ async def stand(tmp_path: Path, cache: Path) -> AsyncIterator[Stand]:
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder from which every Python reads something first, and never comes back."""
+    """A folder from which a worker reads something before all else, and never comes back."""
     folder = tmp_path / "disk"
     folder.mkdir()
     try:
         with Frozen() as frozen:
-            (folder / "sitecustomize.py").write_text(f"open({str(frozen.path)!r}).read()\n")
+            (folder / "json.py").write_text(f"open({str(frozen.path)!r}).read()\n")
             yield folder
     except FrozenError as missing:
         lacking(str(missing))
