@@ -6,6 +6,7 @@ from typing import Self
 from simulator.cluster import REMEDIATOR, Cluster
 from tests.safety.witnesses.beginning import Beginnings, Pace, Paced
 from tests.safety.witnesses.foreign import Untouched
+from tests.safety.witnesses.gangs import Together
 from tests.safety.witnesses.history import Breach, History
 from tests.safety.witnesses.holding import Held, Kept
 from tests.safety.witnesses.looking import Harmless
@@ -24,6 +25,8 @@ class Terms:
     labels: frozenset[str] = frozenset()
     """Labels of others that the policy lets us set on Nodes."""
     observing: bool = False
+    per_gang: int = 1
+    """How many nodes of a gang may be disrupted at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +52,15 @@ class Court:
         """Begin to listen."""
         history = History(user=REMEDIATOR.name)
         begun = Beginnings(history, ailments=cluster.ailments, most=terms.most)
+        together = Together(history, observer=cluster.observer, most=terms.per_gang)
+        together.attach(cluster.api)
         orders, harmless = Once(history), Harmless(history, observing=terms.observing)
         history.witnesses += [
             Held(history),
             Kept(history, observer=cluster.observer),
             begun,
             Stepping(history),
+            together,
             Paced(history, cordons=terms.cordons, disruptions=terms.disruptions),
             Untouched(history, labels=terms.labels),
             Planned(history),
