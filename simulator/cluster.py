@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from random import Random
 from types import TracebackType
@@ -63,6 +63,17 @@ class Served:
     remediator: Path
 
 
+@cache
+def _manifests() -> tuple[tuple[str, JsonObject], ...]:
+    """Return the definitions and policies of every cluster, with the resources that they are."""
+    definitions = (*map(crds.manifest, crds.DEFINITIONS), machines.manifest())
+    found: list[tuple[str, JsonObject]] = [(_CRDS, each) for each in definitions]
+    for each in protections.PROTECTIONS:
+        found.append((policies.RESOURCE, protections.policy(each)))
+        found.append((policies.BINDINGS, protections.binding(each)))
+    return tuple(found)
+
+
 class Cluster:
     """A cluster that lives while its context is entered.
 
@@ -100,11 +111,8 @@ class Cluster:
         spawn = await self._stack.enter_async_context(crew())
         self._agenda = Agenda()
         self._admin = Direct(self.api, manager="simulator")
-        for manifest in (*map(crds.manifest, crds.DEFINITIONS), machines.manifest()):
-            self._admin.create(_CRDS, manifest)
-        for protection in protections.PROTECTIONS:
-            self._admin.create(policies.RESOURCE, protections.policy(protection))
-            self._admin.create(policies.BINDINGS, protections.binding(protection))
+        for resource, manifest in _manifests():
+            self._admin.create(resource, manifest)
         self._admin.create(
             "podtemplates",
             {

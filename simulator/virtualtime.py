@@ -53,9 +53,8 @@ class _Selector(selectors.BaseSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Return what is ready; if nothing is, move the clock instead of waiting."""
         self._step()
-        ready = self._inner.select(0)
-        if ready or (timeout is not None and timeout <= 0) or self._jump(timeout):
-            return ready
+        if (timeout is not None and timeout <= 0) or self._jump(timeout):
+            return []
         return self._inner.select(None)
 
     def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
@@ -77,7 +76,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     """
 
     def __init__(self, start: datetime = START) -> None:
-        self._start = start
+        self._start = self._now = start
         self._seconds = 0.0
         self._threads = 0
         self._steps = 0
@@ -91,7 +90,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def now(self) -> datetime:
         """Return the time of day."""
-        return self._start + timedelta(seconds=self._seconds)
+        return self._now
 
     def after_steps(self, count: int, call: Callable[[], None]) -> None:
         """Call back after so many steps of the loop: between any two steps something may happen."""
@@ -138,6 +137,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             waiting = ", ".join(sorted(task.get_name() for task in asyncio.all_tasks(self)))
             raise DeadlockError(f"nothing is ready and no timer runs; waiting for ever: {waiting}")
         self._seconds += timeout
+        self._now = self._start + timedelta(seconds=self._seconds)
         return True
 
 

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from random import Random
 from typing import Final
 
@@ -15,6 +16,10 @@ _TRIES: Final = 4
 _FIRST_PAUSE: Final = 0.1
 _TOLD_TO: Final = timedelta(seconds=1)
 """How exactly an answer tells the time."""
+
+
+_moment: Final = lru_cache(maxsize=16)(parsedate_to_datetime)
+"""Answers that come within the same second all say the same."""
 
 
 class Exchange:
@@ -61,7 +66,7 @@ class Exchange:
     def heard(self, headers: Mapping[str, str], *, sent: float | None = None) -> None:
         """Remember what the server's clock said, and when it was asked."""
         try:
-            self.server_time = parsedate_to_datetime(headers["date"])
+            self.server_time = _moment(headers["date"])
         except (KeyError, ValueError):
             return
         if sent is not None:

@@ -4,6 +4,9 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from email.utils import format_datetime
+from functools import lru_cache
 from typing import Final
 
 from nodehealth.kube.transport import Response
@@ -78,6 +81,12 @@ class Answer(Response):
         for piece in self._outcome.pieces:
             yield piece
             await asyncio.sleep(0)
+
+
+@lru_cache
+def date(second: datetime) -> str:
+    """Write the header that tells the time, which says no more than the second."""
+    return format_datetime(second, usegmt=True)
 
 
 def with_headers(outcome: Outcome, headers: Mapping[str, str]) -> Outcome:

@@ -7,6 +7,7 @@ selected by its name alone, and parameters are one object that the binding names
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from nodehealth import cel
@@ -160,7 +161,7 @@ class PolicyStrategy(Strategy):
                 yield names.bad_value(".".join(("spec", *path)), "", rule)
         for place, expression in _expressions(spec):
             try:
-                cel.compile(expression, _names(spec))
+                _program(expression, *_about(spec))
             except cel.ExpressionError as problem:
                 yield names.bad_value(place, expression, str(problem))
 
@@ -171,20 +172,26 @@ def _expressions(spec: JsonObject) -> Iterator[tuple[str, str]]:
             yield f"spec.{field}[{index}].expression", str(each.get("expression", ""))
 
 
-def _names(spec: JsonObject) -> Mapping[str, cel.Type]:
-    """Return what expressions may name: the server knows the fields of the kind they are about."""
+def _about(spec: JsonObject) -> tuple[str, bool]:
+    """Return the one resource that a policy is about, if it is one, and whether it has params."""
     rules = wire.items(spec, "matchConstraints", "resourceRules")
-    about = {each for rule in rules for each in rule.get("resources", ())}
-    seen = admitted.FIELDS.get(about.pop(), cel.DYN) if len(about) == 1 else cel.DYN
-    known = {"params": cel.DYN} if spec.get("paramKind") else {}
-    return {**_NAMES, **known, "object": seen, "oldObject": seen}
+    about = {str(each) for rule in rules for each in rule.get("resources", ())}
+    return (about.pop() if len(about) == 1 else "", bool(spec.get("paramKind")))
+
+
+@lru_cache(maxsize=256)
+def _program(expression: str, resource: str, has_params: bool) -> cel.Program:  # noqa: FBT001 - a cache's key
+    """Make an expression ready once: the server knows the fields of the kind that it is about."""
+    seen = admitted.FIELDS.get(resource, cel.DYN)
+    known = {"params": cel.DYN} if has_params else {}
+    return cel.compile(expression, {**_NAMES, **known, "object": seen, "oldObject": seen})
 
 
 def _compiled(
     policy: JsonObject, binding: JsonObject, params: tuple[Kind, str, str] | None
 ) -> _Policy:
     spec = policy["spec"]
-    names_, selector = _names(spec), ("matchConstraints", "namespaceSelector", "matchLabels")
+    about, selector = _about(spec), ("matchConstraints", "namespaceSelector", "matchLabels")
     return _Policy(
         name=policy["metadata"]["name"],
         binding=wire.text(binding, "metadata", "name"),
@@ -192,17 +199,17 @@ def _compiled(
         namespace=wire.section(spec, *selector).get(_NAMESPACE_NAME, ""),
         params=params,
         conditions=tuple(
-            cel.compile(each["expression"], names_) for each in wire.items(spec, "matchConditions")
+            _program(each["expression"], *about) for each in wire.items(spec, "matchConditions")
         ),
-        checks=tuple(_check(each, names_) for each in wire.items(spec, "validations")),
+        checks=tuple(_check(each, about) for each in wire.items(spec, "validations")),
         fails_open=spec.get("failurePolicy") == "Ignore",
     )
 
 
-def _check(validation: JsonObject, names_: Mapping[str, cel.Type]) -> _Check:
+def _check(validation: JsonObject, about: tuple[str, bool]) -> _Check:
     text = validation["expression"]
     return _Check(
-        holds=cel.compile(text, names_),
+        holds=_program(text, *about),
         message=str(validation.get("message") or f"failed expression: {text}"),
         reason=str(validation.get("reason") or "Invalid"),
     )

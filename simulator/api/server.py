@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Mapping
-from email.utils import format_datetime
 from typing import Final
 
 from nodehealth.kit.clocks import Clock
@@ -108,7 +107,7 @@ class ApiServer:
             outcome = self._answer(request, user)
         except StatusError as problem:
             outcome = answers.refusal(problem)
-        return answers.with_headers(outcome, {"date": format_datetime(at, usegmt=True)})
+        return answers.with_headers(outcome, {"date": answers.date(at.replace(microsecond=0))})
 
     def _answer(self, request: Request, user: User | None) -> Outcome:
         known = user or self._user(request)
@@ -154,23 +153,22 @@ class ApiServer:
         return self._tokens.user(token.strip()) if kind.lower() == "bearer" else None
 
     def _audit(self, call: Call, request: Request, code: int, since: int) -> None:
+        entry = AuditEntry(
+            at=call.at,
+            user=call.user.name,
+            manager=call.manager,
+            verb=call.verb,
+            method=request.method,
+            path=request.path,
+            resource=call.kind.resource,
+            subresource=call.subresource,
+            namespace=call.namespace,
+            name=call.name,
+            dry_run=call.query.get("dryRun") == "All",
+            code=code,
+            content_type=request.headers.get("content-type", ""),
+            body=request.body,
+            since=since,
+        )
         for audit in self._audits:
-            audit(
-                AuditEntry(
-                    at=call.at,
-                    user=call.user.name,
-                    manager=call.manager,
-                    verb=call.verb,
-                    method=request.method,
-                    path=request.path,
-                    resource=call.kind.resource,
-                    subresource=call.subresource,
-                    namespace=call.namespace,
-                    name=call.name,
-                    dry_run=call.query.get("dryRun") == "All",
-                    code=code,
-                    content_type=request.headers.get("content-type", ""),
-                    body=request.body,
-                    since=since,
-                )
-            )
+            audit(entry)

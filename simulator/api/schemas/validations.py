@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from nodehealth import cel
@@ -74,7 +75,13 @@ def compiled(schema: JsonObject) -> Check:
     Raises:
         RuleError: one does not fit; it says where and why.
     """
-    return _compiled(schema, "", root=True)
+    return _ready(wire.encode(schema))
+
+
+@lru_cache(maxsize=32)
+def _ready(schema: bytes) -> Check:
+    """Make the rules of a schema ready once, in however many clusters it is served."""
+    return _compiled(wire.load(schema), "", root=True)
 
 
 def _compiled(schema: JsonObject, path: str, *, root: bool = False) -> Check:
