@@ -1,7 +1,6 @@
 """Turns every change of a node, and every timer of it, into one look at that node."""
 
 import asyncio
-import contextlib
 import gc
 import logging
 from collections.abc import Awaitable, Callable, Iterator
@@ -14,10 +13,10 @@ from typing import Final
 from nodehealth.kit import loops
 from nodehealth.kit.clocks import Clock
 from nodehealth.kube import errors
-from nodehealth.kube.client import Client
-from nodehealth.repair import NODE_REPAIRS, Mode, NodeRepair
+from nodehealth.repair import Mode, NodeRepair
+from remediator.beginning import Beginning
 from remediator.conditions import Conditions
-from remediator.decide import conditions, keeping, plan, recurrence, waiting
+from remediator.decide import conditions, plan, waiting
 from remediator.decide.facts import Facts
 from remediator.decide.faults import Fault, told
 from remediator.decide.judge import Judgement, judge, stands
@@ -27,7 +26,6 @@ from remediator.observe import Fleet
 from remediator.rules.policy import Policy
 from remediator.rules.rule import RuleSet
 from remediator.standing import Standing
-from remediator.trail import Trail
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +68,7 @@ class Reconciler:
         fleet: The cache that it judges by.
         rules: What it judges.
         policy: How far it may go.
-        client: The door to the API server, to open repairs.
+        beginning: Begins repairs, and forgets them.
         advance: Carries an open repair on and says when to look again; is handed a new one as made.
         reap: Gives back a node that is held by no repair.
         compare: Compares the ledger with fences and repairs by what the API server says now.
@@ -79,7 +77,6 @@ class Reconciler:
         clock: The present time.
         random: Where the jitter of retries comes from.
         judged: Is told how many seconds each judgement took.
-        trail: Where it is written down that a repair was opened.
     """
 
     def __init__(
@@ -88,7 +85,7 @@ class Reconciler:
         fleet: Fleet,
         rules: RuleSet,
         policy: Policy,
-        client: Client,
+        beginning: Beginning,
         advance: Callable[[str, NodeRepair | None], Awaitable[datetime | None]],
         reap: Callable[[str], Awaitable[None]],
         compare: Callable[[], Awaitable[None]],
@@ -97,14 +94,12 @@ class Reconciler:
         clock: Clock,
         random: Random,
         judged: Callable[[float], None],
-        trail: Trail,
     ) -> None:
         self._fleet, self._rules, self._given = fleet, rules, policy
         self._most = Mode.ENFORCE
-        self._client, self._advance, self._clock = client, advance, clock
+        self._beginning, self._advance, self._clock = beginning, advance, clock
         self._random, self._reap, self._faults = random, reap, faults
         self._judged, self._shown = judged, shown
-        self._trail = trail
         self._compare, self._compared_at = compare, clock() - _COMPARE_AGAIN
         self._known: dict[str, _Known] = {}
         self._lanes = Lanes(self._look, clock=clock)
@@ -226,7 +221,7 @@ class Reconciler:
         again = await self._advance(meant.metadata.name, made) if meant else None
         await self._faults.see(node, self._told(node, known))  # a cordon comes before its news
         self._show(node, known)
-        kept = await self._forget_past(node)
+        kept = await self._beginning.forget_past(node, self._policy)
         return min((due for due in (again, known.judgement.due, kept) if due), default=None)
 
     async def _compare_later(self, node: str, known: _Known) -> None:
@@ -294,55 +289,8 @@ class Reconciler:
         self._shown.see(facts.node, claims)
 
     async def _begin(self, node: str, known: _Known) -> NodeRepair | None:
-        facts = self._fleet.facts(node)
-        if facts is None:
+        begun = await self._beginning.begin(node, known.judgement, self._rules, self._policy)
+        if isinstance(begun, datetime):
+            self._lanes.remind(node, begun)
             return None
-        past = self._fleet.repairs_of(node)
-        repair = plan.begin(facts.node, known.judgement, past, self._rules, self._policy)
-        if repair is None:
-            return None
-        remembered, now = self._fleet.repairs(), self._clock()
-        until = plan.settles_until(repair, past, now)
-        if until is not None:
-            self._lanes.remind(node, until)
-            return None
-        repair = recurrence.weighed(
-            repair,
-            remembered,
-            self._rules.by_name[repair.spec.rule],
-            self._policy,
-            now,
-            has_twin=self._fleet.has_twin(node),
-            since=known.judgement.marks[repair.spec.rule].confirmed,
-        )
-        try:
-            made = await self._client.create(NODE_REPAIRS, repair)
-        except errors.ConflictError:
-            logger.info("%s exists already; the cache will show it", repair.metadata.name)
-            return None
-        self._trail.begun(made)
-        logger.info("%s: %s holds: %s", node, repair.spec.rule, "; ".join(repair.spec.evidence))
-        for each in keeping.outdated(past, self._policy, now):
-            await self._forget(each)
-        return made
-
-    async def _forget_past(self, node: str) -> datetime | None:
-        """Forget the past of a node that is gone, and say when there is more to forget."""
-        if self._fleet.facts(node) is not None:
-            return None
-        past, now = self._fleet.repairs_of(node), self._clock()
-        crowded = len(self._fleet.repairs()) > keeping.CROWD
-        ended = [
-            (keeping.kept_until(each, self._policy, now, crowded=crowded), each)
-            for each in past
-            if not plan.is_open(each)
-        ]
-        for until, each in ended:
-            if until <= now:
-                await self._forget(each)
-        return min((until for until, _ in ended if until > now), default=None)
-
-    async def _forget(self, repair: NodeRepair) -> None:
-        with contextlib.suppress(errors.GoneError, errors.ConflictError):
-            uid = repair.metadata.uid
-            await self._client.delete(NODE_REPAIRS, repair.metadata.name, uid=uid)
+        return begun

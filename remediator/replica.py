@@ -24,6 +24,7 @@ from remediator.act import Act
 from remediator.admission import Admission
 from remediator.agreed import Agreed
 from remediator.asking import Service, Way
+from remediator.beginning import Beginning
 from remediator.breakers import Breakers
 from remediator.changes import Changes
 from remediator.competitors import Competitors, most
@@ -132,7 +133,7 @@ class Replica:
             fleet=self._fleet,
             rules=files.rules,
             policy=files.policy,
-            client=client,
+            beginning=Beginning(fleet=self._fleet, client=client, clock=self._clock, trail=trail),
             advance=act.advance,
             reap=Reap(client=client, admission=self._admission).reap,
             compare=self._compare,
@@ -141,7 +142,6 @@ class Replica:
             clock=self._clock,
             random=random,
             judged=self._metrics.judged,
-            trail=trail,
         )
         changes = Changes(
             fleet=self._fleet,
