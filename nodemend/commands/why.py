@@ -36,7 +36,7 @@ def why(
 
     async def question(client: Client) -> Why:
         book = await rulebook.read_leniently(client, rules)
-        return explaining.explain(await sight.look(client, clocks.wall), book, node)
+        return explaining.explain(await sight.look(client, clocks.wall, node=node), book, node)
 
     with complaints.said(ProblemsError):
         answer = asking.ask(question, kubeconfig, context)

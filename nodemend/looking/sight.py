@@ -15,9 +15,11 @@ from nodehealth.kube.objects import (
     BARE_PODS,
     LEASES,
     NODES,
+    PODS,
     BarePod,
     Lease,
     Node,
+    Pod,
     Resource,
     T,
 )
@@ -56,6 +58,8 @@ class Sight:
     """How many replicas of the remediator are Ready; unknown if their pods are not ours to see."""
     missing: tuple[str, ...] = ()
     """What the cluster lacks for anything to be enforced, as sentences."""
+    pods: tuple[Pod, ...] = ()
+    """What runs on the node that is asked about, if that is ours to see."""
     checks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By resource, the objects by which others are told to repair nodes."""
 
@@ -76,8 +80,13 @@ class Sight:
         return fleet
 
 
-async def look(client: Client, clock: Clock) -> Sight:
+async def look(client: Client, clock: Clock, *, node: str = "") -> Sight:
     """Read the fleet.
+
+    Args:
+        client: The door to the API server.
+        clock: The present time, if the API server does not say it.
+        node: The node that is asked about; its pods are read too.
 
     Raises:
         nodehealth.kube.errors.KubeError: it can't be read, and a person must see to that.
@@ -93,6 +102,8 @@ async def look(client: Client, clock: Clock) -> Sight:
         asyncio.gather(_pods(client, _REPLICAS), _pods(client, _AGENTS)),
         Prerequisites(client, _unrestricted).lacking(),
     )
+    where = f"spec.nodeName={node}"
+    pods = await _shown(client.listing(PODS, fields=where)) if node else None
     checks = await competitors.checks(client)
     return Sight(
         now=client.server_time or clock(),
@@ -104,6 +115,7 @@ async def look(client: Client, clock: Clock) -> Sight:
         lease=lease,
         replicas=sum(map(_is_ready, replicas)) if replicas is not None else None,
         missing=tuple(each for each in missing if _UNREADABLE not in each),
+        pods=pods.items if pods is not None else (),
         checks=checks,
     )
 

@@ -50,7 +50,7 @@ async def staged() -> AsyncIterator[tuple[Client, NodeRepair]]:
 @virtualtime.played
 async def test_all_that_the_command_line_does_is_allowed() -> None:
     async with staged() as (person, made):
-        seen = await sight.look(person, virtualtime.clock())
+        seen = await sight.look(person, virtualtime.clock(), node="w-1")
         await rulebook.read(person, None)
         author = await wishes.author(person)
         await wishes.pause(person, "net", lambda _, now: Pause(reason="cables", by=author, at=now))

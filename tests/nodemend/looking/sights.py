@@ -6,7 +6,7 @@ from msgspec import structs
 
 from nodehealth import keys
 from nodehealth.health import NodeHealth
-from nodehealth.kube.objects import Lease, LeaseSpec, ManagedFields, Metadata, Node
+from nodehealth.kube.objects import Lease, LeaseSpec, ManagedFields, Metadata, Node, Pod
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import Mode, NodeRepair
 from nodemend.looking.rulebook import Rulebook
@@ -37,6 +37,7 @@ def sight(
     repairs: tuple[NodeRepair, ...] = (),
     known: RepairLedger | None = None,
     lease: Lease | None = LEASE,
+    pods: tuple[Pod, ...] = (),
 ) -> Sight:
     """Make what was seen."""
     return Sight(
@@ -47,6 +48,7 @@ def sight(
         ledger=known or ledger(),
         lease=lease,
         replicas=2,
+        pods=pods,
     )
 
 

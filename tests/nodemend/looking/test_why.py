@@ -27,7 +27,20 @@ from nodehealth.repair import (
 from nodehealth.signals import Knowledge
 from nodemend.looking import why
 from remediator.rules.policy import Domain, Limit
-from tests.builders import NOON, at, health, ledger, level, node, question, repair, rule, slot, xid
+from tests.builders import (
+    NOON,
+    at,
+    health,
+    ledger,
+    level,
+    node,
+    pod,
+    question,
+    repair,
+    rule,
+    slot,
+    xid,
+)
 from tests.nodemend.looking.sights import book, sight, written
 
 FULL = written(health(level(0.0)), at(-60))
@@ -155,6 +168,22 @@ def test_a_repair_that_is_held_back_by_a_limit_says_by_whom() -> None:
         "1 of 1 disruption slots of pool fleet are taken by n2."
     )
     assert answer.next[2] == "After that: drain (at most 30m), then replace (at most 20m)."
+
+
+def test_a_repair_that_waits_for_a_gang_says_for_which_and_which_node_has_it() -> None:
+    held = repair(pool="fleet", status=NodeRepairStatus(phase=Phase.CORDONED, cordon_epoch=2))
+    fenced = node(unschedulable=True, fence="2:cordoned", taints=(keys.REPAIR_TAINT,))
+    taken = slot(1, name="n2", pool="fleet", gangs=("jobs/jobset/train",))
+    known = ledger(epoch=2, cordons={"n1": 2}, slots={"n2": taken})
+    pods = (pod(labels={"jobset.sigs.k8s.io/jobset-name": "train"}),)
+    seen = sight(fenced, node("n2"), healths=(FULL,), repairs=(held,), known=known, pods=pods)
+
+    answer = why.explain(seen, book(HASTY, disrupted=2), "n1")
+
+    assert answer.next[1] == (
+        "Next: it asks for a disruption slot, and is held back: n1 has pods of gang "
+        "jobs/jobset/train, and a gang may lose one node at once; under repair: n2."
+    )
 
 
 def test_what_a_repair_waits_for_is_said_once() -> None:
