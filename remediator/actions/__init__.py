@@ -188,6 +188,11 @@ async def unclaim(repair: NodeRepair, tools: Tools) -> None:
         await tools.record(repair.status)
 
 
+async def forget(repair: NodeRepair, tools: Tools) -> None:
+    """Let go of the claim of what has ended: nobody has to wait for it any more."""
+    await tools.record(structs.replace(repair.status, intent=None))
+
+
 async def send(
     errand: Errand, repair: NodeRepair, since: datetime, patience: timedelta, tools: Tools
 ) -> Progress:

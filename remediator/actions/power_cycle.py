@@ -4,8 +4,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from nodehealth.repair import NodeRepair
-from remediator.actions import Action, Failed, Going, Progress, Tools, claim, progress, unclaim
-from remediator.decide import cycles, remedies
+from remediator.actions import (
+    Action,
+    Failed,
+    Going,
+    Progress,
+    Tools,
+    claim,
+    forget,
+    progress,
+    unclaim,
+)
+from remediator.decide import cycles, orders, remedies
 from remediator.decide.cycles import Look, Order
 from remediator.providers import MachineState, Provider, ProviderError, UnableError
 
@@ -37,6 +47,10 @@ class PowerCycle(Action):
             now=tools.clock(),
         )
         step = cycles.next_step(look)
+        given_way = orders.given_way(repair, tools.node)
+        if isinstance(step, Order) and given_way:  # nothing comes of the order before it any more
+            await forget(repair, tools)
+            return Going(message=given_way, again=self.again)
         if isinstance(step, Order):
             return await self._order(repair, step.boot_id, provider, tools)
         return progress(step, again=self.again)

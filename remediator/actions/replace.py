@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 from nodehealth import quantities
 from nodehealth.repair import NodeRepair
-from remediator.actions import Action, Done, Failed, Going, Progress, Tools, claim, unclaim
+from remediator.actions import Action, Done, Failed, Going, Progress, Tools, claim, forget, unclaim
+from remediator.decide import orders
 from remediator.providers import MachineState, Provider, ProviderError, UnableError
 
 
@@ -53,6 +54,12 @@ class Replace(Action):
         if tools.clock() >= since + self.patience:
             spent = quantities.spoken(self.patience)
             return Failed(message=f"no successor joined the cluster within {spent}")
+        given_way = orders.given_way(repair, tools.node)
+        if given_way:
+            lost = orders.may_be_lost(repair, tools.node, tools.clock())
+            if lost and state is MachineState.PRESENT:
+                await forget(repair, tools)
+            return Going(message=given_way, again=self.again)
         if state is MachineState.PRESENT and self._may_ask(repair, tools.clock()):
             await self._order(repair, provider, tools)
         return Going(message="waits for the machine's successor", again=self.again)

@@ -6,14 +6,15 @@ from enum import StrEnum
 from typing import Annotated, Final, Literal
 
 import msgspec
-from msgspec import Meta, structs
+from msgspec import Meta
 
 from nodehealth import quantities
 from nodehealth.kube.objects import Struct
 from nodehealth.repair import Intent, NodeRepair, Target
 from remediator import asking
-from remediator.actions import Action, Done, Failed, Going, Progress, Tools, claim
+from remediator.actions import Action, Done, Failed, Going, Progress, Tools, claim, forget
 from remediator.asking import AskingError, Service
+from remediator.decide import orders
 from remediator.rules.policy import Hook
 
 _ACTION: Final = "webhook"
@@ -74,13 +75,22 @@ class Webhook(Action):
             return Failed(message=f"the policy names no webhook {self.name}; known are {known}")
         if node is not None and node.metadata.uid != repair.spec.target.node_uid:
             return Done(message="the node is another machine now")
-        if tools.clock() >= since + self.deadline:
-            await _forget(repair, tools)
+        late, given_way = tools.clock() >= since + self.deadline, orders.given_way(repair, node)
+        if late:
+            await forget(repair, tools)
+        if given_way:
+            return Going(message=given_way, again=self.again)
+        if late:
             spent = quantities.spoken(self.deadline)
             return Failed(message=f"webhook {self.name} took {spent}: {repair.status.message}")
+        return await self._inquire(repair, since + self.deadline, hook, tools)
+
+    async def _inquire(
+        self, repair: NodeRepair, until: datetime, hook: Hook, tools: Tools
+    ) -> Progress:
         key = await self._key(repair, tools)
         try:
-            answer = await _asked(_ask(repair, key, since + self.deadline), hook, tools)
+            answer = await _asked(_ask(repair, key, until), hook, tools)
         except AskingError as unclear:
             return Going(message=str(unclear), again=self.again)
         return await self._heard(answer, repair, tools)
@@ -96,13 +106,8 @@ class Webhook(Action):
         said = f"webhook {self.name}: {answer.message or answer.state}"
         if answer.state is State.GOING:
             return Going(message=said, again=self.again)
-        await _forget(repair, tools)
+        await forget(repair, tools)
         return Done(message=said) if answer.state is State.DONE else Failed(message=said)
-
-
-async def _forget(repair: NodeRepair, tools: Tools) -> None:
-    """Let go of the claim of what has ended: nobody has to wait for it any more."""
-    await tools.record(structs.replace(repair.status, intent=None))
 
 
 def _ask(repair: NodeRepair, key: str, until: datetime) -> Ask:

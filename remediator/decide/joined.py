@@ -78,8 +78,12 @@ def rules(repair: NodeRepair) -> tuple[str, ...]:
 
 def severity(repair: NodeRepair) -> Severity:
     """Say how bad the worst fault of a repair is."""
-    found = (repair.spec.severity, *(each.severity for each in _acting(repair)))
-    return min(found, key=SEVERITIES.index)
+    return min(severities(repair), key=SEVERITIES.index)
+
+
+def severities(repair: NodeRepair) -> frozenset[Severity]:
+    """Say how bad the faults of a repair are."""
+    return frozenset({repair.spec.severity, *(each.severity for each in _acting(repair))})
 
 
 def parts(repair: NodeRepair, action: str = "") -> tuple[str, ...]:

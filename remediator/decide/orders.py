@@ -49,6 +49,20 @@ def may_be_lost(repair: NodeRepair, node: Node | None, now: datetime) -> bool:
     return intent.action == remedies.REPLACE and now >= intent.issued_at + LOST_AFTER
 
 
+def given_way(repair: NodeRepair, node: Node | None) -> str:
+    """Say what is waited for where somebody uncordoned a machine that something was ordered for.
+
+    They may know more: it is not ordered again. Nothing is said where nobody did that.
+    """
+    intent, target = repair.status.intent, repair.spec.target
+    if intent is None or node is None or node.spec.unschedulable:
+        return ""
+    if node.metadata.uid != target.node_uid:
+        return ""
+    order = f"{intent.action}, ordered at {intent.issued_at:%H:%M:%S}"
+    return f"somebody uncordoned {target.node}: waits for what comes of {order}; orders no more"
+
+
 def is_back(repair: NodeRepair, node: Node | None) -> bool:
     """Say whether what was ordered is over: another machine is there, or another boot of it."""
     intent, target = repair.status.intent, repair.spec.target

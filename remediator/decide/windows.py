@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
 from nodehealth.repair import NodeRepair
+from remediator.decide import joined
 from remediator.decide.limits import Refused, Why
 from remediator.rules.policy import Policy
 from remediator.rules.windows import Window, Windows
@@ -28,7 +29,7 @@ def refusal(
     shut = [
         (pool, windows)
         for pool in dict.fromkeys(pools)
-        if repair.spec.severity not in (windows := policy.windows_of(pool)).excepted
+        if not joined.severities(repair) & (windows := policy.windows_of(pool)).excepted
         and not is_open(windows, now)
     ]
     if not shut:

@@ -48,9 +48,15 @@ async def test_a_node_that_a_person_uncordons_while_its_order_is_lost_is_left_to
             await minutes(2)
             ordered = (await scene.repair("w-1")).status.intent
             await scene.client.merge_patch(NODES, "w-1", {"spec": {"unschedulable": None}})
-            await minutes(40)
+            await minutes(10)
+            waits = await scene.repair("w-1")
+            await minutes(30)
 
         assert ordered is not None
-        assert (await scene.repair("w-1")).status.phase is Phase.PARKED
+        assert waits.status.intent == ordered
+        assert waits.status.message.startswith("somebody uncordoned w-1: waits for what comes of")
+        parked = await scene.repair("w-1")
+        assert (parked.status.phase, parked.status.reason) == (Phase.PARKED, "Uncordoned")
+        assert Phase.NEEDS_HUMAN not in {each.phase for each in parked.status.timeline}
         assert (await scene.ledger()).status.slots == {}
         assert not (await scene.node("w-1")).spec.unschedulable

@@ -89,8 +89,8 @@ class Cycling:
         return self.repair
 
 
-def boot(name: str, *, ready: bool = True) -> Node:
-    made = node("n1", ready=ready)
+def boot(name: str, *, ready: bool = True, cordoned: bool = True) -> Node:
+    made = node("n1", ready=ready, unschedulable=cordoned)
     info = NodeInfo(boot_id=name)
     return structs.replace(made, status=structs.replace(made.status, node_info=info))
 
@@ -215,3 +215,19 @@ async def test_an_order_claimed_too_long_ago_is_not_given() -> None:
         await cycling.run(boot("boot-1"))
 
     assert owner.orders == []
+
+
+async def test_who_uncordons_a_machine_that_never_went_down_has_it_not_ordered_anew() -> None:
+    owner = Owner()
+    cycling = Cycling(owner)
+    await cycling.run(boot("boot-1"))
+
+    await cycling.run(boot("boot-1", cordoned=False), after=8 * 60)
+    waits = cycling.repair.status.intent
+    said = await cycling.run(boot("boot-1", cordoned=False), after=9 * 60)
+
+    assert waits is not None
+    assert isinstance(said, Going)
+    assert said.message.startswith("somebody uncordoned n1: waits for what comes of power-cycle")
+    assert cycling.repair.status.intent is None
+    assert len(owner.orders) == 1

@@ -7,13 +7,14 @@ import pytest
 
 from nodehealth.kube import errors
 from nodehealth.kube.client import Client
+from nodehealth.kube.objects import Node
 from nodehealth.repair import NodeRepair, NodeRepairStatus, Phase, Target
 from remediator.actions import Done, Failed, Going, Progress, SupersededError, Tools
 from remediator.actions.replace import Replace
 from remediator.pacing import Pacing
 from remediator.providers import MachineState, Provider, UnableError
 from remediator.rules.policy import DrainManners
-from tests.builders import NOON, at, repair
+from tests.builders import NOON, at, node, repair
 from tests.nodehealth.kube.fakes import Scripted
 
 
@@ -46,12 +47,14 @@ class Replacing:
         self.contested, self.now = contested, NOON
         self.superseded, self.stands_still = False, 0.0
 
-    async def run(self, *, after: float, provider: bool = True) -> Progress:
+    async def run(
+        self, *, after: float, provider: bool = True, seen: Node | None = None
+    ) -> Progress:
         self.now = at(after)
         tools = Tools(
             client=Client(Scripted(), manager="test"),
             clock=lambda: self.now,
-            node=None,
+            node=seen,
             provider=self.owner if provider else None,
             manners=DrainManners(),
             pacing=Pacing(lambda: self.now),
@@ -201,3 +204,30 @@ async def test_a_refusal_of_a_second_order_says_nothing_of_the_first() -> None:
 
     assert await replacing.run(after=120) == Failed(message="the quota is spent")
     assert issued(replacing) == at(120)
+
+
+async def test_who_uncordons_a_machine_has_it_not_ordered_away_again() -> None:
+    replacing = Replacing(MachineState.PRESENT)
+    await replacing.run(after=0)
+
+    waits = await replacing.run(after=600, seen=node())
+    before = issued(replacing)
+    await replacing.run(after=900, seen=node())
+
+    assert isinstance(waits, Going)
+    assert waits.message == (
+        "somebody uncordoned n1: waits for what comes of replace, ordered at 12:00:00; "
+        "orders no more"
+    )
+    assert len(replacing.owner.orders) == 1
+    assert before == NOON
+    assert issued(replacing) is None
+
+
+async def test_a_machine_that_leaves_although_it_was_uncordoned_is_waited_for() -> None:
+    replacing = Replacing(MachineState.PRESENT, MachineState.LEAVING)
+    await replacing.run(after=0)
+
+    await replacing.run(after=900, seen=node())
+
+    assert issued(replacing) == NOON

@@ -82,7 +82,7 @@ class Hooking:
         tools = Tools(
             client=Client(Scripted(), manager="test"),
             clock=lambda: self.now,
-            node=seen or node("n1"),
+            node=seen or node("n1", unschedulable=True),
             provider=None,
             manners=DrainManners(),
             pacing=Pacing(lambda: self.now),
@@ -227,3 +227,19 @@ async def test_nobody_is_asked_without_the_right_to_disrupt(hooking: Made) -> No
             await rung.run(after=5)
 
     assert service.asked == []
+
+
+async def test_who_uncordons_the_node_has_nobody_asked_again(hooking: Made) -> None:
+    async with serving(Service(says=[GOING])) as service:
+        rung = hooking(service)
+        await rung.run()
+        waits = await rung.run(after=60, seen=node("n1"))
+        claimed = rung.repair.status.intent
+        late = await rung.run(after=1800, seen=node("n1"))
+
+    assert isinstance(waits, Going)
+    assert waits.message.startswith("somebody uncordoned n1: waits for what comes of webhook")
+    assert len(service.asked) == 1
+    assert claimed is not None
+    assert isinstance(late, Going)
+    assert rung.repair.status.intent is None

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodehealth.repair import Severity
+from nodehealth.repair import Joined, Mode, NodeRepairStatus, Severity
 from remediator.decide import windows
 from remediator.decide.limits import Why
 from remediator.rules.policy import POOL_LIMIT, Policy, Pool
@@ -220,3 +220,13 @@ def test_what_is_bad_enough_does_not_wait() -> None:
 
     assert windows.refusal(repair(), ("w",), given_, MONDAY) is None
     assert windows.refusal(repair(severity=Severity.WARNING), ("w",), given_, MONDAY) is not None
+
+
+@pytest.mark.parametrize(("mode", "waits"), [(Mode.ENFORCE, False), (Mode.OBSERVE, True)])
+def test_a_fault_that_joined_and_may_act_need_not_wait_either(mode: Mode, *, waits: bool) -> None:
+    but_critical = Windows(open=NEVER.open, excepted=frozenset({Severity.CRITICAL}))
+    given_ = policy(own=None, of_all=but_critical)
+    worse = Joined(rule="gpu-lost", severity=Severity.CRITICAL, mode=mode, since=MONDAY)
+    made = repair(severity=Severity.WARNING, status=NodeRepairStatus(faults=(worse,)))
+
+    assert (windows.refusal(made, ("w",), given_, MONDAY) is not None) is waits
