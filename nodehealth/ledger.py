@@ -45,6 +45,9 @@ class Slot(Struct, frozen=True, kw_only=True):
         tuple[Annotated[str, Meta(max_length=253)], ...], Meta(max_length=GANGS_LENGTH)
     ] = ()
     """Whose pods may be lost with it, each as `namespace/system/name`; `*` stands for any."""
+    only_drains: bool = False
+    """Whether nothing was ordered under it, so that at most pods were asked to leave: taken back
+    before the first order is claimed."""
 
 
 class Bucket(Struct, frozen=True, kw_only=True):

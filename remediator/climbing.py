@@ -8,11 +8,11 @@ from functools import partial
 from msgspec import structs
 
 from nodehealth.kube.objects import Pod
-from nodehealth.repair import NodeRepair
+from nodehealth.repair import NodeRepair, NodeRepairStatus
 from remediator import burning, fencing, settling
 from remediator.actions import Done, Failed, Going, Stranded, SupersededError, Tools
 from remediator.again import Again, span
-from remediator.decide import admissions, rungs
+from remediator.decide import admissions, returning, rungs
 from remediator.decide.moves import Burn, Onward, Prove
 from remediator.means import Means
 from remediator.scene import Scene
@@ -84,6 +84,14 @@ async def _check(began: NodeRepair, scene: Scene, means: Means) -> None:
         raise SupersededError(refusal)
 
 
+async def _write(scene: Scene, means: Means, status: NodeRepairStatus) -> NodeRepair:
+    """Write a status down; before it claims an order, the slot says that there may be one."""
+    repair, ledger = scene.record.repair, scene.view.ledger
+    if status.intent is not None and returning.ordered(ledger, repair) is not ledger:
+        await means.admission.settle(partial(returning.ordered, repair=repair))
+    return await scene.record.note(status)
+
+
 def _tools(scene: Scene, means: Means) -> Tools:
     began = scene.view.repair
     unsent = structs.replace(began, status=structs.replace(began.status, intent=None))
@@ -109,5 +117,5 @@ def _tools(scene: Scene, means: Means) -> Tools:
         guard=partial(_check, began, scene, means),
         permit=partial(_check, unsent, scene, means),
         claim=claim,
-        record=scene.record.note,
+        record=partial(_write, scene, means),
     )

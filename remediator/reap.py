@@ -25,6 +25,7 @@ class Reap:
         """Release the node if, by what the API server says now, no repair holds it.
 
         Node and ledger are read before the repairs: whoever was admitted until then is among them.
+        What its slot says of orders is read after them: a repair that is gone gives none any more.
 
         Raises:
             nodehealth.kube.errors.UnreadableError: a repair cannot be read: it may be the one.
@@ -36,10 +37,10 @@ class Reap:
         if any(plan.may_hold(each) and each.spec.target.node == name for each in repairs):
             return
         epochs = marks.held_epochs(node, ledger, name)
-        if returning.keeps(ledger, name, node):
+        if returning.keeps(await self.admission.ledger(), name, node):
             logger.warning(
-                "%s holds a slot without a repair, and keeps it until it is back, "
-                "or somebody says: nodemend ledger release %s",
+                "%s holds a slot without a repair, and something may have been ordered: keeps it "
+                "until it is back, or somebody says: nodemend ledger release %s",
                 name,
                 name,
             )

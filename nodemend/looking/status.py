@@ -179,7 +179,8 @@ def _unheld(sight: Sight, repairs: list[NodeRepair]) -> Iterator[str]:
     for name in sorted(ledger.status.slots.keys() - held):
         if returning.keeps(ledger, name, nodes.get(name)):
             yield (
-                f"{name} has no repair any more and keeps its disruption slot until it is Ready. "
+                f"{name} has no repair any more, and something may have been ordered for it. "
+                "It keeps its disruption slot until it is Ready. "
                 f"If nothing works on its machine: nodemend ledger release {name}"
             )
 

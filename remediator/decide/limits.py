@@ -166,6 +166,7 @@ def disrupt(
         acquired_at=now,
         pool=next((each.name for each in scopes if each.name != CLUSTER), target.pool),
         domains=tuple(each.name for each in scopes if is_domain(each.name)),
+        only_drains=True,
     )
     changed = structs.replace(paid, epoch=epoch, slots={**status.slots, target.node: slot})
     return Admitted(ledger=structs.replace(ledger, status=changed), epoch=epoch)

@@ -4,18 +4,33 @@ from msgspec import structs
 
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import RepairLedger
+from nodehealth.repair import NodeRepair
 from remediator.decide import ready
 
 
 def keeps(ledger: RepairLedger, name: str, node: Node | None) -> bool:
     """Say whether a node that no repair holds keeps its slot: its machine may be worked on.
 
-    It is over when the node is back, or when a person vouches for this very admission.
+    It is over when the node is back, or when a person vouches for this very admission. It is over
+    at once where the Node is still the one that was only drained: nothing can come for it any more.
     """
     slot = ledger.status.slots.get(name)
     if slot is None or ledger.spec.released.get(name) == slot.epoch:
         return False
-    return node is None or not ready.is_ready(node)
+    if node is None:
+        return True
+    only_drained = slot.only_drains and node.metadata.uid == slot.node_uid
+    return not only_drained and not ready.is_ready(node)
+
+
+def ordered(ledger: RepairLedger, repair: NodeRepair) -> RepairLedger:
+    """Have a repair's slot say that more is done under it than a drain, if it has one."""
+    status, node = ledger.status, repair.spec.target.node
+    slot = status.slots.get(node)
+    if slot is None or slot.repair != repair.metadata.name or not slot.only_drains:
+        return ledger
+    slots = {**status.slots, node: structs.replace(slot, only_drains=False)}
+    return structs.replace(ledger, status=structs.replace(status, slots=slots))
 
 
 def release(ledger: RepairLedger, node: str, epochs: frozenset[int]) -> RepairLedger:

@@ -15,7 +15,7 @@ from nodehealth import keys, protections
 from nodehealth.kube import errors
 from nodehealth.kube.objects import Object, Resource
 from nodehealth.ledger import REPAIR_LEDGERS, Disruption, RepairLedger, RepairLedgerStatus, Slot
-from nodehealth.repair import NODE_REPAIRS, Phase
+from nodehealth.repair import NODE_REPAIRS, NodeRepair, Phase
 from simulator import scenario, virtualtime
 from simulator.cluster import Cluster
 from simulator.observer import Broken, Limits
@@ -155,17 +155,22 @@ async def test_a_slot_that_nobody_holds_is_reaped_and_closes_nothing() -> None:
         assert (await scene.repair("w-1")).status.phase is Phase.RECOVERED
 
 
+async def forget(scene: Scene, when: Callable[[NodeRepair], bool]) -> None:
+    """Delete the repair as soon as it is so."""
+    for _ in range(2000):
+        await asyncio.sleep(1)
+        for each in (await scene.client.listing(NODE_REPAIRS)).items:
+            if when(each):
+                await scene.client.delete(NODE_REPAIRS, each.metadata.name)
+                return
+
+
 @virtualtime.played
-async def test_a_dead_node_whose_repair_was_deleted_keeps_its_slot_until_a_person_speaks() -> None:
+async def test_a_dead_node_keeps_its_slot_under_an_order_until_a_person_speaks() -> None:
     async with edited() as scene, scene.remediator():
         scene.cluster.inject("w-1", "kubelet-dead")
-        for _ in range(200):
-            await asyncio.sleep(5)
-            if (await scene.ledger()).status.slots:
-                break
-        for each in (await scene.client.listing(NODE_REPAIRS)).items:
-            await scene.client.delete(NODE_REPAIRS, each.metadata.name)
-        await minutes(5)
+        await forget(scene, lambda each: each.status.intent is not None)
+        await asyncio.sleep(100)
         before = await scene.ledger()
         epoch = before.status.slots["w-1"].epoch
         said = {"spec": {"released": {"w-1": epoch}}}
@@ -175,6 +180,21 @@ async def test_a_dead_node_whose_repair_was_deleted_keeps_its_slot_until_a_perso
         assert before.spec.disruption is Disruption.OPEN
         assert (await scene.ledger()).status.slots == {}
         assert (await scene.repair("w-1")).status.phase is Phase.RECOVERED
+
+
+@virtualtime.played
+async def test_a_node_that_dies_after_it_was_only_drained_gives_its_slot_back_by_itself() -> None:
+    async with edited() as scene, scene.remediator():
+        scene.cluster.inject("w-1", full())
+        await forget(scene, lambda each: each.status.disruption_epoch > 0)
+        scene.cluster.inject("w-1", "kubelet-dead")
+        first = (await scene.ledger()).status.slots["w-1"].epoch
+        await minutes(30)
+
+        again = await scene.repair("w-1")
+        assert again.status.disruption_epoch > first
+        assert again.status.phase is Phase.RECOVERED
+        assert (await scene.ledger()).spec.released == {}
 
 
 @virtualtime.played

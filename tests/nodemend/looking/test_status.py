@@ -67,7 +67,8 @@ def test_a_slot_that_no_repair_holds_is_said_with_what_gives_it_back() -> None:
 
     (said,) = [each for each in found.attention if "disruption slot" in each]
     assert said == (
-        "n2 has no repair any more and keeps its disruption slot until it is Ready. "
+        "n2 has no repair any more, and something may have been ordered for it. "
+        "It keeps its disruption slot until it is Ready. "
         "If nothing works on its machine: nodemend ledger release n2"
     )
 

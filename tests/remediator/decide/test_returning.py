@@ -6,7 +6,7 @@ from msgspec import structs
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import RepairLedgerSpec
 from remediator.decide import returning
-from tests.builders import ledger, node, slot
+from tests.builders import ledger, node, repair, slot
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,36 @@ def test_a_slot_that_no_repair_holds_stays_until_the_node_is_back_or_a_person_vo
 
     assert returning.keeps(said, "n1", seen) is keeps
     assert not returning.keeps(said, "n2", None)
+
+
+@pytest.mark.parametrize(
+    ("seen", "keeps"),
+    [(node(ready=False), False), (node(ready=False, uid="another"), True), (None, True)],
+)
+def test_a_slot_under_which_a_node_was_only_drained_goes_back_while_it_is_that_node(
+    seen: Node | None, *, keeps: bool
+) -> None:
+    drained = structs.replace(slot(6), only_drains=True)
+
+    assert returning.keeps(ledger(epoch=9, slots={"n1": drained}), "n1", seen) is keeps
+
+
+def test_a_slot_says_once_that_something_is_ordered_under_it() -> None:
+    drained = structs.replace(slot(6), only_drains=True)
+    held = ledger(epoch=9, slots={"n1": drained})
+
+    ordered = returning.ordered(held, repair("n1"))
+
+    assert ordered.status.slots == {"n1": slot(6)}
+    assert returning.ordered(ordered, repair("n1")) is ordered
+    assert returning.ordered(held, repair("n2")) is held
+
+
+def test_of_a_slot_of_another_repair_nothing_is_said() -> None:
+    drained = structs.replace(slot(6), only_drains=True, repair="another")
+    held = ledger(epoch=9, slots={"n1": drained})
+
+    assert returning.ordered(held, repair("n1")) is held
 
 
 def test_release_takes_out_only_the_given_epochs() -> None:
