@@ -184,12 +184,19 @@ class Container(Struct, frozen=True, kw_only=True):
     resources: Needs = Needs()
 
 
+class DeviceClaim(Struct, frozen=True, kw_only=True):
+    """By which name a pod has devices that are its own."""
+
+    name: str = ""
+
+
 class PodSpec(Struct, frozen=True, kw_only=True):
     """What is wanted of a Pod."""
 
     node_name: str = ""
     scheduler_name: str = ""
     containers: tuple[Container, ...] = ()
+    resource_claims: tuple[DeviceClaim, ...] = ()
     tolerations: tuple[Toleration, ...] = ()
     termination_grace_period_seconds: int = 30
     priority: int = 0

@@ -135,7 +135,7 @@ def _is_one_of_many(pod: Pod, marks: Marks) -> bool:
     """The numbered pods of a Job with GPUs talk to each other; others mostly share out work."""
     limits = (each.resources.limits for each in pod.spec.containers)
     has_gpus = any(name in each for each in limits for name in keys.GPU_RESOURCES)
-    return has_gpus and _INDEX in marks
+    return (has_gpus or bool(pod.spec.resource_claims)) and _INDEX in marks
 
 
 def _is_no_loose_job(pod: Pod, marks: Marks) -> bool:

@@ -215,6 +215,14 @@ MADE: Final[Mapping[str, Made]] = {
         annotations={"kueue.x-k8s.io/workload": "job-render-77aa"},
     ),
     "an indexed Job with GPUs": Made(gang="job/train-workers-0", labels=_INDEXED, spec=_GPUS),
+    "an indexed Job with devices of its own": Made(
+        gang="job/train-workers-0",
+        labels=_INDEXED,
+        spec={
+            "resourceClaims": [{"name": "gpus", "resourceClaimTemplateName": "eight"}],
+            "containers": [{"name": "main", "resources": {"claims": [{"name": "gpus"}]}}],
+        },
+    ),
     "an indexed Job without GPUs": Made(gang="job/train-workers-0", falls=False, labels=_INDEXED),
     "a Job with GPUs whose pods share out work": Made(
         gang="job/train-workers-0", falls=False, labels=_JOB, spec=_GPUS
