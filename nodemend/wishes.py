@@ -13,7 +13,7 @@ from nodehealth.kit.settings import SettingsError
 from nodehealth.kube import errors
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import Object, Resource, Struct
-from nodehealth.ledger import REPAIR_LEDGERS, Disruption, Pause, RepairLedger
+from nodehealth.ledger import REPAIR_LEDGERS, Disruption, Handling, Pause, RepairLedger
 from nodehealth.repair import NODE_REPAIRS
 from remediator.decide import plan
 
@@ -150,6 +150,20 @@ async def release(client: Client, node: str) -> int:
         released = {**dict.fromkeys(past), node: slot.epoch}
         if await _say(client, ledger, {"released": released}):
             return slot.epoch
+    raise errors.ConflictError(_contended())
+
+
+async def handle(client: Client, breaker: str, word: Handling | None) -> Handling | None:
+    """Say how a breaker is to be handled, or nothing of it any more; return what was said before.
+
+    Raises:
+        nodehealth.kube.errors.KubeError: it could not be written.
+    """
+    for _ in range(_TRIES):
+        ledger = await _ledger(client)
+        before = ledger.spec.breakers.get(breaker)
+        if word is before or await _say(client, ledger, {"breakers": {breaker: word}}):
+            return before
     raise errors.ConflictError(_contended())
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from random import Random
 from typing import Final, NoReturn
@@ -11,16 +11,17 @@ from typing import Final, NoReturn
 from nodehealth.kit import loops
 from nodehealth.kit.clocks import Clock
 from nodehealth.kube import errors
-from nodehealth.kube.objects import Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import Mode
+from remediator import overview
 from remediator.admission import Admission
-from remediator.decide import breakers, novelties, ready, trips
+from remediator.decide import breakers, novelties, trips
 from remediator.decide.breakers import Nodes, Seen
 from remediator.decide.gates import Deed
-from remediator.decide.trips import JOINING, Crowd, Trip, World
+from remediator.decide.trips import Crowd, Trip
 from remediator.observe import Fleet, zone_of
-from remediator.rules.policy import CLUSTER, Policy, is_domain
+from remediator.overview import Counts
+from remediator.rules.policy import Policy
 from remediator.rules.rule import RuleSet
 from remediator.unplaced import Unplaced
 from remediator.wire import Wire
@@ -117,54 +118,11 @@ class Breakers:
         return breakers.settled(noted, self._trips(now), nodes, self._policy().breaking, now)
 
     def _trips(self, now: datetime) -> Mapping[str, Trip]:
-        fleet = self._fleet
-        amiss = set(self._amiss(now))
-        world = World(
-            pools=self._pools(amiss),
-            zones={
-                zone: Crowd(all=len(nodes), amiss=len(nodes & amiss))
-                for zone, nodes in fleet.zones().items()
-            },
-            agents=self._agents,
-            kubelets=Crowd(
-                all=len(fleet.scopes()[CLUSTER].members),
-                amiss=sum(not self._joins(fleet.node(name), now) for name in fleet.unready()),
-            ),
-            requests=self._wire.lately(),
-            pods=self._unplaced.known,
-            repairs=fleet.repairs(),
-            versions=self._versions_of,
-            changes=fleet.ledger.status.changes,
+        counts = Counts(
+            agents=self._agents, requests=self._wire.lately(), pods=self._unplaced.known
         )
+        world = overview.world(self._fleet, counts, now)
         return trips.found(world, self._policy().breaking, now)
-
-    def _amiss(self, now: datetime) -> Iterator[str]:
-        """Name the nodes that are out of service, or sick by a rule that may act."""
-        fleet = self._fleet
-        for name in fleet.scopes()[CLUSTER].out:
-            if not self._joins(fleet.node(name), now):
-                yield name
-        for repair in fleet.open_repairs():
-            if repair.spec.mode is Mode.ENFORCE and trips.is_standing(repair):
-                yield repair.spec.target.node
-
-    def _pools(self, amiss: set[str]) -> Mapping[str, Crowd]:
-        scopes = self._fleet.scopes()
-        found = Counter(pool for name in amiss for pool in scopes.places(name)[:1])
-        named = (scope for name, scope in scopes.items() if name != CLUSTER and not is_domain(name))
-        return {
-            scope.name: Crowd(all=len(scope.members), amiss=found[scope.name]) for scope in named
-        }
-
-    def _joins(self, node: Node | None, now: datetime) -> bool:
-        """Say whether a node has only just come and was not Ready yet."""
-        made = node.metadata.creation_timestamp if node is not None else None
-        return (
-            node is not None
-            and made is not None
-            and not ready.is_ready(node)
-            and now - made < JOINING
-        )
 
     async def count(self) -> None:
         """Count what takes a look at every node: not at every turn, and in nobody's way."""
@@ -178,16 +136,10 @@ class Breakers:
             some = names[start : start + _AT_ONCE]
             heard, unheard = self._fleet.agents(now, some)
             everybody, silent = everybody + heard, silent + unheard
-            found.update(each for name in some for each in self._versions_of(name))
+            found.update(each for name in some for each in overview.versions(self._fleet, name))
             await asyncio.sleep(0)
         self._agents = Crowd(all=everybody, amiss=silent)
         self._versions = tuple(what for what, _ in found.most_common(_VERSIONS))
-
-    def _versions_of(self, name: str) -> tuple[str, ...]:
-        node = self._fleet.node(name)
-        if node is None:
-            return ()
-        return novelties.of_node(node, self._fleet.reported(name))
 
     def _rule_of(self, name: str) -> str:
         repairs = (each for each in self._fleet.repairs_of(name) if trips.is_standing(each))

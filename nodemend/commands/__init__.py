@@ -12,6 +12,7 @@ ABOUT: Final[Mapping[str, str]] = {
     "record-gpu": "Write down what this machine's NVIDIA GPUs say, but not whose they are.",
     "status": "Show the fleet in one screen: what is sick, what is held back, what needs a person.",
     "why": "Say what is known of a node, which rules hold, and what happens next.",
+    "breakers": "Show every breaker: whether it is open, what it measures, and when it opens.",
     "drainable": "Say whether a node could be drained now, and who keeps it from that.",
     "repairs": "List the repairs that are open, and what each of them waits for.",
     "pause": "Begin nothing new: everywhere, in a pool, or on a node.",

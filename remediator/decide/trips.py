@@ -6,7 +6,7 @@ not there. Of a few nodes nothing can be said: at least three must be amiss, wha
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -50,6 +50,24 @@ class Trip:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """How much there is of one thing that can be amiss."""
+
+    seen: int
+    opens_at: int
+    """From how much on it is too much."""
+    of: int = 0
+    """Of how many; 0 where that says nothing."""
+    reason: str
+    """What is amiss, if it is too much."""
+
+    @property
+    def is_much(self) -> bool:
+        """Say whether it is too much."""
+        return self.seen >= self.opens_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Crowd:
     """How many there are, and how many of them are amiss."""
 
@@ -82,6 +100,15 @@ class World:
 
 def found(world: World, breaking: Breaking, now: datetime) -> dict[str, Trip]:
     """Return all that is amiss, by what and where."""
+    return {
+        key: Trip(seen=each.seen, reason=each.reason)
+        for key, each in measured(world, breaking, now).items()
+        if each.is_much
+    }
+
+
+def measured(world: World, breaking: Breaking, now: datetime) -> dict[str, Measure]:
+    """Measure all that can be amiss, by what and where; what never opens is not measured."""
     repairs = [each for each in world.repairs if each.spec.mode is Mode.ENFORCE]
     return {
         **_shares(Kind.UNHEALTHY_POOL, world.pools, breaking.unhealthy_pool, "pool"),
@@ -89,8 +116,8 @@ def found(world: World, breaking: Breaking, now: datetime) -> dict[str, Trip]:
         **_whole(world, breaking),
         **(dict(_bursts(world, repairs, breaking.burst, now)) if breaking.burst else {}),
         **(_pending(world.pods, breaking.pending_pods) if breaking.pending_pods else {}),
-        **dict(_failures(repairs, breaking, now)),
-        **dict(_after_changes(world, repairs, breaking, now)),
+        **dict(_failures(world, repairs, breaking, now)),
+        **_after_changes(world, repairs, breaking, now),
     }
 
 
@@ -101,41 +128,49 @@ def name(kind: Kind, scope: str) -> str:
 
 def is_much(crowd: Crowd, share: str) -> bool:
     """Say whether more are amiss than a share of all, and more than a few."""
-    return crowd.amiss >= LEAST and crowd.amiss > quantities.share(share, crowd.all)
+    return crowd.amiss >= _least(crowd.all, share)
 
 
-def _shares(kind: Kind, crowds: Mapping[str, Crowd], share: str, noun: str) -> dict[str, Trip]:
+def _least(everybody: int, share: str) -> int:
+    return max(LEAST, quantities.share(share, everybody) + 1)
+
+
+def _shares(kind: Kind, crowds: Mapping[str, Crowd], share: str, noun: str) -> dict[str, Measure]:
     return {
-        name(kind, scope): Trip(
-            seen=crowd.amiss,
-            reason=f"{crowd.amiss} of {crowd.all} nodes of {noun} {scope} are out of service or "
-            f"sick, more than {share}",
+        name(kind, scope): _share(
+            crowd, share, f"nodes of {noun} {scope} are out of service or sick"
         )
         for scope, crowd in crowds.items()
-        if share and is_much(crowd, share)
+        if share
     }
 
 
-def _whole(world: World, breaking: Breaking) -> dict[str, Trip]:
+def _share(crowd: Crowd, share: str, what: str, least: int = LEAST) -> Measure:
+    return Measure(
+        seen=crowd.amiss,
+        opens_at=max(least, _least(crowd.all, share)),
+        of=crowd.all,
+        reason=f"{crowd.amiss} of {crowd.all} {what}, more than {share}",
+    )
+
+
+def _whole(world: World, breaking: Breaking) -> dict[str, Measure]:
+    few = _FEWEST_REQUESTS
     asked = (
-        (Kind.SILENT_AGENTS, world.agents, breaking.silent_agents, "agents are silent"),
-        (Kind.SILENT_NODES, world.kubelets, breaking.silent_nodes, "nodes are not Ready"),
-        (Kind.API_ERRORS, world.requests, breaking.api_errors, "requests of a minute failed"),
+        (Kind.SILENT_AGENTS, world.agents, breaking.silent_agents, "agents are silent", LEAST),
+        (Kind.SILENT_NODES, world.kubelets, breaking.silent_nodes, "nodes are not Ready", LEAST),
+        (Kind.API_ERRORS, world.requests, breaking.api_errors, "requests of a minute failed", few),
     )
     return {
-        name(kind, CLUSTER): Trip(
-            seen=crowd.amiss,
-            reason=f"{crowd.amiss} of {crowd.all} {what}, more than {share}",
-        )
-        for kind, crowd, share, what in asked
-        if share and is_much(crowd, share)
-        if kind is not Kind.API_ERRORS or crowd.amiss >= _FEWEST_REQUESTS
+        name(kind, CLUSTER): _share(crowd, share, what, least)
+        for kind, crowd, share, what, least in asked
+        if share
     }
 
 
 def _bursts(
     world: World, repairs: Iterable[NodeRepair], burst: Burst, now: datetime
-) -> Iterator[tuple[str, Trip]]:
+) -> Iterator[tuple[str, Measure]]:
     since = now - burst.within
     fallen = {
         (each.spec.target.pool, each.spec.target.node)
@@ -143,11 +178,12 @@ def _bursts(
         if (_created(each) or since) > since
     }
     begun = Counter(pool for pool, _ in fallen)
-    for pool, count in begun.items():
-        if count >= burst_size(world.pools.get(pool, Crowd()).all, burst):
-            spent = quantities.spoken(burst.within)
-            reason = f"{count} nodes of pool {pool} fell sick within {spent}"
-            yield name(Kind.BURST, pool), Trip(seen=count, reason=reason)
+    for pool in world.pools.keys() | begun.keys():
+        count, nodes = begun[pool], world.pools.get(pool, Crowd()).all
+        spent = quantities.spoken(burst.within)
+        reason = f"{count} nodes of pool {pool} fell sick within {spent}"
+        opens_at = burst_size(nodes, burst)
+        yield name(Kind.BURST, pool), Measure(seen=count, opens_at=opens_at, reason=reason)
 
 
 def burst_size(nodes: int, burst: Burst) -> int:
@@ -159,57 +195,62 @@ def burst_size(nodes: int, burst: Burst) -> int:
     return max(LEAST, min(many, math.ceil(nodes / 2)))
 
 
-def _pending(pods: Crowd, pending: PendingPods) -> dict[str, Trip]:
-    if pods.amiss < pending_size(pods.all, pending):
-        return {}
+def _pending(pods: Crowd, pending: PendingPods) -> dict[str, Measure]:
     spent = quantities.spoken(pending.within)
-    reason = (
-        f"{pods.amiss} pods fit nowhere that came in place of the {pods.all} that were evicted "
-        f"within {spent}"
+    measure = Measure(
+        seen=pods.amiss,
+        opens_at=max(pending.pods, quantities.share(pending.share, pods.all) + 1),
+        of=pods.all,
+        reason=f"{pods.amiss} pods fit nowhere that came in place of the {pods.all} that were "
+        f"evicted within {spent}",
     )
-    return {name(Kind.PENDING_PODS, CLUSTER): Trip(seen=pods.amiss, reason=reason)}
-
-
-def pending_size(evicted: int, pending: PendingPods) -> int:
-    """Say how many pods that wait are too many."""
-    return max(pending.pods, quantities.share(pending.share, evicted) + 1)
+    return {name(Kind.PENDING_PODS, CLUSTER): measure}
 
 
 def _failures(
-    repairs: Iterable[NodeRepair], breaking: Breaking, now: datetime
-) -> Iterator[tuple[str, Trip]]:
+    world: World, repairs: Iterable[NodeRepair], breaking: Breaking, now: datetime
+) -> Iterator[tuple[str, Measure]]:
     ended = outcomes.by_pool(repairs)
     most, unmended = breaking.failed_replacements, breaking.unmended
-    for pool, results in ended.items():
-        row = outcomes.in_a_row([each for each in results if each.replaced])
-        if most and len(row) >= most:
+    for pool in world.pools.keys() | ended.keys():
+        results = ended.get(pool, [])
+        if most:
+            row = outcomes.in_a_row([each for each in results if each.replaced])
             reason = f"the last {len(row)} replacements in pool {pool} failed"
-            yield name(Kind.FAILED_REPLACEMENTS, pool), Trip(seen=len(row), reason=reason)
-        if unmended is None:
-            continue
-        row = [each for each in outcomes.in_a_row(results) if each.at > now - unmended.within]
-        if len(row) >= unmended.repairs:
-            nodes = ", ".join(each.node for each in row[:3])
-            reason = f"the last {len(row)} repairs in pool {pool} did not mend their nodes: {nodes}"
-            yield name(Kind.UNMENDED, pool), Trip(seen=len(row), reason=reason)
+            yield (
+                name(Kind.FAILED_REPLACEMENTS, pool),
+                Measure(seen=len(row), opens_at=most, reason=reason),
+            )
+        if unmended is not None:
+            since = now - unmended.within
+            row = [each for each in outcomes.in_a_row(results) if each.at > since]
+            yield name(Kind.UNMENDED, pool), _unmended(pool, row, unmended.repairs)
+
+
+def _unmended(pool: str, row: Sequence[outcomes.Outcome], most: int) -> Measure:
+    nodes = ", ".join(each.node for each in row[:3])
+    reason = f"the last {len(row)} repairs in pool {pool} did not mend their nodes: {nodes}"
+    return Measure(seen=len(row), opens_at=most, reason=reason)
 
 
 def _after_changes(
     world: World, repairs: Iterable[NodeRepair], breaking: Breaking, now: datetime
-) -> Iterator[tuple[str, Trip]]:
-    manners = breaking.after_change
+) -> dict[str, Measure]:
+    manners, found = breaking.after_change, dict[str, Measure]()
     if manners is None or not world.changes:
-        return
+        return found
     standing = [each for each in repairs if is_standing(each)]
     blamed = novelties.blamed(standing, world.changes, world.versions, manners.within, now)
-    for (pool, rule, change), count in blamed.items():
+    for (pool, rule, change), count in sorted(blamed.items(), key=lambda each: each[1]):
         crowd = Crowd(all=world.pools.get(pool, Crowd()).all, amiss=count)
-        if is_much(crowd, manners.share):
-            reason = (
-                f"since {change} was first seen, {rule} began to hold on {count} of {crowd.all} "
-                f"nodes of pool {pool}, more than {manners.share}"
-            )
-            yield name(Kind.AFTER_CHANGE, f"{pool}/{rule}"), Trip(seen=count, reason=reason)
+        reason = (
+            f"since {change} was first seen, {rule} began to hold on {count} of {crowd.all} "
+            f"nodes of pool {pool}, more than {manners.share}"
+        )
+        found[name(Kind.AFTER_CHANGE, f"{pool}/{rule}")] = Measure(
+            seen=count, opens_at=_least(crowd.all, manners.share), of=crowd.all, reason=reason
+        )
+    return found
 
 
 def is_standing(repair: NodeRepair) -> bool:

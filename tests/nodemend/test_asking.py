@@ -12,6 +12,7 @@ import pytest
 
 from nodehealth import keys
 from nodehealth.kit import clocks
+from nodehealth.ledger import REPAIR_LEDGERS
 from nodemend.looking.rulebook import CONFIG_MAPS
 from simulator.api import faults
 from simulator.api.http import serve
@@ -80,6 +81,40 @@ async def test_status_is_json_for_scripts(desk: Desk) -> None:
     answer = await desk.run("status", "--json")
 
     assert json.loads(answer.out)["nodes"] == 3
+
+
+async def test_breakers_are_all_closed_where_nothing_is_amiss(desk: Desk) -> None:
+    answer = await desk.run("breakers", "--all")
+    read = json.loads((await desk.run("breakers", "--json")).out)
+
+    assert (answer.code, answer.complaint) == (0, "")
+    assert "unhealthy-pool/default" in answer.out
+    found = {each["breaker"]: each for each in read["breakers"]}
+    assert found["silent-nodes/cluster"] == {
+        **found["silent-nodes/cluster"],
+        "state": "Closed",
+        "seen": 0,
+        "opensAt": 3,
+        "of": 3,
+    }
+
+
+async def test_a_person_says_something_of_a_breaker_and_takes_it_back(desk: Desk) -> None:
+    admin = desk.cluster.client("test")
+    await admin.create(REPAIR_LEDGERS, {"metadata": {"name": keys.LEDGER_NAME}})
+    wrong = await desk.run("breakers", "burst/defualt", "ignore")
+    mute = await desk.run("breakers", "burst/default")
+    said = await desk.run("breakers", "burst/default", "ignore")
+    ahead = await desk.run("breakers", "after-change/default/scratch-full", "hold")
+    words = (await admin.get(REPAIR_LEDGERS, keys.LEDGER_NAME)).spec.breakers
+    back = await desk.run("breakers", "burst/default", "nothing")
+
+    assert "there is no breaker burst/defualt; nearest are burst/default" in wrong.complaint
+    assert "expected what to say of burst/default: ignore, try, hold, nothing" in mute.complaint
+    assert (wrong.code, mute.code, said.code, ahead.code, back.code) == (2, 2, 0, 0, 0)
+    assert words == {"burst/default": "Ignore", "after-change/default/scratch-full": "Hold"}
+    left = (await admin.get(REPAIR_LEDGERS, keys.LEDGER_NAME)).spec.breakers
+    assert left.keys() == {"after-change/default/scratch-full"}
 
 
 async def test_why_judges_by_the_rules_that_the_clusters_remediator_has(desk: Desk) -> None:
