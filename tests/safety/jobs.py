@@ -8,6 +8,7 @@ from typing import Any, Final
 from nodehealth import keys
 from remediator.rules.policy import JOBS_NAMESPACE
 from simulator.cluster import Cluster
+from tests.safety.witnesses.history import REPAIRS
 
 TEMPLATES: Final = ("mends", "fails", "stress")
 _LASTS: Final = 3
@@ -47,11 +48,14 @@ def _look(
     terms = spec["template"]["spec"]["affinity"]["nodeAffinity"]
     (term,) = terms["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
     (name,) = term["matchFields"][0]["values"]
+    template = spec["template"]["spec"]["containers"][0]["name"]
     _hold_to_the_promise(cluster, name)
+    if uid not in running:
+        _hold_to_the_claim(cluster, job["metadata"])
+        _hold_to_one(job["metadata"]["labels"][keys.REPAIR_LABEL] + template, running)
     running[uid] = running.get(uid, 0) + 1
     if running[uid] < _LASTS:
         return
-    template = spec["template"]["spec"]["containers"][0]["name"]
     if mends(template):
         cluster.ailments.clear(name)
     kind = "Failed" if template == "fails" else "Complete"
@@ -70,3 +74,21 @@ def _hold_to_the_promise(cluster: Cluster, name: str) -> None:
     taints = [each["key"] for each in (node or {"spec": {}})["spec"].get("taints", [])]
     if node is not None and keys.REPAIR_TAINT not in taints:
         raise AssertionError(f"a Job runs on {name}, which takes work")
+
+
+def _hold_to_the_claim(cluster: Cluster, meta: dict[str, Any]) -> None:
+    """A Job runs once its repair has it written down, for a rung or for the burn-in."""
+    of, uid = meta["labels"][keys.REPAIR_LABEL], meta["uid"]
+    (status,) = (
+        each["status"] for each in cluster.direct().listed(REPAIRS) if each["metadata"]["uid"] == of
+    )
+    claimed = {status.get("intent", {}).get("pod"), status.get("burnIn", {}).get("job")}
+    if uid not in claimed:
+        raise AssertionError(f"{meta['name']} ({uid}) runs, and its repair says {claimed}")
+
+
+def _hold_to_one(what: str, running: dict[str, int]) -> None:
+    """A repair has a template run once, whatever its Job is called."""
+    if what in running:
+        raise AssertionError(f"{what} runs again")
+    running[what] = 1

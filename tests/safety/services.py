@@ -10,6 +10,7 @@ from nodehealth import keys
 from remediator.rules.policy import Hook
 from simulator.cluster import Cluster
 from simulator.records import LEDGERS
+from tests.safety.witnesses.history import REPAIRS
 
 HOOKS: Final = {"sre": Hook(url="https://sre.example/repair", secret_file="/hush")}
 _LOOKS: Final = 3
@@ -24,11 +25,13 @@ class Repairs:
         cluster: Where the nodes are that it repairs.
         ends: The state of a repair in the end.
         mends: Whether nothing ails the node then.
+        confused: Whether its first word is of the end, and about another machine.
     """
 
     cluster: Cluster
     ends: str
     mends: bool
+    confused: bool = False
     asked: dict[str, int] = field(default_factory=dict)
     """How often, by key."""
     machines: set[str] = field(default_factory=set)
@@ -39,11 +42,14 @@ class Repairs:
         key, target = asked["key"], asked["target"]
         if key not in self.asked:
             self._begin(target["node"], target["nodeUID"])
+            self._hold_to_the_claim(asked["repair"], key)
         self.asked[key] = self.asked.get(key, 0) + 1
         if self.asked[key] == _LOOKS and self.mends:
             self.cluster.ailments.clear(target["node"])
-        state = self.ends if self.asked[key] >= _LOOKS else "going"
-        return msgspec.json.encode({"version": "v1", "nodeUID": target["nodeUID"], "state": state})
+        state, uid = self.ends if self.asked[key] >= _LOOKS else "going", target["nodeUID"]
+        if self.confused and self.asked[key] == 1:
+            state, uid = self.ends, "another-machine"
+        return msgspec.json.encode({"version": "v1", "nodeUID": uid, "state": state})
 
     def _begin(self, node: str, uid: str) -> None:
         ledger = self.cluster.direct().find(LEDGERS, keys.LEDGER_NAME)
@@ -53,7 +59,15 @@ class Repairs:
             raise AssertionError(f"{node} is repaired twice")
         self.machines.add(uid)
 
+    def _hold_to_the_claim(self, name: str, key: str) -> None:
+        repair = self.cluster.direct().find(REPAIRS, name)
+        intent = repair["status"].get("intent") if repair is not None else None
+        if not key or intent is None or intent["key"] != key:
+            raise AssertionError(f"{name} is asked for under {key!r}, and says {intent}")
 
-def service(ends: str, *, mends: bool = False) -> Callable[[Cluster], Repairs]:
+
+def service(
+    ends: str, *, mends: bool = False, confused: bool = False
+) -> Callable[[Cluster], Repairs]:
     """Return how to open a service whose repairs end so."""
-    return lambda cluster: Repairs(cluster, ends, mends)
+    return lambda cluster: Repairs(cluster, ends, mends, confused)
