@@ -7,6 +7,7 @@ from tests.safety.mutating import mutant
 _OURS: Final = "        if node is not None and epochs:\n"
 _AFTER: Final = "\n    async def surrender("
 _LATE: Final = "test_late_evictions.py"
+_HOOKS: Final = "test_webhooks.py::test_without_a_crash_each_story_ends_well"
 
 GUARDS: Final = (
     mutant(
@@ -98,6 +99,7 @@ GUARDS: Final = (
             "    working = ours.keys() | set()\n",
         ),
         ("decide.limits", "_busy(target.node, scope) or _slot_refusal(", "_slot_refusal("),
+        seed=61,
     ),
     mutant(
         "tokens-not-spent",
@@ -142,6 +144,7 @@ GUARDS: Final = (
             "    if pre_cordoned(node):\n        changes",
             "    if not node:\n        changes",
         ),
+        seed=61,
     ),
     mutant(
         "evidence-not-asked",
@@ -167,8 +170,8 @@ GUARDS: Final = (
         ),
         (
             "climbing",
-            "        if not refusal and not rungs.is_under_way(repair):\n",
-            "        if refusal is None:\n",
+            "    if not refusal and not rungs.is_under_way(began):\n",
+            "    if refusal is None:\n",
         ),
         seed=9,
     ),
@@ -217,5 +220,41 @@ GUARDS: Final = (
         ),
         ("reconcile", "        is_free = repair is None and", "        is_free ="),
         seed=0,
+    ),
+    mutant(
+        "webhook-key-not-sent",
+        "A web service is asked without the key by which it knows what it began.",
+        "S3 S11",
+        ("actions.webhook", "_ask(repair, key,", '_ask(repair, "",'),
+        tale=f"{_HOOKS}[it mends]",
+    ),
+    mutant(
+        "any-answer-believed",
+        "What a web service says of another machine is taken for this one's.",
+        "S6",
+        (
+            "actions.webhook",
+            "    if answer.node_uid != ask.target.node_uid:\n",
+            "    if not answer.node_uid:\n",
+        ),
+        tale=f"{_HOOKS}[it mends, and takes one machine for another]",
+    ),
+    mutant(
+        "job-not-claimed",
+        "A Job is let run that nobody wrote down.",
+        "S11",
+        ("envoys", "                await self.claim(step.envoy.metadata.uid)\n", ""),
+        tale="test_jobs.py::test_without_a_crash_each_story_ends_well[a Job mends it]",
+    ),
+    mutant(
+        "power-cycle-not-claimed",
+        "A machine is switched off and on, and nobody wrote that down.",
+        "S11",
+        (
+            "actions.power_cycle",
+            "await claim(repair, remedies.POWER_CYCLE, tools, boot_id=boot_id)",
+            "boot_id",
+        ),
+        tale="test_power_cycles.py::test_without_a_crash_each_story_ends_well[it helps]",
     ),
 )
