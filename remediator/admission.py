@@ -14,10 +14,9 @@ from nodehealth.fence import Fence, Hold
 from nodehealth.kit.clocks import Clock
 from nodehealth.kube import errors
 from nodehealth.kube.client import Client
-from nodehealth.kube.objects import NODES, PODS, Node, Pod
+from nodehealth.kube.objects import PODS, Node, Pod
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import NodeRepair
-from remediator.actions import SupersededError
 from remediator.decide import (
     breakers,
     claims,
@@ -26,7 +25,6 @@ from remediator.decide import (
     maintenance,
     marks,
     novelties,
-    parts,
     ready,
     returning,
     waiting,
@@ -38,11 +36,11 @@ from remediator.decide.limits import Admitted, Refused, Scope
 from remediator.decide.rates import Kind
 from remediator.decide.survey import Survey
 from remediator.ledgers import Ledgers
+from remediator.marking import Marking
 from remediator.rules.policy import Policy
 from remediator.swaps import Question, Swaps
 
 GRANTED: Final = "Granted"
-_TRIES: Final = 8
 _Admit: TypeAlias = Callable[
     [RepairLedger, NodeRepair, tuple[Scope, ...], Policy, datetime], Admitted | Refused
 ]
@@ -81,6 +79,7 @@ class Admission:
         self._client, self._seen = client, seen
         self.tally = Counter[tuple[Kind, str]]()
         self._ledgers = Ledgers(client=client, clock=clock)
+        self._marking = Marking(client=client, ledger=self._ledgers.read)
         self._swaps = Swaps(client=client, ledgers=self._ledgers, held=held)
 
     async def ledger(self) -> RepairLedger:
@@ -219,7 +218,7 @@ class Admission:
         Raises:
             SupersededError: the admission is over, or the Node is another one.
         """
-        await self._hold(repair, node, fence, await self.ledger())
+        await self._marking.hold(repair, node, fence, await self.ledger())
 
     async def release(self, name: str, node: Node | None, epochs: frozenset[int]) -> None:
         """Give a node back: first the Node says so, then the ledger forgets it.
@@ -228,7 +227,7 @@ class Admission:
         its patch would mark it later, and nobody would hold it then.
         """
         if node is not None and epochs:
-            await self._release_node(node, epochs)
+            await self._marking.release(node, epochs)
         await self._change(
             lambda ledger: breakers.given_back(returning.release(ledger, name, epochs), name)
         )
@@ -260,57 +259,9 @@ class Admission:
         self.tally[kind, answer.why if isinstance(answer, Refused) else GRANTED] += 1
         if isinstance(answer, Refused):
             return answer
-        await self._hold(repair, node, Fence(epoch=answer.epoch, hold=hold), answer.ledger)
+        fence = Fence(epoch=answer.epoch, hold=hold)
+        await self._marking.hold(repair, node, fence, answer.ledger)
         return answer.epoch
-
-    async def _hold(
-        self, repair: NodeRepair, node: Node, fence: Fence, ledger: RepairLedger
-    ) -> None:
-        """Patch a Node at its fence.
-
-        Args:
-            repair: Who holds the Node then.
-            node: The Node as read before the ledger.
-            fence: What the Node shall say.
-            ledger: The ledger as it was at some moment after the Node was read.
-        """
-        seen, apart = node, parts.apart(repair, node)
-        for _ in range(_TRIES):
-            _require(ledger, seen, fence)
-            if marks.is_held_as(seen, fence) and parts.is_set_apart(repair, seen):
-                return
-            try:
-                changes = marks.hold(seen, fence, repair.metadata.name, apart=apart)
-                await self._client.json_patch(NODES, seen.metadata.name, changes)
-            except errors.TestFailedError:
-                seen = await self._same(node)
-                ledger = await self.ledger()
-            else:
-                return
-        raise errors.ConflictError(f"Node {node.metadata.name} changed under {_TRIES} patches")
-
-    async def _release_node(self, node: Node, epochs: frozenset[int]) -> None:
-        seen, epoch = node, max(epochs)
-        for _ in range(_TRIES):
-            if marks.is_ours(seen, epochs):
-                changes = marks.release(seen, epoch)
-            elif marks.is_open_to(seen, epoch):
-                changes = marks.shut(seen, epoch)
-            else:
-                return
-            try:
-                await self._client.json_patch(NODES, seen.metadata.name, changes)
-            except errors.TestFailedError:
-                seen = await self._same(node)
-            else:
-                return
-        raise errors.ConflictError(f"Node {node.metadata.name} changed under {_TRIES} patches")
-
-    async def _same(self, node: Node) -> Node:
-        seen = await self._client.get(NODES, node.metadata.name)
-        if seen.metadata.uid != node.metadata.uid:
-            raise SupersededError(f"Node {node.metadata.name} was made anew")
-        return seen
 
     async def _change(self, change: Callable[[RepairLedger], RepairLedger]) -> None:
         def judge(ledger: RepairLedger, _: Survey | None) -> Admitted:
@@ -329,15 +280,3 @@ def _judged(asked: Asked, admit: _Admit) -> Admitted | Refused:
     if isinstance(answer, Refused):
         return answer
     return replace(answer, ledger=breakers.claimed(answer.ledger, asked.subject()))
-
-
-def _require(ledger: RepairLedger, node: Node, fence: Fence) -> None:
-    """Check, after the Node was read, that the admission is live and the Node not beyond it."""
-    slot = ledger.status.slots.get(node.metadata.name)
-    granted = {slot.epoch if slot else None}
-    if fence.hold is Hold.CORDONED:
-        granted.add(ledger.status.cordons.get(node.metadata.name))
-    if fence.epoch not in granted:
-        raise SupersededError(f"the ledger does not grant {fence} to {node.metadata.name}")
-    if marks.is_beyond(node, fence):
-        raise SupersededError(f"{node.metadata.name} is at {marks.fence_of(node)} already")

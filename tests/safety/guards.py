@@ -53,11 +53,11 @@ GUARDS: Final = (
         "ledger-before-node",
         "A slot is given back before the Node says so.",
         "S2 S13",
-        ("admission", f"{_OURS}            await self._release_node(node, epochs)\n", ""),
+        ("admission", f"{_OURS}            await self._marking.release(node, epochs)\n", ""),
         (
             "admission",
             _AFTER,
-            f"{_OURS}            await self._release_node(node, epochs)\n{_AFTER}",
+            f"{_OURS}            await self._marking.release(node, epochs)\n{_AFTER}",
         ),
         seed=0,
     ),
