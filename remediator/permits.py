@@ -77,7 +77,7 @@ async def _in_line(node: Node, scene: Scene, means: Means) -> timedelta:
     if shut is not None:  # people need not wait for its turn to hear of it
         admission.tally[Kind.DISRUPTIONS, shut.why] += 1
         return await _refused(shut, Phase.WAITING, scene, means)
-    turn = waiting.turn(repair, around.repairs, ledger, around.scopes, policy)
+    turn = waiting.turn(repair, around.repairs, ledger, around.scopes, policy, admission.now())
     if not turn.granted:
         await scene.record.enter(Phase.WAITING, Reason.NO_SLOT, turn.message)
         return QUEUE_AGAIN

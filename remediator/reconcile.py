@@ -162,7 +162,8 @@ class Reconciler:
     def touch_waiting(self) -> None:
         """Have those looked at that wait longest for a slot that their pools have room for."""
         fleet = self._fleet
-        heirs = waiting.heirs(fleet.open_repairs(), fleet.ledger, fleet.scopes(), self._policy)
+        queued, now = fleet.open_repairs(), self._clock()
+        heirs = waiting.heirs(queued, fleet.ledger, fleet.scopes(), self._policy, now)
         for repair in heirs[:_WOKEN]:
             self.touch(repair.spec.target.node)
 

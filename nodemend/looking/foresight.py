@@ -154,7 +154,7 @@ def _held(move: Move, view: View, sight: Sight, book: Rulebook, fleet: Fleet) ->
             return _refusal(Deed.CORDON, view, sight, book, fleet)
         case Disrupt():
             repairs, scopes = fleet.open_repairs(), fleet.scopes()
-            turn = waiting.turn(view.repair, repairs, view.ledger, scopes, book.policy)
+            turn = waiting.turn(view.repair, repairs, view.ledger, scopes, book.policy, sight.now)
             if not turn.granted:
                 return turn.message
             return _refusal(Deed.DISRUPT, view, sight, book, fleet)

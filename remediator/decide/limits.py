@@ -191,6 +191,15 @@ def free_slots(ledger: RepairLedger, scope: Scope, policy: Policy) -> int:
     return _most(policy, ledger, scope, _disrupted) - len(_slots(ledger, scope))
 
 
+def is_dry(ledger: RepairLedger, scope: str, policy: Policy, now: datetime) -> bool:
+    """Say whether the rate of a scope lets no disruption begin now."""
+    rate = _rate(policy.limit_of(scope), Kind.DISRUPTIONS)
+    if rate is None:
+        return False
+    spending = Spending(scope=scope, kind=Kind.DISRUPTIONS, rate=rate)
+    return rates.is_dry(ledger.status, spending, now)
+
+
 def usage(ledger: RepairLedger, scope: Scope, policy: Policy) -> Usage:
     """Say how much of a scope's limits is used."""
     return Usage(

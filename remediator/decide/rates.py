@@ -72,6 +72,11 @@ def spent(
     return structs.replace(status, buckets={**status.buckets, **taken})
 
 
+def is_dry(status: RepairLedgerStatus, spending: Spending, now: datetime) -> bool:
+    """Say whether there is no token in a bucket now."""
+    return _bucket(status, spending, now).tokens < _ONE
+
+
 def settled(status: RepairLedgerStatus, now: datetime) -> RepairLedgerStatus:
     """Set right what a clock that was far ahead has left, and drop what is full for certain.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 
 from nodehealth.ledger import RepairLedger
@@ -39,10 +40,12 @@ def turn(
     ledger: RepairLedger,
     scopes: Scopes,
     policy: Policy,
+    now: datetime,
 ) -> Turn:
     """Let the worst fault go first, then the one that has waited longest.
 
     Only those count as ahead whose own scopes have room: a full one never holds up another one.
+    Neither does one whose rate lets nothing begin yet; as soon as it does, its turn comes first.
     """
     free = _free(ledger, scopes, policy)
     names = (*places(repair, scopes), CLUSTER)
@@ -51,7 +54,12 @@ def turn(
         return Turn(granted=True)
     mine = rank(repair)
     before = [(each, places(each, scopes)) for each in repairs if _is_ahead(each, mine)]
-    able = [(each, where) for each, where in before if all(free(name) > 0 for name in where)]
+    dry = cache(lambda name: name not in names and limits.is_dry(ledger, name, policy, now))
+    able = [
+        (each, where)
+        for each, where in before
+        if all(free(name) > 0 and not dry(name) for name in where)
+    ]
     for name, most in room.items():
         rivals = [each for each, where in able if name in {CLUSTER, *where}]
         if most <= len(rivals):
@@ -92,14 +100,18 @@ def heirs(
     ledger: RepairLedger,
     scopes: Scopes,
     policy: Policy,
+    now: datetime,
 ) -> list[NodeRepair]:
     """Return those of the queue whom a slot that was given back may help: there is room.
 
-    Those come last who wait for something else that lies in their own node.
+    Those come last who wait for something else that lies in their own node, or for a rate.
     """
     free = _free(ledger, scopes, policy)
-    able = [e for e in queue(repairs) if all(free(name) > 0 for name in places(e, scopes))]
-    return sorted(able, key=_is_overtaken)
+    dry = cache(lambda name: limits.is_dry(ledger, name, policy, now))
+    queued = [(each, places(each, scopes)) for each in queue(repairs)]
+    able = [(each, where) for each, where in queued if all(free(name) > 0 for name in where)]
+    able.sort(key=lambda pair: _is_overtaken(pair[0]) or any(map(dry, pair[1])))
+    return [each for each, _ in able]
 
 
 def held_back(repairs: Iterable[NodeRepair]) -> list[NodeRepair]:

@@ -109,8 +109,8 @@ def test_a_full_rack_holds_up_nobody_elsewhere() -> None:
     taken = ledger(epoch=1, slots={"n2": slot(1, name="n2", pool="other")})
     stuck, free = waits("n1", 0), waits("n3", 60)
 
-    assert waiting.turn(free, (stuck, free), taken, where, policy).granted
-    assert waiting.heirs((stuck, free), taken, where, policy) == [free]
+    assert waiting.turn(free, (stuck, free), taken, where, policy, NOON).granted
+    assert waiting.heirs((stuck, free), taken, where, policy, NOON) == [free]
 
 
 def test_a_repair_falls_under_the_rack_that_it_was_opened_in_while_that_has_nodes() -> None:

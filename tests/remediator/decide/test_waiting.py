@@ -1,18 +1,22 @@
 """Slots go to the worst fault, then to whoever waits longest, where there is room."""
 
 from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec import structs
 
 from nodehealth.kube.objects import Metadata
+from nodehealth.ledger import Bucket, RepairLedger
 from nodehealth.repair import Mode, NodeRepair, NodeRepairStatus, Phase, Severity
 from remediator.decide import waiting
 from remediator.decide.limits import Scope, Why
 from remediator.decide.scopes import Scopes
 from remediator.decide.waiting import Turn
-from remediator.rules.policy import CLUSTER, Limit, Policy, Pool
-from tests.builders import at, ledger, repair, slot
+from remediator.rules.policy import CLUSTER, Limit, Policy, Pool, Rate
+from tests.builders import NOON, at, ledger, repair, slot
 
 
 def turn(
@@ -22,12 +26,19 @@ def turn(
     pool_free: int = 1,
     taken: int = 0,
     moved: Mapping[str, Collection[str]] | None = None,
+    dry: Collection[str] = (),
+    now: datetime = NOON,
 ) -> Turn:
-    limit = Limit(cordoned=(9,), disrupted=(pool_free + taken,))
+    rate = Rate(most=1, per=timedelta(hours=1), burst=1)
+    limit = Limit(cordoned=(9,), disrupted=(pool_free + taken,), disruptions=rate)
     policy = Policy(
         limit=Limit(cordoned=(9,), disrupted=(free + taken,)),
         pools=(Pool(name="a", labels={}, limit=limit), Pool(name="b", labels={}, limit=limit)),
     )
+    tokens = {
+        f"{pool}/disruptions": Bucket(tokens=0.0 if pool in dry else 1.0, at=NOON)
+        for pool in ("a", "b")
+    }
     slots = {f"s{n}": slot(n + 1, name=f"s{n}", pool="a") for n in range(taken)}
     repairs = (mine, *others)
     lived_in = {
@@ -35,7 +46,11 @@ def turn(
         for pool in ("a", "b")
     }
     scopes = scopes_of(moved or lived_in)
-    return waiting.turn(mine, repairs, ledger(slots=slots), scopes, policy)
+    return waiting.turn(mine, repairs, _with(ledger(slots=slots), tokens), scopes, policy, now)
+
+
+def _with(known: RepairLedger, buckets: Mapping[str, Bucket]) -> RepairLedger:
+    return structs.replace(known, status=structs.replace(known.status, buckets=buckets))
 
 
 def scopes_of(pools: Mapping[str, Collection[str]]) -> Scopes:
@@ -75,7 +90,7 @@ def test_who_is_spared_keeps_no_slot_from_those_behind(why: Why) -> None:
     one = Limit(cordoned=(9,), disrupted=(1,))
     policy = Policy(pools=(Pool(name="a", labels={}, limit=one),), limit=one)
     scopes = scopes_of({"a": ["n1", "n2"]})
-    woken = waiting.heirs((spared, late), ledger(), scopes, policy)
+    woken = waiting.heirs((spared, late), ledger(), scopes, policy, NOON)
 
     assert turn(late, spared).granted
     assert waiting.queue((late, spared)) == [spared, late]
@@ -100,6 +115,65 @@ def test_a_full_pool_does_not_hold_up_another_one() -> None:
     stuck, other = waits("n2", 0, pool="a"), waits("n1", 60, pool="b")
 
     assert turn(other, stuck, free=1, pool_free=0, taken=1).granted
+
+
+def test_a_pool_whose_rate_is_spent_holds_up_no_other_one() -> None:
+    early, late = waits("n2", 0, pool="a"), waits("n1", 60, pool="b")
+
+    assert turn(late, early, dry=["a"]).granted
+    assert not turn(late, early).granted
+
+
+def test_a_slot_that_was_given_back_wakes_those_first_whom_no_rate_keeps() -> None:
+    early, late = waits("n2", 0, pool="a"), waits("n1", 60, pool="b")
+    slow = Limit(
+        cordoned=(9,), disrupted=(1,), disruptions=Rate(most=1, per=timedelta(hours=1), burst=1)
+    )
+    quick = Limit(cordoned=(9,), disrupted=(1,))
+    pools = (Pool(name="a", labels={}, limit=slow), Pool(name="b", labels={}, limit=quick))
+    spent = _with(ledger(), {"a/disruptions": Bucket(tokens=0.0, at=NOON)})
+    scopes = scopes_of({"a": ["n2"], "b": ["n1"]})
+
+    woken = waiting.heirs((early, late), spent, scopes, Policy(limit=quick, pools=pools), NOON)
+
+    assert woken == [late, early]
+
+
+def test_as_soon_as_its_rate_lets_it_go_its_turn_comes_first() -> None:
+    early, late = waits("n2", 0, pool="a"), waits("n1", 60, pool="b")
+
+    assert not turn(late, early, dry=["a"], now=at(3600)).granted
+    assert turn(early, late, dry=["a"], now=at(3600)).granted
+
+
+def test_within_a_pool_whose_rate_is_spent_the_order_stays() -> None:
+    early, late = waits("n2", 0, pool="a"), waits("n1", 60, pool="a")
+
+    assert not turn(late, early, dry=["a"]).granted
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("ab"), st.sampled_from(list(Severity))), min_size=1, max_size=6
+    ),
+    st.sets(st.sampled_from("ab")),
+    st.integers(1, 3),
+)
+def test_of_those_who_can_go_the_first_one_may_and_no_more_than_there_is_room_for(
+    queued: list[tuple[str, Severity]], dry: set[str], free: int
+) -> None:
+    repairs = [
+        waits(f"n{n}", n, pool=pool, severity=severity) for n, (pool, severity) in enumerate(queued)
+    ]
+    able = sorted((e for e in repairs if e.spec.target.pool not in dry), key=waiting.rank)
+    granted = [
+        each
+        for each in able
+        if turn(each, *(e for e in repairs if e is not each), free=free, dry=dry).granted
+    ]
+
+    assert granted[:1] == able[:1]
+    assert len(granted) <= free
 
 
 def test_a_node_queues_in_the_pool_that_it_is_in_now() -> None:
@@ -172,7 +246,7 @@ def test_a_slot_that_was_given_back_wakes_only_those_whose_pools_have_room() -> 
     scopes = scopes_of({"a": ["n1", "s"], "b": ["n2", "n3"]})
     taken = ledger(slots={"s": slot(1, name="s", pool="a")})
 
-    woken = waiting.heirs((stuck, late, early), taken, scopes, Policy(pools=pools))
+    woken = waiting.heirs((stuck, late, early), taken, scopes, Policy(pools=pools), NOON)
 
     assert woken == [early, late]
 
