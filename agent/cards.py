@@ -116,7 +116,7 @@ def spoken(gpus: Gpus) -> tuple[Card, ...]:
 
 def refusal(card: Card) -> int:
     """Return the error with which NVML refuses to let us speak to a card; 0 if it does not."""
-    code = dict(answers.codes(card.answers)).get(HANDLE, 0)
+    code = answers.error(card.answers, HANDLE) or 0
     return 0 if code == LOST else code
 
 

@@ -111,6 +111,11 @@ def codes(answers: Answers) -> Iterator[tuple[str, int]]:
             yield function, code
 
 
+def error(answers: Answers, function: str) -> int | None:
+    """Return the error that a call returned as a whole, if it did."""
+    return _code(answers.get(function))
+
+
 def any_code(answers: Answers, code: int) -> bool:
     """Say whether any call returned an error, or any part of one did."""
     parts = (part for said in answers.values() for part in _parts(said))
@@ -147,7 +152,8 @@ def _parts(said: object) -> Iterator[object]:
 
 def _code(said: object) -> int | None:
     """Return NVML's error if that is what an answer is."""
-    code = said.get("error") if isinstance(said, Mapping) and len(said) == 1 else None
+    # a dict is all that JSON gives, and to ask for a Mapping takes five times as long
+    code = said.get("error") if isinstance(said, dict) and len(said) == 1 else None
     return code if type(code) is int else None
 
 
