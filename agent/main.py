@@ -123,9 +123,11 @@ async def run(
     report = Report(client, node=claim.name, node_uid=claim.uid)
     publisher = Publisher(report.send, clock=clock, random=random, tally=tally)
 
+    report_anew = _reporter(publisher, settings, host)
+
     def listen(known: State) -> None:
         keeper.offer(known)
-        publisher.offer(reported(known, settings, host))
+        report_anew(known)
 
     begin = await begun(settings, host, claim.uid, clock, kept=await keeper.load())
     host.kernel_log.resume(bookmark.position(state.past(begin, bookmark.KEEPER)))
@@ -186,6 +188,20 @@ def _server() -> Callable[..., AbstractAsyncContextManager[object]]:
 def reported(known: State, settings: Settings, host: Host) -> NodeHealthStatus:
     """Return the report of all that is known, and of what runs on the machine."""
     return state.status(known, agent_version=settings.version, driver_version=host.gpus().version)
+
+
+def _reporter(publisher: Publisher, settings: Settings, host: Host) -> Callable[[State], None]:
+    """Offer reports that say something new: to make one takes as long as most looks."""
+    last: tuple[object, ...] = ()
+
+    def offer(known: State) -> None:
+        nonlocal last
+        said = (known.levels, known.events, known.reports, known.uncounted, host.gpus().version)
+        if said != last:
+            last = said
+            publisher.offer(reported(known, settings, host))
+
+    return offer
 
 
 async def begun(
