@@ -62,7 +62,7 @@ class Changes:
     def ledger(self, _: Key, before: RepairLedger | None, ledger: RepairLedger | None) -> None:
         """Take in the ledger, or that it is gone."""
         self._telling.ledger(ledger)
-        for node in self._fleet.see_ledger(ledger):
+        for node in sorted(self._fleet.see_ledger(ledger)):
             self._reconciler.touch(node)
         if before is None or ledger is None:
             return

@@ -64,7 +64,7 @@ def noted(
     old = Change(at=EVER)
     new = {
         what: first if (kind := what.partition("/")[0]) in known or kind == RULES else old
-        for what in present - before.keys()
+        for what in sorted(present - before.keys())
     }
     kept = {what: each for what, each in before.items() if what in present or _is_new(each, now)}
     after = dict(sorted({**kept, **new}.items(), key=lambda each: each[1].at, reverse=True))

@@ -1,6 +1,6 @@
 """Several faults of one node, faults that come back, and faults that go away: one incident each."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
@@ -14,7 +14,7 @@ from remediator.rules import compile as compiling
 from remediator.rules.policy import Condemning
 from remediator.rules.rule import Rule, RuleSet
 from simulator import virtualtime
-from tests.safety import sent, stage
+from tests.safety import sent, stage, trials
 from tests.safety.peril import Crash, Luck
 from tests.safety.sent import stuck
 from tests.safety.stage import RULES, Case, policy
@@ -66,13 +66,10 @@ def test_a_remedy_that_mends_one_fault_of_two_is_followed_by_that_of_the_other()
     assert phases(repair).count(Phase.DRAINING) == 1
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("start", range(1, 6))
-def test_a_crash_at_any_write_of_it_is_made_good(start: int, after: bool) -> None:  # noqa: FBT001 - pytest
-    for write in range(start, MOST_WRITES, 5):
-        ending = stage.play(
-            0, sick=ONE, case=two_faults(), crash=Crash(at_write=write, after=after)
-        )
+@trials.at_any_write(MOST_WRITES)
+def test_a_crash_at_any_write_of_it_is_made_good(crashes: Iterable[Crash]) -> None:
+    for crash in crashes:
+        ending = stage.play(0, sick=ONE, case=two_faults(), crash=crash)
 
         assert len(ending.repairs) == 1
         assert_nothing_is_left(ending)

@@ -35,7 +35,10 @@ def untroubled(cases: Mapping[str, Case]) -> Callable[[str], Ending]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crashes(Iterable[Crash]):
-    """Ten crashes in a row, made anew for whoever plays them: each counts what was sent."""
+    """Ten crashes in a row, made anew for whoever plays each before taking the next one.
+
+    One that did not come to strike is the last: the story has no more writes.
+    """
 
     first: int
     after: bool
@@ -44,7 +47,10 @@ class Crashes(Iterable[Crash]):
     def __iter__(self) -> Iterator[Crash]:
         """Make each of them."""
         for write in range(self.first, self.first + _TEN):
-            yield Crash(at_write=write, after=self.after, among=self.among)
+            crash = Crash(at_write=write, after=self.after, among=self.among)
+            yield crash
+            if crash.writes < write:
+                return
 
     def __str__(self) -> str:
         """Name a test by them."""
