@@ -141,12 +141,16 @@ class Wish(StrEnum):
     """Give the node back as it is."""
     CANCEL = "cancel"
     """The same, if no remedy has been begun."""
+    DROP = "drop"
+    """Go on without a fault that joined."""
 
 
 class Request(Struct, frozen=True, kw_only=True):
     """What a person wants of a repair; the same twice is one request."""
 
     what: Wish
+    rule: Name = ""
+    """Of which fault, if a fault is to be dropped."""
     by: Annotated[str, Meta(max_length=253)] = ""
     at: Time | None = None
     reason: Text = ""
@@ -356,7 +360,8 @@ class NodeRepairStatus(Struct, frozen=True, kw_only=True):
     """The admission under which we disrupt; 0 while we do not."""
     pre_cordoned: bool = False
     faults: Annotated[tuple[Joined, ...], Meta(max_length=FAULTS_LENGTH)] = ()
-    """The faults that joined, in the order in which they did; none is ever taken off."""
+    """The faults that joined, in the order in which they did; none is ever taken off, and the mode
+    of one that people had dropped is off."""
     rung: Annotated[int, Meta(ge=0)] = 0
     """Which remedy is carried out: those of the frozen ladder are counted first, then those that
     the faults that joined add to it."""

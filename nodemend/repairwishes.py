@@ -14,6 +14,7 @@ from nodemend import asking, complaints, requesting, wishes
 from nodemend.looking import repairs as repairing
 from nodemend.options import By, Context, Kubeconfig
 from nodemend.requesting import Outcome
+from remediator.decide import joined
 from remediator.decide.moves import Reason
 
 Name: TypeAlias = Annotated[str, typer.Argument(help="The repair, or its node.")]
@@ -39,25 +40,29 @@ class _Asking:
 
         async def question(client: Client) -> list[Outcome]:
             repair = requesting.found(await requesting.listed(client), name)
-            return await self._asked(client, [repair])
+            return await self._asked(client, [(repair, self.what, "")])
 
         with complaints.said():
             outcomes = asking.ask(question, self.kubeconfig, self.context)
         self._tell(outcomes)
 
-    def of_all(self, repairs: list[NodeRepair]) -> None:
-        """Ask it of many repairs, and tell what came of it."""
+    def of_all(self, repairs: list[NodeRepair], parted: list[NodeRepair], rule: str) -> None:
+        """Ask it of many repairs, have others go on without the rule, and tell what came of it."""
+        wanted = [(each, self.what, "") for each in repairs]
+        wanted += [(each, Wish.DROP, rule) for each in parted]
         with complaints.said():
             outcomes = asking.ask(
-                lambda client: self._asked(client, repairs), self.kubeconfig, self.context
+                lambda client: self._asked(client, wanted), self.kubeconfig, self.context
             )
         self._tell(outcomes)
 
-    async def _asked(self, client: Client, repairs: list[NodeRepair]) -> list[Outcome]:
+    async def _asked(
+        self, client: Client, wanted: list[tuple[NodeRepair, Wish, str]]
+    ) -> list[Outcome]:
         author = await wishes.author(client, self.by)
         asked = [
-            await requesting.request(client, each, self.what, author, self.reason)
-            for each in repairs
+            await requesting.request(client, each, what, author, self.reason, rule)
+            for each, what, rule in wanted
         ]
         return await requesting.awaited(client, asked) if self.wait else []
 
@@ -173,13 +178,19 @@ def release(
     with complaints.said():
         repairs = asking.ask(requesting.listed, kubeconfig, context)
         found = requesting.releasable(repairs, rule, pool)
-        if not any(found):
+        parted = requesting.droppable(repairs, rule, pool)
+        if not any(found) and not parted:
             sys.stdout.write(f"{_none(repairs, rule, pool)}\n")
         meant = _announced(*found)
-        if not meant or dry_run:
+        for each in parted:
+            sys.stdout.write(
+                f"goes on without {rule}: {each.spec.target.node} ({each.status.phase}), for "
+                f"{each.spec.rule}, repair {each.metadata.name}\n"
+            )
+        if not (meant or parted) or dry_run:
             return
-        _confirm(len(meant), yes=yes)
-    ask.of_all(meant)
+        _confirm(len(meant), len(parted), rule, yes=yes)
+    ask.of_all(meant, parted, rule)
 
 
 def _check(name: str, rule: str, *, of_rule: bool) -> None:
@@ -192,8 +203,7 @@ def _check(name: str, rule: str, *, of_rule: bool) -> None:
 
 def _none(repairs: tuple[NodeRepair, ...], rule: str, pool: str) -> str:
     """Say that no repair is meant, and which rules have some: the name may be misspelt."""
-    rules = sorted({each.spec.rule for each in repairs})
-    others = [each for each in rules if any(requesting.releasable(repairs, each, pool))]
+    others = requesting.rules(repairs, pool)
     known = f"; there are of {', '.join(others)}" if others else ""
     return f"No open repair{f' in pool {pool}' if pool else ''} is of rule {rule}{known}."
 
@@ -201,20 +211,23 @@ def _none(repairs: tuple[NodeRepair, ...], rule: str, pool: str) -> str:
 def _announced(meant: list[NodeRepair], kept: list[tuple[NodeRepair, str]]) -> list[NodeRepair]:
     """Say what is given back and what is not, and return the first."""
     for each in meant:
-        said = f"{each.spec.target.node} ({each.status.phase})"
+        others = "".join(f", for {other} as well" for other in joined.rules(each)[1:])
+        said = f"{each.spec.target.node} ({each.status.phase}){others}"
         sys.stdout.write(f"is given back: {said}, repair {each.metadata.name}\n")
     for each, why in kept:
         sys.stdout.write(f"is left alone: {each.spec.target.node}, for {why}\n")
     return meant
 
 
-def _confirm(count: int, *, yes: bool) -> None:
+def _confirm(count: int, parted: int, rule: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
         raise SettingsError("nobody is there to ask whether that is meant; say --yes if it is")
     nodes = f"{count} node{'' if count == 1 else 's'}"
-    if not typer.confirm(f"Give {nodes} back, and leave their faults to people?"):
+    meant = [f"Give {nodes} back, and leave their faults to people"] if count else []
+    meant += [f"{'have' if count else 'Have'} {parted} repairs go on without {rule}"] * bool(parted)
+    if not typer.confirm(f"{', and '.join(meant)}?"):
         raise typer.Exit(1)
 
 

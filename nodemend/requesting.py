@@ -13,7 +13,7 @@ from nodehealth.kube import errors
 from nodehealth.kube.client import Client
 from nodehealth.repair import ENDED, NODE_REPAIRS, Mode, NodeRepair, Phase, Request, Wish
 from nodemend import nearest
-from remediator.decide import plan, requests
+from remediator.decide import joined, plan, requests
 from remediator.decide.moves import Reason
 
 PATIENCE: Final = timedelta(seconds=60)
@@ -91,7 +91,7 @@ async def let_go(client: Client, repair: NodeRepair, patience: timedelta = PATIE
 
 
 async def request(
-    client: Client, repair: NodeRepair, what: Wish, by: str, reason: str
+    client: Client, repair: NodeRepair, what: Wish, by: str, reason: str, rule: str = ""
 ) -> tuple[NodeRepair, Request]:
     """Write what a person wants of a repair; what they wait for already is not asked again.
 
@@ -99,9 +99,10 @@ async def request(
         nodehealth.kube.errors.KubeError: it could not be written.
     """
     waiting = requests.pending(repair)
-    if waiting is not None and waiting.what is what:
+    if waiting is not None and (waiting.what, waiting.rule) == (what, rule):
         return repair, waiting
-    wish = {"what": what, "by": by, "at": clocks.wall(), "reason": reason or None}
+    about = {"rule": rule or None, "reason": reason or None}
+    wish = {"what": what, "by": by, "at": clocks.wall(), **about}
     written = await _write(client, repair, {"request": wish})
     if written.spec.request is None:
         raise errors.UnreadableError("the API server dropped the request: its CRDs are too old")
@@ -161,7 +162,7 @@ def releasable(
     """Return the open repairs of a rule that can be undone, and those that can't, with why."""
     undone, kept = list[NodeRepair](), list[tuple[NodeRepair, str]]()
     for each in repairs:
-        if not _is_meant(each, rule, pool):
+        if each.spec.rule != rule or not _is_held(each, pool):
             continue
         begun = requests.begins(each)
         intent = each.status.intent or each.status.rebooting
@@ -172,8 +173,20 @@ def releasable(
     return undone, kept
 
 
-def _is_meant(repair: NodeRepair, rule: str, pool: str) -> bool:
+def droppable(repairs: Iterable[NodeRepair], rule: str, pool: str) -> list[NodeRepair]:
+    """Return the open repairs that a rule joined: they go on without it."""
+    return [e for e in repairs if _is_held(e, pool) and rule in joined.rules(e)[1:]]
+
+
+def rules(repairs: Iterable[NodeRepair], pool: str) -> list[str]:
+    """Name the rules that an open repair is for."""
+    held = (each for each in repairs if _is_held(each, pool))
+    return sorted({rule for each in held for rule in joined.rules(each)})
+
+
+def _is_held(repair: NodeRepair, pool: str) -> bool:
+    """Say whether a repair may hold the node, which is in the pool that is meant."""
     spec = repair.spec
-    if spec.rule != rule or pool not in {"", spec.target.pool} or spec.mode is not Mode.ENFORCE:
+    if pool not in {"", spec.target.pool} or spec.mode is not Mode.ENFORCE:
         return False
     return plan.is_open(repair) and repair.status.phase is not Phase.PARKED

@@ -28,7 +28,7 @@ def refusal(repair: NodeRepair, pools: Collection[str], policy: Policy) -> Refus
 
 def is_asked(repair: NodeRepair, pools: Collection[str], policy: Policy) -> bool:
     """Say whether a rule or the policy wants a person's word for a repair."""
-    if repair.spec.needs_approval or any(each.needs_approval for each in repair.status.faults):
+    if repair.spec.needs_approval or any(each.needs_approval for each in joined.kept(repair)):
         return True
     facts = _facts(repair, pools)
     return any(_fits(each, facts) for each in policy.approvals)
@@ -46,7 +46,7 @@ def _unforeseen(repair: NodeRepair, pools: Collection[str], policy: Policy) -> s
     """
     given = repair.spec.approved.at if repair.spec.approved is not None else None
     known, later = list(repair.spec.ladder), list[Joined]()
-    for fault in repair.status.faults:
+    for fault in joined.kept(repair):
         if given is not None and fault.since <= given:
             known.extend(fault.ladder)
         else:
@@ -74,7 +74,7 @@ class _Facts:
 def _facts(repair: NodeRepair, pools: Collection[str]) -> _Facts:
     return _Facts(
         actions={rung.action for rung in joined.ladder(repair)},
-        severities={repair.spec.severity, *(each.severity for each in repair.status.faults)},
+        severities={repair.spec.severity, *(each.severity for each in joined.kept(repair))},
         pools=set(pools),
         rules=set(joined.rules(repair)),
     )

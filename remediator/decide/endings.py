@@ -39,7 +39,7 @@ def gone(view: View) -> Release | None:
 
 def disowned(view: View) -> Release | None:
     """Give a node back that was no more than cordoned when nobody calls it sick any more."""
-    spec, others = view.repair.spec, view.repair.status.faults
+    spec, others = view.repair.spec, joined.kept(view.repair)
     if view.ruled or others or spec.mode is not Mode.ENFORCE:
         return None
     message = f"rule {spec.rule} was taken away before anything was disrupted"

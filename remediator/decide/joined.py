@@ -102,8 +102,23 @@ def condemned(repair: NodeRepair) -> Condemned | None:
 
 def counted(view: View) -> tuple[Other, ...]:
     """Return the faults that joined and may go as far as the repair does, the worst first."""
-    able = (each for each in view.others if each.allowed is view.repair.spec.mode)
+    mode = view.repair.spec.mode
+    able = (e for e in view.others if e.allowed is mode and e.fault.mode is not Mode.OFF)
     return tuple(sorted(able, key=_urgency))
+
+
+def kept(repair: NodeRepair) -> tuple[Joined, ...]:
+    """Return the faults that joined and that nobody had dropped."""
+    return tuple(each for each in repair.status.faults if each.mode is not Mode.OFF)
+
+
+def dropped(status: NodeRepairStatus, rule: str) -> NodeRepairStatus:
+    """Return the status of a repair that is for a fault no more; no remedy changes its number."""
+    faults = (
+        structs.replace(each, mode=Mode.OFF) if each.rule == rule else each
+        for each in status.faults
+    )
+    return structs.replace(status, faults=tuple(faults))
 
 
 def longest_verify(repair: NodeRepair) -> timedelta:
@@ -123,11 +138,18 @@ def holds(view: View) -> bool:
     return view.well.holds or any(each.well.holds for each in counted(view))
 
 
-def is_over(view: View) -> bool:
-    """Say whether all faults are, by evidence newer than the repair: caches may be stale."""
+def is_over(view: View, *, but: str = "") -> bool:
+    """Say whether all faults are, by evidence newer than the repair: caches may be stale.
+
+    Args:
+        view: What is known.
+        but: The rule of one that joined and does not count.
+    """
     began = view.repair.metadata.creation_timestamp
     leading = _is_over(view.well, began)
-    return leading and all(_is_over(each.well, each.fault.since) for each in counted(view))
+    return leading and all(
+        _is_over(each.well, each.fault.since) for each in counted(view) if each.fault.rule != but
+    )
 
 
 def aborts(view: View) -> bool:

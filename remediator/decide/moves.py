@@ -205,12 +205,14 @@ class Release:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """Tell a person what comes of a request that changes nothing."""
+    """Tell a person what comes of a request that gives nothing back."""
 
     request: Request
     done: bool
     """Whether it is as they want; else they are refused."""
     message: str
+    drops: str = ""
+    """The rule whose fault the repair is for no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

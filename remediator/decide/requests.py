@@ -124,6 +124,20 @@ def _cancel(view: View, request: Request) -> Granted:
     return _parked(request, Reason.CANCELLED)
 
 
+def _drop(view: View, request: Request) -> Granted:
+    """Go on without a fault that joined, or give the node back if nothing else is amiss."""
+    repair, rule = view.repair, request.rule
+    if rule == repair.spec.rule:
+        message = f"it was begun for {rule}; to give the node back: cancel or release"
+        return _refused(request, message)
+    if rule not in joined.rules(repair):
+        return Reply(request=request, done=True, message=f"it is not for {rule or 'that'}")
+    if joined.is_over(view, but=rule) and not begins(repair):
+        return _cancel(view, request)
+    message = f"goes on without {rule}, as {_who(request)} wants"
+    return Reply(request=request, done=True, message=message, drops=rule)
+
+
 def begins(repair: NodeRepair) -> str:
     """Name what a repair has begun beyond a cordon and a drain; the empty string if nothing."""
     if repair.status.fencing is not None:
@@ -136,6 +150,7 @@ _WISHES: Final[Mapping[Wish, Callable[[View, Request], Granted]]] = {
     Wish.RETRY: _retry,
     Wish.RELEASE: _release,
     Wish.CANCEL: _cancel,
+    Wish.DROP: _drop,
 }
 
 

@@ -7,7 +7,16 @@ from msgspec import structs
 
 from nodehealth import keys
 from nodehealth.kube.client import Client
-from nodehealth.repair import NODE_REPAIRS, Intent, Mode, NodeRepair, NodeRepairStatus, Phase, Wish
+from nodehealth.repair import (
+    NODE_REPAIRS,
+    Intent,
+    Joined,
+    Mode,
+    NodeRepair,
+    NodeRepairStatus,
+    Phase,
+    Wish,
+)
 from nodemend import requesting
 from simulator import virtualtime
 from simulator.cluster import REMEDIATOR_TOKEN, Cluster
@@ -45,6 +54,20 @@ def test_what_has_begun_a_remedy_is_left_alone_with_the_reason() -> None:
 def test_what_holds_nothing_or_is_of_another_pool_is_not_spoken_of(other: NodeRepair) -> None:
     assert requesting.releasable((other,), "disk-full", "default") == ([], [])
     assert requesting.releasable((drained("n1"),), "another-rule", "") == ([], [])
+
+
+def test_a_repair_that_a_rule_joined_goes_on_without_it() -> None:
+    fault = Joined(rule="bad", mode=Mode.ENFORCE, since=NOON)
+    watched = structs.replace(fault, mode=Mode.OBSERVE)
+    acts, watches = (
+        repair(name, status=NodeRepairStatus(phase=Phase.DRAINING, faults=(each,)))
+        for name, each in (("n1", fault), ("n2", watched))
+    )
+
+    assert requesting.releasable((acts, watches), "bad", "") == ([], [])
+    assert requesting.droppable((acts, watches), "bad", "") == [acts]
+    assert requesting.droppable((acts,), "bad", "another") == []
+    assert requesting.rules((acts, watches), "") == ["bad", "disk-full"]
 
 
 @virtualtime.played

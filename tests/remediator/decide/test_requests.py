@@ -1,5 +1,6 @@
 """What a person wants of a repair is granted or refused once, and the answer is written down."""
 
+from dataclasses import replace
 from typing import Final
 
 import pytest
@@ -14,6 +15,7 @@ from nodehealth.repair import (
     Failure,
     Fencing,
     Intent,
+    Joined,
     Mode,
     NodeRepair,
     NodeRepairStatus,
@@ -21,14 +23,16 @@ from nodehealth.repair import (
     PartKind,
     Phase,
     Request,
+    Rung,
     Wish,
 )
-from remediator.decide import endings, ladder, requests, rungs, waiting
+from remediator.decide import endings, joined, ladder, requests, rungs, waiting
 from remediator.decide.moves import (
     Disrupt,
     Finish,
     Inquire,
     Move,
+    Other,
     Reason,
     Release,
     Reply,
@@ -286,6 +290,93 @@ def test_where_no_remedy_is_left_nothing_is_retried() -> None:
     exhausted = structs.replace(made, spec=structs.replace(made.spec, ladder=()))
 
     assert refused(move(exhausted)).startswith("no remedy is left on its ladder; delete this")
+
+
+# ---- a fault that joined is dropped ----
+
+MINOR: Final = Joined(rule="minor", mode=Mode.ENFORCE, since=NOON, ladder=(Rung(action="reboot"),))
+OVER: Final = Wellness(over=True, since=at(-600), heard_at=at(1))
+
+
+def without(
+    rule: str,
+    status: NodeRepairStatus,
+    *,
+    well: Wellness = SICK,
+    others: tuple[Wellness, ...] = (SICK,),
+    known: RepairLedger = TAKEN,
+) -> Move:
+    made = repair(status=status)
+    wish = Request(what=Wish.DROP, rule=rule, by="ann")
+    wished = structs.replace(made, spec=structs.replace(made.spec, request=wish))
+    default = node(unschedulable=True, fence="5:disrupted", taints=(keys.REPAIR_TAINT,))
+    found = tuple(
+        Other(fault=fault, well=each, allowed=Mode.ENFORCE)
+        for fault, each in zip(status.faults, others, strict=False)
+    )
+    seen = view(wished, known, seen=default, well=well)
+    return ladder.next_move(replace(seen, others=found))
+
+
+JOINED_BY: Final = structs.replace(DRAINS, faults=(MINOR,))
+
+
+def test_a_fault_that_joined_is_dropped_and_the_repair_goes_on_for_the_others() -> None:
+    given = without("minor", JOINED_BY)
+
+    assert isinstance(given, Reply)
+    assert (given.done, given.drops) == (True, "minor")
+    assert given.message == "goes on without minor, as ann wants"
+
+
+def test_what_was_dropped_counts_no_more_and_no_remedy_changes_its_number() -> None:
+    before = repair(status=JOINED_BY)
+    after = structs.replace(before, status=joined.dropped(JOINED_BY, "minor"))
+    seen = replace(
+        view(after), others=(Other(fault=after.status.faults[0], well=SICK, allowed=Mode.ENFORCE),)
+    )
+
+    assert joined.rules(before) == ("disk-full", "minor")
+    assert joined.rules(after) == ("disk-full",)
+    assert joined.ladder(after) == joined.ladder(before)
+    assert joined.counted(seen) == ()
+    assert joined.dropped(JOINED_BY, "") == JOINED_BY
+
+
+def test_where_nothing_else_is_amiss_the_node_is_given_back() -> None:
+    given = without("minor", JOINED_BY, well=OVER)
+
+    assert isinstance(given, Release)
+    assert given.phase is Phase.PARKED
+
+
+def test_a_remedy_that_was_begun_is_not_undone_by_dropping_its_fault() -> None:
+    begun = structs.replace(JOINED_BY, phase=Phase.REPAIRING, rung=2, tried=(0, 2))
+
+    given = without("minor", begun, well=OVER)
+
+    assert isinstance(given, Reply)
+    assert given.drops == "minor"
+
+
+def test_another_fault_that_is_there_keeps_the_repair_going() -> None:
+    other = structs.replace(MINOR, rule="other")
+    both = structs.replace(JOINED_BY, faults=(MINOR, other))
+
+    assert isinstance(without("minor", both, well=OVER, others=(SICK, SICK)), Reply)
+    assert isinstance(without("minor", both, well=OVER, others=(SICK, OVER)), Release)
+
+
+def test_what_a_repair_was_begun_for_is_not_dropped() -> None:
+    assert refused(without("disk-full", JOINED_BY)).startswith("it was begun for disk-full; ")
+
+
+@pytest.mark.parametrize(("rule", "says"), [("x", "it is not for x"), ("", "it is not for that")])
+def test_what_a_repair_is_not_for_need_not_be_dropped(rule: str, says: str) -> None:
+    given = without(rule, JOINED_BY)
+
+    assert isinstance(given, Reply)
+    assert (given.done, given.message) == (True, says)
 
 
 CONDEMNED: Final = Condemned(
