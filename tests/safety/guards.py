@@ -6,7 +6,7 @@ from tests.safety.mutating import mutant
 
 _OURS: Final = "        if node is not None and epochs:\n"
 _AFTER: Final = "\n    async def surrender("
-_LATE: Final = "test_late_evictions.py"
+_STILL: Final = "test_standing_still.py"
 _HOOKS: Final = "test_webhooks.py::test_without_a_crash_each_story_ends_well"
 
 GUARDS: Final = (
@@ -40,14 +40,14 @@ GUARDS: Final = (
             "        await tools.guard()\n        answers",
             "        answers",
         ),
-        tale=f"{_LATE}::test_nobody_leaves_a_node_that_was_given_back_since_its_pods_were_listed",
+        tale=f"{_STILL}::test_nobody_leaves_a_node_that_was_given_back_since_its_pods_were_listed",
     ),
     mutant(
         "one-guard-for-all-evictions",
         "One look at the slot is good for every pod of a pass, however long that takes.",
         "S2 EVICTED_UNCORDONED LIMIT",
         ("evicting", "                await self.guard()\n", ""),
-        tale=f"{_LATE}::test_nobody_else_leaves_a_node_that_was_given_back_since_the_last_one_left",
+        tale=f"{_STILL}::test_nobody_else_leaves_a_node_that_was_given_back_since_the_last_one_left",
     ),
     mutant(
         "ledger-before-node",

@@ -1,4 +1,4 @@
-"""A process that stood still in the midst of a drain asks no pod to leave that is none of its."""
+"""A process that stood still for minutes does nothing more to a node that was given back since."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -30,21 +30,32 @@ _LONG: Final = timedelta(minutes=10)
 
 @dataclass(slots=True, kw_only=True)
 class Standing(Transport):
-    """Hears each answer at once, but for those that are meant: then it stands still for long."""
+    """Asks and hears at once, but for what is meant: there it stands still for long.
+
+    Fields:
+        inner: The way to the API server.
+        asks: Before which requests it stands still.
+        hears: Before which answers.
+    """
 
     inner: Transport
-    meant: Callable[[Request], bool] = lambda _: False
+    asks: Callable[[Request], bool] = lambda _: False
+    hears: Callable[[Request], bool] = lambda _: False
     stands: asyncio.Event = field(default_factory=asyncio.Event)
     goes_on: asyncio.Event = field(default_factory=asyncio.Event)
 
     @asynccontextmanager
     async def open(self, request: Request, *, deadline: timedelta) -> AsyncIterator[Response]:
-        """Send a request; the answer is heard in time, or much later."""
+        """Send a request and hear its answer, in time or much later."""
+        await self._stand(self.asks(request))
         async with self.inner.open(request, deadline=deadline) as response:
-            if self.meant(request):
-                self.stands.set()
-                await self.goes_on.wait()
+            await self._stand(self.hears(request))
             yield response
+
+    async def _stand(self, meant: bool) -> None:  # noqa: FBT001 - it is what was just asked
+        if meant:
+            self.stands.set()
+            await self.goes_on.wait()
 
 
 def lists_the_pods(request: Request) -> bool:
@@ -56,9 +67,13 @@ def evicts(request: Request) -> bool:
     return request.path.endswith("/eviction")
 
 
+def marks_the_node(request: Request) -> bool:
+    return request.method == "PATCH" and request.path.endswith("/nodes/w-1")
+
+
 @asynccontextmanager
 async def slow(scene: Scene, under: Policy) -> AsyncIterator[Standing]:
-    """Let a remediator run that stands still once something is meant."""
+    """Let a remediator run that stands still where it is told to."""
     inner = scene.cluster.transport(REMEDIATOR_TOKEN)
     way = Standing(inner=inner)
     client = Client(way, manager=keys.REMEDIATOR_MANAGER, random=Random(2), deadline=_LONG)
@@ -85,7 +100,7 @@ async def test_nobody_leaves_a_node_that_was_given_back_since_its_pods_were_list
         scene.cluster.inject("w-1", full())
         async with slow(scene, policy()) as way:
             await minutes(1)
-            way.meant = lists_the_pods
+            way.hears = lists_the_pods
             await way.stands.wait()
             async with scene.remediator():
                 await uncordon(scene)
@@ -107,7 +122,7 @@ async def test_nobody_else_leaves_a_node_that_was_given_back_since_the_last_one_
     async with staged(workloads=(_FREE,)) as scene:
         scene.cluster.inject("w-1", full())
         async with slow(scene, one_by_one) as way:
-            way.meant = evicts
+            way.hears = evicts
             await way.stands.wait()
             async with scene.remediator(under=one_by_one):
                 await uncordon(scene)
@@ -119,3 +134,23 @@ async def test_nobody_else_leaves_a_node_that_was_given_back_since_the_last_one_
             assert before
             assert await pods(scene) == before
             assert (await scene.repair("w-1")).status.phase is Phase.PARKED
+
+
+@virtualtime.played
+async def test_no_node_is_marked_whose_admission_was_given_back_since() -> None:
+    async with staged() as scene:
+        scene.cluster.inject("w-1", full(lasts="60s"))
+        async with slow(scene, policy()) as way:
+            way.asks = marks_the_node
+            await way.stands.wait()
+            await minutes(2)  # the disk is emptied meanwhile
+            async with scene.remediator():
+                await minutes(5)
+            before = await scene.node("w-1")
+            way.goes_on.set()
+            await asyncio.sleep(1)
+            after = await scene.node("w-1")
+
+            assert after.spec == before.spec
+            assert after.metadata.annotations == before.metadata.annotations
+            assert (await scene.repair("w-1")).status.reason == "FaultGone"
