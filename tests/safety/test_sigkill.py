@@ -44,7 +44,7 @@ spec:
   when: {signal: disk.free_ratio, where: value < 0.02, for: 100ms}
   clears: {quiet: 200ms}
   verify: 1s
-  ladder: [drain: {deadline: 2m}, replace: {patience: 2m, retry: 30s}]
+  ladder: [drain: {deadline: 2m}, replace: {patience: 2m, again: 300ms, retry: 30s}]
 """
 PLAN: Final = {
     "pools": [{"name": "w", "nodes": 3}],
