@@ -95,6 +95,37 @@ async def test_an_outage_that_lasts_is_tried_on_one_node_at_a_time() -> None:
         assert await open_(scene) == set()
 
 
+@pytest.mark.parametrize(("nodes", "sick"), [(5, 5), (10, 9)])
+@virtualtime.played
+async def test_pool_and_zone_that_are_half_open_over_the_same_nodes_both_close(
+    nodes: int, sick: int
+) -> None:
+    fallen = names(sick, of=nodes)
+    under = careful(2, after_change=None, burst=None)
+    async with staged(nodes=nodes, most=2, provision="2m") as scene:
+        async with scene.remediator(under=under):
+            for name in fallen[:2]:  # both have their slots when the others fall sick
+                scene.cluster.inject(name, full())
+            await minutes(1)
+            begun = set((await scene.ledger()).status.slots)
+            for name in fallen[2:]:
+                scene.cluster.inject(name, full())
+            await minutes(2)
+            opened = await open_(scene)
+            tried = set[str]()
+            for _ in range(240):
+                await minutes(0.5)
+                now = (await scene.ledger()).status.breakers.items()
+                tried |= {key for key, each in now if each.state is BreakerState.HALF_OPEN}
+
+        assert begun == set(fallen[:2])
+        assert {"unhealthy-pool/w", "unhealthy-zone/a"} <= opened
+        assert {"unhealthy-pool/w", "unhealthy-zone/a"} <= tried
+        assert {each.status.phase for each in (await repairs(scene)).values()} == {Phase.RECOVERED}
+        assert await open_(scene) == set()
+        assert await cordoned(scene) == set()
+
+
 @virtualtime.played
 async def test_a_zone_that_is_not_heard_of_is_left_alone_until_it_is_back() -> None:
     async with staged(nodes=10, workloads=(WEB,), reboot="5s") as scene:
