@@ -60,6 +60,9 @@ class SentWatch:
     def see_machine(self, seen: MachineChanged) -> None:
         """Take in a machine; a boot of the same one is somebody's doing."""
         uid, boot = self._boots.get(seen.name, ("", ""))
+        if uid and seen.uid not in {"", uid}:
+            self._due.pop(seen.name, None)  # what was sent to another machine fells no other one
+            self._ordered.discard(seen.name)
         if seen.reboot or seen.switched_off:
             self._ordered.add(seen.name)
         if seen.uid and seen.boot_id:

@@ -100,7 +100,7 @@ async def deletes_a_repair(at: Situation) -> None:
 
 
 async def loses_the_ledger(at: Situation) -> None:
-    """Delete the ledger, have a look, and open what was closed."""
+    """Delete the ledger, have a look, open what was closed, and vouch for what nobody knows of."""
     await at.some_time()
     if at.court.history.ledger is None:
         return
@@ -111,7 +111,26 @@ async def loses_the_ledger(at: Situation) -> None:
         if at.is_rebuilt():
             opened: JsonObject = {"spec": {"disruption": Disruption.OPEN}}
             at.direct.merge(records.LEDGERS, keys.LEDGER_NAME, opened)
-            return
+            break
+    await at.some_time(200.0, 300.0)
+    _vouches(at)
+
+
+def _vouches(at: Situation) -> None:
+    """Do as `nodemend status` says where repair and ledger are lost: nobody works on the machine.
+
+    A ledger that was put together anew does not know whether anything was ordered.
+    """
+    ledger, court = at.court.history.ledger, at.court
+    if ledger is None:
+        return
+    down = {name for name, each in court.cluster.observer.disrupted.items() if each.felled}
+    said: JsonObject = {
+        name: slot.epoch
+        for name, slot in ledger.status.slots.items()
+        if not court.history.open_repairs(name) and name not in down
+    }
+    at.direct.merge(records.LEDGERS, keys.LEDGER_NAME, {"spec": {"released": said}})
 
 
 async def closes_and_opens(at: Situation) -> None:

@@ -384,3 +384,19 @@ def test_a_machine_that_goes_down_by_itself_is_not_our_doing() -> None:
         observer.see(each)
 
     assert observer.count() == 0
+
+
+def test_a_machine_that_goes_down_is_not_felled_by_what_was_sent_to_the_one_before_it() -> None:
+    observer = Observer()
+    program = Sent(uid="p-1", program="reboot", repair="r", runs=True)
+    for each in (
+        LedgerChanged(at=NOON, epoch=2, slots={"a": "r"}),
+        cordoned(),
+        machine(boot_id="boot-1"),
+        PodBound(at=NOON, key="nodemend-repair/reboot-1", node="a", sent=program),
+        machine(uid="m-2", boot_id="boot-2"),
+        machine(uid="m-2", boot_id="boot-2", off=True),
+    ):
+        observer.see(each)
+
+    assert observer.count() == 0

@@ -88,6 +88,8 @@ class Beginnings(Witness):
 
     _gone: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     """Which machine each Node was that is there no more, and since when."""
+    _deleted: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+    """For which machine each repair was whose record people deleted, and when."""
 
     def __post_init__(self) -> None:
         """Hear of the sick."""
@@ -112,7 +114,9 @@ class Beginnings(Witness):
             self.history.breach("S9", "what was closed was opened by the remediator")
 
     def repair(self, before: NodeRepair | None, repair: NodeRepair | None) -> None:
-        """Look whether a node has one open repair at most."""
+        """Look whether a node has one open repair at most, and note which are deleted."""
+        if repair is None and before is not None:
+            self._deleted[before.metadata.name] = before.spec.target.node_uid, self.history.now
         if repair is None or before is not None:
             return
         open_ = self.history.open_repairs(repair.spec.target.node)
@@ -163,13 +167,20 @@ class Beginnings(Witness):
 
     def _check_identity(self, name: str, slot: Slot, repair: NodeRepair | None, says: str) -> None:
         node = self.history.nodes.get(name)
-        uids = {slot.node_uid, repair.spec.target.node_uid if repair is not None else ""}
+        uids = {slot.node_uid, self._meant(slot, repair)}
         uid, since = self._gone.get(name, ("", self.history.now))
         if node is None and uids == {uid} and self.history.now - since <= GRACE:
             return  # it left between a look and the swap
         if node is None or uids != {node.metadata.uid}:
             there = node.metadata.uid if node is not None else "nothing"
             self.history.breach("S6", f"{says} is for {sorted(uids)}, and {there} is there")
+
+    def _meant(self, slot: Slot, repair: NodeRepair | None) -> str:
+        """Return the machine of a slot's repair, which may be deleted while the slot is given."""
+        if repair is not None:
+            return repair.spec.target.node_uid
+        uid, at = self._deleted.get(slot.repair, ("", self.history.now))
+        return uid if self.history.now - at <= GRACE else ""
 
     def _check_sick(self, name: str, says: str) -> None:
         last = self._sick.get(name)
