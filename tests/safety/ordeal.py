@@ -268,8 +268,9 @@ def _unfinished(adversity: Adversity, situation: Situation, repair: NodeRepair) 
     if status.phase is Phase.NEEDS_HUMAN and (excused or adversity.name == "stuck"):
         return []
     spent = status.reason == Reason.PREPARATION_FAILED and "disruption budget" in status.message
-    if status.phase is Phase.NEEDS_HUMAN and adversity.name == "dead" and spent:
-        return []  # pods of dead nodes use the budget up, and those of this one are well
+    crowded = adversity.name == "dead" or situation.closed
+    if status.phase is Phase.NEEDS_HUMAN and crowded and spent:
+        return []  # pods of dead nodes, and such as fit nowhere, use up the budget of those here
     return [f"{node} ended {status.phase}: {status.reason} {status.message}"]
 
 
