@@ -43,6 +43,10 @@ _PLAIN: Final[Mapping[type[inspect.Type], tuple[type, ...]]] = {
 }
 
 
+_NAMED: Final = 5
+"""How many settings of a mapping a complaint names."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Shape:
     """What was found while a value was held against a type."""
@@ -227,11 +231,19 @@ def _spoken(kind: inspect.Type) -> str:
         return _spoken(kind.type)
     if isinstance(kind, inspect.UnionType):
         members = [each for each in kind.types if not isinstance(each, inspect.NoneType)]
-        return " or ".join(dict.fromkeys(_spoken(each) for each in members))
+        return " or ".join(dict.fromkeys(_spoken(each) + _of(each) for each in members))
     known = _known(kind)
     if known:
         return known[0] if len(known) == 1 else f"one of {', '.join(known)}"
     return _SPOKEN.get(type(kind), "anything")
+
+
+def _of(kind: inspect.Type) -> str:
+    """Name the settings of a small mapping: somebody may have written one of them alone."""
+    names = (
+        [each.encode_name for each in kind.fields] if isinstance(kind, inspect.StructType) else []
+    )
+    return f" of {', '.join(names)}" if 0 < len(names) <= _NAMED else ""
 
 
 def _fact(value: Plain) -> str:

@@ -81,3 +81,25 @@ def test_a_share_that_is_written_otherwise_is_told_how(tmp_path: Path, share: st
 def test_a_share_without_quotes_and_sign_is_told_by_an_example(tmp_path: Path) -> None:
     with pytest.raises(ProblemsError, match='silentAgents: expected text such as "50%", got 40'):
         read(tmp_path, "  breakers: {silentAgents: 40}\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("burst: 5", "burst: expected never or a mapping of repairs, share, within, got 5"),
+        (
+            "afterChange: 10%",
+            "afterChange: expected never or a mapping of share, within, got '10%'",
+        ),
+        ("pendingPods: {pods: 0}", "pendingPods.pods: expected at least 1, got 0"),
+        ("pendingPods: {share: '20'}", "pendingPods.share: expected a percentage or never"),
+        ("coolDown: 15", 'coolDown: expected text such as "15m", got 15'),
+    ],
+)
+def test_what_is_written_otherwise_is_told_with_what_is_expected(
+    tmp_path: Path, text: str, complaint: str
+) -> None:
+    with pytest.raises(ProblemsError) as told:
+        read(tmp_path, f"  breakers: {{{text}}}\n")
+
+    assert f"spec.breakers.{complaint}" in str(told.value)

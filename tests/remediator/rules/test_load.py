@@ -401,7 +401,10 @@ def test_a_policy_says_how_many_nodes_a_gang_may_lose(
         (
             "spec:\n",
             "spec:\n  rate: {cordons: never}\n",
-            "policy.yaml:4: spec.rate.cordons: expected unlimited or a mapping, got 'never'",
+            (
+                "policy.yaml:4: spec.rate.cordons: expected unlimited or a mapping of most, burst, "
+                "got 'never'"
+            ),
         ),
         (
             "spec:\n",
@@ -426,7 +429,10 @@ def test_a_policy_says_how_many_nodes_a_gang_may_lose(
         (
             "spec:\n",
             "spec:\n  condemned: always\n",
-            "policy.yaml:4: spec.condemned: expected never or a mapping, got 'always'",
+            (
+                "policy.yaml:4: spec.condemned: expected never or a mapping of gpus, hosts, "
+                "within, got 'always'"
+            ),
         ),
         (
             "spec:\n",
