@@ -17,6 +17,8 @@ MANAGER: Final = "nodemend"
 PATIENCE: Final = timedelta(seconds=10)
 """How long we wait for the first sign of life."""
 _SILENCE: Final = 2.0
+_RIGHTS: Final = "the ClusterRole and the Role nodemend-operator hold the rights for all commands"
+_WHERE: Final = "which one is asked, $KUBECONFIG, --kubeconfig and --context say"
 
 
 def ask(
@@ -42,9 +44,9 @@ async def _asked(
                     await asyncio.wait({answer})
             return await answer
         except errors.ForbiddenError as refused:
-            raise errors.ForbiddenError(f"you may not do this: {refused}") from refused
+            raise errors.ForbiddenError(f"you may not do this: {refused}; {_RIGHTS}") from refused
         except errors.UnavailableError as away:
-            message = f"the API server does not answer: {away}"
+            message = f"the API server does not answer: {away}; {_WHERE}"
             raise errors.UnavailableError(message) from away
         finally:
             answer.cancel()

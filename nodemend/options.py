@@ -20,3 +20,10 @@ JsonLogs: TypeAlias = Annotated[
     bool, typer.Option("--json-logs", help="Write one JSON object a log line.")
 ]
 Verbose: TypeAlias = Annotated[bool, typer.Option("--verbose", "-v", help="Log more.")]
+
+
+def named(name: str) -> str:
+    """Refuse a name that is empty, as of a variable that nobody set."""
+    if not name.strip():
+        raise typer.BadParameter("expected a name, got nothing")
+    return name

@@ -9,15 +9,16 @@ import typer
 
 from nodehealth.kit.settings import SettingsError
 from nodehealth.kube.client import Client
-from nodehealth.repair import NodeRepair, Wish
+from nodehealth.repair import NodeRepair, Phase, Wish
 from nodemend import asking, complaints, requesting, wishes
 from nodemend.looking import repairs as repairing
-from nodemend.options import By, Context, Kubeconfig
+from nodemend.options import By, Context, Kubeconfig, named
 from nodemend.requesting import Outcome
 from remediator.decide import joined
 from remediator.decide.moves import Reason
 
-Name: TypeAlias = Annotated[str, typer.Argument(help="The repair, or its node.")]
+_NAMED: Final = "The repair, or its node."
+Name: TypeAlias = Annotated[str, typer.Argument(help=_NAMED, callback=named)]
 Because: TypeAlias = Annotated[str, typer.Option(help="Why, for whoever reads it later.")]
 Waits: TypeAlias = Annotated[
     bool, typer.Option("--wait/--no-wait", help="Wait until it has come true.")
@@ -105,6 +106,8 @@ def approve(
         f"{repair.metadata.name} is approved{already}, by {author}; "
         f"it is {repairing.phase_of(repair)}.\n"
     )
+    if repair.status.phase in {Phase.PARKED, Phase.NEEDS_HUMAN}:
+        sys.stdout.write(f"To have it begun anew: nodemend repairs retry {repair.metadata.name}\n")
     if wait and new and repair.status.reason == Reason.NOT_APPROVED:
         sys.stdout.write("No remediator has taken that in yet; it will when one leads.\n")
         raise typer.Exit(1)
@@ -147,7 +150,7 @@ def cancel(
 
 
 def release(
-    name: Name = "",
+    name: Annotated[str, typer.Argument(help=_NAMED)] = "",
     *,
     rule: Annotated[
         str, typer.Option(help="All open repairs of this rule that have begun no remedy.")
@@ -205,6 +208,8 @@ def _none(repairs: tuple[NodeRepair, ...], rule: str, pool: str) -> str:
     """Say that no repair is meant, and which rules have some: the name may be misspelt."""
     others = requesting.rules(repairs, pool)
     known = f"; there are of {', '.join(others)}" if others else ""
+    if pool and rule in requesting.rules(repairs, ""):
+        known += f"; without --pool there are some of {rule}"
     return f"No open repair{f' in pool {pool}' if pool else ''} is of rule {rule}{known}."
 
 
@@ -215,7 +220,8 @@ def _announced(meant: list[NodeRepair], kept: list[tuple[NodeRepair, str]]) -> l
         said = f"{each.spec.target.node} ({each.status.phase}){others}"
         sys.stdout.write(f"is given back: {said}, repair {each.metadata.name}\n")
     for each, why in kept:
-        sys.stdout.write(f"is left alone: {each.spec.target.node}, for {why}\n")
+        way = f"all the same: nodemend repairs release {each.metadata.name}"
+        sys.stdout.write(f"is left alone: {each.spec.target.node}, for {why}; {way}\n")
     return meant
 
 

@@ -61,7 +61,8 @@ def found(repairs: Iterable[NodeRepair], name: str) -> NodeRepair:
         said = f"{last.metadata.name} is over ({last.status.reason or last.status.phase})"
         raise SettingsError(f"no repair of {name} is open: {said}")
     names = {n for each in known if plan.is_open(each) for n in _names(each)}
-    raise SettingsError(nearest.none_named("repair of a node or of the name", name, names))
+    none = nearest.none_named("repair of a node or of the name", name, names)
+    raise SettingsError(f"{none}; `nodemend why NODE` says why a node has none")
 
 
 def _names(repair: NodeRepair) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from nodemend import asking, complaints, paper
 from nodemend.looking import drainable as rehearsal
 from nodemend.looking import rulebook
 from nodemend.looking.drainable import Drainable
-from nodemend.options import Context, Json, Kubeconfig
+from nodemend.options import Context, Json, Kubeconfig, named
 from remediator.rules.documents import ProblemsError
 
 _UNTOLD: Final = complaints.USAGE
@@ -28,7 +28,7 @@ def add(root: typer.Typer) -> None:
 
 
 def drainable(
-    node: Annotated[str, typer.Argument(help="The node's name.")],
+    node: Annotated[str, typer.Argument(help="The node's name.", callback=named)],
     *,
     wait_completed: Annotated[
         str, typer.Option(help="How long a drain would let pods finish, as in `drain`'s settings.")

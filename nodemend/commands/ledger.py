@@ -7,7 +7,7 @@ import typer
 
 from nodehealth.ledger import Disruption
 from nodemend import asking, complaints, wishes
-from nodemend.options import Context, Kubeconfig
+from nodemend.options import Context, Kubeconfig, named
 from remediator.decide import problems
 
 
@@ -37,7 +37,9 @@ def open_(*, kubeconfig: Kubeconfig = None, context: Context = None) -> None:
 
 
 def release(
-    node: Annotated[str, typer.Argument(help="The node whose slot no repair holds.")],
+    node: Annotated[
+        str, typer.Argument(help="The node whose slot no repair holds.", callback=named)
+    ],
     *,
     kubeconfig: Kubeconfig = None,
     context: Context = None,

@@ -16,7 +16,7 @@ from nodehealth.kube.objects import NODES
 from nodehealth.ledger import Pause
 from nodemend import asking, complaints, nearest, wishes
 from nodemend.looking import rulebook
-from nodemend.options import By, Context, Kubeconfig
+from nodemend.options import By, Context, Kubeconfig, named
 from remediator.decide import pauses
 from remediator.rules.policy import DEFAULT_POOL
 
@@ -64,7 +64,9 @@ def add(root: typer.Typer) -> None:
 
 
 def pause(
-    name: Annotated[str, typer.Argument(help="A name for it, such as kernel-upgrade.")],
+    name: Annotated[
+        str, typer.Argument(help="A name for it, such as kernel-upgrade.", callback=named)
+    ],
     *,
     reason: Annotated[str, typer.Option(help="Why, for whoever finds it.")] = "",
     pool: Annotated[str, typer.Option(help="Only this pool.")] = "",

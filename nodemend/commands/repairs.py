@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
+from nodehealth.cel.errors import choices
 from nodehealth.kit import clocks
 from nodehealth.kit.settings import SettingsError
 from nodehealth.kube import errors
@@ -26,7 +27,9 @@ class _Listing(TyperGroup):
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # the base of Context has no public name
         """Put the name of the command in that was left out."""
-        named = args[:1]
+        named, more = args[:1], [each for each in args[1:2] if not each.startswith("-")]
+        if more and not named[0].startswith("-") and named[0] not in self.commands:
+            ctx.fail(f"there is no command {named[0]}; {choices(named[0], self.commands)}")
         if not named or named[0] not in {*self.commands, *ctx.help_option_names}:
             args = [_LIST, *args]
         return super().parse_args(ctx, args)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from nodemend import asking, complaints, wishes
-from nodemend.options import Context, Kubeconfig
+from nodemend.options import Context, Kubeconfig, named
 from remediator.decide import pauses
 
 
@@ -16,7 +16,7 @@ def add(root: typer.Typer) -> None:
 
 
 def resume(
-    name: Annotated[str, typer.Argument(help="The name of the pause.")],
+    name: Annotated[str, typer.Argument(help="The name of the pause.", callback=named)],
     *,
     kubeconfig: Kubeconfig = None,
     context: Context = None,

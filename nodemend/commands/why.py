@@ -13,7 +13,7 @@ from nodemend import asking, complaints, paper
 from nodemend.looking import rulebook, sight
 from nodemend.looking import why as explaining
 from nodemend.looking.why import Why
-from nodemend.options import Context, Json, Kubeconfig
+from nodemend.options import Context, Json, Kubeconfig, named
 from remediator.rules.documents import ProblemsError
 
 
@@ -23,7 +23,7 @@ def add(root: typer.Typer) -> None:
 
 
 def why(
-    node: Annotated[str, typer.Argument(help="The node's name.")],
+    node: Annotated[str, typer.Argument(help="The node's name.", callback=named)],
     *,
     rules: Annotated[
         Path | None, typer.Option(help="Rules to judge by; else those of the cluster.")

@@ -86,7 +86,9 @@ def _retry(view: View, request: Request) -> Granted:
     repair, phase = view.repair, view.repair.status.phase
     if phase not in _ENDS:
         return _refused(
-            request, f"it is {phase}: nothing has come to its end that could be retried"
+            request,
+            f"it is {phase}: nothing has come to its end that could be retried; what it waits for "
+            f"tells `nodemend why {repair.spec.target.node}`",
         )
     if not repair.spec.ladder:
         return _refused(request, f"no remedy is left on its ladder; {recurrence.WAY_OUT}")

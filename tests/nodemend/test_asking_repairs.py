@@ -194,6 +194,11 @@ async def test_status_says_who_waits_for_a_persons_word(desk: Desk) -> None:
         (("cancel", "w-2"), "no repair of w-2 is open: w-2-repair is over (Recovered)"),
         (("release",), "expected a repair or its node, or --rule, got neither"),
         (("release", "w-1", "--rule", "x"), "or --rule, got both"),
+        (
+            ("aprove", "w-1"),
+            "there is no command aprove; known are",
+        ),
+        (("approve", ""), "expected a name, got nothing"),
         (("release", "w-1", "--yes"), "--pool, --dry-run and --yes are for --rule"),
     ],
 )
