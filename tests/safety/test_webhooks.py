@@ -13,7 +13,7 @@ from tests.safety.stage import Case
 from tests.safety.test_sent import assert_well, told
 from tests.safety.trials import ONE
 
-MOST_WRITES: Final = 50
+MOST_WRITES: Final = 60
 LADDER: Final = ("drain", "webhook: {name: sre, again: 5s}", "replace")
 _STUCK: Final = sent.case(*LADDER, faults=[stuck("w-1")], plugins=False)
 

@@ -17,7 +17,7 @@ from tests.safety.stage import Case
 from tests.safety.test_crashes import assert_all_is_well
 from tests.safety.test_stories import Scene, full, minutes, staged
 
-MOST_WRITES = 40
+MOST_WRITES = 50
 OF_REPAIRS = ("noderepairs", "repairledgers", "/nodes/")
 STUBBORN = (
     {
