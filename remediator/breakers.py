@@ -15,9 +15,10 @@ from nodehealth.ledger import RepairLedger
 from nodehealth.repair import Mode
 from remediator import overview
 from remediator.admission import Admission
-from remediator.decide import breakers, novelties, trips
-from remediator.decide.breakers import Nodes, Seen
+from remediator.decide import breakers, novelties, switching, trips
+from remediator.decide.breakers import Seen
 from remediator.decide.gates import Deed
+from remediator.decide.switching import Nodes
 from remediator.decide.trips import Crowd, Trip
 from remediator.observe import Fleet, zone_of
 from remediator.overview import Counts
@@ -115,7 +116,7 @@ class Breakers:
             stands=lambda name: any(map(trips.is_trying, self._fleet.repairs_of(name))),
             barred=lambda name: any(map(trips.is_barred, self._fleet.repairs_of(name))),
         )
-        return breakers.settled(noted, self._trips(now), nodes, self._policy().breaking, now)
+        return switching.settled(noted, self._trips(now), nodes, self._policy().breaking, now)
 
     def _trips(self, now: datetime) -> Mapping[str, Trip]:
         counts = Counts(

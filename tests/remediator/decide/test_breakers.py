@@ -19,10 +19,11 @@ from nodehealth.ledger import (
     Slot,
 )
 from nodehealth.repair import NodeRepair
-from remediator.decide import breakers, gates, limits, openings, problems, returning
-from remediator.decide.breakers import Nodes, Seen
+from remediator.decide import breakers, gates, limits, openings, problems, returning, switching
+from remediator.decide.breakers import Seen
 from remediator.decide.gates import Asked, Deed
 from remediator.decide.limits import Refused, Scope, Why
+from remediator.decide.switching import Nodes
 from remediator.decide.trips import Trip
 from remediator.rules.alerting import Urgency
 from remediator.rules.breaking import NEVER, Breaking
@@ -117,7 +118,7 @@ def settled(
     after: float = 0,
     nodes: Nodes = ALL,
 ) -> RepairLedger:
-    return breakers.settled(known, found or {}, nodes, BREAKING, at(after))
+    return switching.settled(known, found or {}, nodes, BREAKING, at(after))
 
 
 def only(known: RepairLedger, key: str = KEY) -> Breaker:

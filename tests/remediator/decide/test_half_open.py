@@ -10,10 +10,11 @@ from msgspec import structs
 
 from nodehealth import keys
 from nodehealth.ledger import Breaker, BreakerState, RepairLedger
-from remediator.decide import breakers, gates, limits, returning, trips
-from remediator.decide.breakers import Nodes, Seen
+from remediator.decide import breakers, gates, limits, returning, switching, trips
+from remediator.decide.breakers import Seen
 from remediator.decide.gates import Asked, Deed
 from remediator.decide.limits import Refused, Scope
+from remediator.decide.switching import Nodes
 from remediator.decide.trips import Crowd, Kind, Trip, World
 from remediator.rules.breaking import NEVER
 from remediator.rules.policy import CLUSTER, Limit, Policy, Pool
@@ -97,7 +98,7 @@ class Fleet:
         self.minute += 1
         nodes = Nodes(about=self._is_about, stands=self._stands, barred=self.barred.__contains__)
         now = at(self.minute * MINUTE)
-        self.known = breakers.settled(self.known, self.found(), nodes, BREAKING, now)
+        self.known = switching.settled(self.known, self.found(), nodes, BREAKING, now)
         for name in tuple(self.left):
             if name in self.mended_at:
                 self._wait_for_person(name)
