@@ -220,17 +220,28 @@ class Admission:
         """
         await self._marking.hold(repair, node, fence, await self.ledger())
 
-    async def release(self, name: str, node: Node | None, epochs: frozenset[int]) -> None:
+    async def release(
+        self, name: str, node: Node | None, epochs: frozenset[int], *, drained: bool = False
+    ) -> None:
         """Give a node back: first the Node says so, then the ledger forgets it.
 
         A Node that was never marked says so too: a replica that was admitted and stood still before
         its patch would mark it later, and nobody would hold it then.
+
+        Args:
+            name: Which node.
+            node: Its Node as it was read.
+            epochs: The admissions that are over.
+            drained: Whether pods were asked to leave until now.
         """
         if node is not None and epochs:
             await self._marking.release(node, epochs)
-        await self._change(
-            lambda ledger: breakers.given_back(returning.release(ledger, name, epochs), name)
-        )
+
+        def released(ledger: RepairLedger) -> RepairLedger:
+            changed = returning.release(ledger, name, epochs, drained=drained)
+            return breakers.given_back(changed, name)
+
+        await self._change(released)
 
     async def surrender(self, repair: NodeRepair, node: Node | None, held: Held) -> None:
         """Trade the slot for a cordon entry of the same epoch: the node stays out, others go on."""

@@ -8,6 +8,7 @@ from nodehealth.kube.client import Client
 from nodehealth.kube.objects import NODES, Node
 from nodehealth.repair import NODE_REPAIRS
 from remediator import errands
+from remediator.actions import SupersededError
 from remediator.admission import Admission
 from remediator.decide import marks, plan, returning
 
@@ -52,7 +53,10 @@ class Reap:
             return
         if epochs:
             logger.warning("%s is held by no repair; gives it back (%s)", name, sorted(epochs))
-            await self.admission.release(name, node, epochs)
+            try:
+                await self.admission.release(name, node, epochs)
+            except SupersededError as superseded:
+                logger.info("%s: looks again, for %s", name, superseded)
 
     async def _node(self, name: str) -> Node | None:
         try:

@@ -127,6 +127,7 @@ async def _close(move: Release | Surrender, scene: Scene, means: Means) -> None:
 
 async def _end(move: Finish | Trade, scene: Scene, means: Means) -> None:
     repair, node = scene.record.repair, scene.view.node
+    name = repair.spec.target.node
     if isinstance(move, Trade):
         held = admissions.held(repair, scene.view.ledger)
         await means.admission.surrender(repair, node, held)
@@ -134,8 +135,9 @@ async def _end(move: Finish | Trade, scene: Scene, means: Means) -> None:
     status, closing = repair.status, move.closing
     held = Held(cordon=status.cordon_epoch, disruption=status.disruption_epoch)
     if closing.phase is not Phase.NEEDS_HUMAN:
-        await means.admission.release(repair.spec.target.node, node, held.epochs())
-    await means.neighbours.let_go(repair.spec.target.node)
+        drained = status.phase is Phase.DRAINING
+        await means.admission.release(name, node, held.epochs(), drained=drained)
+    await means.neighbours.let_go(name)
     means.forget(repair)
     base = endings.closed(status, closing)
     await scene.record.enter(closing.phase, closing.reason, closing.message, base=base)

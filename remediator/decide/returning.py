@@ -33,12 +33,24 @@ def ordered(ledger: RepairLedger, repair: NodeRepair) -> RepairLedger:
     return structs.replace(ledger, status=structs.replace(status, slots=slots))
 
 
-def release(ledger: RepairLedger, node: str, epochs: frozenset[int]) -> RepairLedger:
-    """Take a node's entries out, but only those of the epochs that the caller was given."""
+def release(
+    ledger: RepairLedger, node: str, epochs: frozenset[int], *, drained: bool = False
+) -> RepairLedger:
+    """Take a node's entries out, but only those of the epochs that the caller was given.
+
+    Args:
+        ledger: The ledger as it is.
+        node: Whose entries.
+        epochs: Which of them.
+        drained: Whether pods were asked to leave until now. What was asked may still be on its way,
+            so the slot stays, of no repair, until it is reaped; others begin nothing meanwhile.
+    """
     status = ledger.status
     slots, cordons = dict(status.slots), dict(status.cordons)
     if node in slots and slots[node].epoch in epochs:
-        del slots[node]
+        slot = slots.pop(node)
+        if drained and slot.only_drains:
+            slots[node] = structs.replace(slot, repair="")
     if cordons.get(node) in epochs:
         del cordons[node]
     return structs.replace(ledger, status=structs.replace(status, slots=slots, cordons=cordons))

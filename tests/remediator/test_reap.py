@@ -5,10 +5,13 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from nodehealth import keys
+from nodehealth.kit import clocks
 from nodehealth.kube import errors
 from nodehealth.kube.objects import NODES
+from nodehealth.ledger import RepairLedger
 from nodehealth.repair import Phase
 from remediator import bodies
+from remediator.admission import Admission
 from remediator.decide.repairpods import REPAIR_PODS
 from remediator.reap import Reap
 from tests.builders import node, repair
@@ -54,6 +57,29 @@ async def test_a_node_that_is_gone_leaves_nothing_to_take_back(world: MakeWorld)
 
     assert "unheard-of" not in (await here.admission().ledger()).status.cordons
     assert (await here.client.get(NODES, "n1")).spec.unschedulable
+
+
+class Replacing(Admission):
+    """Reads the ledger while somebody replaces a machine."""
+
+    async def ledger(self) -> RepairLedger:
+        """Read the ledger, after the Node was made anew."""
+        await self._client.delete(NODES, "n1")
+        await self._client.create(NODES, {"metadata": {"name": "n1"}})
+        return await super().ledger()
+
+
+async def test_a_node_that_is_made_anew_meanwhile_is_left_to_the_next_look(
+    world: MakeWorld,
+) -> None:
+    here = await held(await world(), Phase.RECOVERED)
+    await here.admission().ensure()
+
+    admission = Replacing(client=here.client, clock=clocks.wall)
+    await Reap(client=here.client, admission=admission).reap("n1")
+
+    assert (await here.client.get(NODES, "n1")).metadata.annotations == {}
+    assert (await here.admission().ledger()).status.cordons == {"n1": 4}
 
 
 async def test_a_cordon_stays_while_a_repair_cannot_be_read(world: MakeWorld) -> None:

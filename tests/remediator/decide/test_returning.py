@@ -67,6 +67,17 @@ def test_release_takes_out_only_the_given_epochs() -> None:
     assert returning.release(held, "n1", frozenset({3})) == held
 
 
+def test_a_slot_that_was_drained_under_until_now_is_left_to_be_reaped() -> None:
+    drained = structs.replace(slot(6), only_drains=True)
+    held = ledger(epoch=9, cordons={"n1": 4}, slots={"n1": drained})
+    ordered = ledger(epoch=9, slots={"n1": slot(6)})
+
+    left = returning.release(held, "n1", frozenset({4, 6}), drained=True).status
+
+    assert (left.cordons, left.slots) == ({}, {"n1": structs.replace(drained, repair="")})
+    assert returning.release(ordered, "n1", frozenset({6}), drained=True).status.slots == {}
+
+
 def test_surrender_trades_the_slot_for_a_cordon() -> None:
     held = ledger(epoch=9, cordons={"n1": 4}, slots={"n1": slot(6), "n2": slot(7, name="n2")})
 

@@ -154,8 +154,18 @@ class Kept(Witness):
         if traded and not _is_hopeless(repair):
             self.history.breach("S13", f"{says} for a cordon, and no person was called")
         gone = node is None and repair is not None and _reason(repair) in _ABSENT
-        if name in self.observer.disrupted and not gone:
+        if name in self.observer.disrupted and not (gone or self._serves(name, node)):
             self.history.breach("S13", f"{says} before the node was back")
+
+    def _serves(self, name: str, node: Node | None) -> bool:
+        """Say whether a node only lost a pod since it was given back, and serves as before.
+
+        The observer sees that with the next commit of the Node, which may be a while.
+        """
+        mark, known = fence(node), self.observer.disrupted[name]
+        given_back = mark is not None and mark.hold is Hold.RELEASED
+        ordered = known.not_uid or known.not_boot
+        return given_back and not ordered and node is not None and not node.spec.unschedulable
 
 
 def _is_hopeless(repair: NodeRepair | None) -> bool:

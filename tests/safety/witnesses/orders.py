@@ -7,6 +7,7 @@ import msgspec
 
 from nodehealth import keys
 from nodehealth.kube.objects import Node
+from nodehealth.ledger import RepairLedger
 from nodehealth.repair import NodeRepair, NodeRepairSpec, Phase, Rung
 from simulator import records
 from simulator.api.audit import AuditEntry
@@ -30,6 +31,13 @@ class Planned(Witness):
     """
 
     gone: dict[str, NodeRepair] = field(default_factory=dict)
+    _held: dict[str, str] = field(default_factory=dict)
+    """By node, the repair that had its slot last; a slot outlives a drain that was broken off."""
+
+    def ledger(self, before: RepairLedger | None, ledger: RepairLedger | None) -> None:
+        """Note whose slots there are."""
+        slots = ledger.status.slots if ledger is not None else {}
+        self._held |= {name: slot.repair for name, slot in slots.items() if slot.repair}
 
     def done(self, deed: Deed) -> None:
         """Take in a write."""
@@ -92,7 +100,7 @@ class Planned(Witness):
         ledger = self.history.ledger
         slot = ledger.status.slots.get(node) if ledger is not None else None
         if slot is not None:
-            return self.history.repairs.get(slot.repair)
+            return self.history.repairs.get(slot.repair or self._held.get(node, ""))
         return next(iter(self.history.open_repairs(node)), None)
 
     def _at_work(self, node: str) -> NodeRepair | None:
