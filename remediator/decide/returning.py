@@ -13,14 +13,15 @@ def keeps(ledger: RepairLedger, name: str, node: Node | None) -> bool:
 
     It is over when the node is back, or when a person vouches for this very admission. It is over
     at once where the Node is still the one that was only drained: nothing can come for it any more.
+    Where the drain was broken off, it is, whatever became of the Node: an empty one may be taken
+    away at any time.
     """
     slot = ledger.status.slots.get(name)
     if slot is None or ledger.spec.released.get(name) == slot.epoch:
         return False
-    if node is None:
-        return True
-    only_drained = slot.only_drains and node.metadata.uid == slot.node_uid
-    return not only_drained and not ready.is_ready(node)
+    is_same = node is not None and node.metadata.uid == slot.node_uid
+    only_drained = slot.only_drains and (is_same or not slot.repair)
+    return not only_drained and (node is None or not ready.is_ready(node))
 
 
 def ordered(ledger: RepairLedger, repair: NodeRepair) -> RepairLedger:

@@ -41,6 +41,15 @@ def test_a_slot_under_which_a_node_was_only_drained_goes_back_while_it_is_that_n
     assert returning.keeps(ledger(epoch=9, slots={"n1": drained}), "n1", seen) is keeps
 
 
+@pytest.mark.parametrize("seen", [None, node(ready=False, uid="another"), node(ready=False)])
+def test_the_slot_of_a_drain_that_was_broken_off_never_waits_for_a_node_to_be_back(
+    seen: Node | None,
+) -> None:
+    left = structs.replace(slot(6), only_drains=True, repair="")
+
+    assert not returning.keeps(ledger(epoch=9, slots={"n1": left}), "n1", seen)
+
+
 def test_a_slot_says_once_that_something_is_ordered_under_it() -> None:
     drained = structs.replace(slot(6), only_drains=True)
     held = ledger(epoch=9, slots={"n1": drained})
