@@ -55,7 +55,7 @@ def rebuilt(
     slots = {
         node.metadata.name: _unclaimed(node, fence.epoch, now)
         for node in all_nodes
-        if (fence := fences.get(node.metadata.name)) is not None and _is_missing(fence, node, known)
+        if (fence := _unknown(node, known)) is not None
     }
     for each in ours:
         node = each.spec.target.node
@@ -106,9 +106,12 @@ def _slot(repair: NodeRepair, epoch: int, now: datetime, known: Slot | None) -> 
     )
 
 
-def _is_missing(fence: Fence, node: Node, known: RepairLedgerStatus) -> bool:
-    slot = known.slots.get(node.metadata.name)
-    return fence.hold is Hold.DISRUPTED and (slot is None or slot.epoch < fence.epoch)
+def _unknown(node: Node, known: RepairLedgerStatus) -> Fence | None:
+    """Return the fence of a disruption that the ledger knows nothing of."""
+    fence, slot = marks.fence_of(node), known.slots.get(node.metadata.name)
+    if fence is None or fence.hold is not Hold.DISRUPTED:
+        return None
+    return fence if slot is None or slot.epoch < fence.epoch else None
 
 
 def _unclaimed(node: Node, epoch: int, now: datetime) -> Slot:
