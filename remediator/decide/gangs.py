@@ -14,7 +14,8 @@ from nodehealth.kube.objects import Pod
 
 ALONE: Final = "none"
 """What the owner of a pod says who knows that the others go on without it."""
-_LONGEST: Final = 253
+LONGEST: Final = 253
+"""How long the name of a gang may be."""
 _LONGEST_LABEL: Final = 63
 _FINISHED: Final = frozenset({"Succeeded", "Failed"})
 _INDEX: Final = "batch.kubernetes.io/job-completion-index"
@@ -40,16 +41,16 @@ class Gang:
     @property
     def title(self) -> str:
         """Name it within its namespace, as `system/name`."""
-        return f"{self.system}/{self.name}"[:_LONGEST]
+        return f"{self.system}/{self.name}"[:LONGEST]
 
     @property
     def id(self) -> str:
         """Name it in the cluster, as `namespace/system/name`; no two have the same."""
         whole = f"{self.namespace}/{self.system}/{self.name}"
-        if len(whole) <= _LONGEST:
+        if len(whole) <= LONGEST:
             return whole
         digest = hashlib.sha256(whole.encode()).hexdigest()[:16]
-        return f"{whole[: _LONGEST - 17]}~{digest}"
+        return f"{whole[: LONGEST - 17]}~{digest}"
 
 
 def gang_of(pod: Pod) -> Gang | None:

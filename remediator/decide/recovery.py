@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final, TypeVar
 
+from msgspec import structs
+
 from nodehealth.fence import Fence, Hold
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import (
@@ -17,7 +19,7 @@ from nodehealth.ledger import (
     Slot,
 )
 from nodehealth.repair import NodeRepair, Phase
-from remediator.decide import marks, odds, plan
+from remediator.decide import claims, gangs, marks, odds, plan
 
 T = TypeVar("T")
 
@@ -91,10 +93,8 @@ def _cordons(repairs: Iterable[NodeRepair], slots: Mapping[str, Slot]) -> Mappin
 
 
 def _slot(repair: NodeRepair, epoch: int, now: datetime, known: Slot | None) -> Slot:
-    """Make a slot anew; whose pods it may take is known from before, or by whose it took."""
+    """Make a slot anew."""
     target = repair.spec.target
-    taken = {f"{each.namespace}/{each.gang}" for each in repair.status.evictions if each.gang}
-    claimed = (*(known.gangs if known is not None else ()), *taken)
     return Slot(
         epoch=epoch,
         node_uid=target.node_uid,
@@ -102,8 +102,18 @@ def _slot(repair: NodeRepair, epoch: int, now: datetime, known: Slot | None) -> 
         acquired_at=repair.status.rung_since or now,
         pool=target.pool,
         domains=target.domains,
-        gangs=tuple(sorted(set(claimed)))[:GANGS_LENGTH],
+        gangs=_claimed(repair, epoch, known),
     )
+
+
+def _claimed(repair: NodeRepair, epoch: int, known: Slot | None) -> tuple[str, ...]:
+    """Name whose pods a slot may take: any, where nobody knows which it had claimed."""
+    if known is None or known.epoch != epoch:
+        return (claims.ANY,)
+    taken = (f"{each.namespace}/{each.gang}" for each in repair.status.evictions if each.gang)
+    named = tuple(sorted({*known.gangs, *taken}))
+    fits = len(named) <= GANGS_LENGTH and all(len(each) <= gangs.LONGEST for each in named)
+    return named if fits else (claims.ANY,)
 
 
 def _unknown(node: Node, known: RepairLedgerStatus) -> Fence | None:
@@ -121,16 +131,20 @@ def _unclaimed(node: Node, epoch: int, now: datetime) -> Slot:
         node_uid=node.metadata.uid,
         repair=marks.held_for(node),
         acquired_at=now,
+        gangs=(claims.ANY,),
     )
 
 
 def _kept(
     known: RepairLedgerStatus, fences: Mapping[str, Fence], repairs: Iterable[NodeRepair]
 ) -> Mapping[str, Slot]:
-    """Return the slots that are not over for certain: by their Node's fence, or their repair."""
+    """Return the slots that are not over for certain: by their Node's fence, or their repair.
+
+    That one only drains may be old news, unless its repair has ended with that.
+    """
     ended = {each.metadata.name for each in repairs if not plan.is_open(each)}
     return {
-        name: slot
+        name: structs.replace(slot, only_drains=slot.only_drains and not slot.repair)
         for name, slot in known.slots.items()
         if slot.repair not in ended and not _is_past(slot, fences.get(name))
     }

@@ -1,16 +1,19 @@
 """A lost ledger is put together again from what Nodes and open repairs bear witness to."""
 
+import msgspec
 from msgspec import structs
 
 from nodehealth import keys
 from nodehealth.kube.objects import Taint
 from nodehealth.ledger import (
+    GANGS_LENGTH,
     SLOTS_LENGTH,
     Breaker,
     BreakerState,
     Change,
     Rebuilt,
     RepairLedgerStatus,
+    Slot,
 )
 from nodehealth.repair import Evicted, NodeRepairStatus, Phase
 from remediator.decide import odds, recovery
@@ -30,19 +33,53 @@ def test_fences_and_open_repairs_are_put_back_under_a_new_epoch() -> None:
     found = recovery.rebuilt(nodes, [working], NOON)
 
     assert found == RepairLedgerStatus(
-        epoch=8, cordons={"n1": 4, "n2": 7}, slots={"n1": slot(5)}, known_since=NOON
+        epoch=8, cordons={"n1": 4, "n2": 7}, slots={"n1": slot(5, gangs=("*",))}, known_since=NOON
     )
 
 
-def test_a_slot_that_is_put_back_claims_what_it_claimed_and_the_gangs_that_were_evicted() -> None:
+def test_a_slot_that_is_put_back_claims_every_gang_where_nobody_knows_which_it_claimed() -> None:
+    working = repair("n1", status=NodeRepairStatus(phase=Phase.DRAINING, disruption_epoch=5))
+    nodes = [node("n1"), node("n2", fence="6:disrupted")]
+    older = RepairLedgerStatus(epoch=4, slots={"n1": slot(4, gangs=("ml/lws/b/0",))})
+
+    found = recovery.rebuilt(nodes, [working], NOON, older)
+
+    assert {name: each.gangs for name, each in found.slots.items()} == {"n1": ("*",), "n2": ("*",)}
+
+
+def test_a_slot_that_is_known_keeps_its_claims_and_adds_the_gangs_that_were_evicted() -> None:
     alone = Evicted(namespace="ml", name="p", uid="u", at=NOON)
     evictions = (alone, structs.replace(alone, gang="jobset/a"))
     status = NodeRepairStatus(phase=Phase.DRAINING, disruption_epoch=5, evictions=evictions)
-    known = RepairLedgerStatus(epoch=4, slots={"n1": slot(4, gangs=("ml/lws/b/0",))})
+    known = RepairLedgerStatus(epoch=5, slots={"n1": slot(5, gangs=("ml/lws/b/0",))})
 
     found = recovery.rebuilt([node("n1")], [repair("n1", status=status)], NOON, known)
 
     assert found.slots["n1"].gangs == ("ml/jobset/a", "ml/lws/b/0")
+
+
+def test_a_slot_claims_every_gang_rather_than_too_many_or_too_long_a_name() -> None:
+    many = tuple(f"ml/jobset/{number:03}" for number in range(GANGS_LENGTH))
+    gone = Evicted(namespace="ml", name="p", uid="u", at=NOON, gang="jobset/a")
+    long = structs.replace(gone, gang="volcano/" + "g" * 245)
+
+    for gangs, pod in ((many, gone), ((), long)):
+        evictions = NodeRepairStatus(phase=Phase.DRAINING, disruption_epoch=5, evictions=(pod,))
+        known = RepairLedgerStatus(epoch=5, slots={"n1": slot(5, gangs=gangs)})
+
+        found = recovery.rebuilt([node("n1")], [repair("n1", status=evictions)], NOON, known)
+
+        assert msgspec.convert(msgspec.to_builtins(found.slots["n1"]), Slot).gangs == ("*",)
+
+
+def test_nobody_believes_what_is_kept_of_a_lost_ledger_that_only_drains() -> None:
+    drained = structs.replace(slot(5), only_drains=True)
+
+    found = recovery.rebuilt(
+        [node("n1")], [], NOON, RepairLedgerStatus(epoch=5, slots={"n1": drained}), ["lost"]
+    )
+
+    assert not found.slots["n1"].only_drains
 
 
 def test_of_two_repairs_of_one_node_the_newest_slot_is_put_back_and_nothing_is_at_odds() -> None:
@@ -87,7 +124,7 @@ def test_of_more_than_a_ledger_holds_what_is_witnessed_is_kept() -> None:
     found = recovery.rebuilt([], [working], NOON, RepairLedgerStatus(epoch=5, slots=held))
 
     assert len(found.slots) == SLOTS_LENGTH
-    assert found.slots["n1"] == slot(5)
+    assert found.slots["n1"] == slot(5, gangs=("*",))
 
 
 def test_a_slot_that_was_traded_for_a_cordon_stays_traded() -> None:
@@ -133,4 +170,4 @@ def test_a_disrupted_node_whose_repair_is_gone_gets_its_slot_back() -> None:
 
     found = recovery.rebuilt([marked], [], NOON, found=["it was gone"])
 
-    assert found.slots["n1"] == slot(5, pool="")
+    assert found.slots["n1"] == slot(5, pool="", gangs=("*",))
