@@ -51,6 +51,9 @@ REPAIR_LABEL: Final = f"{GROUP}/repair-uid"
 REPAIR_SCHEDULER: Final = "nodemend"
 """The scheduler that a repair Pod asks for: there is none, so that only we bind it to its node."""
 
+CALLED_OFF_ANNOTATION: Final = f"{GROUP}/called-off"
+"""On a Job that was not let run after all: when that was. A late request to let it run fails."""
+
 GPU_CLIENTS_LABEL: Final = f"{GROUP}/gpu-clients"
 PAUSED: Final = "paused"
 """By this label of a Node, with this value, DaemonSets that hold GPUs give way to a reset."""

@@ -1,6 +1,5 @@
 """Runs Jobs of the operator's own on nodes: what `decide.jobs` says is done here."""
 
-import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,8 +7,10 @@ from typing import Any, Final
 
 import msgspec
 
+from nodehealth import keys
 from nodehealth.kube import errors, patches
 from nodehealth.kube.objects import Object, Resource
+from nodehealth.kube.patches import Operation
 from remediator import bodies, envoys
 from remediator.decide import jobs
 from remediator.decide.envoys import GiveUp, Outcome, Wait
@@ -64,6 +65,21 @@ class Runner(Dispatch[Job]):
             return self.unmade(str(refused))
         return await self.take(step)
 
+    async def call_off(self) -> bool:
+        """See to it that no request to let the Job run comes late, and say whether none came yet.
+
+        Such a request tests the version of the Job, so another version is enough.
+
+        Raises:
+            nodehealth.kube.errors.KubeError: the API server failed us; it may have happened.
+        """
+        job = await self._find()
+        if job is None or not job.spec.suspend:
+            return False
+        noted = {keys.CALLED_OFF_ANNOTATION: self.clock().isoformat()}
+        annotations = {**job.metadata.annotations, **noted}
+        return await self._patch(job, patches.add("/metadata/annotations", annotations))
+
     async def body(self) -> dict[str, Any]:
         """Return a suspended Job made of its template."""
         template, where = self.task.template, self.namespace
@@ -83,12 +99,10 @@ class Runner(Dispatch[Job]):
         return await self._suspend(envoy, message, suspend=True)
 
     async def _look(self, since: datetime, claimed: Claimed | None) -> Look:
-        name, where = bodies.job_name(self.repair, self.task), self.namespace
-        job = await envoys.find(self.client, JOBS, name, namespace=where)
-        said = ""
+        job, said = await self._find(), ""
         if job is not None and job.status.conditions:
-            labels = f"batch.kubernetes.io/job-name={name}"
-            pods = await self.client.listing(REPAIR_PODS, namespace=where, labels=labels)
+            labels = f"batch.kubernetes.io/job-name={job.metadata.name}"
+            pods = await self.client.listing(REPAIR_PODS, namespace=self.namespace, labels=labels)
             said = jobs.last_words(pods.items)
         return Look(
             task=self.task,
@@ -101,13 +115,24 @@ class Runner(Dispatch[Job]):
             now=self.clock(),
         )
 
+    async def _find(self) -> Job | None:
+        name = bodies.job_name(self.repair, self.task)
+        return await envoys.find(self.client, JOBS, name, namespace=self.namespace)
+
     async def _suspend(self, job: Job, message: str, *, suspend: bool) -> Wait:
         """Let a Job run, or stop it, if it still is the one that is meant."""
+        await self._patch(job, patches.add("/spec/suspend", suspend))
+        return Wait(message=message)
+
+    async def _patch(self, job: Job, change: Operation) -> bool:
+        """Change a Job that is as it was read, and say whether it was."""
         changes = [
             patches.test("/metadata/uid", job.metadata.uid),
             patches.test("/metadata/resourceVersion", job.metadata.resource_version),
-            patches.add("/spec/suspend", suspend),
+            change,
         ]
-        with contextlib.suppress(errors.TestFailedError, errors.GoneError):
+        try:
             await self.client.json_patch(JOBS, job.metadata.name, changes, namespace=self.namespace)
-        return Wait(message=message)
+        except (errors.TestFailedError, errors.GoneError):
+            return False
+        return True

@@ -1,11 +1,8 @@
 """Run-job: have a program of the operator's own run on the node, as a Job of a named template."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-
-from msgspec import structs
 
 from nodehealth.repair import NodeRepair
 from remediator.actions import (
@@ -16,6 +13,7 @@ from remediator.actions import (
     SupersededError,
     Tools,
     claiming,
+    forget,
     progress,
 )
 from remediator.decide.envoys import Succeed
@@ -62,11 +60,16 @@ class RunJob(Action):
             namespace=tools.jobs,
             repair=repair,
             node=tools.node,
-            claim=_claiming(repair, tools),
-            start=_claiming(repair, tools),
+            claim=claiming(repair, _ACTION, tools.unsent()),
+            start=claiming(repair, _ACTION, tools.unsent()),
             task=self.task(),
         )
-        outcome = await runner.advance(since, known)
+        try:
+            outcome = await runner.advance(since, known)
+        except SupersededError:
+            if await runner.call_off():  # whoever would let it run has to claim it anew first
+                await forget(repair, tools)
+            raise
         if isinstance(outcome, Succeed) and self.purpose is Purpose.DIAGNOSIS:
             return Failed(message=f"{outcome.message}; it is a diagnosis, and mends nothing")
         return progress(outcome, again=_AGAIN)
@@ -75,20 +78,3 @@ class RunJob(Action):
         """Return what is run."""
         what = f"the Job of {self.template}"
         return Task(template=self.template, deadline=self.deadline, what=what)
-
-
-def _claiming(repair: NodeRepair, tools: Tools) -> Callable[[str], Awaitable[None]]:
-    """Return what claims a Job before it is let run, each time.
-
-    So a claim may be taken back: whoever would let the Job run by it has to write it anew first.
-    """
-    claim = claiming(repair, _ACTION, tools.unsent())
-
-    async def claimed(job: str) -> None:
-        try:
-            await claim(job)
-        except SupersededError:
-            await tools.record(structs.replace(repair.status, intent=None))
-            raise
-
-    return claimed

@@ -1,14 +1,17 @@
 """A Job of the operator's own is made suspended, claimed, and let run on one node."""
 
+from functools import partial
 from typing import Any
 
 import pytest
 from msgspec import structs
 
 from nodehealth import keys
+from nodehealth.kube import errors, patches
 from remediator import bodies
 from remediator.actions import Done, Failed, Going, SupersededError
 from remediator.actions.run_job import Purpose, RunJob
+from remediator.decide.jobs import JOBS
 from remediator.rules.policy import JOBS_NAMESPACE
 from simulator import virtualtime
 from tests.remediator.sending import Sending, sending
@@ -208,6 +211,65 @@ async def test_what_was_claimed_and_is_held_back_is_let_run_later() -> None:
     assert job["spec"]["suspend"] is False
     assert intent is not None
     assert (intent.pod, intent.attempt) == (job["metadata"]["uid"], 1)
+
+
+async def let_run(here: Sending, job: dict[str, Any]) -> None:
+    """Have a request arrive that lets a Job run which somebody read before."""
+    meta = job["metadata"]
+    changes = [
+        patches.test("/metadata/uid", meta["uid"]),
+        patches.test("/metadata/resourceVersion", meta["resourceVersion"]),
+        patches.add("/spec/suspend", value=False),
+    ]
+    await here.client.json_patch(JOBS, meta["name"], changes, namespace=JOBS_NAMESPACE)
+
+
+@virtualtime.played
+async def test_what_is_held_back_is_not_let_run_by_a_request_that_was_on_its_way() -> None:
+    here = await prepared()
+    await here.run(FIX)
+    (job,) = made(here)
+    here.held_back = True
+    with pytest.raises(SupersededError):
+        await here.run(FIX)
+
+    with pytest.raises(errors.TestFailedError):
+        await let_run(here, job)
+
+    assert here.record.repair.status.intent is None
+
+
+@virtualtime.played
+async def test_what_was_let_run_meanwhile_stays_claimed() -> None:
+    here = await prepared()
+    await here.run(FIX)
+    (job,) = made(here)
+    here.held_back = True
+    here.before_guard = partial(let_run, here, job)
+
+    with pytest.raises(SupersededError):
+        await here.run(FIX)
+
+    intent = here.record.repair.status.intent
+    assert intent is not None
+    assert intent.pod == job["metadata"]["uid"]
+
+
+@virtualtime.played
+async def test_what_was_let_run_right_before_it_is_called_off_stays_claimed() -> None:
+    here = await prepared()
+    await here.run(FIX)
+    (job,) = made(here)
+    here.held_back = True
+
+    async def later() -> None:
+        here.meanwhile["PATCH"] = partial(let_run, here, job)
+
+    here.before_guard = later
+    with pytest.raises(SupersededError):
+        await here.run(FIX)
+
+    assert here.record.repair.status.intent is not None
 
 
 @virtualtime.played
