@@ -146,7 +146,8 @@ def disrupt(
     """Admit a disruption of a cordoned node if every scope has room for it.
 
     Those on whose nodes others are at work take room as our own slots do. The slot is one of the
-    first pool among the scopes, in which the node is now.
+    first pool among the scopes, in which the node is now. One that the node has already, of another
+    repair, goes on in it: what was lost or ordered under that is not over.
     """
     target, status = repair.spec.target, ledger.status
     for scope in scopes:
@@ -158,7 +159,7 @@ def disrupt(
     paid = _paid(status, scopes, policy, Kind.DISRUPTIONS, now)
     if isinstance(paid, Refused):
         return paid
-    epoch = status.epoch + 1
+    epoch, before = status.epoch + 1, status.slots.get(target.node)
     slot = Slot(
         epoch=epoch,
         node_uid=target.node_uid,
@@ -166,7 +167,8 @@ def disrupt(
         acquired_at=now,
         pool=next((each.name for each in scopes if each.name != CLUSTER), target.pool),
         domains=tuple(each.name for each in scopes if is_domain(each.name)),
-        only_drains=True,
+        gangs=before.gangs if before is not None else (),
+        only_drains=before is None or before.only_drains,
     )
     changed = structs.replace(paid, epoch=epoch, slots={**status.slots, target.node: slot})
     return Admitted(ledger=structs.replace(ledger, status=changed), epoch=epoch)

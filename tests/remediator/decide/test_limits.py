@@ -109,6 +109,15 @@ def test_a_slot_names_its_node_and_repair() -> None:
     assert answer.ledger.status.slots["n1"] == structs.replace(slot(4), only_drains=True)
 
 
+def test_a_slot_in_the_place_of_another_one_keeps_what_was_claimed_and_ordered_under_that() -> None:
+    before = slot(3, gangs=("ml/jobset/a",))
+
+    answer = disrupt(ledger(epoch=3, slots={"n1": before}), "n1", policy())
+
+    assert isinstance(answer, Admitted)
+    assert answer.ledger.status.slots["n1"] == slot(4, gangs=("ml/jobset/a",))
+
+
 def test_a_spent_limit_says_who_holds_the_slots() -> None:
     taken = ledger(epoch=1, slots={"n2": slot(1, name="n2")})
 
