@@ -73,7 +73,7 @@ def test_a_file_may_say_nothing(tmp_path: Path, text: str) -> None:
         ("probes: {filesystems: {interval: often}}", "expected a duration such as 5m, got 'often'"),
         ("nvml: {interval: 10ms}", ".nvml: interval: expected 1s or more"),
         ("nvml: {library: /opt}", ".nvml.library: unknown setting; known are libraries, interval"),
-        ("nvml: {libraries: /opt}", ".nvml.libraries: expected a list, got '/opt'"),
+        ("nvml: {libraries: /opt}", ".nvml.libraries: expected a list such as [/opt], got '/opt'"),
         ("patterns: [a]", ".patterns: expected the path of a folder, got ['a']"),
         ("nvml: 3", ".nvml: expected settings by name, got 3"),
         ("probes: {filesystems: on}", ".probes.filesystems: expected settings by name, got True"),
