@@ -5,6 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from nodehealth.repair import Intent, NodeRepair, NodeRepairStatus
+from simulator import records
+from simulator.api.audit import AuditEntry
+from simulator.api.store import Entry
+from tests.builders import NOON, ledger, repair, slot
+from tests.safety.witnesses.history import Deed, History
+from tests.safety.witnesses.holding import Held
+
 WITNESSES = sorted((Path(__file__).parent / "witnesses").glob("*.py"))
 
 
@@ -18,3 +26,51 @@ def test_a_witness_imports_nothing_of_the_remediator(path: Path) -> None:
     assert {n for n in named if n.startswith("tests")} <= {
         f"tests.safety.witnesses.{each.stem}" for each in WITNESSES
     }
+
+
+def claiming(attempt: int) -> NodeRepair:
+    intent = Intent(action="replace", key=f"k-{attempt}", issued_at=NOON, attempt=attempt)
+    return repair("n1", status=NodeRepairStatus(intent=intent))
+
+
+def breaches_of_an_order(*, held: str, by_then: NodeRepair, at_last: NodeRepair) -> list[str]:
+    """Have a person delete the ledger, a machine be deleted next, and ask the witness."""
+    history = History(user="remediator", now=NOON)
+    witness, lost = Held(history), ledger(slots={held: slot(2, name=held)})
+    history.repairs = {"n1-repair": by_then}
+    witness.ledger(lost, None)
+    history.repairs = {"n1-repair": at_last}
+    entry = AuditEntry(
+        at=NOON,
+        user="remediator",
+        manager="",
+        verb="delete",
+        method="DELETE",
+        path="",
+        resource=records.MACHINES,
+        subresource="",
+        namespace="",
+        name="n1",
+        dry_run=False,
+        code=200,
+    )
+    gone = Entry(key="n1", version=1, body=b"{}", labels={}, fields={})
+    witness.done(Deed(entry=entry, before=gone, after=None))
+    return [each.promise for each in history.breaches]
+
+
+def test_an_order_may_be_on_the_wire_when_a_person_deletes_the_ledger() -> None:
+    order = claiming(1)
+
+    assert breaches_of_an_order(held="n1", by_then=order, at_last=order) == []
+
+
+def test_an_order_that_is_claimed_without_a_ledger_breaks_a_promise() -> None:
+    for by_then in (repair("n1"), claiming(1)):
+        assert breaches_of_an_order(held="n1", by_then=by_then, at_last=claiming(2)) == ["S2"]
+
+
+def test_an_order_that_the_lost_ledger_did_not_allow_breaks_a_promise() -> None:
+    order = claiming(1)
+
+    assert breaches_of_an_order(held="n2", by_then=order, at_last=order) == ["S2"]

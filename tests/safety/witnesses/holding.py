@@ -38,15 +38,20 @@ class Held(Witness):
     """When people uncordoned what we held."""
     _deleted: tuple[datetime, RepairLedger] | None = None
     """The ledger that somebody deleted last, and when."""
+    _claimed: frozenset[str] = frozenset()
+    """The keys of the orders that were claimed at that time."""
 
     def ledger(self, before: RepairLedger | None, ledger: RepairLedger | None) -> None:
         """Note what is deleted.
 
         A Node's patch tests the Node, not the ledger: one that was on the wire, or in a process
-        that stood still, when a person deleted the ledger still comes.
+        that stood still, when a person deleted the ledger still comes. So does an order, but only
+        one that was claimed by then: what is claimed later is looked up in the ledger first.
         """
         if before is not None and ledger is None:
             self._deleted = self.history.now, before
+            intents = (each.status.intent for each in self.history.repairs.values())
+            self._claimed = frozenset(each.key for each in intents if each is not None)
 
     def node(self, name: str, before: Node | None, node: Node | None) -> None:
         """Note who is uncordoned while we hold it."""
@@ -65,13 +70,13 @@ class Held(Witness):
             case (records.NODES, ""):
                 self._wrote(name, deed)
             case (records.MACHINES, _):
-                self._needs_slot(name, f"{deed.entry.verb} of machine {name}")
+                self._ordered(name, f"{deed.entry.verb} of machine {name}")
             case (records.PODS, "eviction"):
                 node = deed.before.fields["spec.nodeName"] if deed.before is not None else ""
                 self._evicted(node, f"{deed.entry.namespace}/{name}")
             case (records.PODS, "binding"):
                 node = deed.sent()["target"]["name"]
-                self._needs_slot(node, f"binding of {name} to {node}")
+                self._ordered(node, f"binding of {name} to {node}")
 
     def _wrote(self, name: str, deed: Deed) -> None:
         if deed.after is None:
@@ -105,6 +110,13 @@ class Held(Witness):
         since = self._let_go.get(node)
         if not hopeless and (since is None or self.history.now - since > GRACE):
             self._needs_slot(node, f"eviction of {pod} from {node}")
+
+    def _ordered(self, node: str, what: str) -> None:
+        """Forgive an order that was under way when a person deleted the ledger that allowed it."""
+        intents = (each.status.intent for each in self.history.open_repairs(node))
+        was_claimed = any(each is not None and each.key in self._claimed for each in intents)
+        if not (was_claimed and self._was(node, Hold.DISRUPTED)):
+            self._needs_slot(node, what)
 
     def _needs_slot(self, node: str, what: str) -> None:
         if not self._granted(node, Hold.DISRUPTED):
