@@ -16,7 +16,7 @@ from nodehealth.kube import errors
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import PODS, Node, Pod
 from nodehealth.ledger import RepairLedger
-from nodehealth.repair import NodeRepair
+from nodehealth.repair import NodeRepair, Severity
 from remediator.decide import (
     breakers,
     claims,
@@ -121,7 +121,12 @@ class Admission:
         return await self._admit(question, repair, node, Hold.CORDONED)
 
     async def disrupt(
-        self, repair: NodeRepair, node: Node, scopes: Iterable[Scope], policy: Policy
+        self,
+        repair: NodeRepair,
+        node: Node,
+        scopes: Iterable[Scope],
+        policy: Policy,
+        holding: frozenset[Severity] = frozenset(),
     ) -> int | Refused:
         """Take a disruption slot for a node that this repair cordoned, and return the epoch.
 
@@ -146,6 +151,7 @@ class Admission:
                 scopes=theirs,
                 policy=policy,
                 now=self.now(),
+                holding=holding,
                 survey=survey,
                 seen=self._seen(Deed.DISRUPT, self.now()),
             )
@@ -184,6 +190,7 @@ class Admission:
         policy: Policy,
         *,
         deed: Deed = Deed.STEP,
+        holding: frozenset[Severity] = frozenset(),
         held: str = "",
     ) -> Refused | None:
         """Say what forbids a deed, or the next step of a repair, by a ledger that was just read."""
@@ -195,6 +202,7 @@ class Admission:
             scopes=scopes,
             policy=policy,
             now=self.now(),
+            holding=holding,
             held=held,
             seen=self._seen(Deed.STEP, self.now()),
         )

@@ -58,7 +58,8 @@ async def disrupt(scene: Scene, means: Means) -> Again:
     waits = await _in_line(view.node, scene, means)
     if waits > timedelta():
         return waits
-    epoch = await means.admission.disrupt(repair, view.node, scene.scopes(), policy)
+    holding = joined.holding(view)
+    epoch = await means.admission.disrupt(repair, view.node, scene.scopes(), policy, holding)
     if isinstance(epoch, Refused):
         return await _refused(epoch, Phase.WAITING, scene, means)
     base = structs.replace(repair.status, disruption_epoch=epoch)
@@ -73,7 +74,9 @@ async def _in_line(node: Node, scene: Scene, means: Means) -> timedelta:
     if admissions.has_slot(repair, ledger):
         return timedelta()  # admitted already, which a crash kept out of the record
     scopes = scene.scopes()
-    shut = admission.shut(repair, node, ledger, scopes, policy, deed=Deed.DISRUPT)
+    shut = admission.shut(
+        repair, node, ledger, scopes, policy, deed=Deed.DISRUPT, holding=joined.holding(view)
+    )
     if shut is not None:  # people need not wait for its turn to hear of it
         admission.tally[Kind.DISRUPTIONS, shut.why] += 1
         return await _refused(shut, Phase.WAITING, scene, means)

@@ -5,7 +5,7 @@ says now, it has said since the last of the rule's levels changed.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from nodehealth.kube.objects import Node
@@ -14,7 +14,7 @@ from nodehealth.repair import Joined, NodeRepair
 from nodehealth.signals import Author, Kind
 from nodemend.looking.rulebook import Rulebook
 from nodemend.looking.sight import Sight
-from remediator.decide import claims, gates, ladder, limits, plan, recurrence, waiting
+from remediator.decide import claims, gates, joined, ladder, limits, plan, recurrence, waiting
 from remediator.decide.answers import Truth
 from remediator.decide.derive import DERIVATIONS
 from remediator.decide.facts import Facts
@@ -165,6 +165,7 @@ def _held(move: Move, view: View, sight: Sight, book: Rulebook, fleet: Fleet) ->
 def _refusal(deed: Deed, view: View, sight: Sight, book: Rulebook, fleet: Fleet) -> str:
     """Say what is in the way of a cordon or a disruption."""
     asked = _asked(deed, view.repair, view.node, sight, book, fleet)
+    asked = replace(asked, holding=joined.holding(view))
     admit = limits.cordon if deed is Deed.CORDON else limits.disrupt
     answer = gates.refusal(asked) or admit(
         asked.ledger, asked.repair, asked.scopes, asked.policy, asked.now

@@ -6,6 +6,7 @@ ledger that was just read, before each new step of a repair that was admitted.
 """
 
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -13,7 +14,7 @@ from typing import Final, TypeAlias
 
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import EVER, Disruption, RepairLedger
-from nodehealth.repair import NodeRepair
+from nodehealth.repair import NodeRepair, Severity
 from remediator.decide import (
     approvals,
     brains,
@@ -61,6 +62,8 @@ class Asked:
     """The time by the API server's clock."""
     held: str = ""
     """Who else holds the node by a lock that does not lie on the Node; told for a step alone."""
+    holding: AbstractSet[Severity] = frozenset()
+    """How bad the faults are that hold by fresh evidence; none where that is not known."""
     survey: Survey | None = None
     """What was read by quorum for a disruption; nothing while only the ledger is asked."""
     seen: Seen = field(default_factory=Seen)
@@ -155,7 +158,7 @@ def _outside(asked: Asked) -> Refused | None:
     """Begin inside a window; what was begun there is brought to its end."""
     if asked.deed is not Deed.DISRUPT:
         return None
-    return windows.refusal(asked.repair, _pools(asked), asked.policy, asked.now)
+    return windows.refusal(asked.holding, _pools(asked), asked.policy, asked.now)
 
 
 def _pools(asked: Asked) -> list[str]:

@@ -78,12 +78,15 @@ def rules(repair: NodeRepair) -> tuple[str, ...]:
 
 def severity(repair: NodeRepair) -> Severity:
     """Say how bad the worst fault of a repair is."""
-    return min(severities(repair), key=SEVERITIES.index)
+    found = (repair.spec.severity, *(each.severity for each in _acting(repair)))
+    return min(found, key=SEVERITIES.index)
 
 
-def severities(repair: NodeRepair) -> frozenset[Severity]:
-    """Say how bad the faults of a repair are."""
-    return frozenset({repair.spec.severity, *(each.severity for each in _acting(repair))})
+def holding(view: View) -> frozenset[Severity]:
+    """Say how bad the faults are of which fresh evidence says that they are there."""
+    leading = {view.repair.spec.severity} if view.well.holds else set()
+    joined = (each.fault.severity for each in counted(view) if each.well.holds)
+    return frozenset({*leading, *joined})
 
 
 def parts(repair: NodeRepair, action: str = "") -> tuple[str, ...]:

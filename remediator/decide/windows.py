@@ -6,11 +6,11 @@ shows twice counts twice.
 """
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
-from nodehealth.repair import NodeRepair
-from remediator.decide import joined
+from nodehealth.repair import Severity
 from remediator.decide.limits import Refused, Why
 from remediator.rules.policy import Policy
 from remediator.rules.windows import Window, Windows
@@ -23,14 +23,20 @@ _LONGEST: Final = timedelta(days=8)
 
 
 def refusal(
-    repair: NodeRepair, pools: Iterable[str], policy: Policy, now: datetime
+    holding: AbstractSet[Severity], pools: Iterable[str], policy: Policy, now: datetime
 ) -> Refused | None:
-    """Say that a disruption may not begin now, and when it may; nothing if it may."""
+    """Say that a disruption may not begin now, and when it may; nothing if it may.
+
+    Args:
+        holding: How bad the faults are that hold now: what is over is no reason to hurry.
+        pools: Which the node is in.
+        policy: What people want.
+        now: The time by the API server's clock.
+    """
     shut = [
         (pool, windows)
         for pool in dict.fromkeys(pools)
-        if not joined.severities(repair) & (windows := policy.windows_of(pool)).excepted
-        and not is_open(windows, now)
+        if not holding & (windows := policy.windows_of(pool)).excepted and not is_open(windows, now)
     ]
     if not shut:
         return None

@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodehealth.repair import Joined, Mode, NodeRepairStatus, Severity
-from remediator.decide import windows
-from remediator.decide.limits import Why
+from remediator.decide import joined, windows
+from remediator.decide.limits import Refused, Why
+from remediator.decide.moves import Other, View, Wellness
 from remediator.rules.policy import POOL_LIMIT, Policy, Pool
 from remediator.rules.windows import ALWAYS, Window, Windows
-from tests.builders import repair
+from tests.builders import ledger, repair
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ZONES = [
@@ -180,7 +181,7 @@ MONDAY = utc("2026-01-05 12:00")
 
 
 def test_outside_its_windows_nothing_is_disrupted_and_the_next_one_is_named() -> None:
-    refused = windows.refusal(repair(), ("w",), policy(own=None, of_all=NIGHTS), MONDAY)
+    refused = windows.refusal({Severity.WARNING}, ("w",), policy(own=None, of_all=NIGHTS), MONDAY)
 
     assert refused is not None
     assert refused.why is Why.OUTSIDE_WINDOW
@@ -193,14 +194,16 @@ def test_outside_its_windows_nothing_is_disrupted_and_the_next_one_is_named() ->
 
 def test_inside_its_windows_it_may_be() -> None:
     assert (
-        windows.refusal(repair(), ("w",), policy(own=None, of_all=NIGHTS), utc("2026-01-05 23:00"))
+        windows.refusal(
+            {Severity.WARNING}, ("w",), policy(own=None, of_all=NIGHTS), utc("2026-01-05 23:00")
+        )
         is None
     )
 
 
 @pytest.mark.parametrize(("own", "of_all"), [(ALWAYS, NEVER), (NIGHTS, ALWAYS)])
 def test_what_a_pool_says_itself_holds_for_it(own: Windows, of_all: Windows) -> None:
-    refused = windows.refusal(repair(), ("w",), policy(own=own, of_all=of_all), MONDAY)
+    refused = windows.refusal({Severity.WARNING}, ("w",), policy(own=own, of_all=of_all), MONDAY)
 
     assert (refused is None) is (own is ALWAYS)
 
@@ -208,7 +211,9 @@ def test_what_a_pool_says_itself_holds_for_it(own: Windows, of_all: Windows) -> 
 def test_every_pool_of_a_node_must_be_open() -> None:
     mixed = policy(own=NIGHTS, of_all=NEVER)
 
-    refused = windows.refusal(repair(), ("w", "default", "w"), mixed, utc("2026-01-05 23:00"))
+    refused = windows.refusal(
+        {Severity.WARNING}, ("w", "default", "w"), mixed, utc("2026-01-05 23:00")
+    )
 
     assert refused is not None
     assert refused.message == "outside the maintenance windows of pool default"
@@ -218,15 +223,39 @@ def test_what_is_bad_enough_does_not_wait() -> None:
     but_critical = Windows(open=NEVER.open, excepted=frozenset({Severity.CRITICAL}))
     given_ = policy(own=None, of_all=but_critical)
 
-    assert windows.refusal(repair(), ("w",), given_, MONDAY) is None
-    assert windows.refusal(repair(severity=Severity.WARNING), ("w",), given_, MONDAY) is not None
+    assert windows.refusal({Severity.CRITICAL}, ("w",), given_, MONDAY) is None
+    assert windows.refusal({Severity.WARNING}, ("w",), given_, MONDAY) is not None
+    assert windows.refusal(frozenset(), ("w",), given_, MONDAY) is not None
 
 
-@pytest.mark.parametrize(("mode", "waits"), [(Mode.ENFORCE, False), (Mode.OBSERVE, True)])
-def test_a_fault_that_joined_and_may_act_need_not_wait_either(mode: Mode, *, waits: bool) -> None:
+@pytest.mark.parametrize(
+    ("mode", "well", "waits"),
+    [
+        (Mode.ENFORCE, Wellness(holds=True), False),
+        (Mode.OBSERVE, Wellness(holds=True), True),
+        (Mode.ENFORCE, Wellness(over=True, heard_at=MONDAY), True),
+        (Mode.ENFORCE, Wellness(), True),
+    ],
+    ids=["holds", "only watches", "over", "unknown"],
+)
+def test_a_fault_that_joined_need_not_wait_either_while_it_holds_and_may_act(
+    mode: Mode, well: Wellness, *, waits: bool
+) -> None:
+    assert (_refusal_beside(mode, well) is not None) is waits
+
+
+def _refusal_beside(mode: Mode, well: Wellness) -> Refused | None:
+    """Ask for a warning that something critical joined."""
     but_critical = Windows(open=NEVER.open, excepted=frozenset({Severity.CRITICAL}))
     given_ = policy(own=None, of_all=but_critical)
     worse = Joined(rule="gpu-lost", severity=Severity.CRITICAL, mode=mode, since=MONDAY)
     made = repair(severity=Severity.WARNING, status=NodeRepairStatus(faults=(worse,)))
-
-    assert (windows.refusal(made, ("w",), given_, MONDAY) is not None) is waits
+    view = View(
+        repair=made,
+        node=None,
+        ledger=ledger(),
+        well=Wellness(holds=True),
+        now=MONDAY,
+        others=(Other(fault=worse, well=well, allowed=mode),),
+    )
+    return windows.refusal(joined.holding(view), ("w",), given_, MONDAY)
