@@ -8,8 +8,8 @@ from msgspec import structs
 
 from nodehealth.kube.objects import PODS
 from nodehealth.repair import Intent
+from remediator import bodies, jobs, settling
 from remediator import errands as sending
-from remediator import settling
 from remediator.again import AT_ONCE, Again
 from remediator.decide import arrivals, boots, errands, orders
 from remediator.decide.moves import Mended, Reason
@@ -67,6 +67,11 @@ async def inquire(scene: Scene, means: Means) -> Again:
 
 async def _settled(intent: Intent, scene: Scene, means: Means) -> bool:
     repair, node = scene.view.repair, scene.view.node
+    task = means.action(repair, repair.status.rung).task()
+    if task is not None:
+        name, where = bodies.job_name(repair, task), scene.around.policy.jobs_namespace
+        now = means.clock()
+        return await jobs.is_settled(means.client, name, intent, namespace=where, now=now)
     return await sending.is_settled(means.client, repair, intent, node, means.clock())
 
 

@@ -9,10 +9,12 @@ import msgspec
 
 from nodehealth import keys
 from nodehealth.kube import errors, patches
+from nodehealth.kube.client import Client
 from nodehealth.kube.objects import Object, Resource
 from nodehealth.kube.patches import Operation
+from nodehealth.repair import Intent
 from remediator import bodies, envoys
-from remediator.decide import jobs
+from remediator.decide import jobs, repairpods
 from remediator.decide.envoys import GiveUp, Outcome, Wait
 from remediator.decide.jobs import JOBS, Claimed, Job, Look, Task
 from remediator.decide.repairpods import REPAIR_PODS
@@ -76,9 +78,7 @@ class Runner(Dispatch[Job]):
         job = await self._find()
         if job is None or not job.spec.suspend:
             return False
-        noted = {keys.CALLED_OFF_ANNOTATION: self.clock().isoformat()}
-        annotations = {**job.metadata.annotations, **noted}
-        return await self._patch(job, patches.add("/metadata/annotations", annotations))
+        return await _called_off(self.client, job, self.clock())
 
     async def body(self) -> dict[str, Any]:
         """Return a suspended Job made of its template."""
@@ -121,18 +121,54 @@ class Runner(Dispatch[Job]):
 
     async def _suspend(self, job: Job, message: str, *, suspend: bool) -> Wait:
         """Let a Job run, or stop it, if it still is the one that is meant."""
-        await self._patch(job, patches.add("/spec/suspend", suspend))
+        await _patched(self.client, job, patches.add("/spec/suspend", suspend))
         return Wait(message=message)
 
-    async def _patch(self, job: Job, change: Operation) -> bool:
-        """Change a Job that is as it was read, and say whether it was."""
-        changes = [
-            patches.test("/metadata/uid", job.metadata.uid),
-            patches.test("/metadata/resourceVersion", job.metadata.resource_version),
-            change,
-        ]
-        try:
-            await self.client.json_patch(JOBS, job.metadata.name, changes, namespace=self.namespace)
-        except (errors.TestFailedError, errors.GoneError):
-            return False
-        return True
+
+async def is_settled(
+    client: Client, name: str, intent: Intent, *, namespace: str, now: datetime
+) -> bool:
+    """Say whether nothing runs of a claimed Job any more, and nothing ever will.
+
+    The Pods of a Job that has ended, or is gone, run on where the node can't be reached.
+
+    Args:
+        client: The door to the API server.
+        name: What the Job is called.
+        intent: The claim.
+        namespace: Where it is.
+        now: The present time.
+
+    Raises:
+        nodehealth.kube.errors.KubeError: the API server failed us; it is asked again later.
+    """
+    job = await envoys.find(client, JOBS, name, namespace=namespace)
+    open_ = job if jobs.may_run(job, intent.pod) else None
+    if open_ is not None and not open_.spec.suspend:
+        return False
+    labels = f"batch.kubernetes.io/controller-uid={intent.pod}"
+    pods = await client.listing(REPAIR_PODS, namespace=namespace, labels=labels)
+    if any(map(repairpods.may_run, pods.items)):
+        return False
+    return open_ is None or await _called_off(client, open_, now)
+
+
+async def _called_off(client: Client, job: Job, now: datetime) -> bool:
+    noted = {keys.CALLED_OFF_ANNOTATION: now.isoformat()}
+    annotations = {**job.metadata.annotations, **noted}
+    return await _patched(client, job, patches.add("/metadata/annotations", annotations))
+
+
+async def _patched(client: Client, job: Job, change: Operation) -> bool:
+    """Change a Job that is as it was read, and say whether it was."""
+    meta = job.metadata
+    changes = [
+        patches.test("/metadata/uid", meta.uid),
+        patches.test("/metadata/resourceVersion", meta.resource_version),
+        change,
+    ]
+    try:
+        await client.json_patch(JOBS, meta.name, changes, namespace=meta.namespace)
+    except (errors.TestFailedError, errors.GoneError):
+        return False
+    return True

@@ -22,6 +22,7 @@ from remediator.asking import Service, Way
 from remediator.decide import fencing, rungs
 from remediator.decide.envoys import GiveUp, Outcome, Succeed, Wait
 from remediator.decide.errands import Errand
+from remediator.decide.jobs import Task
 from remediator.decide.rungs import FENCING_ROUNDS
 from remediator.decide.verifying import VERIFY_PATIENCE
 from remediator.errands import Sender
@@ -135,6 +136,10 @@ class Action(abc.ABC):
             nodehealth.kube.errors.KubeError: the API server failed us; it is run again later.
             SupersededError: the guard found that it is not ours to do.
         """
+
+    def task(self) -> Task | None:
+        """Return the Job that it runs on the node, if it runs one."""
+        return None
 
 
 async def claim(

@@ -16,6 +16,7 @@ GRACE: Final = timedelta(minutes=2)
 """How long a Job that is beyond its own deadline may take to say so, before it is stopped."""
 _LONGEST: Final = 512
 _TRUE: Final = "True"
+_ENDS: Final = frozenset({"Complete", "Failed"})
 
 
 class JobSpec(Struct, frozen=True, kw_only=True):
@@ -108,6 +109,13 @@ def next_step(look: Look) -> Step:
     if not job.spec.suspend:
         return Stop(envoy=job, message=message)
     return Wait(message=message) if job.status.active and late < GRACE else GiveUp(message=message)
+
+
+def may_run(job: Job | None, uid: str) -> bool:
+    """Say whether the Job that was claimed has not ended: it runs, or may yet be let run."""
+    if job is None or job.metadata.uid != uid:
+        return False
+    return not any(each.type in _ENDS and each.status == _TRUE for each in job.status.conditions)
 
 
 def last_words(pods: Iterable[RepairPod]) -> str:

@@ -1,15 +1,19 @@
 """Jobs of operators and burn-ins run once each, on nodes that take no work, whoever dies."""
 
-from collections.abc import Iterable, Mapping
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from random import Random
 from typing import Final
 
 import pytest
 
 from nodehealth.repair import Phase
-from remediator.rules.policy import BurnIn
+from remediator.rules.policy import JOBS_NAMESPACE, BurnIn
 from remediator.rules.rule import RuleSet
+from simulator.api.direct import Direct
+from simulator.cluster import Cluster
 from tests.safety import sent, stage, trials
 from tests.safety.jobs import controller
 from tests.safety.peril import Crash
@@ -80,6 +84,43 @@ def test_a_template_that_is_not_there_is_named() -> None:
 
     assert_well(ending)
     assert 'podtemplates "none" not found' in told(ending)
+
+
+async def lingering(cluster: Cluster, random: Random) -> None:
+    """Run Jobs of which a Pod stays on its node, whatever became of the Job."""
+    control = asyncio.create_task(controller()(cluster, random))
+    direct, left = cluster.direct(), set[str]()
+    try:
+        while True:
+            await asyncio.sleep(1)
+            for job in direct.listed("jobs.batch", namespace=JOBS_NAMESPACE):
+                uid = job["metadata"]["uid"]
+                if not job["spec"]["suspend"] and uid not in left:
+                    left.add(uid)
+                    _leave_a_pod(direct, uid)
+    finally:
+        control.cancel()
+
+
+def _leave_a_pod(direct: Direct, job: str) -> None:
+    labels = {"batch.kubernetes.io/controller-uid": job}
+    spec = {"nodeName": "w-1", "containers": [{"name": "c", "image": "registry.example/c:1"}]}
+    value = {"metadata": {"name": "left", "labels": labels}, "spec": spec}
+    direct.create("pods", value, namespace=JOBS_NAMESPACE)
+
+
+@pytest.mark.parametrize(
+    ("meddler", "held"), [(controller(), set()), (lingering, {"w-1"})], ids=["gone", "lingering"]
+)
+def test_a_failed_job_keeps_its_slot_while_a_pod_of_it_may_run(
+    meddler: Callable[[Cluster, Random], Coroutine[None, None, None]], held: set[str]
+) -> None:
+    plain = case("drain", "run-job: {template: fails}")
+    ending = stage.play(0, sick=ONE, case=replace(plain, meddler=meddler))
+
+    assert ending.breaches == ()
+    assert ending.phases() == {Phase.NEEDS_HUMAN}
+    assert set(ending.ledger.status.slots) == held
 
 
 @trials.at_any_write(MOST_WRITES)

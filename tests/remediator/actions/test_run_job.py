@@ -8,7 +8,7 @@ from msgspec import structs
 
 from nodehealth import keys
 from nodehealth.kube import errors, patches
-from remediator import bodies
+from remediator import bodies, jobs
 from remediator.actions import Done, Failed, Going, SupersededError
 from remediator.actions.run_job import Purpose, RunJob
 from remediator.decide.jobs import JOBS
@@ -307,3 +307,65 @@ async def test_for_another_machine_under_the_name_nothing_is_made() -> None:
 
     assert await here.run(FIX) == Done(message="the node is another machine now")
     assert made(here) == []
+
+
+async def settled(here: Sending) -> bool:
+    intent = here.record.repair.status.intent
+    assert intent is not None
+    name = bodies.job_name(here.record.repair, FIX.task())
+    where = JOBS_NAMESPACE
+    return await jobs.is_settled(here.client, name, intent, namespace=where, now=here.now)
+
+
+def leave_a_pod(here: Sending, job: dict[str, Any]) -> None:
+    """Have a Pod of a Job be on the node, which nobody can reach."""
+    labels = {"batch.kubernetes.io/controller-uid": job["metadata"]["uid"]}
+    spec = {"nodeName": "n1", "containers": SPEC["containers"]}
+    value = {"metadata": {"name": "fix-1", "labels": labels}, "spec": spec}
+    here.direct.create("pods", value, namespace=JOBS_NAMESPACE)
+    here.direct.delete("pods", "fix-1", namespace=JOBS_NAMESPACE)
+
+
+@virtualtime.played
+async def test_a_job_that_runs_is_not_settled_before_it_ended() -> None:
+    here = await under_way()
+    before = await settled(here)
+    end(here, "Complete")
+
+    assert not before
+    assert await settled(here)
+
+
+@pytest.mark.parametrize("is_gone", [False, True], ids=["failed", "deleted"])
+@virtualtime.played
+async def test_a_job_is_not_settled_while_a_pod_of_it_may_run(
+    is_gone: bool,  # noqa: FBT001 - pytest
+) -> None:
+    here = await under_way()
+    (job,) = made(here)
+    leave_a_pod(here, job)
+    end(here, "Failed", "DeadlineExceeded")
+    if is_gone:
+        here.direct.delete("jobs.batch", job["metadata"]["name"], namespace=JOBS_NAMESPACE)
+
+    before = await settled(here)
+    options = {"gracePeriodSeconds": 0}
+    here.direct.delete("pods", "fix-1", namespace=JOBS_NAMESPACE, options=options)
+
+    assert not before
+    assert await settled(here)
+
+
+@virtualtime.played
+async def test_a_suspended_job_is_settled_once_no_late_request_lets_it_run() -> None:
+    here = await under_way()
+    await here.run(FIX, after=36 * 60)
+    (job,) = made(here)
+    here.meanwhile["PATCH"] = partial(let_run, here, job)
+
+    assert not await settled(here)
+    await here.run(FIX, after=36 * 60)
+    (job,) = made(here)
+    assert await settled(here)
+    with pytest.raises(errors.TestFailedError):
+        await let_run(here, job)

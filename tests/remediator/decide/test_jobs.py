@@ -160,3 +160,13 @@ def test_the_last_words_are_those_of_all_containers_shortened() -> None:
         "12 errors; OOMKilled"
     )
     assert len(jobs.last_words([pod(Terminated(message="x" * 4096))])) == 512
+
+
+def test_the_claimed_job_may_run_until_it_says_that_it_ended() -> None:
+    assert jobs.may_run(job(), "uid-job")
+    assert jobs.may_run(job(suspend=True), "uid-job")
+    assert jobs.may_run(job(FailureTarget="DeadlineExceeded"), "uid-job")
+    assert not jobs.may_run(job(Failed="DeadlineExceeded"), "uid-job")
+    assert not jobs.may_run(job(Complete=""), "uid-job")
+    assert not jobs.may_run(job(), "uid-other")
+    assert not jobs.may_run(None, "uid-job")
