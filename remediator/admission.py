@@ -27,6 +27,7 @@ from remediator.decide import (
     novelties,
     ready,
     returning,
+    room,
     waiting,
 )
 from remediator.decide.admissions import Held
@@ -115,7 +116,7 @@ class Admission:
                 now=now,
                 seen=self._seen(Deed.CORDON, now),
             )
-            return _judged(asked, limits.cordon)
+            return room.fitting(ledger, _judged(asked, limits.cordon))
 
         question = Question(judge=judge, repair=repair, rank=waiting.rank(repair))
         return await self._admit(question, repair, node, Hold.CORDONED)
@@ -156,7 +157,8 @@ class Admission:
                 seen=self._seen(Deed.DISRUPT, self.now()),
             )
             answer = _judged(asked, limits.disrupt)
-            return claims.admitted(answer, node.metadata.name, gangs, policy)
+            answer = claims.admitted(answer, node.metadata.name, gangs, policy)
+            return room.fitting(ledger, answer)
 
         rank = waiting.rank(repair)
         question = Question(judge=judge, repair=repair, rank=rank, surveyed=True)
@@ -176,7 +178,8 @@ class Admission:
             return None
 
         def judge(ledger: RepairLedger, _: Survey | None) -> Admitted | Refused:
-            return claims.extended(ledger, name, repair.metadata.name, gangs, policy)
+            answer = claims.extended(ledger, name, repair.metadata.name, gangs, policy)
+            return room.fitting(ledger, answer)
 
         answer = await self._swaps.ask(Question(judge=judge, repair=repair))
         return answer if isinstance(answer, Refused) else None

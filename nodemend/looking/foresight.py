@@ -14,7 +14,7 @@ from nodehealth.repair import Joined, NodeRepair
 from nodehealth.signals import Author, Kind
 from nodemend.looking.rulebook import Rulebook
 from nodemend.looking.sight import Sight
-from remediator.decide import claims, gates, joined, ladder, limits, plan, recurrence, waiting
+from remediator.decide import claims, gates, joined, ladder, limits, plan, recurrence, room, waiting
 from remediator.decide.answers import Truth
 from remediator.decide.derive import DERIVATIONS
 from remediator.decide.facts import Facts
@@ -173,6 +173,7 @@ def _refusal(deed: Deed, view: View, sight: Sight, book: Rulebook, fleet: Fleet)
     if deed is Deed.DISRUPT:
         gangs = claims.of(sight.pods, view.node, book.policy, sight.now)
         answer = claims.admitted(answer, view.repair.spec.target.node, gangs, book.policy)
+    answer = room.fitting(asked.ledger, answer)
     return answer.message if isinstance(answer, Refused) else ""
 
 

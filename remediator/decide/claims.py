@@ -20,7 +20,7 @@ from remediator.rules.policy import Policy
 
 ANY: Final = "*"
 """What a slot claims whose node has pods of more gangs than it can name."""
-MOST: Final = 4_000
+MOST: Final = 2_000
 """How many gangs all slots together may name: the ledger is one small object."""
 
 

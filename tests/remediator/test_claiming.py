@@ -5,8 +5,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import pytest
+from msgspec import structs
 
+from nodehealth import keys
 from nodehealth.kube.objects import PODS, Node, Pod
+from nodehealth.ledger import REPAIR_LEDGERS, RepairLedger
 from nodehealth.repair import NodeRepair
 from remediator.actions import SupersededError
 from remediator.decide.limits import Refused, Scope, Why
@@ -123,3 +126,31 @@ async def test_who_was_overtaken_claims_nothing(world: MakeWorld) -> None:
         await here.admission().claim(stale, one, await pods(here), POLICY)
 
     assert await claimed(here) == {"n1": ()}
+
+
+def brimful(ledger: RepairLedger) -> RepairLedger:
+    """Return the ledger with as many cordons of long names as bring it to its bound in bytes."""
+    cordons = {f"{n:04}".ljust(253, "x"): 1 for n in range(3_100)}
+    return structs.replace(ledger, status=structs.replace(ledger.status, cordons=cordons))
+
+
+async def test_a_ledger_without_room_admits_and_claims_nothing_and_is_given_back_to(
+    world: MakeWorld,
+) -> None:
+    here, policy = await world(), Policy(limit=Limit(cordoned=(9_999,), disrupted=(9,)))
+    await here.admission().ensure()
+    one, mended = await begun(here, "n1", {})
+    epoch = await here.admission().disrupt(mended, one, SCOPES, policy)
+    other, waits = await begun(here, "n2", {"train-2": "train"})
+    await here.admission().settle(brimful)
+
+    answers = (
+        await here.admission().disrupt(waits, other, SCOPES, policy),
+        await here.admission().cordon(waits, other, SCOPES, policy),
+        await here.admission().claim(mended, one, await pods(here), policy),
+    )
+    await here.admission().release("n1", None, frozenset({int(str(epoch))}))
+    left = await here.client.get(REPAIR_LEDGERS, keys.LEDGER_NAME)
+
+    assert [each.why for each in answers if isinstance(each, Refused)] == [Why.LEDGER_FULL] * 3
+    assert left.status.slots == {}
