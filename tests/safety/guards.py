@@ -257,4 +257,18 @@ GUARDS: Final = (
         ),
         tale="test_power_cycles.py::test_without_a_crash_each_story_ends_well[it helps]",
     ),
+    mutant(
+        "gangs-not-claimed",
+        "A slot is given without its gangs: a ladder without a drain never asks for them again.",
+        "S1",
+        (
+            "admission",
+            "        gangs = claims.of(pods, node, policy, self.now())\n",
+            "        gangs = frozenset[str]()\n",
+        ),
+        tale=(
+            "test_gangs.py::"
+            "test_a_node_that_is_rebooted_without_a_drain_waits_for_another_one_of_its_gang"
+        ),
+    ),
 )

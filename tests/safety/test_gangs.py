@@ -15,7 +15,7 @@ from nodehealth.ledger import REPAIR_LEDGERS
 from nodehealth.repair import NodeRepair, Phase
 from simulator import scenario
 from simulator.cluster import Cluster
-from tests.safety import stage
+from tests.safety import sent, stage
 from tests.safety.peril import Crash
 from tests.safety.stage import SICK, Case, Ending
 from tests.safety.test_crashes import assert_all_is_well
@@ -90,6 +90,18 @@ async def trains_and_grows(cluster: Cluster, random: Random) -> None:
             return
 
 
+def two_stuck(seed: int) -> scenario.Scenario:
+    """Two nodes whose GPUs ask for a reset, and machines that take long to boot."""
+    spec = {
+        "seed": seed,
+        "pools": [{"name": "w", "nodes": 4, "gpus": 2}],
+        "timings": {**sent.TIMINGS, "reboot": "3m"},
+        "faults": [sent.stuck("w-1"), sent.stuck("w-2", at="3s")],
+    }
+    document = {"apiVersion": scenario.API_VERSION, "kind": scenario.KIND, "spec": spec}
+    return scenario.read(document, "gangs")
+
+
 TRAINING: Final = Case(plan=three, meddler=trains)
 
 
@@ -127,6 +139,16 @@ def test_who_waits_for_a_gang_says_for_which_and_which_node_has_it() -> None:
 
     said = [each.text for each in of(ending, "w-2").status.log if "gang" in each.text]
     assert said == [f"Waiting (GangLimit): {WAITS}"]
+
+
+def test_a_node_that_is_rebooted_without_a_drain_waits_for_another_one_of_its_gang() -> None:
+    case = Case(rules=sent.rules("reboot"), plan=two_stuck, meddler=trains)
+
+    ending = stage.play(0, limit=2, sick=("w-1", "w-2"), case=case)
+
+    begun = {each.spec.target.node: since(each, Phase.REPAIRING) for each in ending.repairs}
+    assert ending.breaches == ()
+    assert over(ending, "w-1") <= begun["w-2"]
 
 
 def test_a_dead_node_does_not_wait_for_a_gang_that_has_lost_it_already() -> None:

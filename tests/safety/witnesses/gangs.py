@@ -38,13 +38,16 @@ class Together(Witness):
         api.on_commit(self._commit)
 
     def done(self, deed: Deed) -> None:
-        """Take in what ends pods: an eviction, or an order to the owner of their machine."""
-        if deed.what == (records.PODS, "eviction") and deed.before is not None:
-            self._took(_pods.decode(deed.before.body))
-        if deed.what[0] == records.MACHINES and deed.changed:
-            for pod in tuple(self._running.values()):
-                if pod.spec.node_name == deed.entry.name:
-                    self._took(pod)
+        """Take in what ends pods: an eviction, or an order to their machine or within it."""
+        if not deed.changed:
+            return
+        match deed.what:
+            case (records.PODS, "eviction") if deed.before is not None:
+                self._took(_pods.decode(deed.before.body))
+            case (records.PODS, "binding"):
+                self._took_all(deed.sent()["target"]["name"])
+            case (records.MACHINES, _):
+                self._took_all(deed.entry.name)
 
     def _commit(self, change: Change) -> None:
         if change.resource != records.PODS:
@@ -53,6 +56,11 @@ class Together(Witness):
         self._running.pop(pod.metadata.uid, None)
         if change.now is not None and pod.metadata.deletion_timestamp is None and _gang(pod):
             self._running[pod.metadata.uid] = pod
+
+    def _took_all(self, node: str) -> None:
+        for pod in tuple(self._running.values()):
+            if pod.spec.node_name == node:
+                self._took(pod)
 
     def _took(self, pod: Pod) -> None:
         name, gang = pod.spec.node_name, _gang(pod)
