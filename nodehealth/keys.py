@@ -52,7 +52,8 @@ REPAIR_SCHEDULER: Final = "nodemend"
 """The scheduler that a repair Pod asks for: there is none, so that only we bind it to its node."""
 
 CALLED_OFF_ANNOTATION: Final = f"{GROUP}/called-off"
-"""On a Job that was not let run after all: when that was. A late request to let it run fails."""
+"""On a Job or a Pod that was not let go after all: when that was. A late request that lets it go
+fails."""
 
 GPU_CLIENTS_LABEL: Final = f"{GROUP}/gpu-clients"
 PAUSED: Final = "paused"

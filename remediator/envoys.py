@@ -3,12 +3,15 @@
 import abc
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic
 
+from nodehealth import keys
 from nodehealth.kit.clocks import Clock
-from nodehealth.kube import errors
+from nodehealth.kube import errors, patches
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import Node, Resource
+from nodehealth.kube.patches import Operation
 from nodehealth.repair import NodeRepair
 from remediator.decide.envoys import Claim, Envoy, GiveUp, Make, Outcome, Start, Step, Stop, Wait
 
@@ -84,6 +87,39 @@ class Dispatch(abc.ABC, Generic[Envoy]):
         except (errors.GoneError, errors.ForbiddenError, errors.InvalidError) as refused:
             return self.unmade(str(refused))
         return Wait(message=f"its {kind} is made")
+
+
+async def called_off(
+    client: Client, resource: Resource[Envoy], envoy: Envoy, now: datetime
+) -> Envoy:
+    """Note on an envoy that it is called off, and return it as it is then.
+
+    A request that lets it go tests its version, so none that was on its way comes through.
+
+    Raises:
+        nodehealth.kube.errors.TestFailedError: it is not as it was read any more.
+        nodehealth.kube.errors.GoneError: it is gone.
+    """
+    noted = {**envoy.metadata.annotations, keys.CALLED_OFF_ANNOTATION: now.isoformat()}
+    return await change(client, resource, envoy, patches.add("/metadata/annotations", noted))
+
+
+async def change(
+    client: Client, resource: Resource[Envoy], envoy: Envoy, operation: Operation
+) -> Envoy:
+    """Change an envoy that is as it was read.
+
+    Raises:
+        nodehealth.kube.errors.TestFailedError: it is not.
+        nodehealth.kube.errors.GoneError: it is gone.
+    """
+    meta = envoy.metadata
+    changes = [
+        patches.test("/metadata/uid", meta.uid),
+        patches.test("/metadata/resourceVersion", meta.resource_version),
+        operation,
+    ]
+    return await client.json_patch(resource, meta.name, changes, namespace=meta.namespace)
 
 
 async def find(

@@ -96,7 +96,7 @@ class Sender(Dispatch[RepairPod]):
         """See to it that an errand that may not be sent any more never starts.
 
         Raises:
-            nodehealth.kube.errors.ConflictError: it was sent meanwhile.
+            nodehealth.kube.errors.TestFailedError: it was sent meanwhile.
         """
         pod = await _find(self.client, self.repair, self.errand.program)
         if pod is not None and not repairpods.is_bound(pod):
@@ -115,18 +115,32 @@ class Sender(Dispatch[RepairPod]):
         """Bind a Pod to its node."""
         meta, node = envoy.metadata, self.repair.spec.target.node
         with contextlib.suppress(errors.ConflictError, errors.GoneError):
-            await self.client.bind(meta.name, namespace=meta.namespace, uid=meta.uid, node=node)
+            await self.client.bind(
+                meta.name,
+                namespace=meta.namespace,
+                uid=meta.uid,
+                resource_version=meta.resource_version,
+                node=node,
+            )
         return Wait(message="its Pod is sent to the node")
 
     async def call_back(self, envoy: RepairPod, message: str) -> Wait:
         """Delete a Pod; one that is on no node yet only if nobody has bound it meanwhile.
 
-        What somebody else deleted may have been started before: only our own deletion proves that
-        it never was, and lets another one be sent.
+        That one is called off first, so that nobody can bind it, and then its claim is taken back:
+        whoever dies in between leaves a Pod that shows that it never was started. What somebody
+        else deleted may have been.
         """
-        meta, bound = envoy.metadata, repairpods.is_bound(envoy)
-        version = "" if bound else meta.resource_version
-        try:
+        version = ""
+        if not repairpods.is_bound(envoy):
+            try:
+                envoy = await envoys.called_off(self.client, REPAIR_PODS, envoy, self.clock())
+            except errors.GoneError:
+                return Wait(message=message)
+            version = envoy.metadata.resource_version
+            await self.withdraw()
+        meta = envoy.metadata
+        with contextlib.suppress(errors.GoneError):
             await self.client.delete(
                 REPAIR_PODS,
                 meta.name,
@@ -134,10 +148,6 @@ class Sender(Dispatch[RepairPod]):
                 uid=meta.uid,
                 resource_version=version,
             )
-        except errors.GoneError:
-            return Wait(message=message)
-        if not bound:
-            await self.withdraw()
         return Wait(message=message)
 
 

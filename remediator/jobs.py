@@ -1,5 +1,6 @@
 """Runs Jobs of the operator's own on nodes: what `decide.jobs` says is done here."""
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,11 +8,9 @@ from typing import Any, Final
 
 import msgspec
 
-from nodehealth import keys
 from nodehealth.kube import errors, patches
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import Object, Resource
-from nodehealth.kube.patches import Operation
 from nodehealth.repair import Intent
 from remediator import bodies, envoys
 from remediator.decide import jobs, repairpods
@@ -121,7 +120,9 @@ class Runner(Dispatch[Job]):
 
     async def _suspend(self, job: Job, message: str, *, suspend: bool) -> Wait:
         """Let a Job run, or stop it, if it still is the one that is meant."""
-        await _patched(self.client, job, patches.add("/spec/suspend", suspend))
+        with contextlib.suppress(errors.TestFailedError, errors.GoneError):
+            change = patches.add("/spec/suspend", suspend)
+            await envoys.change(self.client, JOBS, job, change)
         return Wait(message=message)
 
 
@@ -154,21 +155,8 @@ async def is_settled(
 
 
 async def _called_off(client: Client, job: Job, now: datetime) -> bool:
-    noted = {keys.CALLED_OFF_ANNOTATION: now.isoformat()}
-    annotations = {**job.metadata.annotations, **noted}
-    return await _patched(client, job, patches.add("/metadata/annotations", annotations))
-
-
-async def _patched(client: Client, job: Job, change: Operation) -> bool:
-    """Change a Job that is as it was read, and say whether it was."""
-    meta = job.metadata
-    changes = [
-        patches.test("/metadata/uid", meta.uid),
-        patches.test("/metadata/resourceVersion", meta.resource_version),
-        change,
-    ]
     try:
-        await client.json_patch(JOBS, meta.name, changes, namespace=meta.namespace)
+        await envoys.called_off(client, JOBS, job, now)
     except (errors.TestFailedError, errors.GoneError):
         return False
     return True

@@ -296,14 +296,18 @@ class Client:
         limit = max(self._exchange.deadline, EVICTION_DEADLINE)
         await self._exchange.once(request, deadline=limit)
 
-    async def bind(self, name: str, *, namespace: str, uid: str, node: str) -> None:
-        """Give a pod to a node, as schedulers do.
+    async def bind(
+        self, name: str, *, namespace: str, uid: str, resource_version: str = "", node: str
+    ) -> None:
+        """Give a pod to a node, as schedulers do; with a version, only as it was read.
 
         Raises:
-            nodehealth.kube.errors.ConflictError: it is on a node already, is being deleted, or is
-                another one.
+            nodehealth.kube.errors.ConflictError: it is on a node already, is being deleted, was
+                changed, or is another one.
         """
-        request = requests.binding(namespace, name, uid, node, manager=self.manager)
+        request = requests.binding(
+            namespace, name, uid, node, resource_version=resource_version, manager=self.manager
+        )
         await self._exchange.once(request)
 
     def _reading(self, path: str, **parameters: str) -> Request:

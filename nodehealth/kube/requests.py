@@ -68,12 +68,15 @@ def evicting(
     return dataclasses.replace(request, query=parameters)
 
 
-def binding(namespace: str, name: str, uid: str, node: str, *, manager: str) -> Request:
+def binding(
+    namespace: str, name: str, uid: str, node: str, *, resource_version: str = "", manager: str
+) -> Request:
     """Give a pod to a node, if it is still the one that is meant and on no node yet."""
+    meta = {"name": name, "namespace": namespace, "uid": uid}
     body = {
         "apiVersion": "v1",
         "kind": "Binding",
-        "metadata": {"name": name, "namespace": namespace, "uid": uid},
+        "metadata": meta | ({"resourceVersion": resource_version} if resource_version else {}),
         "target": {"apiVersion": "v1", "kind": "Node", "name": node},
     }
     return writing("POST", PODS.path(namespace, name, "binding"), body, manager=manager)

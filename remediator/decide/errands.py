@@ -95,9 +95,10 @@ def is_settled(intent: Intent, pod: RepairPod | None, node: Node | None, now: da
     if pod is not None and pod.metadata.uid == intent.pod:
         outcome = repairpods.heard(pod)
         refused = outcome is not None and outcome.result is Result.REFUSED
-        if refused or not (repairpods.is_bound(pod) or repairpods.may_run(pod)):
+        may_run = repairpods.may_run(pod) and not repairpods.is_called_off(pod)
+        if refused or not (repairpods.is_bound(pod) or may_run):
             return True
-        if repairpods.may_run(pod):
+        if may_run:
             return False
     if boots.ordered(intent) is None:
         return True
@@ -137,6 +138,8 @@ def _found(look: Look, node: Node, pod: RepairPod) -> Step:
         return GiveUp(message=f"somebody else started {pod.metadata.name}, which nobody claimed")
     if look.pod_boot != _boot(node):
         return Stop(envoy=pod, message="the machine booted anew; makes another Pod")
+    if repairpods.is_called_off(pod):
+        return Stop(envoy=pod, message="it was called off; makes another Pod")
     return Claim(envoy=pod)
 
 
@@ -177,7 +180,7 @@ def _unbound(look: Look, intent: Intent, pod: RepairPod) -> Step:
     if pod.metadata.deletion_timestamp is not None:
         never = GiveUp(message="its Pod was deleted before it was started, and is not gone yet")
         return never if is_late else Wait(message="waits for its Pod to be gone")
-    if is_late:
+    if is_late or repairpods.is_called_off(pod):
         return Stop(envoy=pod, message=look.repair.status.message)
     if fencing.is_silent(look.node):
         return Wait(message="the kubelet is silent, so nothing can be started on the node")

@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from nodehealth import keys
 from nodehealth.kube.objects import Object, Resource, Struct
 from nodehealth.outcome import Outcome
 
@@ -76,6 +77,11 @@ def is_bound(pod: RepairPod) -> bool:
 def is_finished(pod: RepairPod) -> bool:
     """Say whether a Pod runs no longer, and never will."""
     return pod.status.phase in _FINISHED
+
+
+def is_called_off(pod: RepairPod) -> bool:
+    """Say whether a Pod was called off before it was given to a node: it never is any more."""
+    return not is_bound(pod) and keys.CALLED_OFF_ANNOTATION in pod.metadata.annotations
 
 
 def may_run(pod: RepairPod) -> bool:

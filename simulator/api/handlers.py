@@ -123,12 +123,16 @@ class Handlers:
     def _bind(self, call: Call, request: Request) -> Outcome:
         body = bodies.read(request)
         node, uid = wire.text(body, "target", "name"), wire.text(body, "metadata", "uid")
+        version = wire.text(body, "metadata", "resourceVersion")
         since = wire.timestamp(call.at)
 
         def bound(pod: JsonObject) -> JsonObject:
             if uid not in {"", pod["metadata"]["uid"]}:
                 why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: "
                 raise status.conflict("pods", call.name, why + pod["metadata"]["uid"])
+            if version not in {"", pod["metadata"]["resourceVersion"]}:
+                why = f"Precondition failed: ResourceVersion in precondition: {version}"
+                raise status.conflict("pods", call.name, why)
             if pod["metadata"].get("deletionTimestamp"):
                 why = f"pod {call.name} is being deleted, cannot be assigned to a host"
                 raise status.conflict("pods/binding", call.name, why)

@@ -20,6 +20,7 @@ from nodehealth.repair import NODE_REPAIRS, NodeRepair, Phase
 from remediator import files, main
 from remediator.decide.keeping import KEPT
 from remediator.decide.plan import is_open
+from remediator.decide.repairpods import REPAIR_PODS, is_bound
 from remediator.files import Loaded
 from remediator.main import Settings
 from remediator.rules.alerting import Alerting, Receiver
@@ -184,12 +185,28 @@ async def everything(scene: Scene) -> None:
 async def _sent(scene: Scene) -> None:
     """Let a machine be rebooted, and a program be taken back that nothing starts."""
     scene.cluster.inject("w-1", {"gpu-stuck": {}})
+    await _call_off(scene)
     await scene.repaired("w-1")
     await asyncio.sleep(600)
     scene.cluster.inject("w-2", {"errand-trouble": {"does": "no-image"}})
     scene.cluster.inject("w-2", {"gpu-stuck": {}})
     await asyncio.sleep(60)
     await scene.repaired("w-2")
+
+
+async def _call_off(scene: Scene) -> None:
+    """Leave the next program as who dies while it is taken back, before it was started."""
+    noted = {"metadata": {"annotations": {keys.CALLED_OFF_ANNOTATION: "now"}}}
+    for _ in range(_TRIES):
+        await asyncio.sleep(1)
+        for each in (
+            await scene.client.listing(REPAIR_PODS, namespace=keys.REPAIR_NAMESPACE)
+        ).items:
+            if not is_bound(each):
+                meta = each.metadata
+                where = meta.namespace
+                await scene.client.merge_patch(REPAIR_PODS, meta.name, noted, namespace=where)
+                return
 
 
 async def _report(scene: Scene) -> None:

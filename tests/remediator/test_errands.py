@@ -70,9 +70,9 @@ async def test_what_was_started_before_the_guard_looked_is_not_taken_back() -> N
 @virtualtime.played
 async def test_what_somebody_starts_at_the_last_moment_is_not_taken_for_never_started() -> None:
     here = await unsent()
-    intent, here.meanwhile["DELETE"] = here.record.repair.status.intent, here.bind
+    intent, here.meanwhile["PATCH"] = here.record.repair.status.intent, here.bind
 
-    with pytest.raises(errors.ConflictError):
+    with pytest.raises(errors.TestFailedError):
         await here.run(Reboot(), after=UNSTARTED)
 
     assert (await here.pod()).metadata.deletion_timestamp is None
@@ -82,7 +82,7 @@ async def test_what_somebody_starts_at_the_last_moment_is_not_taken_for_never_st
 @virtualtime.played
 async def test_what_somebody_else_deleted_may_have_run_and_is_not_sent_again() -> None:
     here = await unsent()
-    here.meanwhile["DELETE"] = here.delete
+    here.meanwhile["PATCH"] = here.delete
 
     await here.run(Reboot(), after=UNSTARTED)
     waits = await here.run(Reboot(), after=UNSTARTED + 3)
@@ -91,6 +91,80 @@ async def test_what_somebody_else_deleted_may_have_run_and_is_not_sent_again() -
     assert "its Pod is gone" in waits.message
     assert await here.pods() == ()
     assert here.record.repair.status.intent is not None
+
+
+async def die() -> None:
+    """End who sends, and the request with it."""
+    raise errors.OutcomeUnknownError("the process died")
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+@virtualtime.played
+async def test_what_is_taken_back_by_two_of_whom_the_first_dies_is_sent_anew(method: str) -> None:
+    here = await unsent()
+    first, here.held_back = (await here.pod()).metadata.uid, True
+
+    async def dies() -> None:
+        here.meanwhile[method] = die
+
+    here.before_guard = dies
+    with pytest.raises(errors.OutcomeUnknownError):
+        await here.run(Reboot())
+    here.held_back, here.before_guard = False, None
+    waits = await here.runs(Reboot(), times=3)
+
+    assert isinstance(waits, Going)
+    pod, intent = await here.pod(), here.record.repair.status.intent
+    assert intent is not None
+    assert (pod.metadata.uid, pod.spec.node_name, intent.attempt) == (intent.pod, "n1", 1)
+    assert pod.metadata.uid != first
+
+
+@virtualtime.played
+async def test_what_is_taken_back_by_who_never_hears_of_it_is_sent_anew() -> None:
+    here = await unsent()
+    here.held_back = True
+
+    async def unheard() -> None:
+        await here.delete()
+        await die()
+
+    async def deletes() -> None:
+        here.meanwhile["DELETE"] = unheard
+
+    here.before_guard = deletes
+    with pytest.raises(errors.OutcomeUnknownError):
+        await here.run(Reboot())
+    here.held_back, here.before_guard = False, None
+    await here.runs(Reboot(), times=2)
+
+    pod, intent = await here.pod(), here.record.repair.status.intent
+    assert intent is not None
+    assert (pod.metadata.uid, pod.spec.node_name) == (intent.pod, "n1")
+
+
+@virtualtime.played
+async def test_a_request_that_starts_what_was_called_off_since_comes_to_nothing() -> None:
+    here = await unsent()
+    seen = (await here.pod()).metadata
+    here.held_back, here.before_guard = True, None
+
+    async def calls_off() -> None:
+        here.meanwhile["DELETE"] = die
+
+    here.before_guard = calls_off
+    with pytest.raises(errors.OutcomeUnknownError):
+        await here.run(Reboot())
+
+    with pytest.raises(errors.ConflictError):
+        await here.client.bind(
+            seen.name,
+            namespace=seen.namespace,
+            uid=seen.uid,
+            resource_version=seen.resource_version,
+            node="n1",
+        )
+    assert here.record.repair.status.intent is None
 
 
 @virtualtime.played

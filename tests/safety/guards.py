@@ -28,7 +28,11 @@ GUARDS: Final = (
         "errand-bound-by-name",
         "Whatever Pod has the name is bound, and not the one that was claimed.",
         "S11",
-        ("errands", "uid=meta.uid, node=node)", 'uid="", node=node)'),
+        (
+            "errands",
+            "uid=meta.uid,\n                resource_version=meta.resource_version,\n",
+            'uid="",\n',
+        ),
         seed=19,
     ),
     mutant(

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
+from nodehealth import keys
 from nodehealth.errand import Program
 from nodehealth.kube.objects import Condition, Metadata, Node, NodeInfo
 from nodehealth.outcome import Outcome, Result
@@ -125,6 +126,25 @@ def step(
         now=now,
     )
     return errands.next_step(look)
+
+
+def called_off() -> RepairPod:
+    made = unsent()
+    noted = {keys.CALLED_OFF_ANNOTATION: "2026-01-01T12:00:00+00:00"}
+    return structs.replace(made, metadata=structs.replace(made.metadata, annotations=noted))
+
+
+@pytest.mark.parametrize("claimed", [False, True])
+def test_what_was_called_off_is_never_started(claimed: bool) -> None:  # noqa: FBT001 - pytest
+    stop = step(called_off(), claimed=claimed)
+
+    assert isinstance(stop, Stop)
+    assert stop.envoy == called_off()
+
+
+def test_what_was_called_off_keeps_nothing() -> None:
+    assert settled(Program.RESET_GPU, called_off())
+    assert not settled(Program.RESET_GPU, unsent())
 
 
 def test_a_pod_is_made_then_claimed_then_started() -> None:
