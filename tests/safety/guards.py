@@ -275,4 +275,11 @@ GUARDS: Final = (
             "test_a_node_that_is_rebooted_without_a_drain_waits_for_another_one_of_its_gang"
         ),
     ),
+    mutant(
+        "words-on-a-node-not-read",
+        "What people wrote on a Node to hold it back is not looked at.",
+        "S9",
+        ("decide.pauses", "    if node is None:\n", "    if node is None or ledger is not None:\n"),
+        tale="test_pausing.py::test_a_node_that_is_paused_while_it_is_drained_gets_no_next_step",
+    ),
 )

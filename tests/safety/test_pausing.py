@@ -3,11 +3,14 @@
 import asyncio
 from datetime import timedelta
 
+import pytest
+
 from nodehealth import keys
 from nodehealth.kube.objects import NODES
 from nodehealth.ledger import REPAIR_LEDGERS
 from nodehealth.repair import Phase
 from simulator import virtualtime
+from tests.safety.test_held_steps import HELD, relax
 from tests.safety.test_stories import Scene, full, minutes, staged
 
 
@@ -100,3 +103,44 @@ async def test_a_node_that_people_look_after_is_given_back_and_repaired_when_the
 
 async def _label(scene: Scene, node: str, value: str | None) -> None:
     await scene.client.merge_patch(NODES, node, {"metadata": {"labels": {keys.SKIP: value}}})
+
+
+@pytest.mark.parametrize("key", [keys.SKIP, keys.PAUSE])
+@virtualtime.played
+async def test_a_node_that_says_so_for_long_is_not_even_cordoned_until_it_says_so_no_more(
+    key: str,
+) -> None:
+    async with staged() as scene, scene.remediator():
+        await _write_on(scene, key, "ann looks into it")
+        await minutes(3)
+        scene.cluster.inject("w-1", full())
+        await minutes(5)
+        held = await scene.node("w-1")
+        await _write_on(scene, key, None)
+        await minutes(10)
+        after = await scene.repair("w-1")
+
+    assert not held.spec.unschedulable
+    assert after.status.phase is Phase.RECOVERED
+
+
+@virtualtime.played
+async def test_a_node_that_is_paused_while_it_is_drained_gets_no_next_step() -> None:
+    async with staged(workloads=(HELD,)) as scene, scene.remediator():
+        scene.cluster.inject("w-1", full())
+        await minutes(1)
+        await _write_on(scene, keys.PAUSE, "ann looks into it")
+        await minutes(3)
+        await relax(scene)
+        await minutes(10)
+        held = await scene.repair("w-1")
+        await _write_on(scene, keys.PAUSE, None)
+        await minutes(10)
+        after = await scene.repair("w-1")
+
+    assert (held.status.phase, held.status.reason) == (Phase.DRAINING, "Paused")
+    assert after.status.phase is Phase.RECOVERED
+
+
+async def _write_on(scene: Scene, key: str, value: str | None) -> None:
+    await scene.client.merge_patch(NODES, "w-1", {"metadata": {"annotations": {key: value}}})
