@@ -19,6 +19,8 @@ _KINDS: Final = ("nodes", "nodehealths", "noderepairs", "repairledgers", "pods")
 _MOST_SKEW: Final = 300.0
 _MOST_REQUESTS: Final = 150
 _MOST_STEPS: Final = 8_000
+CALM: Final = timedelta(minutes=40)
+"""After how long nothing goes wrong any more: that all ends is promised of a world that lets it."""
 _SPELL: Final = timedelta(seconds=40)
 
 
@@ -107,6 +109,7 @@ def _luck(random: Random) -> Luck:
         doubled=share(0.04),
         dawdle=timedelta(seconds=share(0.8)),
         spell=_SPELL,
+        lasts=CALM,
     )
 
 

@@ -22,7 +22,7 @@ from simulator.api.store import Change
 from simulator.cluster import REMEDIATOR_TOKEN, Cluster
 from simulator.observer import Limits
 from tests.safety import stage
-from tests.safety.adversity import Adversity
+from tests.safety.adversity import CALM, Adversity
 from tests.safety.lives import Life
 from tests.safety.meddlers import MEDDLERS, Situation
 from tests.safety.owners import Owner
@@ -181,8 +181,10 @@ async def _played(
     people = [asyncio.create_task(MEDDLERS[each](situation)) for each in adversity.meddlers]
     weather = asyncio.create_task(_weather(adversity, situation))
     try:
-        if await _settled(situation, [*lives, *people], people, runaway, until):
+        while await _settled(situation, [*lives, *people], people, runaway, until):
             await asyncio.sleep(_REST)
+            if not _waiting(situation):  # what looked at last was too old may have begun anew
+                break
     finally:
         owner = situation.files.provider
         orders = list(owner.under_way) if isinstance(owner, Owner) else []
@@ -195,7 +197,7 @@ async def _played(
 async def _weather(adversity: Adversity, situation: Situation) -> None:
     """Break watches now and then, and make those that begin again do so from scratch."""
     random, api = Random(adversity.seed + 3), situation.court.cluster.api
-    while adversity.gaps:
+    while adversity.gaps and asyncio.get_running_loop().time() < CALM.total_seconds():
         await asyncio.sleep(random.uniform(1.0, adversity.gaps))
         if random.random() < 0.3:
             api.compact()

@@ -53,6 +53,8 @@ class Luck:
     """How long a request may be under way at most."""
     spell: timedelta = timedelta(seconds=40)
     """How long a zombie wanders and a process is frozen at most."""
+    lasts: timedelta = timedelta.max
+    """After how long all goes well: nothing ends for who is always out of luck."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -169,7 +171,8 @@ class PerilousTransport(Transport):
 
     def _happens(self, share: float) -> bool:
         """Draw, but only where there is something to be drawn."""
-        return share > 0 and self._random.random() < share
+        over = asyncio.get_running_loop().time() > self._luck.lasts.total_seconds()
+        return share > 0 and not over and self._random.random() < share
 
     async def _send(self, request: Request, deadline: timedelta) -> None:
         async with self._inner.open(request, deadline=deadline) as response:
