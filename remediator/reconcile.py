@@ -57,6 +57,8 @@ class _Known:
     retries: Iterator[timedelta] | None = None
     reap_at: datetime | None = None
     """When to give it back, for it is held although no open repair is known."""
+    reap_after: timedelta = timedelta()
+    """How long that was put off: longer once its pods are being evicted."""
     compare_at: datetime | None = None
     """When to have the ledger compared, for it seems to lack what this node says."""
 
@@ -242,11 +244,12 @@ class Reconciler:
     async def _reap_later(self, node: str, known: _Known, *, orphaned: bool) -> None:
         """Give a node back that nobody holds, once the caches had time to agree on it."""
         if not orphaned or not self._fleet.is_held(node):
-            known.reap_at = None
+            known.reap_at, known.reap_after = None, timedelta()
             return
         now = self._clock()
         after = _REAP_DISRUPTED_AFTER if self._fleet.is_disrupted(node) else _REAP_AFTER
-        known.reap_at = known.reap_at or now + after
+        if known.reap_at is None or after > known.reap_after:
+            known.reap_at, known.reap_after = now + after, after
         if now < known.reap_at:
             self._lanes.remind(node, known.reap_at)
             return
