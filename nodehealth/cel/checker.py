@@ -53,6 +53,7 @@ def bind(node: syntax.Expression, scope: Scope) -> Bound:
     Raises:
         ExpressionError: a name is unknown, or types do not fit.
     """
+    # A kind of node that the parser makes and nobody here binds: no text of a user's does that.
     raise NotImplementedError(f"{type(node).__name__} in {scope}")
 
 

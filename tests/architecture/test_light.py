@@ -8,10 +8,9 @@ import sys
 from pathlib import Path
 from typing import Final
 
-import pytest
-
 from simulator.api import certificates
 from tests.architecture.repository import ROOT, modules
+from tests.lacking import lacking
 
 HEAVY: Final = (
     *("importlib.metadata", "kubernetes", "rich", "sqlalchemy", "tenacity", "typer"),
@@ -50,10 +49,11 @@ except SystemExit:
 """
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
 def test_an_agent_starts_without_the_certificates_of_its_system_and_can_read_them_later(
     tmp_path: Path,
 ) -> None:
+    if shutil.which("openssl") is None:
+        lacking("openssl makes the certificate")
     certificate, _ = certificates.make(tmp_path)
     environ = {
         **os.environ,

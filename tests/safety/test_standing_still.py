@@ -94,6 +94,17 @@ async def uncordon(scene: Scene) -> None:
     await scene.client.merge_patch(NODES, "w-1", change)
 
 
+async def assert_nobody_leaves(scene: Scene, way: Standing) -> None:
+    """Let the process go on, with pods on the node and a repair that was given up."""
+    before = await pods(scene)
+    way.goes_on.set()
+    await minutes(0.1)
+
+    assert before
+    assert await pods(scene) == before
+    assert (await scene.repair("w-1")).status.phase is Phase.PARKED
+
+
 @virtualtime.played
 async def test_nobody_leaves_a_node_that_was_given_back_since_its_pods_were_listed() -> None:
     async with staged(workloads=(HELD,)) as scene:
@@ -106,13 +117,7 @@ async def test_nobody_leaves_a_node_that_was_given_back_since_its_pods_were_list
                 await uncordon(scene)
                 await minutes(5)
                 await relax(scene)
-            before = await pods(scene)
-            way.goes_on.set()
-            await minutes(0.1)
-
-            assert before
-            assert await pods(scene) == before
-            assert (await scene.repair("w-1")).status.phase is Phase.PARKED
+            await assert_nobody_leaves(scene, way)
 
 
 @virtualtime.played
@@ -127,13 +132,7 @@ async def test_nobody_else_leaves_a_node_that_was_given_back_since_the_last_one_
             async with scene.remediator(under=one_by_one):
                 await uncordon(scene)
                 await minutes(5)
-            before = await pods(scene)
-            way.goes_on.set()
-            await minutes(0.1)
-
-            assert before
-            assert await pods(scene) == before
-            assert (await scene.repair("w-1")).status.phase is Phase.PARKED
+            await assert_nobody_leaves(scene, way)
 
 
 @virtualtime.played
