@@ -32,8 +32,9 @@ from remediator.decide import (
 )
 from remediator.decide.admissions import Held
 from remediator.decide.breakers import Seen
+from remediator.decide.counting import Scope
 from remediator.decide.gates import Asked, Deed
-from remediator.decide.limits import Admitted, Refused, Scope
+from remediator.decide.limits import Admitted, Refused
 from remediator.decide.rates import Kind
 from remediator.decide.survey import Survey
 from remediator.ledgers import Ledgers

@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 from nodehealth.kit.clocks import Clock
 from nodehealth.ledger import Disruption, RepairLedger
 from nodehealth.repair import NodeRepair
-from remediator.decide import limits, pauses, scopes
+from remediator.decide import counting, pauses, scopes
 from remediator.decide.rates import Kind
 from remediator.decide.scopes import Scopes
 from remediator.observe import Fleet
@@ -104,7 +104,7 @@ class Gauges(Collector):
         for scope in known.values():
             if is_domain(scope.name):
                 continue
-            usage = limits.usage(ledger, scope, policy)
+            usage = counting.usage(ledger, scope, policy)
             for field, family in named.items():
                 family.add_metric([scope.name], getattr(usage, field))
         yield from named.values()

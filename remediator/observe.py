@@ -12,8 +12,8 @@ from nodehealth.kube.objects import BarePod, Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import NodeRepair
 from remediator.decide import maintenance, marks, odds, plan, ready
+from remediator.decide.counting import Scope
 from remediator.decide.facts import BLIND_AFTER, STALE_REFRESHES, Agent, Facts, Watches
-from remediator.decide.limits import Scope
 from remediator.decide.scopes import Scopes
 from remediator.decide.silence import LATE
 from remediator.rules.policy import CLUSTER, Policy, is_domain

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from nodehealth.kube.objects import Node
 from nodehealth.repair import Joined, Mode, NodeRepair
 from remediator.decide import waiting
-from remediator.decide.limits import Scope
+from remediator.decide.counting import Scope
 from remediator.decide.moves import Other, View, Wellness
 from remediator.decide.scopes import Scopes
 from remediator.providers import Provider

@@ -11,8 +11,8 @@ from nodehealth.kube.reflector import Key, Reflector
 from nodehealth.ledger import REPAIR_LEDGERS, RepairLedger
 from nodehealth.repair import NODE_REPAIRS, NodeRepair
 from nodemend.demo.story import Story
-from remediator.decide import limits
-from remediator.decide.limits import Usage
+from remediator.decide import counting
+from remediator.decide.counting import Usage
 from remediator.observe import Fleet
 from remediator.rules.policy import Policy
 
@@ -46,7 +46,7 @@ class Audience:
     def usages(self) -> tuple[Usage, ...]:
         """Say how much of each limit is used; the cluster comes last."""
         scopes = sorted(self.fleet.scopes().values(), key=lambda each: each.name)
-        return tuple(limits.usage(self._ledger, each, self._policy) for each in scopes)
+        return tuple(counting.usage(self._ledger, each, self._policy) for each in scopes)
 
     def _saw_node(self, key: Key, _: Node | None, node: Node | None) -> None:
         self.fleet.see_node(key[1], node)

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from nodehealth.repair import NodeRepair, Phase
 from remediator.decide import plan, ready
-from remediator.decide.limits import Usage
+from remediator.decide.counting import Usage
 from remediator.observe import Fleet
 from remediator.rules.policy import Policy
 

@@ -14,7 +14,7 @@ from nodehealth.repair import NodeRepair
 from nodemend.demo.picture import Look, Picture, Spot
 from nodemend.looking import repairs as repairing
 from remediator.decide import plan
-from remediator.decide.limits import Usage
+from remediator.decide.counting import Usage
 
 _LABEL: Final = 9
 """How wide the words before the rows are."""

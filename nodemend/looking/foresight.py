@@ -16,11 +16,12 @@ from nodemend.looking.rulebook import Rulebook
 from nodemend.looking.sight import Sight
 from remediator.decide import claims, gates, joined, ladder, limits, plan, recurrence, room, waiting
 from remediator.decide.answers import Truth
+from remediator.decide.counting import Scope
 from remediator.decide.derive import DERIVATIONS
 from remediator.decide.facts import Facts
 from remediator.decide.gates import Asked, Deed
 from remediator.decide.judge import Judgement, Mark, judge, known_at
-from remediator.decide.limits import Refused, Scope
+from remediator.decide.limits import Refused
 from remediator.decide.moves import Cordon, Disrupt, Move, Other, View, Wellness
 from remediator.decide.scopes import Scopes
 from remediator.decide.survey import Survey

@@ -8,7 +8,7 @@ from nodehealth.health import Level, NodeHealthStatus, ProbeState
 from nodehealth.kube.objects import Condition, Node
 from nodehealth.ledger import Change
 from nodehealth.signals import Knowledge
-from remediator.decide import limits, marks, novelties
+from remediator.decide import counting, marks, novelties
 from remediator.decide.facts import Facts
 from remediator.rules.policy import Policy
 
@@ -27,8 +27,8 @@ def of_machine(node: Node, policy: Policy | None) -> Iterator[str]:
 
 def _place(node: Node, policy: Policy) -> str:
     """Say whose limits it falls under besides the cluster's."""
-    domains = (limits.title(each) for each in policy.domains_of(node))
-    return "; it is in " + ", ".join((limits.title(policy.pool_of(node)), *domains))
+    domains = (counting.title(each) for each in policy.domains_of(node))
+    return "; it is in " + ", ".join((counting.title(policy.pool_of(node)), *domains))
 
 
 def _readiness(ready: Condition | None) -> str:

@@ -18,7 +18,7 @@ from nodemend.looking.sight import Sight
 from remediator.decide import (
     competitors,
     conditions,
-    limits,
+    counting,
     obstacles,
     openings,
     pauses,
@@ -155,7 +155,7 @@ def _scopes(sight: Sight, book: Rulebook, fleet: Fleet) -> Iterator[Scope]:
     known = fleet.scopes()
     names = sorted((name for name in known if not is_domain(name)), key=_cluster_first)
     whole = (known[name] for name in names)
-    usages = (limits.usage(ledger, scope, book.policy) for scope in whole)
+    usages = (counting.usage(ledger, scope, book.policy) for scope in whole)
     for used in (*usages, *scopes.full_domains(ledger, known, book.policy)):
         yield Scope(
             scope=used.scope,

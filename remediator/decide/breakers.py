@@ -22,7 +22,8 @@ from nodehealth.ledger import (
 )
 from nodehealth.repair import NodeRepair
 from remediator.decide import novelties, trips
-from remediator.decide.limits import Refused, Scope, Why
+from remediator.decide.counting import Scope
+from remediator.decide.limits import Refused, Why
 from remediator.decide.trips import Crowd, Kind, Trip
 from remediator.rules.breaking import Breaking
 from remediator.rules.policy import CLUSTER, is_domain

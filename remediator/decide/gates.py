@@ -26,7 +26,8 @@ from remediator.decide import (
     windows,
 )
 from remediator.decide.breakers import Seen, Subject
-from remediator.decide.limits import Refused, Scope, Why
+from remediator.decide.counting import Scope
+from remediator.decide.limits import Refused, Why
 from remediator.decide.survey import Survey
 from remediator.rules.policy import CLUSTER, Policy, is_domain
 

@@ -1,11 +1,8 @@
-"""How many nodes may be cordoned and disrupted: the arithmetic behind every admission."""
+"""Whether one more node may be cordoned or disrupted: every admission, and why it is refused."""
 
-from collections.abc import Callable, Mapping
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, Self, TypeAlias
 
 from msgspec import structs
 
@@ -19,15 +16,10 @@ from nodehealth.ledger import (
     Slot,
 )
 from nodehealth.repair import NodeRepair
-from remediator.decide import rates
+from remediator.decide import counting, rates
+from remediator.decide.counting import Scope
 from remediator.decide.rates import Dry, Kind, Spending
-from remediator.rules.policy import CLUSTER, CONTROL_PLANE, Limit, Policy, Rate, is_domain
-
-_MANY: Final = 1_000_000
-"""So many nodes that no share of them rounds down to nothing unless it is nothing."""
-
-Bound: TypeAlias = Callable[[Limit], tuple[str | int, ...]]
-"""Which of a scope's two limits is meant."""
+from remediator.rules.policy import CLUSTER, Limit, Policy, Rate, is_domain
 
 
 class Why(StrEnum):
@@ -67,41 +59,11 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
-    """The nodes that one limit counts."""
-
-    name: str
-    members: AbstractSet[str]
-    out: AbstractSet[str]
-    """Members that are unavailable for any reason: not ready, cordoned by anyone, or leaving."""
-    foreign: Mapping[str, str] = field(default_factory=dict)
-    """Members on which others are at work, and who."""
-
-    def seeing(self, node: str, *, out: bool) -> Self:
-        """Return the scope with what is known of one node put right."""
-        return replace(self, out=(self.out | {node}) if out else (self.out - {node}))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted:
     """The ledger with an admission in it; it counts only once it is swapped in."""
 
     ledger: RepairLedger
     epoch: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
-    """How much of a scope's two limits is used."""
-
-    scope: str
-    nodes: int
-    out: int
-    """How many are unavailable for any reason, those that we hold included."""
-    out_limit: int
-    """At how many that are out no available node is cordoned any more."""
-    disrupted: int
-    disrupted_limit: int
 
 
 def cordon(
@@ -114,14 +76,14 @@ def cordon(
     """Admit a cordon: a node that is unavailable anyway takes nothing from the limit."""
     node, status = repair.spec.target.node, ledger.status
     for scope in scopes:
-        most = _most(policy, ledger, scope, _cordoned)
-        held = _admitted(ledger, scope)
-        out = _both(scope.out, held) - (node in scope.out or node in held)
+        most = counting.most(policy, ledger, scope, counting.cordoned)
+        held = counting.held(ledger, scope)
+        out = counting.both(scope.out, held) - (node in scope.out or node in held)
         if node not in scope.out and out + 1 > most:
             return Refused(
                 why=Why.CORDON_LIMIT,
-                message=f"{out} nodes of {title(scope.name)} are unavailable and "
-                + _limit(policy, ledger, scope, _cordoned),
+                message=f"{out} nodes of {counting.title(scope.name)} are unavailable and "
+                + counting.spoken(policy, ledger, scope, counting.cordoned),
             )
     if len(status.cordons) >= CORDONS_LENGTH:
         return Refused(why=Why.LEDGER_FULL, message=f"the ledger holds {CORDONS_LENGTH} cordons")
@@ -188,11 +150,6 @@ def full(
     return next(found, None)
 
 
-def free_slots(ledger: RepairLedger, scope: Scope, policy: Policy) -> int:
-    """Count the disruptions that a scope still has room for."""
-    return _most(policy, ledger, scope, _disrupted) - len(_slots(ledger, scope))
-
-
 def is_dry(ledger: RepairLedger, scope: str, policy: Policy, now: datetime) -> bool:
     """Say whether the rate of a scope lets no disruption begin now."""
     rate = _rate(policy.limit_of(scope), Kind.DISRUPTIONS)
@@ -200,18 +157,6 @@ def is_dry(ledger: RepairLedger, scope: str, policy: Policy, now: datetime) -> b
         return False
     spending = Spending(scope=scope, kind=Kind.DISRUPTIONS, rate=rate)
     return rates.is_dry(ledger.status, spending, now)
-
-
-def usage(ledger: RepairLedger, scope: Scope, policy: Policy) -> Usage:
-    """Say how much of a scope's limits is used."""
-    return Usage(
-        scope=scope.name,
-        nodes=len(scope.members),
-        out=_both(scope.out, _admitted(ledger, scope)),
-        out_limit=_most(policy, ledger, scope, _cordoned),
-        disrupted=len(_slots(ledger, scope)),
-        disrupted_limit=_most(policy, ledger, scope, _disrupted),
-    )
 
 
 def _busy(node: str, scope: Scope) -> Refused | None:
@@ -223,19 +168,21 @@ def _busy(node: str, scope: Scope) -> Refused | None:
 
 
 def _slot_refusal(ledger: RepairLedger, node: str, scope: Scope, policy: Policy) -> Refused | None:
-    most = _most(policy, ledger, scope, _disrupted)
-    ours, theirs = _slots(ledger, scope), scope.foreign
+    most = counting.most(policy, ledger, scope, counting.disrupted)
+    ours, theirs = counting.slots(ledger, scope), scope.foreign
     working = ours.keys() | theirs.keys()
     if len(working | {node}) <= most:
         return None
     if not working or not most:
-        limit = _limit(policy, ledger, scope, _disrupted)
-        message = f"no node of {title(scope.name)} may be disrupted: {limit}"
+        limit = counting.spoken(policy, ledger, scope, counting.disrupted)
+        message = f"no node of {counting.title(scope.name)} may be disrupted: {limit}"
         return Refused(why=Why.DISRUPTION_LIMIT, message=message)
     alone = len(ours.keys() | {node}) > most
     holders = [name if name in ours else f"{name} ({theirs[name]})" for name in sorted(working)]
     named = ", ".join(holders[:3]) + (" and others" if len(holders) > 3 else "")
-    taken = f"{len(working)} of {most} disruption slots of {title(scope.name)} are taken by"
+    taken = (
+        f"{len(working)} of {most} disruption slots of {counting.title(scope.name)} are taken by"
+    )
     why = Why.DISRUPTION_LIMIT if alone else Why.FOREIGN_MAINTENANCE
     return Refused(why=why, message=f"{taken} {named}")
 
@@ -269,8 +216,8 @@ def _dry(dry: Dry, now: datetime) -> Refused:
     pace = f"{rate.most} {what} in {quantities.spoken(rate.per)}"
     return Refused(
         why=Why.DISRUPTION_RATE if disrupts else Why.CORDON_RATE,
-        message=f"the rate of {title(spending.scope)} is {pace}, at most {rate.burst} at once; "
-        f"the next one may begin at {now + dry.after:%H:%M:%S}",
+        message=f"the rate of {counting.title(spending.scope)} is {pace}, "
+        f"at most {rate.burst} at once; the next one may begin at {now + dry.after:%H:%M:%S}",
         after=dry.after,
         every=rate.every,
     )
@@ -278,79 +225,3 @@ def _dry(dry: Dry, now: datetime) -> Refused:
 
 def _rate(limit: Limit, kind: Kind) -> Rate | None:
     return limit.disruptions if kind is Kind.DISRUPTIONS else limit.cordons
-
-
-def _slots(ledger: RepairLedger, scope: Scope) -> Mapping[str, Slot]:
-    slots = ledger.status.slots
-    if scope.name == CLUSTER:
-        return slots
-    return {
-        name: slot
-        for name, slot in slots.items()
-        if slot.pool == scope.name or scope.name in slot.domains or name in scope.members
-    }
-
-
-def _admitted(ledger: RepairLedger, scope: Scope) -> AbstractSet[str]:
-    """Nodes that we hold in a scope, whatever the cache shows; one that is away counts too."""
-    cordons = ledger.status.cordons.keys()
-    if scope.name == CLUSTER:
-        return cordons | ledger.status.slots.keys()
-    return {name for name in cordons if name in scope.members} | _slots(ledger, scope).keys()
-
-
-def _size(ledger: RepairLedger, scope: Scope) -> int:
-    """Count the nodes of a scope; one that is away to be replaced still belongs to it."""
-    return _both(scope.members, _slots(ledger, scope).keys())
-
-
-def _both(many: AbstractSet[str], few: AbstractSet[str]) -> int:
-    """Count what is in either set without a copy of the larger one: a scope may be the fleet."""
-    return len(many) + sum(name not in many for name in few)
-
-
-def _most(
-    policy: Policy,
-    ledger: RepairLedger,
-    scope: Scope,
-    bound: Bound,
-) -> int:
-    """Turn a limit into a count."""
-    size = _size(ledger, scope)
-    limit = policy.limit_of(scope.name)
-    counts = {share: quantities.share(share, size) for share in bound(limit)}
-    most = min(counts.values())
-    if most or any(not count and _is_none(share) for share, count in counts.items()):
-        return most
-    return limit.small_pool
-
-
-def _is_none(share: str | int) -> bool:
-    """Say whether a share is meant to be nothing, and is not just rounded down to it."""
-    return not quantities.share(share, _MANY)
-
-
-def _limit(policy: Policy, ledger: RepairLedger, scope: Scope, bound: Bound) -> str:
-    """Say a limit; one that rounding made nothing comes with what to do about it."""
-    most, shares = _most(policy, ledger, scope, bound), bound(policy.limit_of(scope.name))
-    if most or any(_is_none(share) for share in shares):
-        return f"the limit is {most}"
-    size = _size(ledger, scope)
-    return f"the limit of its {size} nodes rounds down to 0; smallPool: 1 would allow one"
-
-
-def _cordoned(limit: Limit) -> tuple[str | int, ...]:
-    return limit.cordoned
-
-
-def _disrupted(limit: Limit) -> tuple[str | int, ...]:
-    return limit.disrupted
-
-
-def title(scope: str) -> str:
-    """Name a scope in a sentence."""
-    if scope == CONTROL_PLANE:
-        return "the control plane"
-    if is_domain(scope):
-        return scope
-    return "the cluster" if scope == CLUSTER else f"pool {scope}"

@@ -12,7 +12,7 @@ from nodehealth import keys
 from nodehealth.fence import Hold
 from nodehealth.kube.objects import Node, Taint
 from remediator.decide import marks, own
-from remediator.decide.limits import Scope
+from remediator.decide.counting import Scope
 from remediator.rules.policy import CLUSTER, Policy
 
 TAINTS: Final[Mapping[str, str]] = {

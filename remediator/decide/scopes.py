@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Self
 
 from nodehealth.ledger import RepairLedger
-from remediator.decide import limits
-from remediator.decide.limits import Scope, Usage
+from remediator.decide import counting
+from remediator.decide.counting import Scope, Usage
 from remediator.rules.policy import CLUSTER, Policy, is_domain
 
 
@@ -61,5 +61,5 @@ def full_domains(ledger: RepairLedger, scopes: Scopes, policy: Policy) -> list[U
         for name in (*slot.domains, *scopes.places(node))
         if is_domain(name) and name in scopes
     }
-    used = (limits.usage(ledger, scopes[name], policy) for name in sorted(busy))
+    used = (counting.usage(ledger, scopes[name], policy) for name in sorted(busy))
     return [each for each in used if each.disrupted >= each.disrupted_limit]

@@ -7,9 +7,10 @@ from functools import cache
 
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import Mode, NodeRepair, Phase
-from remediator.decide import joined, limits, plan
+from remediator.decide import counting, joined, limits, plan
+from remediator.decide.counting import Scope
 from remediator.decide.joined import SEVERITIES
-from remediator.decide.limits import Scope, Why
+from remediator.decide.limits import Why
 from remediator.decide.moves import Reason
 from remediator.decide.scopes import Scopes
 from remediator.rules.policy import CLUSTER, Policy
@@ -160,7 +161,7 @@ def _free(ledger: RepairLedger, scopes: Scopes, policy: Policy) -> Callable[[str
 
     @cache
     def free(name: str) -> int:
-        return limits.free_slots(ledger, scopes[name], policy) if name in scopes else 0
+        return counting.free_slots(ledger, scopes[name], policy) if name in scopes else 0
 
     return free
 

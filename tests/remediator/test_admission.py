@@ -26,7 +26,8 @@ from remediator.actions import SupersededError
 from remediator.admission import GRANTED, Admission
 from remediator.decide.admissions import Held
 from remediator.decide.breakers import Seen
-from remediator.decide.limits import Refused, Scope, Why
+from remediator.decide.counting import Scope
+from remediator.decide.limits import Refused, Why
 from remediator.decide.rates import Kind
 from remediator.decide.trips import Trip
 from remediator.rules.policy import CLUSTER, Limit, Policy, Rate

@@ -12,7 +12,8 @@ from nodehealth.kube.objects import PODS, Node, Pod
 from nodehealth.ledger import REPAIR_LEDGERS, RepairLedger
 from nodehealth.repair import NodeRepair
 from remediator.actions import SupersededError
-from remediator.decide.limits import Refused, Scope, Why
+from remediator.decide.counting import Scope
+from remediator.decide.limits import Refused, Why
 from remediator.rules.policy import CLUSTER, Limit, Policy
 from tests.builders import node, repair
 from tests.remediator.actions.draining import pod

@@ -13,7 +13,8 @@ from nodehealth.ledger import REPAIR_LEDGERS
 from nodehealth.repair import NODE_REPAIRS, NodeRepair, Severity
 from remediator.actions import SupersededError
 from remediator.decide import marks
-from remediator.decide.limits import Refused, Scope, Why
+from remediator.decide.counting import Scope
+from remediator.decide.limits import Refused, Why
 from remediator.rules.policy import CLUSTER, Limit, Policy
 from simulator.api.audit import AuditEntry
 from simulator.api.faults import Match, Refuse, Slow

@@ -12,7 +12,7 @@ from rich.text import Text
 from nodehealth.repair import NodeRepairStatus, Phase
 from nodemend.demo import picture, view
 from nodemend.demo.picture import Look, Picture, Spot
-from remediator.decide.limits import Usage
+from remediator.decide.counting import Usage
 from remediator.observe import Fleet
 from remediator.rules.policy import Policy
 from tests.builders import NOON, node, repair

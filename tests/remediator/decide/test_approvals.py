@@ -19,9 +19,10 @@ from nodehealth.repair import (
 from remediator.decide import alerts, approvals, gates, plan
 from remediator.decide.alerts import Rise
 from remediator.decide.answers import Truth
+from remediator.decide.counting import Scope
 from remediator.decide.gates import Asked, Deed
 from remediator.decide.judge import Judgement, Mark
-from remediator.decide.limits import Refused, Scope, Why
+from remediator.decide.limits import Refused, Why
 from remediator.rules.alerting import Alerting, Urgency
 from remediator.rules.approvals import Approval
 from remediator.rules.policy import CLUSTER, POOL_LIMIT, Policy, Pool

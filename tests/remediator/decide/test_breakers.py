@@ -21,8 +21,9 @@ from nodehealth.ledger import (
 from nodehealth.repair import NodeRepair
 from remediator.decide import breakers, gates, limits, openings, problems, returning, switching
 from remediator.decide.breakers import Seen
+from remediator.decide.counting import Scope
 from remediator.decide.gates import Asked, Deed
-from remediator.decide.limits import Refused, Scope, Why
+from remediator.decide.limits import Refused, Why
 from remediator.decide.switching import Nodes
 from remediator.decide.trips import Trip
 from remediator.rules.alerting import Urgency

@@ -12,7 +12,8 @@ from msgspec import structs
 from nodehealth.kube.objects import Condition
 from nodehealth.ledger import GANGS_LENGTH, RepairLedger
 from remediator.decide import claims, limits
-from remediator.decide.limits import Admitted, Refused, Scope, Why
+from remediator.decide.counting import Scope
+from remediator.decide.limits import Admitted, Refused, Why
 from remediator.rules.policy import CLUSTER, Limit, Policy
 from tests.builders import NOON, at, ledger, node, pod, repair, slot
 

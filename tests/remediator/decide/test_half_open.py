@@ -12,8 +12,9 @@ from nodehealth import keys
 from nodehealth.ledger import Breaker, BreakerState, RepairLedger
 from remediator.decide import breakers, gates, limits, returning, switching, trips
 from remediator.decide.breakers import Seen
+from remediator.decide.counting import Scope
 from remediator.decide.gates import Asked, Deed
-from remediator.decide.limits import Refused, Scope
+from remediator.decide.limits import Refused
 from remediator.decide.switching import Nodes
 from remediator.decide.trips import Crowd, Kind, Trip, World
 from remediator.rules.breaking import NEVER

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from nodehealth.ledger import CORDONS_LENGTH, SLOTS_LENGTH, RepairLedger
-from remediator.decide import limits, returning
-from remediator.decide.limits import Admitted, Refused, Scope, Why
+from remediator.decide import counting, limits, returning
+from remediator.decide.counting import Scope
+from remediator.decide.limits import Admitted, Refused, Why
 from remediator.rules.policy import CLUSTER, Limit, Policy, Pool, Rate
 from tests.builders import NOON, ledger, repair, slot
 
@@ -180,7 +181,7 @@ def test_a_small_pool_may_say_what_holds_where_its_share_is_nothing(
             assert isinstance(cordoned, Admitted)
             state, given = answer.ledger, given + 1
 
-    assert given == limits.free_slots(ledger(), small_one, rules) == most
+    assert given == counting.free_slots(ledger(), small_one, rules) == most
 
 
 def test_cordons_spend_the_rate_of_every_scope_and_say_when_the_next_one_may_begin() -> None:
@@ -338,7 +339,7 @@ def test_no_sequence_of_admissions_breaks_a_limit(steps: list[tuple[str, bool]],
             state = returning.release(state, name, frozenset({epochs[name]}))
 
         assert len(state.status.slots) <= most
-        assert limits.free_slots(state, scope(), rules) == most - len(state.status.slots)
+        assert counting.free_slots(state, scope(), rules) == most - len(state.status.slots)
 
 
 def test_a_slot_is_one_of_the_pool_that_its_node_is_in_now() -> None:
@@ -382,20 +383,20 @@ def test_no_admission_walks_over_the_whole_fleet(name: str) -> None:
 
     assert why(cordon(known, "n1", rules, whole)) is None
     assert why(disrupt(known, "n1", rules, whole)) is Why.DISRUPTION_LIMIT
-    assert limits.usage(known, whole, rules).out == 3
-    assert limits.free_slots(known, whole, rules) == 0
+    assert counting.usage(known, whole, rules).out == 3
+    assert counting.free_slots(known, whole, rules) == 0
 
 
 def test_free_slots_of_a_pool() -> None:
     taken = ledger(slots={"n2": slot(1, name="n2", pool="pool0")})
 
-    assert limits.free_slots(taken, scope("pool0"), policy(disrupted=3, pools=1)) == 2
+    assert counting.free_slots(taken, scope("pool0"), policy(disrupted=3, pools=1)) == 2
 
 
 def test_usage_counts_what_is_out_and_what_is_disrupted_against_both_limits() -> None:
     known = ledger(epoch=2, cordons={"n2": 1}, slots={"n3": slot(2, name="n3")})
 
-    used = limits.usage(known, scope(out=("n1", "n2")), policy(cordoned=4, disrupted=2))
+    used = counting.usage(known, scope(out=("n1", "n2")), policy(cordoned=4, disrupted=2))
 
     assert (used.scope, used.nodes) == (CLUSTER, len(NAMES))
     assert (used.out, used.out_limit) == (3, 4)

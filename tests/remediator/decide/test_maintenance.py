@@ -5,7 +5,7 @@ from msgspec import structs
 
 from nodehealth.kube.objects import Condition, Node, Taint
 from remediator.decide import maintenance
-from remediator.decide.limits import Scope
+from remediator.decide.counting import Scope
 from remediator.decide.survey import Survey
 from remediator.rules.policy import CLUSTER, POOL_LIMIT, Policy, Pool
 from tests.builders import NOON, node

@@ -13,7 +13,8 @@ from nodehealth.kube.objects import Node
 from nodehealth.ledger import RepairLedger, RepairLedgerStatus, Slot
 from nodehealth.repair import Closing, Mode, NodeRepair, NodeRepairStatus, Phase
 from remediator.decide import limits, odds, recovery, returning
-from remediator.decide.limits import Admitted, Scope
+from remediator.decide.counting import Scope
+from remediator.decide.limits import Admitted
 from remediator.rules.policy import CLUSTER, Limit, Policy
 from tests.builders import NOON, ledger, node, repair, slot
 

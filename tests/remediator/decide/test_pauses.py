@@ -12,9 +12,10 @@ from nodehealth.ledger import Pause, RepairLedger
 from nodehealth.repair import Mode, Phase
 from remediator.decide import faults, gates, ladder, pauses, plan, rungs, waiting
 from remediator.decide.answers import Truth
+from remediator.decide.counting import Scope
 from remediator.decide.gates import Asked, Deed
 from remediator.decide.judge import Judgement, Mark
-from remediator.decide.limits import Refused, Scope, Why
+from remediator.decide.limits import Refused, Why
 from remediator.decide.moves import Cordon, Move, Reason, Release, View, Wellness
 from remediator.rules.policy import Policy
 from tests.builders import NOON, at, ledger, node, repair, rule, rules

@@ -11,7 +11,8 @@ from nodehealth.keys import CONTROL_PLANE_LABEL
 from nodehealth.ledger import BUCKETS_LENGTH, Bucket, RepairLedger
 from nodehealth.repair import NodeRepair, Phase
 from remediator.decide import limits, maintenance, scopes, waiting
-from remediator.decide.limits import Admitted, Refused, Scope, Why
+from remediator.decide.counting import Scope
+from remediator.decide.limits import Admitted, Refused, Why
 from remediator.decide.scopes import Scopes
 from remediator.rules.policy import (
     CLUSTER,

@@ -12,7 +12,8 @@ from nodehealth.kube.objects import Metadata
 from nodehealth.ledger import Bucket, RepairLedger
 from nodehealth.repair import Mode, NodeRepair, NodeRepairStatus, Phase, Severity
 from remediator.decide import waiting
-from remediator.decide.limits import Scope, Why
+from remediator.decide.counting import Scope
+from remediator.decide.limits import Why
 from remediator.decide.scopes import Scopes
 from remediator.decide.waiting import Turn
 from remediator.rules.policy import CLUSTER, Limit, Policy, Pool, Rate
