@@ -6,6 +6,7 @@ by then goes on, with its process id told.
 """
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -112,14 +113,15 @@ async def run(
         patience: How long it may take.
         grace: How long it is waited for, too, when we are cancelled meanwhile: it is not stopped.
     """
+    starting = asyncio.create_task(start(words, environ))
     try:
-        running = await start(words, environ)
+        running = await asyncio.shield(starting)
+        return await running.end(patience)
     except OSError as error:
         return Ended(code=NOT_STARTED, output=f"{words[0]}: {error.strerror}")
-    try:
-        return await running.end(patience)
     except asyncio.CancelledError:
-        await running.end(grace)
+        with contextlib.suppress(OSError):
+            await (await starting).end(grace)
         raise
 
 

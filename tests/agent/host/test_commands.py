@@ -90,3 +90,23 @@ async def test_a_program_is_given_its_time_when_we_are_ended(tmp_path: Path) -> 
 
     assert task.cancelled()
     assert (tmp_path / "done").exists()
+
+
+async def test_a_program_is_given_its_time_when_we_are_ended_while_it_starts(
+    tmp_path: Path,
+) -> None:
+    task = asyncio.create_task(
+        commands.run(
+            ["sh", "-c", f"sleep 0.1; touch {tmp_path}/done"],
+            environ=os.environ,
+            patience=LONG,
+            grace=LONG,
+        )
+    )
+    await asyncio.sleep(0)
+
+    task.cancel()
+    await asyncio.wait([task])
+
+    assert task.cancelled()
+    assert (tmp_path / "done").exists()
