@@ -228,7 +228,7 @@ class Cluster:
         ).all(self._plan)
         Lifecycle(store, self.census, self._agenda, timings)
         Scheduler(store, self.census, self._agenda, timings)
-        Containers(store, self.census, self._agenda, kubelets, timings)
+        Containers(store, self.census, self._agenda, kubelets, self.ailments, timings)
         Errands(
             records_=store,
             census=self.census,

@@ -5,6 +5,7 @@ from datetime import timedelta
 from nodehealth import keys
 from simulator import records
 from simulator.agenda import Agenda, Dirty
+from simulator.ailments import Ailments
 from simulator.api import wire
 from simulator.api.wire import JsonObject
 from simulator.census import Census, PodFacts
@@ -25,6 +26,7 @@ class Containers:
         census: Census,
         agenda: Agenda,
         kubelets: Kubelets,
+        ailments: Ailments,
         timings: Timings,
     ) -> None:
         self._records = records_
@@ -36,12 +38,23 @@ class Containers:
         self._nodes = Dirty(agenda, self._look_at_node)
         census.on_pods(lambda _old, new: self._saw(new))
         census.on_nodes(lambda _old, new: None if new is None else self._nodes.mark(new.name))
+        self._dead = set[str]()
+        """Nodes whose kubelets died since they were looked at last."""
+        ailments.on_change(self._turned)
         for pod in census.pods.values():
             self._saw(pod)
 
     def _saw(self, pod: PodFacts | None) -> None:
         if pod is not None and pod.node in self._kubelets.hardware and _unfinished(pod):
             self._pods.mark(pod.key)
+
+    def _turned(self, node: str) -> None:
+        """Note a kubelet that died; one that starts again looks at all its pods, as it should."""
+        if not self._kubelets.alive(node):
+            self._dead.add(node)
+        elif node in self._dead:
+            self._dead.remove(node)
+            self._nodes.mark(node)
 
     def _look_at_node(self, node: str) -> None:
         """A Node changed; if its kubelet came back to life, its pods need a look."""

@@ -52,8 +52,8 @@ class Drain(Action):
 
     @property
     def longest(self) -> timedelta:
-        """Return the deadline."""
-        return self.deadline
+        """Return the deadline, and for how long a kubelet may hold it up."""
+        return self.deadline + fencing.RETURN_PATIENCE
 
     async def run(self, repair: NodeRepair, since: datetime, tools: Tools) -> Progress:
         """Make one pass: list, evict what may go, and say what is left.
@@ -96,7 +96,8 @@ class Drain(Action):
     def _ending(
         self, pods: Sorted, repair: NodeRepair, since: datetime, tools: Tools
     ) -> Stranded | Failed | None:
-        late = tools.clock() >= since + self.deadline
+        over = since + self.deadline
+        late = tools.clock() >= over
         leaving = [each.pod for each in pods.leaving]
         going = pods.only_leaving() or (late and _is_moot(pods, repair))
         if going and fencing.is_stranded(
@@ -104,7 +105,10 @@ class Drain(Action):
         ):
             left = _pods(len(pods.left()))
             return Stranded(message=f"the kubelet is silent, so nothing ends what is left: {left}")
-        if not late:
+        if not late or (
+            pods.only_leaving()
+            and fencing.may_yet_end(tools.node, over, tools.clock(), tools.manners)
+        ):
             return None
         waited = quantities.spoken(self.deadline)
         return Failed(

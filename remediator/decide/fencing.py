@@ -25,6 +25,8 @@ PROOF_PATIENCE: Final = timedelta(minutes=10)
 """How long the proof may take before a person is called."""
 CLEAR_PATIENCE: Final = timedelta(minutes=10)
 """How long pods and volumes may take to be let go of."""
+RETURN_PATIENCE: Final = timedelta(minutes=3)
+"""How long a kubelet that fell silent, or has just come back, may hold up the end of a drain."""
 ORDER_AGAIN: Final = timedelta(minutes=2)
 """After how long a machine that is still on is ordered off once more."""
 
@@ -148,6 +150,25 @@ def is_stranded(
         return False
     ends = [pod.metadata.deletion_timestamp for pod in leaving]
     return late or all(end is not None and now >= end + manners.overdue for end in ends)
+
+
+def may_yet_end(node: Node | None, over: datetime, now: datetime, manners: DrainManners) -> bool:
+    """Say whether pods that are to go may still end although the time of their drain is up.
+
+    Of a kubelet that has just fallen silent nobody knows yet; one that has just come back only now
+    begins to end them.
+
+    Args:
+        node: Their Node.
+        over: When the time was up.
+        now: The present time.
+        manners: How long we are patient with the kubelet.
+    """
+    ready = _ready(node)
+    if ready is None or now >= over + RETURN_PATIENCE:
+        return False
+    since = ready.last_transition_time
+    return ready.status == "Unknown" or (since is not None and now < since + manners.overdue)
 
 
 def next_step(look: Look) -> Step:

@@ -1,6 +1,7 @@
 """Those who watch over the promises know nothing of the program that they watch."""
 
 import ast
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from simulator import records
 from simulator.api.audit import AuditEntry
 from simulator.api.store import Entry
 from tests.builders import NOON, ledger, repair, slot
+from tests.safety.witnesses.beginning import GRACE
 from tests.safety.witnesses.history import Deed, History
 from tests.safety.witnesses.holding import Held
 
@@ -33,6 +35,23 @@ def claiming(attempt: int) -> NodeRepair:
     return repair("n1", status=NodeRepairStatus(intent=intent))
 
 
+def asked(verb: str, resource: str, name: str, subresource: str = "") -> AuditEntry:
+    return AuditEntry(
+        at=NOON,
+        user="remediator",
+        manager="",
+        verb=verb,
+        method="DELETE",
+        path="",
+        resource=resource,
+        subresource=subresource,
+        namespace="",
+        name=name,
+        dry_run=False,
+        code=200,
+    )
+
+
 def breaches_of_an_order(*, held: str, by_then: NodeRepair, at_last: NodeRepair) -> list[str]:
     """Have a person delete the ledger, a machine be deleted next, and ask the witness."""
     history = History(user="remediator", now=NOON)
@@ -40,22 +59,22 @@ def breaches_of_an_order(*, held: str, by_then: NodeRepair, at_last: NodeRepair)
     history.repairs = {"n1-repair": by_then}
     witness.ledger(lost, None)
     history.repairs = {"n1-repair": at_last}
-    entry = AuditEntry(
-        at=NOON,
-        user="remediator",
-        manager="",
-        verb="delete",
-        method="DELETE",
-        path="",
-        resource=records.MACHINES,
-        subresource="",
-        namespace="",
-        name="n1",
-        dry_run=False,
-        code=200,
-    )
     gone = Entry(key="n1", version=1, body=b"{}", labels={}, fields={})
-    witness.done(Deed(entry=entry, before=gone, after=None))
+    witness.done(Deed(entry=asked("delete", records.MACHINES, "n1"), before=gone, after=None))
+    return [each.promise for each in history.breaches]
+
+
+def breaches_of_an_eviction(*, held: str, after: timedelta) -> list[str]:
+    """Have a person delete the ledger, a pod of n1 be evicted later, and ask the witness."""
+    history = History(user="remediator", now=NOON)
+    witness = Held(history)
+    witness.ledger(ledger(slots={held: slot(2, name=held)}), None)
+    history.now += after
+    fields = {"spec.nodeName": "n1"}
+    pod = Entry(key="web-1", version=1, body=b"{}", labels={}, fields=fields)
+    leaving = Entry(key="web-1", version=2, body=b"{}", labels={}, fields=fields)
+    entry = asked("create", records.PODS, "web-1", "eviction")
+    witness.done(Deed(entry=entry, before=pod, after=leaving))
     return [each.promise for each in history.breaches]
 
 
@@ -74,3 +93,12 @@ def test_an_order_that_the_lost_ledger_did_not_allow_breaks_a_promise() -> None:
     order = claiming(1)
 
     assert breaches_of_an_order(held="n2", by_then=order, at_last=order) == ["S2"]
+
+
+def test_an_eviction_may_be_on_the_wire_when_a_person_deletes_the_ledger() -> None:
+    assert breaches_of_an_eviction(held="n1", after=GRACE) == []
+
+
+def test_an_eviction_that_no_ledger_allowed_or_only_long_ago_breaks_a_promise() -> None:
+    assert breaches_of_an_eviction(held="n2", after=timedelta()) == ["S2"]
+    assert breaches_of_an_eviction(held="n1", after=GRACE + timedelta(seconds=1)) == ["S2"]

@@ -114,6 +114,21 @@ async def test_a_kubelet_that_comes_back_clears_its_taints_and_keeps_its_pods() 
 
 
 @played
+async def test_a_kubelet_that_comes_back_before_it_is_missed_ends_the_pods_that_are_to_go() -> None:
+    async with small(WEB) as cluster:
+        look = Look(cluster)
+        (victim,) = look.running("web", "general-1")
+        cluster.inject("general-1", {"kubelet-dead": {"lasts": "30s"}})
+        await asyncio.sleep(2)
+
+        look.direct.evict(victim, namespace="default")
+        took = await until(lambda: look.direct.find("pods", victim, namespace="default") is None)
+
+        assert look.ready("general-1") == "True"
+        assert timedelta(seconds=28) <= took <= timedelta(seconds=40)
+
+
+@played
 async def test_many_kubelets_may_die_at_once() -> None:
     async with small(nodes=12) as cluster:
         look = Look(cluster)

@@ -188,7 +188,16 @@ async def gone(client: Client, name: str) -> None:
 
 def silent() -> Node:
     """Make a Node whose kubelet has not been heard of since noon."""
-    ready = Condition(type="Ready", status="Unknown", last_transition_time=NOON)
+    return _heard("Unknown", NOON)
+
+
+def back(*, after: float) -> Node:
+    """Make a Node whose kubelet was heard of again so many seconds after noon."""
+    return _heard("True", at(after))
+
+
+def _heard(status: str, since: datetime) -> Node:
+    ready = Condition(type="Ready", status=status, last_transition_time=since)
     return Node(status=NodeStatus(conditions=(ready,)))
 
 

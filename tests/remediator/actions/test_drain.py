@@ -9,7 +9,7 @@ from nodehealth.repair import NODE_REPAIRS
 from remediator.actions import Done, Failed, Going, Stranded, SupersededError
 from remediator.actions.drain import Drain
 from simulator.api.faults import Match, Refuse
-from tests.remediator.actions.draining import MakeWorld, begun, budget, gone, pod, silent
+from tests.remediator.actions.draining import MakeWorld, back, begun, budget, gone, pod, silent
 
 
 async def test_an_empty_node_is_drained_once_it_was_empty_twice_and_settled(
@@ -140,6 +140,35 @@ async def test_on_a_silent_node_pods_that_do_not_end_leave_the_drain_stranded(
     assert isinstance(early, Going)
     assert isinstance(late, Stranded)
     assert late.message == "the kubelet is silent, so nothing ends what is left: 1 pod"
+
+
+async def test_a_kubelet_that_came_back_as_time_was_up_may_end_its_pods(world: MakeWorld) -> None:
+    here = await world()
+    drain, short = await begun(here), Drain(deadline=timedelta(minutes=2))
+    drain.node = back(after=110)
+    await pod(here.client, "web-1")
+    await drain.run(after=1)
+
+    assert isinstance(await drain.run(after=169, drain=short), Going)
+    assert isinstance(await drain.run(after=170, drain=short), Failed)
+
+    await gone(here.client, "web-1")
+
+    assert isinstance(await drain.run(after=169, drain=short), Going)
+    assert isinstance(await drain.run(after=171, drain=short), Done)
+
+
+async def test_a_kubelet_that_came_back_as_time_was_up_gives_no_time_to_who_may_not_leave(
+    world: MakeWorld,
+) -> None:
+    here = await world()
+    drain = await begun(here)
+    drain.node = back(after=110)
+    await pod(here.client, "alone", owner="")
+
+    late = await drain.run(after=120, drain=Drain(deadline=timedelta(minutes=2)))
+
+    assert isinstance(late, Failed)
 
 
 async def test_a_silent_node_with_a_pod_that_may_not_leave_is_not_stranded(

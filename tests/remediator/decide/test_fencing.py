@@ -279,6 +279,44 @@ def test_a_drain_that_is_late_does_not_wait_for_last_moments() -> None:
     )
 
 
+def heard(status: str, *, since: datetime | None) -> Node:
+    condition = Condition(type="Ready", status=status, last_transition_time=since)
+    return structs.replace(node(), status=NodeStatus(conditions=(condition,)))
+
+
+@pytest.mark.parametrize(
+    ("seen", "after"),
+    [
+        (heard("Unknown", since=at(-10)), 0),
+        (heard("Unknown", since=None), 0),
+        (heard("Unknown", since=NOON), 179),
+        (heard("True", since=at(-30)), 29),
+    ],
+    ids=["silent", "silent since whenever", "silent for long", "back"],
+)
+def test_pods_may_yet_end_of_a_kubelet_that_fell_silent_or_has_just_come_back(
+    seen: Node, after: float
+) -> None:
+    assert fencing.may_yet_end(seen, NOON, at(after), MANNERS)
+
+
+@pytest.mark.parametrize(
+    ("seen", "after"),
+    [
+        (heard("Unknown", since=at(170)), 180),
+        (heard("True", since=at(175)), 180),
+        (heard("True", since=at(-30)), 30),
+        (heard("True", since=None), 0),
+        (None, 0),
+    ],
+    ids=["silent again", "back again", "back for long", "never silent", "no node"],
+)
+def test_a_drain_whose_time_is_up_is_not_held_up_by_a_kubelet_without_end(
+    seen: Node | None, after: float
+) -> None:
+    assert not fencing.may_yet_end(seen, NOON, at(after), MANNERS)
+
+
 @given(st.lists(st.sampled_from(list(Power)), max_size=40))
 def test_a_node_is_put_out_of_service_only_after_two_words_without_a_contrary_one(
     words: list[Power],

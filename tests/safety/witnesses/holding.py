@@ -103,12 +103,17 @@ class Held(Witness):
             )
 
     def _evicted(self, node: str, pod: str) -> None:
-        """Forgive a request that was under way when the drain failed and a person was called."""
+        """Forgive a request that was under way when nobody could hold it back any more.
+
+        That is so when the drain failed and a person was called, and when a person uncordoned the
+        Node or deleted the ledger that had allowed it.
+        """
         hopeless = any(
             each.status.phase is Phase.NEEDS_HUMAN for each in self.history.open_repairs(node)
         )
         since = self._let_go.get(node)
-        if not hopeless and (since is None or self.history.now - since > GRACE):
+        was_ours = since is not None and self.history.now - since <= GRACE
+        if not (hopeless or was_ours or self._was(node, Hold.DISRUPTED)):
             self._needs_slot(node, f"eviction of {pod} from {node}")
 
     def _ordered(self, node: str, what: str) -> None:
