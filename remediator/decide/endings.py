@@ -90,7 +90,11 @@ def elsewhere(view: View) -> Release | Rest | None:
     if view.now < until:
         message = "the machine was replaced; waits to see whether its successor has its name"
         return Rest(phase=status.phase, reason=Reason.NODE_ABSENT, message=message, until=until)
-    message = f"the machine was replaced, and no Node has the name {repair.spec.target.node} now"
+    name = repair.spec.target.node
+    message = (
+        f"the machine was replaced, and no Node has the name {name} now: nobody verified that its "
+        "successor, which has another, is well"
+    )
     return Release(reason=Reason.REPLACED_ELSEWHERE, message=message)
 
 

@@ -11,7 +11,6 @@ from remediator.decide.moves import Reason
 
 RECURS: Final = timedelta(hours=1)
 """How soon the same fault must be back on a node for the repair before to have mended nothing."""
-_MENDED: Final = frozenset({Reason.REPAIRED, Reason.REPLACED_ELSEWHERE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +25,10 @@ class Outcome:
 
 
 def by_pool(repairs: Iterable[NodeRepair]) -> dict[str, list[Outcome]]:
-    """Return the outcomes of each pool, the newest first; what ended otherwise proves nothing."""
+    """Return the outcomes of each pool, the newest first; what ended otherwise proves nothing.
+
+    Neither does a machine that was replaced by one of another name, which nobody saw to be well.
+    """
     known = tuple(repairs)
     again = {(each.spec.target.node, each.spec.rule): each for each in sorted(known, key=_born)}
     found = dict[str, list[Outcome]]()
@@ -47,7 +49,7 @@ def in_a_row(outcomes: Sequence[Outcome]) -> list[Outcome]:
 
 def _outcome(repair: NodeRepair, newest: NodeRepair) -> Outcome | None:
     status = repair.status
-    mended = status.phase is Phase.RECOVERED and status.reason in _MENDED
+    mended = status.phase is Phase.RECOVERED and status.reason == Reason.REPAIRED
     failed = status.phase is Phase.NEEDS_HUMAN and status.reason == Reason.LADDER_EXHAUSTED
     if not status.timeline or not (mended or failed):
         return None

@@ -454,6 +454,7 @@ def test_a_machine_whose_successor_has_another_name_is_held_no_longer() -> None:
 
     assert isinstance(move, Release)
     assert move.reason is Reason.REPLACED_ELSEWHERE
+    assert "nobody verified that its successor, which has another, is well" in move.message
 
 
 def test_a_node_that_vanished_without_being_replaced_is_waited_for() -> None:

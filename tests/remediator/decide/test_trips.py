@@ -160,6 +160,15 @@ def test_replacements_that_fail_one_after_the_other_are_told_from_single_ones() 
     assert found(World(repairs=failed), replace(breaking, failed_replacements=0)) == set()
 
 
+def test_a_successor_that_nobody_verified_ends_no_row_of_failures() -> None:
+    failed = tuple(ended(f"n{n}", n) for n in (1, 2, 4))
+    elsewhere = ended("n9", 3, mended=True, reason=Reason.REPLACED_ELSEWHERE)
+
+    tripped = found(World(repairs=(*failed, elsewhere)), replace(ALL, burst=None))
+
+    assert tripped == {"failed-replacements/default", "unmended/default"}
+
+
 def test_repairs_that_mend_nothing_are_told_for_a_day() -> None:
     unmended = (ended("n1", 1, rung=0), ended("n2", 2, rung=0))
 
@@ -180,6 +189,7 @@ def test_a_fault_that_is_back_within_the_hour_was_not_mended() -> None:
     [
         ended("n1", 1, reason=Reason.PREPARATION_FAILED),
         ended("n1", 1, mended=True, reason=Reason.FAULT_GONE),
+        ended("n1", 1, mended=True, reason=Reason.REPLACED_ELSEWHERE),
         repair("n1", phase=Phase.NEEDS_HUMAN),
         repair("n1"),
     ],
