@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from random import Random
 
 from nodehealth.kit.clocks import Clock
 from nodehealth.kube.client import Client
 from nodehealth.kube.lease import Election
+from nodehealth.kube.transport import Transport
 from simulator import virtualtime
 from tests.nodehealth.kube.fakes import DICE, Shelf
 
@@ -17,9 +19,10 @@ PATH = "/apis/coordination.k8s.io/v1/namespaces/ns/leases/leader"
 class Replica:
     """A candidate, and what it did when."""
 
-    shelf: Shelf
+    shelf: Transport
     identity: str
     clock: Clock | None = None
+    random: Random = DICE
     spans: list[tuple[float, float]] = field(default_factory=list)
     """From when to when its body ran."""
     began: asyncio.Event = field(default_factory=asyncio.Event)
@@ -31,7 +34,7 @@ class Replica:
             namespace="ns",
             identity=self.identity,
             clock=self.clock or virtualtime.clock(),
-            random=DICE,
+            random=self.random,
         )
 
     async def body(self) -> None:

@@ -1,12 +1,18 @@
 """One leads, the others are ready, and what is done at the end is done whatever the end."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from itertools import pairwise
+from random import Random
 
 import msgspec
 import pytest
 
 from nodehealth.kube.lease import Terms
+from nodehealth.kube.transport import Request, Response, Transport
 from simulator import virtualtime
 from tests.nodehealth.kube.candidates import PATH, Replica, now, spec, stopped
 from tests.nodehealth.kube.fakes import Shelf
@@ -113,6 +119,41 @@ async def test_a_leader_that_died_is_succeeded_when_its_lease_ran_out_as_we_saw_
     assert spec(shelf)["leaseTransitions"] == 8
     assert spec(shelf)["strategy"] == "unknown to us"
     await stopped(running)
+
+
+@dataclass(slots=True, kw_only=True)
+class Noted(Transport):
+    """Writes down when a candidate looks."""
+
+    inner: Transport
+    looks: list[float] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def open(self, request: Request, *, deadline: timedelta) -> AsyncIterator[Response]:
+        """Send a request on."""
+        if request.method == "GET":
+            self.looks.append(now())
+        async with self.inner.open(request, deadline=deadline) as response:
+            yield response
+
+
+@virtualtime.played
+async def test_candidates_that_begin_together_do_not_look_together_for_long() -> None:
+    shelf = Shelf()
+    leader = Replica(shelf, "leader")
+    leading = leader.start()
+    await leader.began.wait()
+    ways = [Noted(inner=shelf) for _ in range(2)]
+    waiting = [Replica(way, f"next-{n}", random=Random(n)).start() for n, way in enumerate(ways)]
+
+    await asyncio.sleep(60)
+    one, other = (tuple(way.looks) for way in ways)
+    await stopped(leading, *waiting)
+
+    pauses = [after - before for looks in (one, other) for before, after in pairwise(looks)]
+    assert set(one) & set(other) == {one[0]}
+    assert all(1.2 - 1e-6 <= each <= 1.8 + 1e-6 for each in pauses)
+    assert max(pauses) - min(pauses) > 0.4
 
 
 @virtualtime.played
