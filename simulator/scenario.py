@@ -48,6 +48,8 @@ class Pool:
     pods: int = 110
     zones: tuple[str, ...] = ("a",)
     instance_type: str = "sim.standard"
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """What the Nodes say besides, such as the role of a control plane."""
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the simulated nodes; they sort as they are numbered."""

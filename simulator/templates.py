@@ -35,6 +35,7 @@ def node(pool: Pool, name: str, zone: str, *, provider_id: str) -> JsonObject:
         keys.INSTANCE_TYPE_LABEL: pool.instance_type,
         keys.ZONE_LABEL: zone,
         keys.POOL_LABEL: pool.name,
+        **pool.labels,
     }
     return {
         "metadata": {"name": name, "labels": labels},

@@ -24,11 +24,12 @@ import pytest
 from tests.safety.designs import OLD_DESIGNS
 from tests.safety.guards import GUARDS
 from tests.safety.mutating import Mutant, install
+from tests.safety.rare import RARE
 
 MOST_SEEDS: Final = 200
 TALE: Final = "a tale"
 """By what it was seen, where a test told it."""
-MUTANTS: Final[Mapping[str, Mutant]] = {each.name: each for each in (*OLD_DESIGNS, *GUARDS)}
+MUTANTS: Final[Mapping[str, Mutant]] = {each.name: each for each in (*OLD_DESIGNS, *GUARDS, *RARE)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

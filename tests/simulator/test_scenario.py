@@ -20,7 +20,7 @@ spec:
   seed: 7
   pools:
     - {name: general, nodes: 12, zones: [a, b]}
-    - {name: gpu, nodes: 2, gpus: 8, instance-type: sim.gpu8, external: [here]}
+    - {name: gpu, nodes: 2, gpus: 8, instance-type: sim.gpu8, external: [here], labels: {rack: r1}}
   workloads:
     - {name: web, replicas: 20, pool: general, budget: {max-unavailable: 10%}}
     - {name: train, kind: Job, replicas: 2, pool: gpu, gpus: 8, runs-for: 2h}
@@ -42,6 +42,7 @@ def test_a_scenario_is_read_whole() -> None:
     general, gpu = found.pools
     assert general.names()[:2] == ("general-01", "general-02")
     assert gpu.names() == ("gpu-1", "gpu-2", "here")
+    assert gpu.labels == {"rack": "r1"}
     assert found.workloads[0].budget == Budget(max_unavailable="10%")
     assert found.workloads[1].kind is WorkloadKind.JOB
     assert found.timings.provision == timedelta(seconds=10)

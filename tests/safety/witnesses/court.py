@@ -5,6 +5,7 @@ from typing import Self
 
 from simulator.cluster import REMEDIATOR, Cluster
 from tests.safety.witnesses.beginning import Beginnings, Pace, Paced
+from tests.safety.witnesses.brains import Spared
 from tests.safety.witnesses.foreign import Untouched
 from tests.safety.witnesses.gangs import Together
 from tests.safety.witnesses.history import Breach, History
@@ -25,6 +26,8 @@ class Terms:
     labels: frozenset[str] = frozenset()
     """Labels of others that the policy lets us set on Nodes."""
     observing: bool = False
+    control_plane: bool = False
+    """Whether the policy has control-plane nodes repaired."""
     per_gang: int = 1
     """How many nodes of a gang may be disrupted at once."""
 
@@ -62,6 +65,7 @@ class Court:
             Stepping(history),
             together,
             Paced(history, cordons=terms.cordons, disruptions=terms.disruptions),
+            Spared(history, included=terms.control_plane),
             Untouched(history, labels=terms.labels),
             Planned(history),
             Gentle(history),

@@ -1,4 +1,4 @@
-"""S5 and S8: what is not ours stays as it is, and nobody lays hands on a control plane."""
+"""S5: what is not ours stays as it is."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -7,10 +7,8 @@ from typing import Any, Final
 import msgspec
 
 from nodehealth import keys
-from nodehealth.kube.objects import Node
 from simulator import records
 from tests.safety.witnesses.history import Deed, Witness
-from tests.safety.witnesses.holding import fence
 
 _OURS: Final = f"{keys.GROUP}/"
 _MAPS: Final = ("labels", "annotations")
@@ -23,11 +21,6 @@ class Untouched(Witness):
 
     labels: frozenset[str] = frozenset()
     """Labels that the policy lets us set."""
-
-    def node(self, name: str, before: Node | None, node: Node | None) -> None:
-        """Look whether a control plane is fenced."""
-        if node is not None and keys.CONTROL_PLANE_LABEL in node.metadata.labels and fence(node):
-            self.history.breach("S8", f"{name} belongs to the control plane, and was fenced")
 
     def done(self, deed: Deed) -> None:
         """Compare a Node as it was with what we made of it."""
