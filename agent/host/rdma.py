@@ -28,6 +28,8 @@ COUNTERS: Final = frozenset(
         "counters/symbol_error",
         "hw_counters/local_ack_timeout_err",
         "hw_counters/packet_seq_err",
+        "hw_counters/rdma_read_wr_err",
+        "hw_counters/rdma_write_wr_err",
         "hw_counters/req_transport_retries_exceeded",
         "hw_counters/retrans_pkts",
         "hw_counters/rnr_nak_retry_err",

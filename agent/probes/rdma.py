@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from agent import hours
 from agent.host.linux import Host
 from agent.host.rdma import Adapter, Port
 from agent.probe import Past, Probe
-from agent.readings import Answer, Aside, Counter, Memo, Reading
+from agent.readings import FLEETING, Answer, Aside, Counter, Memo, Reading
 from nodehealth.health import Level
 from nodehealth.signals import Knowledge
 
@@ -35,8 +36,14 @@ COUNTED: Final[Mapping[str, tuple[str, ...]]] = {
         "hw_counters/req_transport_retries_exceeded",
         "hw_counters/unresponsive_remote_events",
     ),
+    "ib.requests_failed": ("hw_counters/rdma_read_wr_err", "hw_counters/rdma_write_wr_err"),
 }
 """By signal the counters whose sum it grows by."""
+
+SYMBOLS: Final = "ib.symbol_errors"
+_SYMBOL_ERROR: Final = "counters/symbol_error"
+_MOST_SYMBOLS: Final = 1200
+"""Of what is far too much, how much it is makes no difference; and each step is a write."""
 
 _REFUSED: Final = "refused"
 
@@ -69,6 +76,7 @@ class RDMA(Probe):
             *(self._down(each, past) for each in ports),
             *(self._slow(each, past) for each in ports),
             *(counter for each in ports for counter in _counters(each, uptime)),
+            *(reading for each in ports for reading in _symbols(each, past, uptime)),
             *(_refusal(each) for each in ports if each.refused),
             *_places(watched, past),
         ]
@@ -160,3 +168,16 @@ def _counters(port: Port, uptime: float) -> Iterator[Counter]:
         told = [port.counters[each] for each in parts if each in port.counters]
         if told:
             yield Counter(name=name, subject=port.name, total=sum(told), uptime=uptime)
+
+
+def _symbols(port: Port, past: Past, uptime: float) -> Iterator[Reading | Memo]:
+    """Say how many symbols arrived damaged within an hour, and remember when the hour began."""
+    total = port.counters.get(_SYMBOL_ERROR)
+    if total is None:
+        return
+    subject = f"{FLEETING}{port.name}"
+    known = past.get(("", subject))
+    hour = hours.of(known.fields if known is not None else {}, total, uptime)
+    yield Memo(subject=subject, fields=hour.fields)
+    most = min(hour.most(total), _MOST_SYMBOLS)
+    yield Reading(name=SYMBOLS, subject=port.name, value=float(most))

@@ -53,6 +53,15 @@ SIGNALS: Final = (
         grid=grids.TEN_A_SECOND,
     ),
     Signal(
+        name="ib.symbol_errors",
+        kind=Kind.LEVEL,
+        about="Symbols that a port received damaged within an hour, 1200 where there were more.",
+        subject=_PORT,
+        source="growth of counters/symbol_error in the present hour or in the one before, "
+        "whichever is more; an hour begins when the one before has ended",
+        grid=grids.HUNDRED_AND_TWENTY,
+    ),
+    Signal(
         name="ib.drops",
         kind=Kind.LEVEL,
         about="Packets a second that a port throws away.",
@@ -99,5 +108,13 @@ SIGNALS: Final = (
         subject=_PORT,
         source="growth of hw_counters/rnr_nak_retry_err + req_transport_retries_exceeded, of EFA "
         "of unresponsive_remote_events; a job whose peer was killed makes some as well",
+    ),
+    Signal(
+        name="ib.requests_failed",
+        kind=Kind.EVENT,
+        about="A read or a write of another machine's memory over an EFA port ended with an error.",
+        subject=_PORT,
+        source="growth of hw_counters/rdma_read_wr_err + rdma_write_wr_err; a job whose peer was "
+        "killed makes some as well",
     ),
 )

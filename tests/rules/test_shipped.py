@@ -4,12 +4,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from nodehealth import cel
+from nodehealth.catalogue import CATALOGUE
 from nodehealth.signals import Kind, Unit
 from remediator.decide.rehearsal import rehearse
 from remediator.files import remedy
@@ -129,3 +131,19 @@ def test_the_documents_tell_of_every_rule() -> None:
         f"{', '.join(rung.action for rung in rule.ladder) or 'people are told'} | {rule.about} |"
         for rule in RULES.rules
     ]
+
+
+def test_the_documents_tell_of_every_signal_that_no_rule_asks_for() -> None:
+    lines = (ROOT / "docs" / "rules.md").read_text().splitlines()
+    rows = lines[lines.index("| signal | why not |") + 2 :]
+    told = [line.split("`")[1] for line in takewhile(str, rows)]
+
+    assert told == sorted(set(CATALOGUE) - set(asked_for()))
+
+
+def asked_for() -> Iterator[str]:
+    for asked in (each for rule in RULES.rules for each in rule.questions):
+        yield asked.signal.name
+        yield asked.since
+        if asked.unless is not None:
+            yield asked.unless.signal.name

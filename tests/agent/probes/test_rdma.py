@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from agent.probes.rdma import DOWN, MISSING, RDMA, SLOW
+from agent.probes.rdma import DOWN, MISSING, RDMA, SLOW, SYMBOLS
 from agent.readings import Aside, Memo
 from tests.agent.trees import Tree
 from tests.agent.watched import Watch
@@ -242,6 +242,40 @@ async def test_an_efa_tells_what_it_sends_again_and_drops(tree: Tree, watch: Wat
 
     assert (told["ib.retransmits", PORT], told["ib.drops", PORT]) == (2000, 300)
     assert watch.events == {("ib.retries_exceeded", PORT): 2}
+
+
+async def test_an_efa_tells_which_reads_and_writes_of_it_failed(tree: Tree, watch: Watch) -> None:
+    tree.count("mlx5_0", hw_rdma_read_wr_err=4, hw_rdma_write_wr_err=1)
+    await watch.look()
+    tree.count("mlx5_0", hw_rdma_read_wr_err=6, hw_rdma_write_wr_err=4)
+    await watch.look()
+
+    assert watch.events == {("ib.requests_failed", PORT): 5}
+
+
+async def test_more_damaged_symbols_than_an_hour_may_have_are_told_until_one_had_fewer(
+    tree: Tree, watch: Watch
+) -> None:
+    told = []
+    for minutes, total in ((0, 5), (20, 124), (59, 125), (60, 130), (119, 130), (120, 130)):
+        tree.up(60 * minutes)
+        tree.count("mlx5_0", symbol_error=total)
+        told.append((await watch.look())[SYMBOLS, PORT])
+
+    assert told == [0, 0, 120, 120, 120, 0]
+
+
+async def test_of_a_port_without_a_clean_symbol_no_step_more_is_told_than_ten(
+    tree: Tree, watch: Watch
+) -> None:
+    told = set()
+    for look in range(300):
+        tree.up(30 * look)
+        tree.count("mlx5_0", symbol_error=100 * look)
+        told.add((await watch.look())[SYMBOLS, PORT])
+
+    assert told == {120 * step for step in range(11)}
+    assert watch.levels[SYMBOLS, PORT].value == 1200
 
 
 def refusing(tree: Tree, counter: str) -> Path:
