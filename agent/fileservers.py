@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from agent.host.complaints import storage
+from agent.host import complaints
 from agent.host.complaints.pattern import Complaint
 from agent.host.records import KMSG_SOURCE, Line
 from agent.probe import Past
@@ -65,7 +65,7 @@ class Servers:
             position=line.sequence,
             at=int(line.heard.timestamp()),
             source=line.source,
-            is_down=complaint.fields["state"] == storage.DOWN["state"],
+            is_down=complaint.fields["state"] == complaints.DOWN,
         )
         return Servers(known={**others, complaint.subject: server})
 
@@ -85,13 +85,13 @@ class Servers:
     def reading(self, trouble: str) -> Reading:
         """Say how many do not answer, if that is known."""
         if trouble:
-            return Reading(name=storage.NFS, knowledge=Knowledge.UNKNOWN, why=trouble)
+            return Reading(name=complaints.NFS, knowledge=Knowledge.UNKNOWN, why=trouble)
         if not self.known:
-            return Reading(name=storage.NFS, knowledge=Knowledge.NOT_APPLICABLE)
+            return Reading(name=complaints.NFS, knowledge=Knowledge.NOT_APPLICABLE)
         if any(each.is_down and each.is_lost for each in self.known.values()):
-            return Reading(name=storage.NFS, knowledge=Knowledge.UNKNOWN, why=_LOST)
+            return Reading(name=complaints.NFS, knowledge=Knowledge.UNKNOWN, why=_LOST)
         fields = {"servers": _named(self.silent)} if self.silent else {}
-        return Reading(name=storage.NFS, value=float(len(self.silent)), fields=fields)
+        return Reading(name=complaints.NFS, value=float(len(self.silent)), fields=fields)
 
     def memos(self) -> Iterator[Memo]:
         """Say what is to be remembered."""

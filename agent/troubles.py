@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from agent.host.complaints import storage, trouble
+from agent.host import complaints
 from agent.host.complaints.pattern import Complaint
 from agent.host.records import Line
 from agent.probe import Past
@@ -105,15 +105,15 @@ def threads(heard: Iterable[Heard]) -> frozenset[int]:
 
 
 def _subject(complaint: Complaint, names: Names, machine: Machine) -> tuple[Names, str]:
-    if complaint.signal == storage.FILESYSTEM and complaint.subject in machine.mounts:
+    if complaint.signal == complaints.FILESYSTEM and complaint.subject in machine.mounts:
         return names, complaint.subject  # there are as many as the host has mounted
     return names.called(complaint.signal, complaint.subject)
 
 
 def _known(complaint: Complaint, machine: Machine, *, silent: bool) -> Mapping[str, int | str]:
     """Return what the line itself does not say."""
-    if complaint.signal == storage.FILESYSTEM:
+    if complaint.signal == complaints.FILESYSTEM:
         return {"mount": machine.mounts.get(complaint.subject, "")}
-    if complaint.signal == trouble.HUNG:
+    if complaint.signal == complaints.HUNG:
         return {"own": int(complaint.pid in machine.own), "nfs": int(silent)}
     return {}

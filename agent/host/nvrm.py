@@ -1,18 +1,17 @@
 """What NVIDIA's drivers write into the kernel's log: XIDs, SXids, and cries for a lost GPU.
 
-Pure. Every pattern begins where the line does: a program that logs about XIDs is no XID.
+What such a line looks like is data, as of every other one; what its words mean is here.
 """
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-_BDF: Final = r"(?:PCI:)?(?P<bdf>[0-9a-fA-F]{4,8}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2}(?:\.[0-7])?)"
-_XID: Final = re.compile(
-    rf"NVRM: Xid \({_BDF}(?: GPU-I:(?P<instance>[0-9a-fA-F]+))?[^)]*\): (?P<code>[0-9]{{1,5}})"
-    r"(?:,(?P<rest>.*)|\s*)$",
-    re.DOTALL,
-)
+from agent.host import complaints
+from agent.host.complaints import pattern
+
+PATTERNS: Final = pattern.read(complaints.TABLES / "nvidia.yaml")
 _PROCESS: Final = re.compile(
     r"\s*pid='?(?P<pid>[0-9]+|<unknown>)'?(?:, name=(?P<name>[^,]*))?(?:,|$)"
 )
@@ -21,19 +20,9 @@ _NVLINK5: Final = re.compile(
     r"XC[0-9]+\s+i[0-9]+\s+Link\s+(?P<link>-?[0-9]{1,5})\s+"
     r"\((?P<info>0x[0-9a-fA-F]{1,16})\s+(?P<status>0x[0-9a-fA-F]{1,16})"
 )
-_SXID: Final = re.compile(
-    rf"nvidia-nvswitch[0-9]+: SXid \({_BDF}\): (?P<code>[0-9]{{1,6}}), "
-    r"(?P<severity>Fatal|Non-?fatal)(?:, Link (?P<link>[0-9]{1,5}))?"
+_ANY_BDF: Final = re.compile(
+    r"\b(?:PCI:)?[0-9a-fA-F]{4,8}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2}(?:\.[0-7])?\b"
 )
-_UUID: Final = re.compile(
-    rf"NVRM: GPU at {_BDF}: (?P<uuid>GPU-[0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}})\b"
-)
-_OFF_BUS: Final = re.compile(rf"NVRM: .*\bGPU(?: at)? {_BDF}\b.*\bfallen off the bus\b")
-_GSP: Final = re.compile(
-    r"NVRM: (?!Xid ).*(?:Heartbeat timed out|Timeout (?:after [0-9]+ ?s(?:econds)? of )?waiting "
-    r"for RPC (?:response )?from (?:GPU[0-9]* )?GSP)"
-)
-_ANY_BDF: Final = re.compile(rf"\b{_BDF}\b")
 NVLINK5: Final = range(144, 151)
 """The codes of errors of NVLink 5, which are told apart by unit and status."""
 
@@ -103,17 +92,10 @@ Said: TypeAlias = Xid | SXid | OffBus | GspTimeout | Named
 
 def said(text: str) -> Said | None:
     """Read one line of the kernel's log; None for what is none of these."""
-    if text.startswith("NVRM: Xid "):
-        return _xid(text)
-    if text.startswith("nvidia-nvswitch"):
-        return _sxid(text)
-    if not text.startswith("NVRM: "):
-        return None
-    if named := _UUID.match(text):
-        return Named(pci=address(named["bdf"]), uuid=named["uuid"])
-    if lost := _OFF_BUS.match(text):
-        return OffBus(pci=address(lost["bdf"]))
-    return _gsp(text)
+    for each in PATTERNS:
+        if found := each.found(text):
+            return _MEANING[each.name](found)
+    return None
 
 
 def address(bdf: str) -> str:
@@ -123,11 +105,8 @@ def address(bdf: str) -> str:
     return f"{int(domain, 16):04x}:{bus}:{device}.{function or '0'}"
 
 
-def _xid(text: str) -> Xid | None:
-    found = _XID.match(text)
-    if found is None:
-        return None
-    code, rest, pid, name = int(found["code"]), found["rest"] or "", None, ""
+def _xid(found: re.Match[str]) -> Xid:
+    code, rest, pid, name = int(found["code"]), found.string[found.end() :], None, ""
     if process := _PROCESS.match(rest):
         pid = int(process["pid"]) if process["pid"].isdigit() else None
         name, rest = (process["name"] or "").strip("'"), rest[process.end() :]
@@ -154,11 +133,8 @@ def _fault(rest: str) -> Fault | None:
     )
 
 
-def _sxid(text: str) -> SXid | None:
+def _sxid(found: re.Match[str]) -> SXid:
     """Read a line that tells of an error; those with its details follow it and are no errors."""
-    found = _SXID.match(text)
-    if found is None:
-        return None
     return SXid(
         pci=address(found["bdf"]),
         code=int(found["code"]),
@@ -167,8 +143,24 @@ def _sxid(text: str) -> SXid | None:
     )
 
 
-def _gsp(text: str) -> GspTimeout | None:
-    if not _GSP.match(text):
-        return None
-    where = _ANY_BDF.search(text)
-    return GspTimeout(pci=address(where["bdf"]) if where else "")
+def _off_bus(found: re.Match[str]) -> OffBus:
+    return OffBus(pci=address(found["bdf"]))
+
+
+def _gsp(found: re.Match[str]) -> GspTimeout:
+    where = _ANY_BDF.search(found.string)
+    return GspTimeout(pci=address(where[0]) if where else "")
+
+
+def _named(found: re.Match[str]) -> Named:
+    return Named(pci=address(found["bdf"]), uuid=found["uuid"])
+
+
+_MEANING: Final[Mapping[str, Callable[[re.Match[str]], Said]]] = {
+    "xid": _xid,
+    "sxid": _sxid,
+    "named": _named,
+    "off-bus": _off_bus,
+    "gsp-timeout": _gsp,
+}
+"""By the name of its pattern what a line tells."""

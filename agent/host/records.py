@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from agent.host import complaints
+from agent.host import complaints, nvrm
+from agent.host.complaints import form
 
 KERNEL: Final = 0
 """The facility of what the kernel itself says; everybody else's records have another one."""
@@ -21,7 +22,7 @@ OWN: Final = "own"
 """What patterns of the operator's own ask for."""
 
 TOPICS: Final[Mapping[str, tuple[str, ...]]] = {
-    NVIDIA: ("NVRM: ", "nvidia-nvswitch"),
+    NVIDIA: form.words(nvrm.PATTERNS),
     **complaints.WORDS,
     OWN: (),
 }

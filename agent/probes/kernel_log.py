@@ -8,7 +8,6 @@ from typing import Final
 
 from agent import bookmark, fileservers, troubles
 from agent.host import complaints, mounts, stream
-from agent.host.complaints import storage
 from agent.host.guard import HungError
 from agent.host.kmsg import KernelLog
 from agent.host.linux import Host
@@ -44,7 +43,7 @@ class Complaints(Probe):
         for at, each in enumerate(heard):
             if at % _TURN == 0:
                 await asyncio.sleep(0)
-            if each.complaint.signal == storage.NFS:
+            if each.complaint.signal == complaints.NFS:
                 servers = servers.heard(each.line, each.complaint)
                 continue
             silent = bool(servers.silent)
@@ -70,7 +69,7 @@ async def _heard(log: KernelLog) -> Sequence[Heard]:
 
 async def _mounts(host: Host, heard: Sequence[Heard]) -> Mapping[str, str]:
     """Find where the host has its filesystems, if any is complained of."""
-    if not any(each.complaint.signal == storage.FILESYSTEM for each in heard):
+    if not any(each.complaint.signal == complaints.FILESYSTEM for each in heard):
         return {}
     try:
         return await host.volumes.by_device(mounts.watched(await host.volumes.filesystems()))

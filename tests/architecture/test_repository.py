@@ -103,5 +103,20 @@ def test_no_module_is_named_for_nothing() -> None:
     assert [path for path in modules() if path.stem in VAGUE or path.parent.name in VAGUE] == []
 
 
+def test_what_a_package_reads_beside_its_modules_is_shipped_with_it() -> None:
+    packages = {path.parent for path in modules() if path.name == "__init__.py"}
+    data = [path for path in files() if path.suffix != ".py" and packages & {*path.parents}]
+    shipped = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    named = {
+        path
+        for package, patterns in shipped["package-data"].items()
+        for each in patterns
+        for path in (ROOT / package.replace(".", "/")).glob(each)
+    }
+
+    assert [path for path in data if path not in named] == []
+    assert ROOT / "agent/host/complaints/storage.yaml" in data
+
+
 def test_no_folder_of_tests_is_a_package_that_hides_the_real_one() -> None:
     assert list((ROOT / "tests").rglob("__init__.py")) == []

@@ -1,20 +1,20 @@
 """What a line of the kernel's log looks like that tells of trouble, and what that is called."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
+
+from agent.host.complaints import form
+from agent.host.complaints.form import Form, Written
+from nodehealth.kit import settings
 
 SUBJECT: Final = "subject"
 COUNT: Final = "count"
 PID: Final = "pid"
 _NO_FIELDS: Final = frozenset({SUBJECT, COUNT, PID})
-_LONGEST: Final = 1024
-"""Characters of a line that are looked at: the kernel writes no longer ones."""
 _MOST: Final = 10_000
 """How often a line may say at most that something happened."""
-DEVICE: Final = r"(?P<subject>[\w.!-]{1,32})"
-PCI: Final = r"(?P<subject>[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,14 +30,11 @@ class Complaint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pattern:
-    """One form of line. It begins where the line does: who logs about trouble is in none."""
+class Pattern(Form):
+    """A form of line that tells something. Its groups are fields, but for a few."""
 
-    signal: str
-    words: tuple[str, ...]
-    """One of them is in every such line."""
-    line: re.Pattern[str]
-    """Its groups are fields, but for `subject`, `count` and `pid`."""
+    signal: str = ""
+    """Empty where it takes more than words to say what a line tells."""
     fields: Mapping[str, str] = field(default_factory=dict)
     """What is true of every such line."""
     means: Mapping[str, str] = field(default_factory=dict)
@@ -45,7 +42,7 @@ class Pattern:
 
     def read(self, text: str) -> Complaint | None:
         """Return what a line tells, if it has this form."""
-        found = self.line.match(text, 0, _LONGEST)
+        found = self.found(text)
         if found is None:
             return None
         groups = {name: said for name, said in found.groupdict().items() if said is not None}
@@ -63,18 +60,33 @@ class Pattern:
         )
 
 
-def pattern(
-    signal: str,
-    line: str,
-    *words: str,
-    fields: Mapping[str, str] | None = None,
-    means: Mapping[str, str] | None = None,
-) -> Pattern:
-    """Write a pattern down in a few words."""
-    return Pattern(
-        signal=signal,
-        words=words,
-        line=re.compile(line),
-        fields=fields or {},
-        means=means or {},
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Written(Written):
+    """A pattern as it is written down."""
+
+    signal: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    means: Mapping[str, str] = field(default_factory=dict)
+
+
+def read(file: Path) -> tuple[Pattern, ...]:
+    """Read the patterns of a table, and prove each by its samples.
+
+    Raises:
+        SettingsError: one of them is wrong.
+    """
+    return tuple(_proven(each, form.path(file, at)) for at, each in enumerate(form.listed(file)))
+
+
+def _proven(given: object, path: str) -> Pattern:
+    written = settings.read(_Written, given, path)
+    pattern = Pattern(
+        name=written.name,
+        words=written.words,
+        line=form.compiled(written, path),
+        signal=written.signal,
+        fields=written.fields,
+        means=written.means,
     )
+    form.prove(pattern, written, path)
+    return pattern

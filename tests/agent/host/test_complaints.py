@@ -1,16 +1,35 @@
 """Every line that the kernel complains with is understood, and nothing that only resembles one."""
 
+from itertools import chain
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.host import complaints, records
+from agent.host import complaints, nvrm, records
+from agent.host.complaints import pattern
 from agent.host.complaints.pattern import Complaint, Pattern
 from agent.readings import Occurrence, checked
 from nodehealth.catalogue import CATALOGUE
+from nodehealth.kit.settings import SettingsError
 from nodehealth.signals import Kind
 from simulator.virtualtime import START
-from tests.agent.kernellines import SAID, UNSAID
+from tests.agent.kernellines import SAID, SAMPLES, UNSAID
+
+TABLE = """\
+apiVersion: nodemend.dev/v1alpha1
+kind: KernelPatterns
+spec:
+  patterns:
+    - name: fan-stopped
+      signal: x.y
+      words: ["stopped"]
+      line: '^fan (?P<subject>\\w{1,8}) stopped'
+      fields: {kind: f}
+      says: ['fan a stopped']
+      unsaid: ['app: fan a stopped']
+"""
 
 
 def said(text: str) -> list[Complaint]:
@@ -33,15 +52,47 @@ def test_what_only_resembles_a_complaint_is_none(text: str) -> None:
     assert said(text) == []
 
 
-EVERY = [each for patterns in complaints.BY_TOPIC.values() for each in patterns]
+EVERY = [*chain.from_iterable(complaints.BY_TOPIC.values()), *nvrm.PATTERNS]
 
 
-@pytest.mark.parametrize("pattern", EVERY, ids=lambda each: each.line.pattern)
-def test_every_pattern_has_a_line_that_shows_it_and_one_that_nearly_does(pattern: Pattern) -> None:
-    near = [text for text in UNSAID if any(word in text for word in pattern.words)]
+@pytest.mark.parametrize("each", EVERY, ids=lambda each: each.name)
+def test_every_pattern_has_a_sample_that_it_finds_and_one_that_it_nearly_does(
+    each: Pattern,
+) -> None:
+    samples = SAMPLES[each.name]
 
-    assert any(pattern.read(text) for text in SAID)
-    assert any(pattern.read(text) is None for text in near)
+    assert any(each.found(text) for text in samples["says"])
+    assert any(word in text for word in each.words for text in samples["unsaid"])
+    assert not any(each.found(text) for text in samples["unsaid"])
+
+
+def test_no_two_patterns_have_one_name() -> None:
+    assert len({each.name for each in EVERY}) == len(EVERY)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("says: ['fan", "says: ['fen", "says[0]: expected a line with one of the words and the"),
+        ("unsaid: ['app: ", "unsaid: ['", "unsaid[0]: expected a line that is another one, got"),
+        ("'^fan", "'fan", "line: expected ^, for a line is read from its start, got 'fan"),
+        ("signal:", "signals:", "signals: unknown setting; known are name, words, line, says, un"),
+        ("{1,8}", "{1,8}.*.*.*", "line: expected a pattern of at most 1000000; bound what repeats"),
+    ],
+)
+def test_a_table_with_a_pattern_that_is_wrong_is_none(
+    tmp_path: Path, old: str, new: str, problem: str
+) -> None:
+    table = tmp_path / "table.yaml"
+    table.write_text(TABLE)
+    (good,) = pattern.read(table)
+    assert good.read("fan a stopped") == Complaint(signal="x.y", subject="a", fields={"kind": "f"})
+
+    table.write_text(TABLE.replace(old, new))
+
+    with pytest.raises(SettingsError) as raised:
+        pattern.read(table)
+    assert str(raised.value).startswith(f"{table}.spec.patterns[0].{problem}")
 
 
 @pytest.mark.parametrize("text", SAID)

@@ -1,12 +1,16 @@
 """The lines of NVIDIA's drivers are understood in all their forms, and no others are."""
 
+from collections.abc import Mapping, Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.host import nvrm
 from agent.host.nvrm import Fault, GspTimeout, Named, OffBus, Said, SXid, Xid
+from tests.agent.kernellines import samples
 
+KINDS = {"xid": Xid, "sxid": SXid, "named": Named, "off-bus": OffBus, "gsp-timeout": GspTimeout}
 UUID = "GPU-0f5a1b2c-1111-2222-3333-444455556666"
 
 SAID = [
@@ -131,6 +135,18 @@ def test_a_line_says_what_it_says(text: str, said: Said) -> None:
 )
 def test_what_only_looks_alike_is_nothing(text: str) -> None:
     assert nvrm.said(text) is None
+
+
+def test_there_is_a_meaning_for_each_pattern() -> None:
+    assert {each.name for each in nvrm.PATTERNS} == set(nvrm._MEANING)
+
+
+@pytest.mark.parametrize(("name", "each"), samples("nvidia").items())
+def test_every_sample_of_a_pattern_is_of_its_kind_and_what_is_near_to_it_is_nothing(
+    name: str, each: Mapping[str, Sequence[str]]
+) -> None:
+    assert {type(nvrm.said(text)).__name__ for text in each["says"]} == {KINDS[name].__name__}
+    assert [nvrm.said(text) for text in each["unsaid"]] == [None] * len(each["unsaid"])
 
 
 @given(
