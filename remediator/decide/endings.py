@@ -28,13 +28,16 @@ def gone(view: View) -> Release | None:
     """Give up before anything was disrupted when there is nothing left to mend."""
     target = view.repair.spec.target
     if view.node is None or view.node.metadata.uid != target.node_uid:
-        return Release(
-            reason=Reason.NODE_ABSENT, message=f"{target.node} is not the machine it was"
-        )
+        return _another_machine(view)
     if joined.is_over(view):
         message = "the fault went away before anything was disrupted"
         return Release(reason=Reason.FAULT_GONE, message=message)
     return None
+
+
+def _another_machine(view: View) -> Release:
+    message = f"{view.repair.spec.target.node} is not the machine it was"
+    return Release(reason=Reason.NODE_ABSENT, message=message)
 
 
 def disowned(view: View) -> Release | None:
@@ -71,7 +74,26 @@ def uncordoned(view: View) -> Release | None:
     return Release(reason=Reason.UNCORDONED, message=message, phase=Phase.PARKED)
 
 
-def unruled(view: View) -> Release | None:
+def parked(view: View) -> Release | Rest | None:
+    """Wait no longer for people who took a node over, once its fault or its machine is gone.
+
+    They may have taken the successor of the machine: then it is that one that must go. What was
+    worked on has to prove well as if we had it still: else it would be taken from them again.
+    """
+    repair, status, node = view.repair, view.repair.status, view.node
+    successor = status.arrival.node_uid if status.arrival is not None else ""
+    if node is None or node.metadata.uid not in {repair.spec.target.node_uid, successor}:
+        return _another_machine(view)
+    if not joined.is_over(view):
+        return _unruled(view)
+    doubt = verifying.doubt(view, status.rung_since) if status.rung_since is not None else None
+    if doubt is None:
+        return Release(reason=Reason.FAULT_GONE, message="the fault is over")
+    until = doubt.proven if doubt.proven is not None and doubt.proven > view.now else None
+    return Rest(phase=status.phase, reason=status.reason, message=status.message, until=until)
+
+
+def _unruled(view: View) -> Release | None:
     """Wait no longer for the end of a fault that nobody knows any more, if people let go of it."""
     repair = view.repair
     if view.ruled or repair.status.reason not in {Reason.RELEASED, Reason.CANCELLED}:

@@ -122,12 +122,20 @@ def _stopped(view: View) -> Release | Rest | None:
 
 
 def _parked(view: View) -> Move:
-    return endings.gone(view) or endings.unruled(view) or _as_it_is(view)
+    return endings.parked(view) or _as_it_is(view)
 
 
 def _verifying(view: View) -> Move:
-    seen = endings.released(view) or _retake(view) or arrivals.greets(view)
+    seen = endings.released(view) or _opened(view) or _retake(view) or arrivals.greets(view)
     return seen or endings.elsewhere(view) or endings.mended_in_vain(view) or verifying.verify(view)
+
+
+def _opened(view: View) -> Release | None:
+    """Give way to who uncordoned what is mended, once no boot that we ordered is still to come.
+
+    A successor that arrives open was never marked by us, so nobody has uncordoned it.
+    """
+    return None if orders.is_down_by_us(view) else endings.uncordoned(view)
 
 
 def _hopeless(view: View) -> Move:

@@ -1,12 +1,13 @@
 """Who uncordons a node that we hold is given way to, unless an order is under way."""
 
 import pytest
+from msgspec import structs
 
 from nodehealth import keys
 from nodehealth.kube.objects import Node
-from nodehealth.repair import Closing, Intent, NodeRepair, NodeRepairStatus, Phase
+from nodehealth.repair import Arrival, Closing, Intent, NodeRepair, NodeRepairStatus, Phase
 from remediator.decide import endings, ladder
-from remediator.decide.moves import Climb, Move, Reason, Release, Rest, View, Wellness
+from remediator.decide.moves import Climb, Move, Reason, Release, Rest, Retake, View, Wellness
 from tests.builders import NOON, at, ledger, node, repair, slot
 
 SICK = Wellness(holds=True, heard_at=at(1))
@@ -28,7 +29,7 @@ def move(mended: NodeRepair, seen: Node | None, *, well: Wellness = SICK) -> Mov
     return ladder.next_move(View(repair=mended, node=seen, ledger=held, well=well, now=NOON))
 
 
-@pytest.mark.parametrize("phase", [Phase.DRAINING, Phase.FENCING, Phase.REPAIRING])
+@pytest.mark.parametrize("phase", [Phase.DRAINING, Phase.FENCING, Phase.REPAIRING, Phase.VERIFYING])
 def test_work_on_a_node_that_somebody_uncordoned_is_parked(phase: Phase) -> None:
     given = move(working(phase), UNCORDONED)
 
@@ -67,6 +68,43 @@ def test_an_order_under_way_is_followed_all_the_same() -> None:
     assert isinstance(move(working(Phase.REPAIRING, intent=order), UNCORDONED), Climb)
 
 
+def test_a_mended_node_that_somebody_uncordoned_is_parked_whatever_mended_it() -> None:
+    order = Intent(action="replace", key="k", issued_at=NOON)
+    opened = node(uid="uid-2", fence="5:disrupted", taints=(keys.REPAIR_TAINT,))
+
+    given = move(working(Phase.VERIFYING, intent=order), opened)
+
+    assert isinstance(given, Release)
+    assert (given.phase, given.reason) == (Phase.PARKED, Reason.UNCORDONED)
+
+
+@pytest.mark.parametrize("taints", [(), (keys.REPAIR_TAINT,)])
+def test_a_successor_that_arrives_open_was_uncordoned_by_nobody(taints: tuple[str, ...]) -> None:
+    given = move(working(Phase.VERIFYING), node(uid="uid-2", taints=taints))
+
+    assert isinstance(given, Retake)
+
+
+def test_a_mended_node_keeps_its_slot_until_the_boot_that_was_ordered_is_over() -> None:
+    order = Intent(action="reboot", key="k", issued_at=NOON, boot_id="boot-1")
+    status = structs.replace(working(Phase.VERIFYING).status, rebooting=order)
+
+    assert isinstance(move(repair(status=status), UNCORDONED), Rest)
+
+
+def test_a_successor_that_people_took_is_theirs_until_the_fault_is_over() -> None:
+    taken = Arrival(node_uid="uid-2", at=NOON)
+    parked = repair(status=NodeRepairStatus(phase=Phase.PARKED, arrival=taken))
+    successor = node(uid="uid-2")
+
+    assert isinstance(move(parked, successor), Rest)
+    over, gone = move(parked, successor, well=WELL), move(parked, node(uid="uid-3"))
+    assert isinstance(over, Release)
+    assert over.reason is Reason.FAULT_GONE
+    assert isinstance(gone, Release)
+    assert gone.reason is Reason.NODE_ABSENT
+
+
 def test_a_parked_repair_rests_until_its_fault_or_its_node_is_gone() -> None:
     parked = repair(status=NodeRepairStatus(phase=Phase.PARKED))
 
@@ -76,6 +114,22 @@ def test_a_parked_repair_rests_until_its_fault_or_its_node_is_gone() -> None:
     assert (over.phase, over.reason) == (Phase.RECOVERED, Reason.FAULT_GONE)
     assert isinstance(gone, Release)
     assert gone.reason is Reason.NODE_ABSENT
+
+
+def test_a_node_that_people_took_while_it_was_worked_on_has_to_prove_well_with_them() -> None:
+    spec = structs.replace(repair().spec, verify_seconds=60)
+    status = NodeRepairStatus(phase=Phase.PARKED, rung_since=NOON)
+    parked = structs.replace(repair(status=status), spec=spec)
+
+    soon, late = (
+        ladder.next_move(View(repair=parked, node=node(), ledger=HELD, well=WELL, now=now))
+        for now in (at(30), at(60))
+    )
+
+    assert isinstance(soon, Rest)
+    assert (soon.phase, soon.until) == (Phase.PARKED, at(60))
+    assert isinstance(late, Release)
+    assert late.reason is Reason.FAULT_GONE
 
 
 def test_only_a_parked_repair_forgets_what_it_held() -> None:
