@@ -32,6 +32,7 @@ class Keeper:
         patience: How long the disk may take.
         tally: Where writes are counted.
         write: What replaces the file.
+        guard: Makes the calls.
     """
 
     def __init__(
@@ -42,13 +43,14 @@ class Keeper:
         patience: timedelta = PATIENCE,
         tally: Tally | None = None,
         write: Callable[[Path, bytes], None] | None = None,
+        guard: Guard | None = None,
     ) -> None:
         self._path = path
         self._pause = pause.total_seconds()
         self._patience = patience
         self._tally = tally or Tally()
         self._write = write or replaced
-        self._guard = Guard()
+        self._guard = guard or Guard()
         self._newest: State | None = None
         self._kept: State | None = None
         self._lasting: State | None = None
@@ -101,7 +103,7 @@ class Keeper:
             await self._guard.call(
                 "write", lambda: self._write(self._path, content), patience=self._patience
             )
-        except (OSError, HungError) as failure:
+        except (OSError, HungError, RuntimeError) as failure:  # the last for want of a thread
             self._report_sick(failure)
             return
         self._tally.saves += 1
@@ -116,7 +118,7 @@ class Keeper:
         except TimeoutError:
             return
 
-    def _report_sick(self, failure: OSError | HungError) -> None:
+    def _report_sick(self, failure: Exception) -> None:
         self._tally.saves_failed += 1
         if not self._is_sick:
             logger.warning(

@@ -37,9 +37,14 @@ class _Flight:
 
 
 class Guard:
-    """Makes blocking calls, at most one a key."""
+    """Makes blocking calls, at most one a key.
 
-    def __init__(self) -> None:
+    Args:
+        spawn: How a thread is started.
+    """
+
+    def __init__(self, spawn: Callable[[threading.Thread], None] = threading.Thread.start) -> None:
+        self._spawn = spawn
         self._flights: dict[str, _Flight] = {}
         self._turns = WeakValueDictionary[str, asyncio.Lock]()
 
@@ -48,6 +53,7 @@ class Guard:
 
         Raises:
             HungError: it did not return within the patience.
+            RuntimeError: the machine gives us no thread; nothing was called.
         """
         limit = asyncio.timeout(patience.total_seconds())
         turn = self._turns.setdefault(key, asyncio.Lock())
@@ -75,7 +81,13 @@ class Guard:
         began = asyncio.get_running_loop().time()
         self._flights[key] = _Flight(began=began, landed=_unstoppable(Future[None]()))
         result = _unstoppable(Future[T]())
-        threading.Thread(target=self._run, args=(key, work, result), name=key, daemon=True).start()
+        args = (key, work, result)
+        thread = threading.Thread(target=self._run, args=args, name=key, daemon=True)
+        try:
+            self._spawn(thread)
+        except BaseException:
+            self._land(key)
+            raise
         return result
 
     def _run(self, key: str, work: Callable[[], T], result: Future[T]) -> None:

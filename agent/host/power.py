@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import threading
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -15,11 +17,16 @@ _BREATH: Final = 2.0
 """Seconds that the kernel is given for one command before the next."""
 
 
-async def sync(patience: timedelta) -> bool:
-    """Write to the disks what waits for it; false where that does not end within the patience."""
+async def sync(
+    patience: timedelta, spawn: Callable[[threading.Thread], None] = threading.Thread.start
+) -> bool:
+    """Write to the disks what waits for it; false where that does not end within the patience.
+
+    Where the machine has no thread left for it, that is one more reason to go on.
+    """
     try:
-        await Guard().call("sync", os.sync, patience=patience)
-    except HungError:
+        await Guard(spawn).call("sync", os.sync, patience=patience)
+    except (HungError, RuntimeError):
         return False
     return True
 
@@ -31,5 +38,10 @@ async def reset(trigger: Path) -> None:
         OSError: the kernel takes no command there.
     """
     for command in "sub":
-        await asyncio.to_thread(trigger.write_text, command)
+        _order(trigger, command)
         await asyncio.sleep(_BREATH)
+
+
+def _order(trigger: Path, command: str) -> None:
+    """Write in no thread: there may be none left, and the kernel takes a command at once."""
+    trigger.write_text(command)

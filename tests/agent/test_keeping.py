@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from agent import keeping, state
+from agent.host.guard import Guard
 from agent.keeping import Keeper
 from agent.readings import Counter, Occurrence
 from agent.state import State
 from agent.tally import Tally
+from tests.agent.spawning import Spawner
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -212,3 +214,14 @@ async def test_a_disk_that_hangs_holds_nobody_up(
     reader = os.open(tmp_path / ".agent.json.new", os.O_RDONLY | os.O_NONBLOCK)
     await asyncio.sleep(0.05)
     os.close(reader)
+
+
+async def test_a_state_for_which_there_is_no_thread_is_written_later(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path / "agent.json", guard=Guard(Spawner(refused=1)))
+    keeper.offer(known(3))
+    await keeper.save()
+    before = await Keeper(tmp_path / "agent.json").load()
+
+    await keeper.save()
+
+    assert (before, await Keeper(tmp_path / "agent.json").load()) == (None, known(3))

@@ -4,22 +4,29 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from random import Random
 
 import pytest
 
 from agent import monitor as monitoring
 from agent import state
-from agent.host.guard import HungError
+from agent.host.guard import Guard, HungError
 from agent.host.linux import Host
 from agent.host.stream import Stream
 from agent.monitor import Listener, Monitor
 from agent.probe import Past, Probe
+from agent.probes.filesystems import Filesystems
+from agent.probes.memory import Memory
+from agent.probes.mounts import Mounts
+from agent.probes.writes import Writes
 from agent.readings import Answer, Reading
 from nodehealth.health import ProbeReport, ProbeState
+from nodehealth.kit import clocks
 from nodehealth.signals import Knowledge
 from simulator import virtualtime
 from simulator.virtualtime import played
+from tests.agent.spawning import Spawner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,3 +301,43 @@ async def test_a_probe_that_cannot_tell_when_to_be_asked_has_its_interval() -> N
     await watched(monitor({"events": probe}), 3600)
 
     assert len(probe.asked) == pytest.approx(12, abs=1)
+
+
+async def test_a_machine_without_threads_is_not_known_to_be_sick_or_well(tmp_path: Path) -> None:
+    (tmp_path / "mountinfo").write_text(
+        f"1 0 8:1 / {tmp_path} rw - ext4 /dev/sda1 rw\n"
+        f"2 1 0:40 / {tmp_path}/nfs rw - nfs4 server:/ rw"
+    )
+    for each in ("nfs", "proc"):
+        (tmp_path / each).mkdir()
+    (tmp_path / "proc/meminfo").write_text("MemTotal: 8 kB\nMemAvailable: 4 kB\n")
+    (tmp_path / "proc/vmstat").write_text("oom_kill 0\n")
+    spawner = Spawner()
+    host = Host(root=tmp_path, mountinfo=tmp_path / "mountinfo", guard=Guard(spawner))
+    probes = {
+        "writes": Writes(directories=("/",)),
+        "filesystems": Filesystems(),
+        "mounts": Mounts(),
+        "memory": Memory(),
+    }
+    begin = state.begin(None, boot_id="b", node_uid="u", probes=probes, now=virtualtime.START)
+    watching = Monitor(probes, host, begin=begin, clock=clocks.wall, listener=lambda _: None)
+
+    seen = [await known(watching)]
+    spawner.refused = 1000
+    seen += [await known(watching) for _ in range(2)]
+    spawner.refused = 0
+    seen += [await known(watching)]
+
+    assert {name for name, levels in seen[0].items() if levels} == set(probes)
+    assert seen[1:3] == [dict.fromkeys(probes, frozenset())] * 2
+    assert seen[3] == seen[0]
+
+
+async def known(watching: Monitor) -> Mapping[str, frozenset[str]]:
+    """Ask all probes once, and return of which levels each knows something."""
+    levels = (await watching.sweep()).levels
+    return {
+        probe: frozenset(each.name for each in said if each.knowledge is Knowledge.KNOWN)
+        for probe, said in levels.items()
+    }

@@ -60,10 +60,19 @@ def run_bounded(
 
 
 class Rounds:
-    """Runs checks when they are due, in daemon threads, and remembers what they said."""
+    """Runs checks when they are due, in daemon threads, and remembers what they said.
 
-    def __init__(self, run: Run = run_bounded) -> None:
-        self._run = run
+    Args:
+        run: How a program is run.
+        spawn: How a thread is started.
+    """
+
+    def __init__(
+        self,
+        run: Run = run_bounded,
+        spawn: Callable[[threading.Thread], None] = threading.Thread.start,
+    ) -> None:
+        self._run, self._spawn = run, spawn
         self._turns: dict[str, _Turn] = {}
         self._left: dict[str, Program] = {}
         self._programs: dict[str, Program] = {}
@@ -105,12 +114,17 @@ class Rounds:
             landed.result()
 
     def _start(self, turn: _Turn, manners: Manners, now: _Now) -> Future[None]:
-        turn.began, turn.running = now(), True
         landed = Future[None]()
         landed.set_running_or_notify_cancel()  # the kernel does not let go of a thread either
         name = f"check {turn.check.name}"
         work = (turn, manners, now, landed)
-        threading.Thread(target=self._work, args=work, name=name, daemon=True).start()
+        thread = threading.Thread(target=self._work, args=work, name=name, daemon=True)
+        before, turn.began, turn.running = turn.began, now(), True
+        try:
+            self._spawn(thread)
+        except BaseException:
+            turn.began, turn.running = before, False
+            raise
         return landed
 
     def _work(self, turn: _Turn, manners: Manners, now: _Now, landed: Future[None]) -> None:

@@ -133,14 +133,19 @@ class Starter:
     Args:
         environ: The environment of workers, if it is not our own.
         oom: Has us killed before them when memory runs out; returns what they must set for that.
+        spawn: How a thread is started.
     """
 
     def __init__(
-        self, environ: Mapping[str, str] | None = None, *, oom: Callable[[], str] = str
+        self,
+        environ: Mapping[str, str] | None = None,
+        *,
+        oom: Callable[[], str] = str,
+        spawn: Callable[[threading.Thread], None] = threading.Thread.start,
     ) -> None:
         self._environ = {**(os.environ if environ is None else environ)}
         self._environ["PYTHONPATH"] = _path(self._environ.get("PYTHONPATH", ""))
-        self._step_forward = oom
+        self._step_forward, self._spawn = oom, spawn
         self._wanted: queue.SimpleQueue[tuple[str, asyncio.Future[Process]] | None]
         self._wanted = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -148,28 +153,37 @@ class Starter:
     def start(self, library: str) -> asyncio.Future[Process]:
         """Start a worker that loads NVML from a library, or from where the loader finds it."""
         loop = asyncio.get_running_loop()
-        if self._thread is None:
-            self._thread = threading.Thread(
-                target=self._run, args=(loop,), name="starts NVML workers", daemon=True
-            )
-            self._thread.start()
         started: asyncio.Future[Process] = loop.create_future()
-        self._wanted.put((library, started))
+        try:
+            self._begin(loop)
+        except RuntimeError as no_thread:
+            started.set_exception(no_thread)
+        else:
+            self._wanted.put((library, started))
         return started
 
     def close(self) -> None:
         """Start nothing more."""
         self._wanted.put(None)
 
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Have a thread; where the machine gives us none now, it may do so the next time."""
+        if self._thread is None:
+            thread = threading.Thread(
+                target=self._run, args=(loop,), name="starts NVML workers", daemon=True
+            )
+            self._spawn(thread)
+            self._thread = thread
+
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         oom: str | None = None
         while (wanted := self._wanted.get()) is not None:
             library, started = wanted
-            if oom is None:
-                oom = self._step_forward()
             try:
+                if oom is None:
+                    oom = self._step_forward()
                 process = self._open(_command(library, oom))
-            except OSError as error:
+            except BaseException as error:  # noqa: BLE001 - passed on to whoever awaits the start
                 _tell(loop, started, None, error)
             else:
                 _tell(loop, started, process, None)
@@ -198,7 +212,7 @@ def _tell(
     loop: asyncio.AbstractEventLoop,
     started: asyncio.Future[Process],
     process: Process | None,
-    error: OSError | None,
+    error: BaseException | None,
 ) -> None:
     def tell() -> None:
         if process is not None:

@@ -29,6 +29,8 @@ _RESTING_XIDS: Final = frozenset({79, 119, 120})
 """The GPU fell off the bus, or its firmware does not answer."""
 _XID: Final = 0x8
 _UNKNOWN_ERROR: Final = 999
+_RECOVERY: Final = 1.0
+"""Seconds between a turn that failed and the next."""
 
 
 class Supervisor:
@@ -268,7 +270,8 @@ class Supervisor:
 
     async def _turn(self) -> None:
         self._wake.clear()
-        await loops.survived(self.turn, name="nvml")
+        if not await loops.survived(self.turn, name="nvml"):
+            await asyncio.sleep(_RECOVERY)
 
     async def _pause(self) -> None:
         """Wait until something is due, or happens."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from agent.host.guard import Guard, HungError
+from tests.agent.spawning import Spawner
 
 SOON = timedelta(seconds=0.05)
 LATER = timedelta(seconds=5)
@@ -125,6 +126,14 @@ async def test_what_hangs_says_for_how_long(fifo: Path) -> None:
     assert [span >= n * SOON for n, span in enumerate(lasted, 1)] == [True] * 3
     assert lasted[-1] < LATER
     await released(fifo)
+
+
+async def test_a_call_for_which_there_was_no_thread_does_not_hang() -> None:
+    guard = Guard(Spawner(refused=1))
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        await guard.call("write", lambda: "first", patience=SOON)
+
+    assert await guard.call("write", lambda: "second", patience=SOON) == "second"
 
 
 def test_a_process_ends_though_a_call_hangs(fifo: Path) -> None:

@@ -20,6 +20,7 @@ from agent.host.checks.facts import Check, Manner, Result, Status, unknown
 from agent.host.checks.process import Bounds, Ended, Program
 from agent.host.checks.rounds import Manners, Rounds
 from tests.agent.host.checks.programs import check, script
+from tests.agent.spawning import Spawner
 
 HOUR = timedelta(hours=1)
 ALWAYS = timedelta()
@@ -108,6 +109,16 @@ async def test_a_check_is_run_again_when_its_time_has_come(programs: Programs) -
     programs.code = 2
 
     assert await them.look(every(ALWAYS, "a"), manners()) == {"a": BAD}
+
+
+async def test_a_check_for_which_there_was_no_thread_is_run_the_next_time(
+    programs: Programs,
+) -> None:
+    them = Rounds(programs.run, Spawner(refused=1))
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        await them.look(every(HOUR, "a"), manners())
+
+    assert await them.look(every(HOUR, "a"), manners()) == {"a": OK}
 
 
 async def test_no_more_than_a_few_run_at_once(programs: Programs) -> None:

@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from agent import main
-from agent.host.nvml.facts import Driver, Standing
+from agent.host.nvml.counts import Counts
+from agent.host.nvml.facts import Driver, NvmlEvent, Standing
+from agent.host.nvml.process import Process, Starter
 from agent.host.nvml.settings import Nvml
 from agent.host.nvml.supervisor import Supervisor
+from agent.host.stream import Stream
 from agent.settings import Settings
 from nodehealth.kit import clocks
 from tests.agent.host.nvml.stands import PATIENCE, Stand, is_alive, standing
@@ -116,3 +119,38 @@ async def test_whoever_waits_for_it_hears_when_a_gpu_stands_otherwise(
     await nvml.turn()
 
     await asyncio.wait_for(asyncio.gather(*waiting), PATIENCE)
+
+
+class Broken(Starter):
+    """Starts nothing, in a way that nobody foresees."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tries, self.tried = 0, asyncio.Event()
+
+    def start(self, library: str) -> asyncio.Future[Process]:
+        """Break."""
+        self.tries += 1
+        self.tried.set()
+        raise LookupError(library)
+
+
+async def test_a_turn_that_fails_is_not_taken_again_at_once(stand: Stand) -> None:
+    broken = Broken()
+    nvml = Supervisor(
+        Nvml(),
+        root=stand.root,
+        starter=broken,
+        now=asyncio.get_running_loop().time,
+        clock=clocks.wall,
+        events=Stream[NvmlEvent](),
+        counts=Counts(),
+    )
+    running = asyncio.create_task(nvml.run())
+    async with asyncio.timeout(PATIENCE):
+        await broken.tried.wait()
+    await asyncio.sleep(0.3)
+
+    running.cancel()
+    await asyncio.wait([running])
+    assert broken.tries == 1
