@@ -18,7 +18,8 @@ _STORAGE: Final = (
         about="The kernel found a filesystem damaged, or ended its work on it.",
         subject="device, as the kernel has it, such as dm-0 or nvme0n1p1",
         source="kernel log lines of ext4, xfs, btrfs and f2fs; `kind` is error, corruption, "
-        "shutdown or read-only; `mount` is where the host has it, empty for the volumes of pods",
+        "shutdown, read-only, journal (of ext4, given up) or stopped (f2fs writes no checkpoint "
+        "any more); `mount` is where the host has it, empty for the volumes of pods",
         fields={**_KIND, "fstype": FieldType.STRING, "mount": FieldType.STRING},
         urgent=True,
     ),
@@ -141,9 +142,10 @@ _NETWORK: Final = (
         name="net.driver_errors",
         kind=Kind.EVENT,
         about="The driver of a network adapter says that it is not well.",
-        subject="PCI address of an adapter of mlx5_core; interface of a transmit-timeout",
+        subject="PCI address of an adapter of mlx5_core or ena; interface of others",
         source="kernel log lines; `kind` is health (its firmware is gone or broken), "
-        "command-timeout, power (its slot gives too little), hot (a module) or transmit-timeout",
+        "command-timeout, power (its slot gives too little), hot (a module), transmit-timeout or "
+        "reset (the driver began the adapter anew, unasked)",
         fields=_KIND,
     ),
     Signal(

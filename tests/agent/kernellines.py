@@ -39,6 +39,17 @@ MEANT: Final[Mapping[str, Sequence[Complaint]]] = {
         filesystem("nvme3n1p1", "ext4", "read-only"),
         filesystem("sdc1", "f2fs", "read-only"),
     ],
+    "journal-aborted": [
+        filesystem("sdc1", "ext4", "journal"),
+        filesystem("dm-3", "ext4", "journal"),
+        filesystem("nvme1n1p2", "ext4", "journal"),
+    ],
+    "f2fs-corruption": [
+        filesystem("sdc1", "f2fs", "corruption"),
+        filesystem("dm-64", "f2fs", "corruption"),
+        filesystem("sdc1", "f2fs", "corruption"),
+    ],
+    "f2fs-stopped": [filesystem("sdc1", "f2fs", "stopped")],
     "btrfs-read-only": [
         filesystem("sdd", "btrfs", "read-only"),
     ],
@@ -178,10 +189,7 @@ MEANT: Final[Mapping[str, Sequence[Complaint]]] = {
         told(UNPLUGGED, "8-1", kind="link-down"),
         told(UNPLUGGED, "0", kind="card-gone"),
     ],
-    "mlx5-health": [
-        told(DRIVER, NIC, kind="health"),
-        told(DRIVER, NIC, kind="health"),
-    ],
+    "mlx5-health": 5 * [told(DRIVER, NIC, kind="health")],
     "mlx5-command-timeout": [
         told(DRIVER, NIC, kind="command-timeout"),
     ],
@@ -197,7 +205,16 @@ MEANT: Final[Mapping[str, Sequence[Complaint]]] = {
     "transmit-timeout": [
         told(DRIVER, "eno1", kind="transmit-timeout"),
     ],
+    "mlx5-reset": 2 * [told(DRIVER, NIC, kind="reset")],
+    "intel-reset": [
+        told(DRIVER, "eno2", kind="reset"),
+        told(DRIVER, "enp1s0f1", kind="reset"),
+        told(DRIVER, "eth0", kind="reset"),
+    ],
+    "bnxt-reset": 3 * [told(DRIVER, "eth0", kind="reset")],
+    "ena-reset": 6 * [told(DRIVER, "0000:00:05.0", kind="reset")],
     "conntrack-full": [
+        told(FULL, kind="conntrack"),
         told(FULL, kind="conntrack"),
         told(FULL, kind="conntrack"),
     ],

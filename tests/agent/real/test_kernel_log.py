@@ -76,7 +76,7 @@ async def test_a_real_error_of_a_filesystem_is_told_with_where_it_is_mounted(mou
         for each in await happened()
         if (each.subject, each.fields.get("mount")) == (device, str(mount))
     }
-    assert kinds == {"error", "read-only"}
+    assert kinds == {"error", "journal", "read-only"}
 
 
 async def happened(log: KernelLog | None = None) -> Sequence[Event]:
