@@ -1,14 +1,11 @@
 """What a cluster sees of the agent itself: metrics, and whether it lives; for those who listen."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Final
 
-from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
-
+from agent import exposition
+from agent.exposition import Kind, Metric, Sample
 from agent.host.kmsg import KernelLog
 from agent.host.nvml.counts import Counts
 from agent.state import State
@@ -39,11 +36,10 @@ async def exposed(
     Raises:
         nodehealth.kit.settings.SettingsError: the address is none, or cannot be listened on.
     """
-    registry = CollectorRegistry()
-    registry.register(Numbers(tally, known, kernel_log))
+    numbers = Numbers(tally, known, kernel_log)
     async with web.serve(
         web.address(listen),
-        registry=registry,
+        metrics=lambda _: (exposition.text(numbers.collect()), exposition.FORMAT),
         healthy=pulse.missing,
         ready=lambda: unready(known()),
     ) as bound:
@@ -58,7 +54,7 @@ def unready(known: State) -> str:
     return f"not asked yet: {', '.join(waiting)}" if waiting else ""
 
 
-class Numbers(Collector):
+class Numbers:
     """The agent's metrics, read from what it counts anyway."""
 
     def __init__(self, tally: Tally, known: Known, kernel_log: KernelLog | None = None) -> None:
@@ -81,46 +77,54 @@ class Numbers(Collector):
             yield from _nvml(self._tally.nvml)
 
     def _states(self) -> Metric:
-        about = "1 for the state that a probe is in, 0 for the others."
-        family = GaugeMetricFamily(f"{_PREFIX}_probe_state", about, labels=["probe", "state"])
-        for name, report in sorted(self._known().reports.items()):
-            for each in ProbeState:
-                family.add_metric([name, each.value], float(report.state is each))
-        return family
+        return _metric(
+            Kind.GAUGE,
+            "probe_state",
+            "1 for the state that a probe is in, 0 for the others.",
+            *(
+                Sample(value=report.state is each, labels={"probe": name, "state": each.value})
+                for name, report in sorted(self._known().reports.items())
+                for each in ProbeState
+            ),
+        )
 
     def _looks(self) -> Metric:
-        about = "How often a probe was asked, by how it fared."
-        family = CounterMetricFamily(f"{_PREFIX}_probe_looks", about, labels=["probe", "state"])
-        for (name, how), count in sorted(self._tally.looks.items()):
-            family.add_metric([name, how.value], count)
-        return family
+        return _metric(
+            Kind.COUNTER,
+            "probe_looks_total",
+            "How often a probe was asked, by how it fared.",
+            *(
+                Sample(value=count, labels={"probe": name, "state": how.value})
+                for (name, how), count in sorted(self._tally.looks.items())
+            ),
+        )
 
     def _seconds(self) -> Metric:
+        looks, seconds = self._tally.looks, self._tally.seconds
+        counts = {name: sum(looks[name, each] for each in ProbeState) for name in seconds}
         about = "How long a probe takes."
-        family = SummaryMetricFamily(f"{_PREFIX}_probe_duration_seconds", about, labels=["probe"])
-        for name, seconds in sorted(self._tally.seconds.items()):
-            looks = sum(self._tally.looks[name, each] for each in ProbeState)
-            family.add_metric([name], count_value=looks, sum_value=seconds)
-        return family
+        return _summary("probe_duration_seconds", about, "probe", counts, seconds)
 
     def _reports(self) -> Iterator[Metric]:
         tally = self._tally
         yield _counter("report_writes", "Reports that were written.", tally.writes)
-        about = "Reports that could not be written, by what was in the way."
-        failures = CounterMetricFamily(f"{_PREFIX}_report_failures", about, labels=["reason"])
-        for each in Obstacle:
-            failures.add_metric([each.value], tally.failures[each])
-        yield failures
+        yield _metric(
+            Kind.COUNTER,
+            "report_failures_total",
+            "Reports that could not be written, by what was in the way.",
+            *(Sample(value=tally.failures[e], labels={"reason": e.value}) for e in Obstacle),
+        )
         yield _gauge("report_bytes", "Size of the last report.", tally.size)
         at = tally.written_at.timestamp() if tally.written_at else 0.0
         yield _gauge("report_written_timestamp_seconds", "When it was written.", at)
 
     def _left_out(self) -> Metric:
-        about = "What the last report lacks because it would have been too large."
-        family = GaugeMetricFamily(f"{_PREFIX}_report_left_out", about, labels=["part"])
-        for part, count in self._tally.left_out.items():
-            family.add_metric([part], count)
-        return family
+        return _metric(
+            Kind.GAUGE,
+            "report_left_out",
+            "What the last report lacks because it would have been too large.",
+            *(Sample(value=n, labels={"part": part}) for part, n in self._tally.left_out.items()),
+        )
 
 
 def _of_log(log: KernelLog) -> Iterator[Metric]:
@@ -134,25 +138,41 @@ def _of_log(log: KernelLog) -> Iterator[Metric]:
 def _nvml(counts: Counts) -> Iterator[Metric]:
     yield _counter("nvml_slow_batches", "Batches of NVML calls over 10 s.", counts.slow)
     yield _counter("nvml_worker_starts", "Starts of the process that asks NVML.", counts.starts)
-    about = "Ends of that process that nobody wanted, by what became of it."
-    ends = CounterMetricFamily(f"{_PREFIX}_nvml_worker_failures", about, labels=["reason"])
-    for reason in ("abandoned", "killed", "died"):
-        ends.add_metric([reason], getattr(counts, reason))
-    yield ends
+    yield _metric(
+        Kind.COUNTER,
+        "nvml_worker_failures_total",
+        "Ends of that process that nobody wanted, by what became of it.",
+        *(
+            Sample(value=getattr(counts, reason), labels={"reason": reason})
+            for reason in ("abandoned", "killed", "died")
+        ),
+    )
     about = "How often NVML stopped telling events."
     yield _counter("nvml_event_sets_lost", about, counts.event_sets_lost)
     about = "How long a batch of calls to one GPU takes, by the dearest of them."
-    batches = SummaryMetricFamily(f"{_PREFIX}_nvml_batch_seconds", about, labels=["tier"])
-    for tier, seconds in sorted(counts.seconds.items()):
-        batches.add_metric([tier], count_value=counts.batches[tier], sum_value=seconds)
-    yield batches
+    yield _summary("nvml_batch_seconds", about, "tier", counts.batches, counts.seconds)
     about = "The longest that NVML took for one field in the last batch, as it says."
     yield _gauge("nvml_field_latency_seconds", about, counts.latency / 1e6)
 
 
+def _metric(kind: Kind, noun: str, about: str, *samples: Sample) -> Metric:
+    return Metric(name=f"{_PREFIX}_{noun}", about=about, kind=kind, samples=samples)
+
+
 def _counter(noun: str, about: str, value: float) -> Metric:
-    return CounterMetricFamily(f"{_PREFIX}_{noun}", about, value=value)
+    return _metric(Kind.COUNTER, f"{noun}_total", about, Sample(value=value))
 
 
 def _gauge(noun: str, about: str, value: float) -> Metric:
-    return GaugeMetricFamily(f"{_PREFIX}_{noun}", about, value=value)
+    return _metric(Kind.GAUGE, noun, about, Sample(value=value))
+
+
+def _summary(
+    noun: str, about: str, label: str, counts: Mapping[str, int], seconds: Mapping[str, float]
+) -> Metric:
+    samples = (
+        Sample(value=value, labels={label: name}, suffix=suffix)
+        for name, total in sorted(seconds.items())
+        for suffix, value in (("_count", counts[name]), ("_sum", total))
+    )
+    return _metric(Kind.SUMMARY, noun, about, *samples)

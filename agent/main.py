@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from pathlib import Path
 from random import Random
 from typing import Final
 
 from agent import bookmark, identity, state
+from agent.exposed import exposed
 from agent.host.guard import HungError
 from agent.host.journal import Kernel
 from agent.host.kmsg import KernelLog
@@ -162,7 +162,6 @@ async def _exposed(listen: str, tally: Tally, monitor: Monitor, host: Host) -> A
     if not listen:
         yield
         return
-    exposed = await asyncio.to_thread(_server)
     pulse = Pulse()
     beating = asyncio.create_task(pulse.run(), name="pulse")
     try:
@@ -177,12 +176,6 @@ async def _exposed(listen: str, tally: Tally, monitor: Monitor, host: Host) -> A
     finally:
         beating.cancel()
         await asyncio.wait({beating})
-
-
-def _server() -> Callable[..., AbstractAsyncContextManager[object]]:
-    from agent.exposed import exposed  # noqa: PLC0415 - who listens nowhere carries no server
-
-    return exposed
 
 
 def reported(known: State, settings: Settings, host: Host) -> NodeHealthStatus:

@@ -1,6 +1,7 @@
 """A machine as large as they come, as its agent sees it: eight GPUs, eight disks, ten adapters."""
 
 import os
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,7 @@ from nodemend.demo import processes
 from simulator.driver import recording
 from simulator.driver.control import Driver
 
+SHIPPED: Final = Path(__file__).parents[1] / "deploy/daemonset/agent.yaml"
 _GPUS: Final = "h100x8"
 _DISKS: Final = 8
 _ADAPTERS: Final = 10
@@ -89,8 +91,19 @@ class LargeNode:
         file.symlink_to((self.root / to).resolve())
 
 
-def command(folder: Path, node: LargeNode, name: str, uid: str) -> list[str]:
-    """Return how its agent is run below a folder in which the API server is `emulated`."""
+def command(
+    folder: Path, node: LargeNode, name: str, uid: str, *, port: int, config: Path = SHIPPED
+) -> list[str]:
+    """Return how its agent is run below a folder in which the API server is `emulated`.
+
+    Args:
+        folder: Where its files are.
+        node: The machine.
+        name: Of its Node.
+        uid: Of its Node.
+        port: Where it tells its metrics and health, as the shipped DaemonSet has it do.
+        config: The settings of its probes; by default those that are shipped.
+    """
     (folder / "boot").write_text("footprint\n", encoding="utf-8")
     kmsg = folder / "kmsg"
     if not kmsg.exists():
@@ -101,6 +114,7 @@ def command(folder: Path, node: LargeNode, name: str, uid: str) -> list[str]:
         *("--node", name, "--node-uid", uid, "--root", node.root),
         *("--boot-id", folder / "boot", "--kmsg", kmsg),
         *("--state-file", folder / "state.json"),
+        *("--config", config, "--json-logs", f"--listen=:{port}"),
     )
     environ = {**node.environ(), **_compiled(folder)}
     return ["env", *(f"{each}={value}" for each, value in environ.items()), *words]
@@ -109,6 +123,12 @@ def command(folder: Path, node: LargeNode, name: str, uid: str) -> list[str]:
 def _compiled(folder: Path) -> dict[str, str]:
     """Have Python keep what it compiled, as an image does: to compile takes memory for good."""
     return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": f"{folder / 'compiled'}"}
+
+
+def free_port() -> int:
+    """Return a port on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
 
 
 def family(pid: int) -> list[psutil.Process]:

@@ -175,7 +175,7 @@ async def _answering(settings: Settings, replica: Replica, metrics: Metrics) -> 
     pulse = Pulse()
     serving = web.serve(
         settings.listen,
-        registry=metrics.registry,
+        metrics=metrics.told,
         healthy=pulse.missing,
         ready=replica.unready,
     )

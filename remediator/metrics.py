@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.exposition import choose_encoder
 
 from nodehealth.repair import ENDED, NodeRepair, Phase
 from remediator.decide.competitors import Competitor
@@ -88,6 +89,11 @@ class Metrics:
             "When rules and policy were last taken from their files.",
             registry=registry,
         )
+
+    def told(self, accepted: str) -> tuple[bytes, str]:
+        """Write all of them for a client that accepts some formats; say in which."""
+        encode, kind = choose_encoder(accepted)
+        return encode(self.registry), kind
 
     def ended(self, repair: NodeRepair) -> None:
         """Count a repair that entered a phase, if that is an end."""

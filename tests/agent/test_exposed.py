@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime
 
-from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
 
-from agent import exposed, state
+from agent import exposed, exposition, state
 from agent.exposed import Numbers
 from agent.host.kmsg import KernelLog
 from agent.host.nvml.counts import Counts
@@ -27,14 +27,21 @@ def asked(*names: str) -> State:
     return known
 
 
-def numbers(tally: Tally, known: State | None = None) -> CollectorRegistry:
-    registry = CollectorRegistry()
-    registry.register(Numbers(tally, lambda: known or begun()))
-    return registry
-
-
-def number(tally: Tally, name: str, known: State | None = None, **labels: str) -> float | None:
-    return numbers(tally, known).get_sample_value(f"nodemend_agent_{name}", labels)
+def number(
+    tally: Tally,
+    name: str,
+    known: State | None = None,
+    log: KernelLog | None = None,
+    **labels: str,
+) -> float | None:
+    """Return what a Prometheus finds under a name of ours and with some labels."""
+    told = exposition.text(Numbers(tally, lambda: known or begun(), log).collect()).decode()
+    found = {
+        (each.name, tuple(sorted(each.labels.items()))): each.value
+        for family in text_string_to_metric_families(told)
+        for each in family.samples
+    }
+    return found.get((f"nodemend_agent_{name}", tuple(sorted(labels.items()))))
 
 
 def test_a_probe_is_in_one_state_at_a_time() -> None:
@@ -58,12 +65,11 @@ def test_looks_and_how_long_they_take_are_counted_by_probe() -> None:
 
 
 def test_the_kernels_log_is_counted_where_it_is_read() -> None:
-    log, registry = KernelLog(), CollectorRegistry()
+    log = KernelLog()
     log.lines, log.lost, log.strange, log.reopens = 9, 4, 2, 1
-    registry.register(Numbers(Tally(), begun, log))
 
     found = {
-        each: registry.get_sample_value(f"nodemend_agent_kmsg_{each}_total")
+        each: number(Tally(), f"kmsg_{each}_total", log=log)
         for each in ("records", "lost", "strange", "reopens")
     }
     assert found == {"records": 9, "lost": 4, "strange": 2, "reopens": 1}

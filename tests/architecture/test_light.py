@@ -13,7 +13,8 @@ from tests.architecture.repository import ROOT, modules
 from tests.lacking import lacking
 
 HEAVY: Final = (
-    *("importlib.metadata", "kubernetes", "rich", "sqlalchemy", "tenacity", "typer"),
+    *("aiohttp.web", "importlib.metadata", "kubernetes", "prometheus_client", "rich"),
+    *("sqlalchemy", "tenacity", "typer"),
     *("remediator", "simulator", "nodemend"),
 )
 SAY: Final = """

@@ -6,29 +6,33 @@ from contextlib import AbstractAsyncContextManager
 
 import aiohttp
 import pytest
-from prometheus_client import CollectorRegistry, Counter
 
 from nodehealth.kit import web
 from nodehealth.kit.settings import SettingsError
-from nodehealth.kit.web import Address, Check
+from nodehealth.kit.web import Address, Check, Metrics
 
 LOOPBACK = Address(host="127.0.0.1", port=0)
+HEALTHZ = b"GET /healthz HTTP/1.1\r\n\r\n"
 
 
 def well() -> str:
     return ""
 
 
+def nothing(_: str) -> tuple[bytes, str]:
+    return b"", "text/plain"
+
+
 def serving(
     where: Address = LOOPBACK,
     *,
+    metrics: Metrics = nothing,
     healthy: Check = well,
     ready: Check = well,
-    registry: CollectorRegistry | None = None,
+    patience: float = 10.0,
 ) -> AbstractAsyncContextManager[Address]:
     """Serve, on a free port of the loopback address if no other is named."""
-    known = registry or CollectorRegistry()
-    return web.serve(where, registry=known, healthy=healthy, ready=ready)
+    return web.serve(where, metrics=metrics, healthy=healthy, ready=ready, patience=patience)
 
 
 async def asked(bound: Address, path: str, *, accept: str = "*/*") -> tuple[int, str, str]:
@@ -41,24 +45,26 @@ async def asked(bound: Address, path: str, *, accept: str = "*/*") -> tuple[int,
         return answer.status, answer.headers["Content-Type"], await answer.text()
 
 
-async def test_the_metrics_are_those_of_the_registry_that_was_given() -> None:
-    registry = CollectorRegistry()
-    Counter("nodemend_tests", "Tests.", registry=registry).inc(3)
+async def said(bound: Address, question: bytes) -> bytes:
+    """Return all that is answered to some bytes; nothing where the connection is cut."""
+    reader, writer = await asyncio.open_connection(bound.host, bound.port)
+    writer.write(question)
+    try:
+        return await reader.read()
+    except ConnectionResetError:
+        return b""
+    finally:
+        writer.close()
 
-    async with serving(registry=registry) as bound:
-        _, _, told = await asked(bound, "/metrics")
 
-    assert "nodemend_tests_total 3.0" in told
-    assert "python_info" not in told
+async def test_the_metrics_are_told_in_the_format_that_is_accepted() -> None:
+    def metrics(accepted: str) -> tuple[bytes, str]:
+        return f"nodemend_tests 3 # {accepted}\n".encode(), "text/x"
 
+    async with serving(metrics=metrics) as bound:
+        status, kind, told = await asked(bound, "/metrics?name=x", accept="text/x, */*")
 
-async def test_who_reads_openmetrics_is_given_it() -> None:
-    async with serving() as bound:
-        accept = "application/openmetrics-text; version=1.0.0"
-        _, kind, told = await asked(bound, "/metrics", accept=accept)
-
-    assert kind.startswith("application/openmetrics-text")
-    assert told.endswith("# EOF\n")
+    assert (status, kind, told) == (200, "text/x", "nodemend_tests 3 # text/x, */*\n")
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
@@ -84,6 +90,61 @@ async def test_nothing_else_is_served(path: str) -> None:
         status, _, _ = await asked(bound, path)
 
     assert status == 404
+
+
+@pytest.mark.parametrize(
+    ("question", "status"),
+    [
+        (b"POST /healthz HTTP/1.1\r\n\r\n", b"HTTP/1.1 405 Method Not Allowed"),
+        (b"GET /healthz\r\n\r\n", b"HTTP/1.1 400 Bad Request"),
+        (b"\xff\r\n\r\n", b"HTTP/1.1 400 Bad Request"),
+        (b"GET /healthz HTTP/1.0\r\nHost\r\n\r\n", b"HTTP/1.1 200 OK"),
+    ],
+)
+async def test_a_question_is_answered_by_what_it_is(question: bytes, status: bytes) -> None:
+    async with serving() as bound:
+        answer = await said(bound, question)
+
+    assert answer.split(b"\r\n")[0] == status
+
+
+async def test_who_asks_for_the_head_is_told_the_length_alone() -> None:
+    async with serving() as bound:
+        answer = await said(bound, b"HEAD /healthz HTTP/1.1\r\n\r\n")
+
+    assert b"\r\nContent-Length: 3\r\n" in answer
+    assert answer.endswith(b"\r\n\r\n")
+
+
+@pytest.mark.parametrize("question", [b"GET /" + b"x" * 100_000, b"GET /healthz HTTP/1.1\r\n"])
+async def test_who_asks_at_length_or_not_to_the_end_keeps_nobody_from_being_answered(
+    question: bytes,
+) -> None:
+    async with serving() as bound:
+        _, writer = await asyncio.open_connection(bound.host, bound.port)
+        writer.write(question)
+        status, _, _ = await asked(bound, "/healthz")
+        writer.transport.abort()
+
+    assert status == 200
+
+
+async def test_clients_beyond_many_are_turned_away_until_others_are_gone() -> None:
+    async with serving() as bound:
+        waiting = [await asyncio.open_connection(bound.host, bound.port) for _ in range(64)]
+        turned_away = await said(bound, HEALTHZ)
+        for _, writer in waiting:
+            writer.transport.abort()
+        await asyncio.sleep(0.1)
+        answered = await said(bound, HEALTHZ)
+
+    assert turned_away == b""
+    assert answered.startswith(b"HTTP/1.1 200 OK")
+
+
+async def test_a_client_that_says_nothing_is_let_go_after_a_while() -> None:
+    async with serving(patience=0.05) as bound, asyncio.timeout(5):
+        assert await said(bound, b"GET ") == b""
 
 
 async def test_a_port_that_is_taken_is_named() -> None:
