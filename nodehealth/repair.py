@@ -176,6 +176,10 @@ class BurningIn(Struct, frozen=True, kw_only=True):
     """Where the burn-in after the present rung stands."""
 
     since: datetime
+    wanted: BurnIn | None = None
+    """Which one it is; that of the frozen plan where an earlier version wrote it down."""
+    passed: Annotated[tuple[Name, ...], Meta(max_length=FAULTS_LENGTH)] = ()
+    """The templates of those that passed before it, since the last remedy."""
     job: Name = ""
     """The UID of the Job that may run; none was claimed while it is empty."""
     claimed_at: datetime | None = None
@@ -241,6 +245,8 @@ class Joined(Struct, frozen=True, kw_only=True):
     """When it joined."""
     ladder: Annotated[tuple[Rung, ...], Meta(max_length=16)] = ()
     verify_seconds: Annotated[int, Meta(ge=0)] = 0
+    burn_in: BurnIn | None = None
+    """What has to pass on the mended node for it besides."""
     on_recovery: Recovery = Recovery.FINISH
     evidence: Annotated[tuple[Text, ...], Meta(max_length=EVIDENCE_LENGTH)] = ()
     parts: Annotated[tuple[Name, ...], Meta(max_length=64)] = ()

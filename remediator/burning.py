@@ -9,9 +9,9 @@ from msgspec import structs
 from nodehealth.repair import BurnIn, BurningIn, Phase
 from remediator.actions import Tools, guarding
 from remediator.again import AT_ONCE
-from remediator.decide import rungs
+from remediator.decide import burnins, rungs
 from remediator.decide.envoys import Succeed, Wait
-from remediator.decide.jobs import Claimed, Task
+from remediator.decide.jobs import Claimed
 from remediator.decide.moves import NextRung, Reason, Surrender
 from remediator.jobs import Runner
 from remediator.scene import Scene
@@ -22,18 +22,22 @@ Outcome: TypeAlias = NextRung | Surrender | timedelta
 """What follows in the repair, or after how long to take the next step."""
 
 
-async def advance(scene: Scene, tools: Tools) -> Outcome:
-    """Take one step of the burn-in.
+async def advance(wanted: BurnIn, scene: Scene, tools: Tools) -> Outcome:
+    """Take one step of a burn-in, or begin it.
 
     Raises:
         nodehealth.kube.errors.KubeError: the API server failed us; it is done again later.
         SupersededError: the step is not ours to take any more.
     """
     repair, record = scene.record.repair, scene.record
-    wanted, begun = repair.spec.burn_in, repair.status.burn_in
-    if wanted is None or begun is None:
-        base = structs.replace(repair.status, burn_in=BurningIn(since=tools.clock()))
-        message = "the node is well; a burn-in has to pass before it takes work again"
+    begun = repair.status.burn_in
+    if begun is None or begun.passed_at is not None:
+        done = burnins.passed(repair)
+        begins = BurningIn(since=tools.clock(), wanted=wanted, passed=done)
+        base = structs.replace(repair.status, burn_in=begins)
+        message = (
+            f"the node is well; the burn-in {wanted.template} has to pass before it takes work"
+        )
         await record.enter(Phase.VERIFYING, Reason.BURN_IN, message, base=base)
         return AT_ONCE
     step = await _runner(wanted, begun, scene, tools).advance(begun.since, _claimed(begun))
@@ -64,13 +68,8 @@ def _runner(wanted: BurnIn, begun: BurningIn, scene: Scene, tools: Tools) -> Run
         node=tools.node,
         claim=claim,
         start=guarding(tools),
-        task=_task(wanted),
+        task=burnins.task(wanted),
     )
-
-
-def _task(wanted: BurnIn) -> Task:
-    deadline = timedelta(seconds=wanted.deadline_seconds)
-    return Task(template=wanted.template, deadline=deadline, what=f"the burn-in {wanted.template}")
 
 
 def _claimed(begun: BurningIn) -> Claimed | None:

@@ -55,8 +55,11 @@ async def prove(move: Prove | Burn, scene: Scene, means: Means) -> Again:
         nodehealth.kube.errors.KubeError: the API server failed us; it is done again later.
         SupersededError: it is not ours to do any more.
     """
-    advance = fencing.advance if isinstance(move, Prove) else burning.advance
-    following = await advance(scene, _tools(scene, means))
+    tools = _tools(scene, means)
+    if isinstance(move, Prove):
+        following = await fencing.advance(scene, tools)
+    else:
+        following = await burning.advance(move.wanted, scene, tools)
     if isinstance(following, timedelta):
         return following
     return await settling.settle(following, scene, means)

@@ -15,6 +15,7 @@ from remediator import files
 from remediator.decide import rehearsal
 from remediator.rules import load
 from remediator.rules.documents import ProblemsError
+from remediator.rules.policy import Policy
 from remediator.rules.rule import RuleSet
 
 
@@ -49,19 +50,19 @@ def check(
         if path.name.endswith(load.PATTERNS):
             sys.stdout.write(f"{patterns}\n")
             return
-        found, good = _checked(path)
+        found, policy, good = _checked(path)
         cases = load.cases(path, found)
-    paper.put(sheet.drawn(found.rules, cases), paper.console())
+    paper.put(sheet.drawn(found.rules, policy, cases), paper.console())
     sys.stdout.write("\n".join(("", good, *filter(None, (patterns,)), "")))
     untested = sheet.untested(found.rules, cases)
     if untested:
         sys.stdout.write(f"Without test cases: {', '.join(untested)}.\n")
 
 
-def _checked(path: Path) -> tuple[RuleSet, str]:
+def _checked(path: Path) -> tuple[RuleSet, Policy, str]:
     checks = replace(files.CHECKS, runbook=load.runbook_above(path))
     if path.is_file():
-        return load.rules(path, checks.rung, checks.runbook), "The rule is good."
+        return load.rules(path, checks.rung, checks.runbook), Policy(), "The rule is good."
     found, policy = load.book(path, path / load.POLICY_FILE, checks)
     good = f"{_rules(len(found.rules))} and the policy are good (mode {policy.mode})."
     lacking = sheet.unprovided(found.rules, policy)
@@ -83,7 +84,7 @@ def _checked(path: Path) -> tuple[RuleSet, str]:
             "\nThe policy's webhooks lack one that these rules name, so they go on to their next "
             f"remedy: {', '.join(unhooked)}."
         )
-    return found, good
+    return found, policy, good
 
 
 def _patterns(path: Path) -> str:

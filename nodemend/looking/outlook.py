@@ -94,10 +94,9 @@ def _unless_said(why: str, repair: NodeRepair) -> str:
     return "" if why == repair.status.message else f": {why}"
 
 
-_ASKED: Final[Mapping[type[Prove | Burn | Greet | Inquire], str]] = {
+_ASKED: Final[Mapping[type[Prove | Greet | Inquire], str]] = {
     Prove: "it is made sure that the silent machine is off, before anything is forced",
     Greet: "the successor that joined is written down",
-    Burn: "a burn-in has to pass on the mended node",
     Inquire: "the machine's owner is asked whether a late order is carried out by now",
 }
 
@@ -123,9 +122,15 @@ def _said(move: Move, repair: NodeRepair) -> str:
         case Climb():
             return f"{_spoken(move.rung)} goes on{_since(repair)}"
         case Prove() | Burn() | Greet() | Inquire():
-            return _ASKED[type(move)]
+            return _asked(move)
         case _:
             return _onward(move)
+
+
+def _asked(move: Prove | Burn | Greet | Inquire) -> str:
+    if isinstance(move, Burn):
+        return f"the burn-in {move.wanted.template} has to pass on the mended node"
+    return _ASKED[type(move)]
 
 
 def _onward(move: Onward) -> str:

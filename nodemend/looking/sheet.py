@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import Final
 
 from rich.table import Table
@@ -10,8 +9,7 @@ from rich.table import Table
 from nodehealth import quantities
 from nodehealth.repair import Mode
 from remediator import actions, files
-from remediator.decide import jobs, remedies
-from remediator.decide.verifying import VERIFY_PATIENCE
+from remediator.decide import plan, remedies
 from remediator.providers import Provider
 from remediator.rules.cases import Case
 from remediator.rules.policy import Policy
@@ -20,14 +18,14 @@ from remediator.rules.rule import Rule
 _OF_THE_OWNER: Final = frozenset({remedies.REPLACE, remedies.POWER_CYCLE})
 
 
-def drawn(rules: Iterable[Rule], cases: Iterable[Case]) -> Table:
+def drawn(rules: Iterable[Rule], policy: Policy, cases: Iterable[Case]) -> Table:
     """Draw one line a rule."""
     counted = Counter(case.rule for case in cases)
     table = Table("RULE", "SEVERITY", "MODE", "REMEDIES", "AT MOST", "CASES", box=None)
     table.pad_edge = False
     for rule in rules:
-        count = str(counted[rule.name] or "none")
-        table.add_row(rule.name, rule.severity, rule.mode, _remedies(rule), _at_most(rule), count)
+        count, most = str(counted[rule.name] or "none"), _at_most(rule, policy)
+        table.add_row(rule.name, rule.severity, rule.mode, _remedies(rule), most, count)
     return table
 
 
@@ -41,19 +39,13 @@ def _remedies(rule: Rule) -> str:
     return ", ".join(rung.action for rung in rule.ladder) or "people are told"
 
 
-def _at_most(rule: Rule) -> str:
+def _at_most(rule: Rule, policy: Policy) -> str:
     if not rule.ladder:
         return "-"
     ladder = [files.remedy(rung.action, rung.settings) for rung in rule.ladder]
-    return quantities.spoken(actions.longest(ladder, _proving(rule)))
-
-
-def _proving(rule: Rule) -> timedelta:
-    """Return how long a mended node must be well, with its burn-in and what follows on that."""
-    if rule.burn_in is None:
-        return rule.verify
-    task = jobs.Task(template=rule.burn_in.template, deadline=rule.burn_in.deadline, what="")
-    return task.longest + VERIFY_PATIENCE + 2 * rule.verify
+    burn_in = plan.burn_in(rule, policy)
+    burn_ins = [burn_in] if burn_in is not None else []
+    return quantities.spoken(actions.longest(ladder, rule.verify, burn_ins))
 
 
 def unprovided(rules: Iterable[Rule], policy: Policy) -> list[str]:

@@ -17,14 +17,13 @@ from msgspec import structs
 from nodehealth.kit.clocks import Clock
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import Node, Pod
-from nodehealth.repair import Intent, NodeRepair, NodeRepairStatus, Phase
+from nodehealth.repair import BurnIn, Intent, NodeRepair, NodeRepairStatus, Phase
 from remediator.asking import Service, Way
-from remediator.decide import fencing, rungs
+from remediator.decide import fencing, rungs, verifying
 from remediator.decide.envoys import GiveUp, Outcome, Succeed, Wait
 from remediator.decide.errands import Errand
 from remediator.decide.jobs import Task
 from remediator.decide.rungs import FENCING_ROUNDS
-from remediator.decide.verifying import VERIFY_PATIENCE
 from remediator.errands import Sender
 from remediator.pacing import Pacing
 from remediator.providers import Provider
@@ -267,18 +266,22 @@ def _intent(repair: NodeRepair, action: str, now: datetime) -> Intent:
     return Intent(action=action, key=key, issued_at=now, attempt=attempt)
 
 
-def longest(ladder: Sequence[Action], verify: timedelta) -> timedelta:
+def longest(
+    ladder: Sequence[Action], verify: timedelta, burn_ins: Sequence[BurnIn] = ()
+) -> timedelta:
     """Return after how long a ladder has mended a node or called a person, once it had its slot.
 
     Args:
         ladder: The remedies in the order in which they are tried.
         verify: How long a mended node must be well.
+        burn_ins: What it has to pass besides.
     """
+    proof = verifying.longest(verify, burn_ins)
     proofs = sum(each.mends or each is ladder[-1] for each in ladder)
     prepared = [each.longest for each in ladder[:-1] if not each.mends]
     given_up = max((_given_up(each) for each in prepared), default=timedelta())
     fenced = sum((_fenced(each) for each in prepared), timedelta())
-    climbed = sum((each.longest for each in ladder), proofs * (VERIFY_PATIENCE + verify))
+    climbed = sum((each.longest for each in ladder), proofs * proof)
     return max(climbed + fenced, given_up)
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from nodehealth import quantities
 from nodehealth.repair import ENDED, Mode, NodeRepair, NodeRepairStatus, Phase, PhaseTime
-from remediator.decide import joined, obstacles, recurrence, verifying
+from remediator.decide import burnins, joined, obstacles, recurrence, verifying
 from remediator.rules.alerting import Alerting, Urgency, is_louder
 
 REPAIR: Final = "NodeRepair"
@@ -222,7 +222,8 @@ def _allowed(repair: NodeRepair, phase: Phase, manners: Alerting) -> timedelta |
     if phase in _WORKS:
         return sum((_patience(each.settings) for each in joined.ladder(repair)), MARGIN + held)
     if phase is Phase.VERIFYING:
-        return joined.longest_verify(repair) + verifying.VERIFY_PATIENCE + MARGIN + held
+        verify = joined.longest_verify(repair)
+        return verifying.longest(verify, burnins.asked(repair)) + MARGIN + held
     return None
 
 

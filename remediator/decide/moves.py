@@ -8,7 +8,7 @@ from typing import TypeAlias
 from nodehealth.fence import Fence
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import RepairLedger
-from nodehealth.repair import Closing, Joined, Mode, NodeRepair, Phase, Request, Rung
+from nodehealth.repair import BurnIn, Closing, Joined, Mode, NodeRepair, Phase, Request, Rung
 from remediator.decide.limits import Refused
 
 
@@ -142,7 +142,9 @@ class Prove:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Burn:
-    """Take the next step of the burn-in that the mended node has to pass."""
+    """Take the next step of a burn-in that the mended node has to pass, or begin it."""
+
+    wanted: BurnIn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -201,6 +201,7 @@ def _joined(rule: Rule, mark: Mark, policy: Policy, now: datetime) -> Joined:
         since=now,
         ladder=rule.ladder,
         verify_seconds=round(rule.verify.total_seconds()),
+        burn_in=burn_in(rule, policy),
         on_recovery=rule.on_recovery,
         evidence=_evidence(mark),
         parts=_parts(mark),

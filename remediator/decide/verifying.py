@@ -1,13 +1,13 @@
 """Whether a mended node is well: by evidence that is newer than what was done to it last."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from nodehealth.kube.objects import Node
-from nodehealth.repair import NodeRepair, NodeRepairStatus, Phase
-from remediator.decide import boots, joined, parts, ready, rungs
+from nodehealth.repair import BurnIn, NodeRepair, NodeRepairStatus, Phase
+from remediator.decide import boots, burnins, joined, parts, ready, rungs
 from remediator.decide.moves import (
     Burn,
     Move,
@@ -40,8 +40,9 @@ def verify(view: View) -> Move:
     While the next rung is forbidden, the node may still prove well.
     """
     status, burning = view.repair.status, view.repair.status.burn_in
-    if burning is not None and burning.passed_at is None:
-        return Burn()
+    under_way = burnins.under_way(view.repair)
+    if under_way is not None:
+        return Burn(wanted=under_way)
     since = status.rung_since or view.now
     began = burning.passed_at if burning is not None and burning.passed_at else since
     until = began + VERIFY_PATIENCE + joined.verify(view)
@@ -50,8 +51,9 @@ def verify(view: View) -> Move:
         return following
     deed = _deed(status, since)
     found = doubt(view, deed)
-    if found is None and burning is None and view.repair.spec.burn_in is not None:
-        return Burn()
+    wanted = burnins.following(view)
+    if found is None and wanted is not None:
+        return Burn(wanted=wanted)
     if found is None:
         return Release(reason=Reason.REPAIRED, message="the node is well and back in service")
     following = following or _further(view, deed)
@@ -61,6 +63,17 @@ def verify(view: View) -> Move:
     return Rest(
         phase=Phase.VERIFYING, reason=found.reason, message=found.message, until=min(until, soon)
     )
+
+
+def longest(verify: timedelta, burn_ins: Iterable[BurnIn]) -> timedelta:
+    """Return after how long a node is known to be well, or not to be, once its remedy was done.
+
+    Args:
+        verify: How long it must be well.
+        burn_ins: What it has to pass; what it may take begins anew after each.
+    """
+    once = VERIFY_PATIENCE + verify
+    return sum((burnins.task(each).longest + once for each in burn_ins), once)
 
 
 def doubt(view: View, deed: datetime) -> Doubt | None:

@@ -114,10 +114,22 @@ def test_the_shipped_rules_are_good() -> None:
         answer.stdout,
     )
     assert re.search(
-        r"^scratch-full +critical +observe +drain, replace +2h10m +\d+$",
+        r"^scratch-full +critical +observe +drain, replace +2h16m +\d+$",
         answer.stdout,
         re.MULTILINE,
     )
+
+
+def test_how_long_a_repair_may_take_counts_the_burn_in_of_the_policy(tmp_path: Path) -> None:
+    rule = (ROOT / "rules" / "disk" / "scratch-full.yaml").read_text()
+    (tmp_path / "scratch-full.yaml").write_text(re.sub(r"runbook: .*", "", rule))
+    policy = (ROOT / "rules" / "policy.yaml").read_text()
+    burns = "jobs: {burnIn: {template: stress, deadline: 10h}, "
+    (tmp_path / "policy.yaml").write_text(policy.replace("jobs: {", burns))
+
+    answer = nodemend("rules", "check", str(tmp_path))
+
+    assert re.search(r"^scratch-full .* 12h43m +none$", answer.stdout, re.MULTILINE)
 
 
 def test_who_enforces_without_an_owner_of_machines_is_told_where_a_person_will_be_called(

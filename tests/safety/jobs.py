@@ -10,7 +10,7 @@ from remediator.rules.policy import JOBS_NAMESPACE
 from simulator.cluster import Cluster
 from tests.safety.witnesses.history import REPAIRS
 
-TEMPLATES: Final = ("mends", "fails", "stress")
+TEMPLATES: Final = ("mends", "fails", "stress", "soak")
 _LASTS: Final = 3
 """How many seconds a Job runs."""
 

@@ -11,14 +11,15 @@ import pytest
 
 from nodehealth.repair import Phase
 from remediator.rules.policy import JOBS_NAMESPACE, BurnIn
-from remediator.rules.rule import RuleSet
+from remediator.rules.rule import Rule, RuleSet
 from simulator.api.direct import Direct
 from simulator.cluster import Cluster
 from tests.safety import sent, stage, trials
 from tests.safety.jobs import controller
 from tests.safety.peril import Crash
 from tests.safety.sent import stuck
-from tests.safety.stage import Case
+from tests.safety.stage import RULES, Case
+from tests.safety.test_incidents import minor, put_together
 from tests.safety.test_sent import assert_well, told
 from tests.safety.trials import ONE
 
@@ -33,9 +34,21 @@ def case(*ladder: str, burn_in: str = "") -> Case:
 
 
 def _burning(rules: RuleSet, template: str) -> RuleSet:
-    wanted = BurnIn(template=template, deadline=timedelta(minutes=5))
-    made = tuple(replace(each, burn_in=wanted) for each in rules.rules)
-    return replace(rules, rules=made, by_name={each.name: each for each in made})
+    return put_together(*(_with(each, template) for each in rules.rules))
+
+
+def _with(rule: Rule, template: str) -> Rule:
+    return replace(rule, burn_in=BurnIn(template=template, deadline=timedelta(minutes=5)))
+
+
+def two_burn_ins() -> Case:
+    """Return nodes with two faults that one Job mends, and that ask for a burn-in each."""
+    plain = case("drain", "run-job: {template: mends}", "replace", burn_in="stress")
+    full: dict[str, object] = {"disk-full": {"at": "3s", "node": "w-1", "mount": "/scratch"}}
+    faults = [stuck("w-1"), full]
+    scratch = _with(minor(RULES.by_name["scratch-full"]), "soak")
+    both = put_together(*plain.rules.rules, scratch)
+    return replace(plain, rules=both, plan=sent.case("drain", faults=faults, plugins=False).plan)
 
 
 CASES: Final[Mapping[str, Case]] = {
@@ -43,6 +56,7 @@ CASES: Final[Mapping[str, Case]] = {
     "a Job fails, and the successor burns in": case(
         "drain", "run-job: {template: fails}", "replace", burn_in="stress"
     ),
+    "two faults, and a burn-in for each": two_burn_ins(),
 }
 untroubled: Final = trials.untroubled(CASES)
 
@@ -68,6 +82,19 @@ def test_a_burn_in_that_passes_is_the_last_thing_before_the_node_takes_work() ->
 
     assert "the Job of fails failed (BackoffLimitExceeded)" in told(ending)
     assert "Verifying: the burn-in stress passed" in told(ending)
+
+
+def test_every_fault_has_its_burn_in_one_after_the_other() -> None:
+    ending = untroubled("two faults, and a burn-in for each")
+
+    (repair,) = ending.repairs
+    passed = [line.text for line in repair.status.log if "passed" in line.text]
+    assert (repair.spec.rule, repair.status.faults[0].rule) == ("gpu-stuck", "scratch-full")
+    assert passed == [
+        "Verifying: the Job of mends passed",
+        "Verifying: the burn-in stress passed",
+        "Verifying: the burn-in soak passed",
+    ]
 
 
 def test_a_burn_in_that_fails_leads_on_and_in_the_end_to_a_person() -> None:

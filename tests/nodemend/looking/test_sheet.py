@@ -1,15 +1,19 @@
 """Rules whose remedies nobody can carry out are named before they are needed."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
+from nodehealth import quantities
 from nodehealth.kube.client import Client
 from nodehealth.repair import Mode, Rung, Target
 from nodemend.looking import sheet
-from remediator.files import owner
+from remediator.decide.verifying import VERIFY_PATIENCE
+from remediator.files import owner, remedy
 from remediator.providers import MachineState, Provider
-from remediator.rules.policy import Hook, Policy
+from remediator.rules.policy import BurnIn, Hook, Policy
+from remediator.rules.rule import Rule
 from tests.builders import rule
 
 CYCLES = replace(rule(name="stuck"), ladder=(Rung(action="drain"), Rung(action="power-cycle")))
@@ -47,6 +51,24 @@ def test_nothing_is_named_while_nothing_is_enforced() -> None:
 
 def test_without_an_owner_a_power_cycle_is_named_beside_a_replacement() -> None:
     assert sheet.unprovided([CYCLES, DRAINS], Policy(mode=Mode.ENFORCE)) == ["stuck"]
+
+
+def at_most(one: Rule, policy: Policy) -> str:
+    (_, _, _, _, most, _) = sheet.drawn([one], policy, []).columns
+    return str(*most.cells)
+
+
+def test_the_burn_in_of_the_policy_counts_for_rules_that_name_none() -> None:
+    hours = timedelta(hours=10)
+    everywhere = Policy(burn_in=BurnIn(template="stress", deadline=hours))
+    its_own = replace(DRAINS, burn_in=BurnIn(template="own", deadline=hours / 10))
+
+    proof = VERIFY_PATIENCE + DRAINS.verify
+    alone = remedy("drain", {}).longest + proof
+    burnt = alone + hours + timedelta(minutes=7) + proof
+    assert at_most(DRAINS, Policy()) == quantities.spoken(alone)
+    assert at_most(DRAINS, everywhere) == quantities.spoken(burnt)
+    assert at_most(its_own, everywhere) == quantities.spoken(burnt - hours * 9 / 10)
 
 
 def test_a_rule_that_names_a_web_service_which_the_policy_does_not_is_named() -> None:

@@ -8,10 +8,30 @@ from msgspec import structs
 
 from nodehealth import keys
 from nodehealth.kube.objects import Node
-from nodehealth.repair import BurnIn, BurningIn, NodeRepairStatus, Phase
-from remediator.decide import admissions, ladder, plan, rungs
-from remediator.decide.moves import Burn, Move, NextRung, Reason, Release, Rest, View, Wellness
+from nodehealth.repair import (
+    BurnIn,
+    BurningIn,
+    Joined,
+    Mode,
+    NodeRepairStatus,
+    Phase,
+    PhaseTime,
+    Rung,
+)
+from remediator.decide import admissions, alerts, burnins, ladder, plan, rungs, verifying
+from remediator.decide.moves import (
+    Burn,
+    Move,
+    NextRung,
+    Other,
+    Reason,
+    Release,
+    Rest,
+    View,
+    Wellness,
+)
 from remediator.decide.verifying import VERIFY_PATIENCE
+from remediator.rules.alerting import Alerting
 from remediator.rules.policy import BurnIn as Wanted
 from remediator.rules.policy import Policy
 from remediator.rules.rule import Rule
@@ -94,6 +114,94 @@ def test_a_burn_in_waits_for_nothing_that_holds_up_disruption() -> None:
 
     assert rungs.is_under_way(repair(status=status))
     assert not rungs.is_under_way(repair(status=structs.replace(status, burn_in=None)))
+
+
+STRESS = BurnIn(template="stress", deadline_seconds=1800)
+SOAK = BurnIn(template="soak", deadline_seconds=60)
+
+
+def several(*faults: Joined, own: BurnIn | None = STRESS, burning: BurningIn | None = None) -> View:
+    status = NodeRepairStatus(
+        phase=Phase.VERIFYING,
+        cordon_epoch=4,
+        disruption_epoch=5,
+        tried=(0,),
+        rung_since=NOON,
+        burn_in=burning,
+        faults=faults,
+    )
+    mended = repair(status=status)
+    mended = structs.replace(mended, spec=structs.replace(mended.spec, burn_in=own))
+    others = tuple(Other(fault=each, well=WELL, allowed=Mode.ENFORCE) for each in faults)
+    now = at(61) if burning is None else at(2001)
+    return View(repair=mended, node=marked(), ledger=SLOTS, well=WELL, now=now, others=others)
+
+
+def fault(rule: str, burn_in: BurnIn | None, mode: Mode = Mode.ENFORCE) -> Joined:
+    return Joined(rule=rule, since=NOON, mode=mode, burn_in=burn_in, ladder=(Rung(action="drain"),))
+
+
+def passed(last: BurnIn | None, *before: str) -> BurningIn:
+    return BurningIn(
+        since=at(61), wanted=last, passed=before, job="j", claimed_at=at(62), passed_at=PASSED
+    )
+
+
+def test_the_burn_in_of_a_fault_that_joined_has_to_pass_where_the_leading_one_has_none() -> None:
+    assert ladder.next_move(several(fault("b", SOAK), own=None)) == Burn(wanted=SOAK)
+
+
+def test_burn_ins_follow_one_another_and_that_of_the_leading_fault_goes_first() -> None:
+    both = fault("b", SOAK), fault("c", None), fault("d", SOAK)
+
+    assert ladder.next_move(several(*both)) == Burn(wanted=STRESS)
+    assert ladder.next_move(several(*both, burning=passed(STRESS))) == Burn(wanted=SOAK)
+    last = ladder.next_move(several(*both, burning=passed(SOAK, "stress")))
+    assert isinstance(last, Release)
+
+
+def test_one_that_an_earlier_version_began_is_that_of_the_frozen_plan() -> None:
+    begun = BurningIn(since=at(61))
+
+    assert ladder.next_move(several(fault("b", SOAK), burning=begun)) == Burn(wanted=STRESS)
+    following = ladder.next_move(several(fault("b", SOAK), burning=passed(None)))
+    assert following == Burn(wanted=SOAK)
+    assert isinstance(ladder.next_move(several(own=None, burning=passed(None))), Release)
+
+
+def test_a_template_that_two_faults_ask_for_passes_once_within_the_longer_deadline() -> None:
+    longer = BurnIn(template="stress", deadline_seconds=3600)
+    seen = several(fault("b", longer), fault("c", SOAK))
+
+    assert burnins.wanted(seen) == (longer, SOAK)
+    assert burnins.asked(seen.repair) == (longer, SOAK)
+
+
+def test_what_only_observes_or_was_dropped_burns_nothing_in() -> None:
+    others = fault("b", SOAK, mode=Mode.OFF)
+    watched = several(fault("c", SOAK), own=None)
+    watched = replace(watched, others=(replace(watched.others[0], allowed=Mode.OBSERVE),))
+
+    assert isinstance(ladder.next_move(several(others, own=None)), Release)
+    assert isinstance(ladder.next_move(watched), Release)
+
+
+def test_what_a_mended_node_may_take_begins_anew_after_each_burn_in() -> None:
+    once = VERIFY_PATIENCE + timedelta(minutes=5)
+    ran = burnins.task(STRESS).longest + burnins.task(SOAK).longest
+
+    assert verifying.longest(timedelta(minutes=5), ()) == once
+    assert verifying.longest(timedelta(minutes=5), (STRESS, SOAK)) == 3 * once + ran
+
+
+def test_a_node_that_burns_in_is_no_page_about_ourselves_before_its_time() -> None:
+    long = BurnIn(template="stress", deadline_seconds=10 * 3600)
+    seen = several(own=long).repair
+    stays = (PhaseTime(phase=Phase.VERIFYING, at=NOON),)
+    record = structs.replace(seen, status=structs.replace(seen.status, timeline=stays))
+
+    proof = verifying.longest(timedelta(minutes=1), (long,))
+    assert alerts.due(record, Alerting(), NOON) == NOON + proof + alerts.MARGIN
 
 
 POLICY = Policy(burn_in=Wanted(template="all", deadline=timedelta(minutes=10)))

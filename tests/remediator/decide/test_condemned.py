@@ -213,7 +213,7 @@ def test_a_burn_in_that_runs_is_heard_out_first() -> None:
     running = structs.replace(VERIFIES, burn_in=BurningIn(since=NOON))
     passed = structs.replace(VERIFIES, burn_in=BurningIn(since=NOON, passed_at=NOON), intent=ORDER)
 
-    assert joined_move(running) == Burn()
+    assert joined_move(running) == Burn(wanted=BURN_IN)
     assert isinstance(joined_move(passed), Surrender)
 
 

@@ -6,12 +6,22 @@ import pytest
 from msgspec import structs
 
 from nodehealth.keys import CONTROL_PLANE_LABEL
-from nodehealth.repair import Joined, Mode, NodeRepair, NodeRepairStatus, Phase, PhaseTime, Severity
+from nodehealth.repair import (
+    BurnIn,
+    Joined,
+    Mode,
+    NodeRepair,
+    NodeRepairStatus,
+    Phase,
+    PhaseTime,
+    Severity,
+)
 from remediator.decide import plan
 from remediator.decide.answers import Truth
 from remediator.decide.judge import Judgement, Mark
 from remediator.decide.moves import Reason
 from remediator.rules.policy import CLUSTER, DEFAULT_POOL, Limit, Policy, Pool
+from remediator.rules.policy import BurnIn as Asked
 from tests.builders import NOON, at, node, question, repair, rule, rules
 
 ENFORCE = Policy(mode=Mode.ENFORCE)
@@ -56,7 +66,9 @@ def test_of_equally_bad_faults_the_one_whose_remedies_reach_furthest_leads() -> 
 
 def test_what_holds_too_and_has_a_remedy_joins_an_open_repair() -> None:
     told = rule(name="told", ladder=())
-    watched = rule(name="watched", mode=Mode.OBSERVE, verify=90)
+    watched = replace(
+        rule(name="watched", mode=Mode.OBSERVE, verify=90), burn_in=Asked(template="t")
+    )
     known = rules(rule(), told, watched, rule(name="there"))
     open_ = repair(status=NodeRepairStatus(faults=(Joined(rule="there", since=NOON),)))
     held = judged("disk-full", "told", "watched", "there", "unheard-of")
@@ -69,6 +81,7 @@ def test_what_holds_too_and_has_a_remedy_joins_an_open_repair() -> None:
         since=at(5),
         ladder=watched.ladder,
         verify_seconds=90,
+        burn_in=BurnIn(template="t", deadline_seconds=1800),
         evidence=("it is full",),
         parts=("/",),
     )
