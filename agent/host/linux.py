@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import socket
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -81,6 +82,8 @@ class Host:
         clock: What time it is.
         adjtimex: How well the kernel keeps the time.
         watches: Of what root has none left, to watch files with.
+        devices: Where the agent itself has devices, those of the host or not.
+        path: Where the agent's own programs are looked for.
     """
 
     def __init__(
@@ -104,9 +107,11 @@ class Host:
         clock: Clock = clocks.wall,
         adjtimex: Callable[[], Discipline] = discipline.read,
         watches: Callable[[], str] = inotify.exhausted,
+        devices: Path = Path("/dev"),
+        path: str = ENVIRONMENT["PATH"],
         guard: Guard | None = None,
     ) -> None:
-        self.root = root
+        self.root, self.devices, self._path = root, devices, path
         self.hostname = socket.gethostname()
         self._boot_id = boot_id
         self._uptime = uptime
@@ -250,6 +255,17 @@ class Host:
             "programs", lambda: [folder.judged(each) for each in programs]
         )
         return await self._queries.look(judged, self._manners(1, memory, patience))
+
+    async def tool(self, name: str) -> str:
+        """Find a program in the agent's own filesystem; nothing where it is not there."""
+        found = await self._reader.ask(name, lambda: shutil.which(name, path=self._path))
+        return found or ""
+
+    async def has_device(self, names: Collection[str]) -> bool:
+        """Say whether the agent itself has any of some devices."""
+        return await self._reader.ask(
+            "devices", lambda: any((self.devices / each).exists() for each in names)
+        )
 
     def _manners(self, parallel: int, memory: int, patience: timedelta) -> Manners:
         environment = {**ENVIRONMENT, "HOST_ROOT": str(self.root)}

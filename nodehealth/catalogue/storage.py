@@ -7,6 +7,7 @@ from nodehealth.signals import FieldType, Kind, Signal, Unit
 
 _DISK: Final = "disk, such as nvme0n1"
 _CONTROLLER: Final = "controller, such as nvme0"
+_SCSI: Final = "disk, such as sda"
 _UNASKED: Final = "The program did not end in time, may not be run, or told nothing of the disk."
 
 SIGNALS: Final = (
@@ -86,8 +87,9 @@ SIGNALS: Final = (
         kind=Kind.LEVEL,
         about="An NVMe disk warns of itself: the sum of what it warns of.",
         subject=_CONTROLLER,
-        source="smartctl or nvme, if the agent's settings name one, once an hour: 1 few spares, 2 "
-        "temperature, 4 unreliable, 8 read-only, 16 no power to save its cache; `means` says so",
+        source="smartctl or nvme, if the agent has one and the disk's device, once an hour: 1 few "
+        "spares, 2 temperature, 4 unreliable, 8 read-only, 16 no power to save its cache; `means` "
+        "says so",
         fields={"means": FieldType.STRING},
         unknown=_UNASKED,
     ),
@@ -107,5 +109,50 @@ SIGNALS: Final = (
         about="An NVMe disk could not give back what was written to it.",
         subject=_CONTROLLER,
         source="growth of media_errors, likewise",
+    ),
+    Signal(
+        name="nvme.spare_ratio",
+        kind=Kind.LEVEL,
+        about="Share of an NVMe disk's spare blocks that is left until its maker calls them few.",
+        subject=_CONTROLLER,
+        source="available_spare above its threshold, over all that is above it, likewise; not "
+        "applicable where the disk names no threshold",
+        unit=Unit.RATIO,
+        healthy=1.0,
+        grid=grids.TENTHS,
+        unknown=_UNASKED,
+    ),
+    Signal(
+        name="block.failing",
+        kind=Kind.LEVEL,
+        about="A SATA or SAS disk says of itself that it fails, or is about to.",
+        subject=_SCSI,
+        source="smart_status of smartctl, if the agent has it and the disk's device, once an hour; "
+        "not applicable where the disk, as one that a hypervisor or a RAID adapter makes, says "
+        "that it keeps no such account",
+        unit=Unit.BOOLEAN,
+        unknown=_UNASKED,
+    ),
+    Signal(
+        name="block.unreadable_sectors",
+        kind=Kind.LEVEL,
+        about="Sectors that a SATA disk could not read, and that nobody wrote to since.",
+        subject=_SCSI,
+        source="attributes 197 and 198, whichever is more, likewise",
+        unknown=_UNASKED,
+    ),
+    Signal(
+        name="block.reallocated_sectors",
+        kind=Kind.EVENT,
+        about="A SATA or SAS disk gave a sector up, and put a spare one in its place.",
+        subject=_SCSI,
+        source="growth of attribute 5, or of the list of grown defects, likewise",
+    ),
+    Signal(
+        name="block.uncorrected_errors",
+        kind=Kind.EVENT,
+        about="A SATA disk could not give back what was written to it.",
+        subject=_SCSI,
+        source="growth of attribute 187, likewise",
     ),
 )

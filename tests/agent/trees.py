@@ -22,6 +22,8 @@ class Tree:
             root=self.root,
             mountinfo=self.root / "mountinfo",
             uptime=self.root / "proc/uptime",
+            devices=self.root / "dev",
+            path=str(self.root / "sbin"),
         )
 
     def write(self, path: str, text: object) -> None:

@@ -107,6 +107,12 @@ def test_an_image_without_the_way_into_a_host_is_not_built() -> None:
     assert f"RUN {places.INTO_HOST[0]} --version" in last
 
 
+def test_an_image_that_cannot_ask_disks_for_their_health_is_not_built() -> None:
+    last = FILE[FILE.rindex("FROM ") :]
+
+    assert re.search(r"RUN apt-get update && apt-get install .*&& smartctl --version", last)
+
+
 def test_a_repair_pod_finds_its_program_where_the_image_has_it() -> None:
     assert ENTRY[0] in PROJECT["scripts"]
     assert "ENV PATH=/venv/bin:$PATH" in FILE

@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import Final
+
+MOST_SAID: Final = 4096
+"""Bytes that are kept of what a program writes to either stream, unless more are wanted."""
 
 
 class Status(StrEnum):
@@ -37,6 +41,7 @@ class Check:
     manner: Manner = Manner.NAGIOS
     every: timedelta
     timeout: timedelta
+    most_said: int = MOST_SAID
     refused: str = ""
     """Why it is not run, if it is not."""
 

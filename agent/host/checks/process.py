@@ -18,8 +18,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final, TypeAlias
 
-MOST_SAID: Final = 4096
-"""Bytes that are kept of each stream."""
+from agent.host.checks.facts import MOST_SAID
+
 MOST_WRITTEN: Final = 1024 * 1024
 """Bytes after which a program that does not stop talking is killed."""
 GRACE: Final = timedelta(seconds=2)
@@ -31,6 +31,9 @@ _LOOK: Final = 0.1
 """Seconds between two looks whether it ended while its streams are still open."""
 _LOOK_SOON: Final = 0.01
 """The same once it has closed them, which most do by ending."""
+
+_AT_ONCE: Final = 16 * 1024
+"""Bytes that are read at once."""
 
 Program: TypeAlias = subprocess.Popen[bytes]
 Kill: TypeAlias = Callable[[int, int], None]
@@ -45,6 +48,8 @@ class Bounds:
     """Bytes of data that each of its processes may have."""
     environment: Mapping[str, str] = field(default_factory=dict)
     grace: timedelta = GRACE
+    most_said: int = MOST_SAID
+    """Bytes that are kept of each stream."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +95,7 @@ def run(
         return Ended(why=f"cannot be run: {error.strerror}")
     begun(program)
     _bound(program.pid, bounds)
-    heard = _Heard(program)
+    heard = _Heard(program, bounds.most_said)
     try:
         return _ended(program, heard, bounds, kill)
     finally:
@@ -100,7 +105,8 @@ def run(
 class _Heard:
     """What a program has written so far."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, most: int) -> None:
+        self._most = most
         self.said, self.complained = bytearray(), bytearray()
         self.written = 0
         self._program = program
@@ -129,11 +135,11 @@ class _Heard:
 
     def _listen(self, seconds: float) -> None:
         for key, _ in self._selector.select(seconds):
-            told = os.read(key.fd, MOST_SAID * 4)
+            told = os.read(key.fd, _AT_ONCE)
             if not told:
                 self._selector.unregister(key.fileobj)
             self.written += len(told)
-            key.data.extend(told[: MOST_SAID - len(key.data)])
+            key.data.extend(told[: self._most - len(key.data)])
 
 
 def has_ended(program: Program) -> bool:

@@ -141,7 +141,10 @@ class Rounds:
         if self._sleeps(check.name):
             return unknown(_ASLEEP)
         bounds = Bounds(
-            timeout=check.timeout, memory=manners.memory, environment=manners.environment
+            timeout=check.timeout,
+            memory=manners.memory,
+            environment=manners.environment,
+            most_said=check.most_said,
         )
         try:
             ended = self._run(

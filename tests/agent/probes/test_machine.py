@@ -63,7 +63,7 @@ class Machine:
         self.tree.up(100 + LOOK.total_seconds() * self.looks)
         more = self.random.randint
         for name, totals in self.totals.items():
-            totals["symbol_error"] += more(0, 2)
+            totals["symbol_error"] += more(0, 2) // 2
             totals["port_xmit_discards"] += more(0, 1000)
             totals["hw_roce_slow_restart"] += more(0, 20_000)
             self.tree.count(name, **totals)

@@ -6,13 +6,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from agent.host.checks import process
-from agent.host.checks.process import MOST_SAID, Bounds, Ended, Program
+from agent.host.checks.facts import MOST_SAID
+from agent.host.checks.process import Bounds, Ended, Program
 from tests.agent.host.checks.programs import script
 
 SOON = timedelta(seconds=1.5)
@@ -128,6 +130,14 @@ def test_who_talks_a_lot_is_heard_in_part(tmp_path: Path) -> None:
     ended = shell(tmp_path, "head -c 200000 /dev/zero | tr '\\0' x; exit 1")
 
     assert (ended.code, ended.said) == (1, b"x" * MOST_SAID)
+
+
+def test_who_may_say_more_is_heard_further(tmp_path: Path) -> None:
+    program = script(tmp_path / "x", "head -c 200000 /dev/zero | tr '\\0' x")
+
+    ended = process.run((str(program),), replace(bounds(), most_said=100_000))
+
+    assert (ended.code, len(ended.said)) == (0, 100_000)
 
 
 def test_who_wants_too_much_memory_gets_none() -> None:
