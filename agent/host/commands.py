@@ -2,17 +2,22 @@
 
 Who kills a program in the middle of a call to a sick driver may freeze the GPU, and what sleeps in
 the kernel cannot be killed at all. So the end is awaited within a patience, and what has not ended
-by then goes on, with its process id told.
+by then goes on, with its process id told. The start is awaited likewise: the disk that the program
+lies on may not answer.
 """
 
 import asyncio
 import contextlib
 import os
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
+
+from agent.host.guard import Guard, HungError
+from nodehealth import quantities
 
 NOT_STARTED: Final = 127
 """The exit code of a program that is not there, as shells have it."""
@@ -49,16 +54,24 @@ class Left:
     """Where in the kernel it sleeps; empty where that is not told."""
 
 
+class _Program(subprocess.Popen[bytes]):
+    """One that may be left on purpose, of which Python would warn."""
+
+    def __del__(self) -> None:
+        """Let it go on."""
+
+
 class Running:
     """A program that was started.
 
     Args:
-        pid: Its process id, a child of ours.
+        program: As it was started.
         output: The file descriptor of what it writes; ours to close.
     """
 
-    def __init__(self, pid: int, output: int) -> None:
-        self.pid = pid
+    def __init__(self, program: _Program, output: int) -> None:
+        self.pid = program.pid
+        self._program = program
         self._output: int | None = output
 
     async def end(self, patience: timedelta) -> Ended | Left:
@@ -74,10 +87,8 @@ class Running:
             await asyncio.sleep(_GLANCE)
 
     def _ended(self) -> Ended | None:
-        pid, status = os.waitpid(self.pid, os.WNOHANG)
-        if not pid:
-            return None
-        return Ended(code=os.waitstatus_to_exitcode(status), output=self._said())
+        code = self._program.poll()
+        return None if code is None else Ended(code=code, output=self._said())
 
     def _said(self) -> str:
         output, self._output = self._output, None
@@ -89,13 +100,16 @@ class Running:
             os.close(output)
 
 
-async def start(words: Sequence[str], environ: Mapping[str, str]) -> Running:
+async def start(words: Sequence[str], environ: Mapping[str, str], patience: timedelta) -> Running:
     """Start a program by its name or its path.
 
     Raises:
+        agent.host.guard.HungError: it has not started within the patience; it may yet.
         OSError: it cannot be started.
+        RuntimeError: the machine gives us no thread to start it in.
     """
-    return await asyncio.to_thread(_start, words, environ)
+    what = f"start of {words[0]}"
+    return await Guard().call(what, lambda: _start(words, environ), patience=patience)
 
 
 async def run(
@@ -113,36 +127,47 @@ async def run(
         patience: How long it may take.
         grace: How long it is waited for, too, when we are cancelled meanwhile: it is not stopped.
     """
-    starting = asyncio.create_task(start(words, environ))
+    now = asyncio.get_running_loop().time
+    began = now()
+    starting = asyncio.create_task(start(words, environ, patience))
     try:
         running = await asyncio.shield(starting)
-        return await running.end(patience)
+        return await running.end(patience - timedelta(seconds=now() - began))
+    except HungError:
+        why = f"has not started within {quantities.spoken(patience)}, and may yet"
     except OSError as error:
-        return Ended(code=NOT_STARTED, output=f"{words[0]}: {error.strerror}")
+        why = error.strerror or str(error)
+    except RuntimeError as no_thread:
+        why = str(no_thread)
     except asyncio.CancelledError:
-        with contextlib.suppress(OSError):
-            await (await starting).end(grace)
+        await _seen_off(starting, grace)
         raise
+    return Ended(code=NOT_STARTED, output=f"{words[0]}: {why}")
+
+
+async def _seen_off(starting: asyncio.Task[Running], grace: timedelta) -> None:
+    """Wait for a program that starts or runs, as long as the grace lasts."""
+    with contextlib.suppress(OSError, HungError, RuntimeError):
+        async with asyncio.timeout(grace.total_seconds()):
+            await (await starting).end(grace)
 
 
 def _start(words: Sequence[str], environ: Mapping[str, str]) -> Running:
+    """Start a program; other threads go on meanwhile, as they would not with posix_spawn."""
     output = os.memfd_create(words[0].rpartition("/")[2])
     try:
-        pid = os.posix_spawnp(
-            words[0],
-            list(words),
-            {**environ, "LC_ALL": "C"},
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_DUP2, output, 1),
-                (os.POSIX_SPAWN_DUP2, output, 2),
-            ],
-            setsid=True,  # Ctrl-C is for us
+        program = _Program(
+            words,
+            env={**environ, "LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,  # Ctrl-C is for us
         )
     except BaseException:
         os.close(output)
         raise
-    return Running(pid, output)
+    return Running(program, output)
 
 
 def _left(pid: int) -> Left:

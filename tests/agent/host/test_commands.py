@@ -2,8 +2,11 @@
 
 import asyncio
 import contextlib
+import fcntl
 import os
+import shutil
 import signal
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,8 +15,10 @@ import pytest
 
 from agent.host import commands
 from agent.host.commands import Ended, Left
+from tests.lacking import lacking
 
 LONG = timedelta(seconds=60)
+SHORT = timedelta(seconds=0.2)
 AT_ONCE = timedelta()
 
 
@@ -27,6 +32,25 @@ def left() -> Iterator[list[int]]:
             os.kill(pid, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
             os.waitpid(pid, 0)
+
+
+@pytest.fixture
+def sick(tmp_path: Path) -> Iterator[Path]:
+    """Give a program that nobody can open until its lease is given back, as on a sick disk."""
+    path = tmp_path / "sick"
+    shutil.copy(shutil.which("true") or "/bin/true", path)
+    before = signal.signal(signal.SIGIO, signal.SIG_IGN)  # we are asked for the lease
+    lease = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.fcntl(lease, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+    except OSError as refused:
+        lacking(f"no lease of a file can be had here: {refused}")
+    yield path
+    os.close(lease)
+    for thread in threading.enumerate():
+        if thread.name.startswith("start of "):
+            thread.join()
+    signal.signal(signal.SIGIO, before)
 
 
 async def sh(script: str, patience: timedelta = LONG) -> Ended | Left:
@@ -54,7 +78,7 @@ async def test_a_program_speaks_the_language_that_we_understand() -> None:
 
 
 async def test_a_program_that_does_not_end_is_left_alive(left: list[int]) -> None:
-    found = await sh("exec sleep 1000", AT_ONCE)
+    found = await sh("exec sleep 1000", timedelta(seconds=1))
 
     assert isinstance(found, Left)
     left.append(found.pid)
@@ -63,7 +87,7 @@ async def test_a_program_that_does_not_end_is_left_alive(left: list[int]) -> Non
 
 
 async def test_a_program_is_not_ended_by_our_terminals_ctrl_c(left: list[int]) -> None:
-    running = await commands.start(["sleep", "1000"], os.environ)
+    running = await commands.start(["sleep", "1000"], os.environ, LONG)
     left.append(running.pid)
 
     assert os.getsid(running.pid) == running.pid
@@ -110,3 +134,25 @@ async def test_a_program_is_given_its_time_when_we_are_ended_while_it_starts(
 
     assert task.cancelled()
     assert (tmp_path / "done").exists()
+
+
+async def test_a_program_whose_disk_does_not_answer_is_waited_for_no_longer_than_another(
+    sick: Path,
+) -> None:
+    async with asyncio.timeout(10):
+        ended = await commands.run([str(sick)], environ=os.environ, patience=SHORT)
+
+    assert ended == Ended(code=127, output=f"{sick}: has not started within 200ms, and may yet")
+
+
+async def test_who_is_ended_while_a_sick_disk_holds_up_a_program_ends(sick: Path) -> None:
+    task = asyncio.create_task(
+        commands.run([str(sick)], environ=os.environ, patience=LONG, grace=SHORT)
+    )
+    await asyncio.sleep(0.2)
+
+    task.cancel()
+    async with asyncio.timeout(10):
+        await asyncio.wait([task])
+
+    assert task.cancelled()
