@@ -38,6 +38,7 @@ SYSTEMCTL: Final = "NODEMEND_SYSTEMCTL"
 
 They are no options: who may choose the words of a repair Pod must not choose the program, too.
 """
+REBOOT_WAIT: Final = "5m"
 
 
 def add(root: typer.Typer) -> None:
@@ -98,7 +99,7 @@ def reboot_machine(
     boot_id: BootId = "",
     root: Root = None,
     deadline: Deadline = "10m",
-    wait: Annotated[str, typer.Option(help="How long systemd may take to go down.")] = "5m",
+    wait: Annotated[str, typer.Option(help="How long systemd may take to go down.")] = REBOOT_WAIT,
     force: Annotated[
         bool, typer.Option("--force", help="Then have the kernel start anew, without stopping.")
     ] = False,
@@ -114,6 +115,9 @@ def reboot_machine(
         machine = _machine(root)
         order = reboot.Order(patience=_span("--wait", wait), force=force)
         frame = _frame(machine, boot_id, deadline, message_file, dry=dry_run)
+        if order.patience >= frame.deadline:
+            expected = f"expected less than the {deadline} of --deadline"
+            raise SettingsError(f"--wait: {expected}, got {wait}")
     bench = machine.for_reboot(lambda words: _leave(frame, words))
     work = reboot.rehearse if dry_run else reboot.reboot
     _end(frame, lambda: work(order, bench))

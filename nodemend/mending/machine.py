@@ -31,12 +31,14 @@ MEMORY: Final = "run/nodemend/persistence-mode"
 _ONCE: Final = (sys.executable, "-m", "agent.host.nvml.once")
 ANSWER: Final = timedelta(minutes=1)
 """How long the driver may take for one look: longer than a dead GSP takes for one call."""
-_GRACE: Final = timedelta(seconds=15)
-"""How long a program is waited for after we were told to end; a Pod has 30 s to go."""
+_GRACE: Final = timedelta(seconds=8)
+"""How long a program is waited for after we were told to end; a repair Pod has 10 s to go."""
 _READING: Final = timedelta(seconds=20)
 """How long the kernel may take to say what is on the bus, or who has what open."""
-_SYNCING: Final = timedelta(seconds=30)
-_ORDERING: Final = timedelta(seconds=60)
+SYNCING: Final = timedelta(seconds=30)
+"""How long the disks may take before a reboot."""
+ORDERING: Final = timedelta(seconds=60)
+"""How long systemd may take to take the order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +78,8 @@ class Machine:
     def for_reboot(self, ordered: Callable[[str], None]) -> reboot.Bench:
         """Return what a reboot touches."""
         return reboot.Bench(
-            sync=lambda: power.sync(_SYNCING),
-            systemctl=lambda word: self._run(self.systemctl, [word], _ORDERING),
+            sync=lambda: power.sync(SYNCING),
+            systemctl=lambda word: self._run(self.systemctl, [word], ORDERING),
             sysrq=lambda: power.reset(self.root / power.TRIGGER),
             ordered=ordered,
             say=self.say,

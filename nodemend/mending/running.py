@@ -74,16 +74,22 @@ async def _bounded(frame: Frame, work: Callable[[], Awaitable[str]]) -> str:
     limit = asyncio.timeout(frame.deadline.total_seconds())
     try:
         async with limit:
-            return await task
+            message = await task
     except TimeoutError as late:
         if not limit.expired():
             raise
-        spoken = quantities.spoken(frame.deadline)
-        raise ending.FailedError(f"it was not done within {spoken}") from late
+        raise _late(frame) from late
     except asyncio.CancelledError as ended:
         if not stopped:
             raise
         raise ending.FailedError(f"it was ended by {stopped[0]}") from ended
+    if limit.expired():  # whatever work says that is ended: it may take us for the machine
+        raise _late(frame)
+    return message
+
+
+def _late(frame: Frame) -> ending.FailedError:
+    return ending.FailedError(f"it was not done within {quantities.spoken(frame.deadline)}")
 
 
 def _end_at_signals(task: asyncio.Future[str], stopped: list[str]) -> None:

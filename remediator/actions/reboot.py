@@ -9,8 +9,8 @@ from nodehealth.repair import NodeRepair
 from remediator.actions import Action, Progress, Tools, send
 from remediator.decide.errands import Errand
 
-_LASTS: Final = timedelta(minutes=6)
-"""How long the program may take to bring the machine down."""
+LASTS: Final = timedelta(minutes=8)
+"""How long the Pod may take to bring the machine down, from the pull of its image on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,5 +27,5 @@ class Reboot(Action):
 
     async def run(self, repair: NodeRepair, since: datetime, tools: Tools) -> Progress:
         """Send for it, or look whether the machine is back."""
-        errand = Errand(program=Program.REBOOT, lasts=_LASTS)
+        errand = Errand(program=Program.REBOOT, lasts=LASTS)
         return await send(errand, repair, since, self.patience, tools)

@@ -1,11 +1,16 @@
 """`nodemend node reboot` and `restart-service` as real processes on a stand-in machine."""
 
 import signal
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from nodehealth import quantities
 from nodehealth.outcome import Result
+from nodemend.commands import node
+from nodemend.mending import machine
+from remediator.actions import reboot
 from tests.nodemend.mending.desk import SYSTEMCTL, Desk
 
 BOOT = "0f0e0d0c-1111-2222-3333-444455556666"
@@ -62,6 +67,20 @@ def test_a_machine_is_forced_by_its_kernel_when_told_so(desk: Desk) -> None:
     assert (desk.root / "proc/sysrq-trigger").read_text() == "b"
     assert "tells the kernel to start anew" in said
     assert code == 1  # the kernel of a stand-in machine does nothing
+
+
+@pytest.mark.parametrize("wait", ["1m", "2m"])
+def test_who_would_wait_until_the_deadline_would_never_force(desk: Desk, wait: str) -> None:
+    code, said = desk.run("reboot", "--force", "--deadline", "1m", "--wait", wait)
+
+    assert (code, desk.asked) == (2, [])
+    assert f"--wait: expected less than the 1m of --deadline, got {wait}" in said
+
+
+def test_a_repair_pod_outlives_what_its_reboot_may_take() -> None:
+    program = machine.SYNCING + machine.ORDERING + quantities.duration(node.REBOOT_WAIT)
+
+    assert program + timedelta(minutes=1) < reboot.LASTS
 
 
 def test_a_rehearsed_reboot_asks_nobody(desk: Desk) -> None:

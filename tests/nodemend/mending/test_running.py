@@ -1,6 +1,7 @@
 """The guard, the deadline and the last words of a program that mends."""
 
 import asyncio
+import contextlib
 import json
 from datetime import timedelta
 from pathlib import Path
@@ -104,6 +105,17 @@ def test_what_takes_too_long_is_ended_and_puts_back_what_it_changed(tmp_path: Pa
 
     assert (words.result, words.message) == (Result.FAILED, "it was not done within 20ms")
     assert restored == [1]
+
+
+def test_work_that_the_deadline_ended_is_not_done_whatever_it_says(tmp_path: Path) -> None:
+    async def work() -> str:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(3600)
+        return "the machine goes down"
+
+    words = running.mend(frame(tmp_path, deadline=timedelta(milliseconds=20)), work)
+
+    assert (words.result, words.message) == (Result.FAILED, "it was not done within 20ms")
 
 
 def test_who_is_killed_has_left_word_that_it_was(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ async def test_the_pod_is_what_it_should_be_and_goes_with_its_repair() -> None:
     assert container["securityContext"]["privileged"]
     assert spec["hostPID"]
     assert not spec["automountServiceAccountToken"]
-    assert (spec["restartPolicy"], spec["activeDeadlineSeconds"]) == ("Never", 360)
+    assert (spec["restartPolicy"], spec["activeDeadlineSeconds"]) == ("Never", 480)
     assert {"operator": "Exists"} in spec["tolerations"]
 
 
