@@ -77,9 +77,9 @@ def load(environ: Mapping[str, str], *, file: Path | None = None) -> Settings:
         kmsg=Path(environ.get("KMSG_PATH", KMSG)),
         state_file=Path(environ.get("STATE_FILE", STATE_FILE)),
         listen=environ.get("LISTEN", ""),
-        probes=_probes(_named(said, file), f"{file}.probes" if file else "probes"),
-        nvml=_nvml(said.get("nvml"), libraries, f"{file}.nvml"),
-        patterns=_patterns(said.get("patterns", str(PATTERNS)), f"{file}.patterns"),
+        probes=_probes(_named(said, file), f"{file}: probes" if file else "probes"),
+        nvml=_nvml(said.get("nvml"), libraries, f"{file}: nvml"),
+        patterns=_patterns(said.get("patterns", str(PATTERNS)), f"{file}: patterns"),
         version=environ[VERSION] if VERSION in environ else installed(),
     )
 
@@ -118,7 +118,7 @@ def _read(file: Path) -> Mapping[str, object]:
     unknown = sorted(map(str, set(said or {}) - set(_KNOWN)))
     if unknown:
         known = ", ".join(_KNOWN)
-        raise SettingsError(f"{file}.{unknown[0]}: unknown setting; known are {known}")
+        raise SettingsError(f"{file}: {unknown[0]}: unknown setting; known are {known}")
     return said or {}
 
 
@@ -126,7 +126,7 @@ def _named(said: Mapping[str, object], file: Path | None) -> Mapping[str, object
     """Return what a file says of each probe."""
     probes = said.get("probes")
     if not isinstance(probes, dict | None):
-        raise SettingsError(f"{file}.probes: expected probes by name, got {probes!r}")
+        raise SettingsError(f"{file}: probes: expected probes by name, got {probes!r}")
     return probes or {}
 
 

@@ -18,6 +18,7 @@ PATIENCE: Final = timedelta(seconds=10)
 """How long we wait for the first sign of life."""
 _SILENCE: Final = 2.0
 _RIGHTS: Final = "the ClusterRole and the Role nodemend-operator hold the rights for all commands"
+_CREDENTIALS: Final = "the token or certificate of the kubeconfig is wrong or has run out"
 _WHERE: Final = "which one is asked, $KUBECONFIG, --kubeconfig and --context say"
 
 
@@ -40,9 +41,12 @@ async def _asked(
         try:
             await asyncio.wait({answer}, timeout=_SILENCE)
             if not answer.done():
-                with Console(stderr=True).status("asks the API server …"):
+                with Console(stderr=True).status("waits for an answer …"):
                     await asyncio.wait({answer})
             return await answer
+        except errors.UnauthorizedError as unknown:
+            message = f"the API server does not know you: {unknown}; {_CREDENTIALS}"
+            raise errors.UnauthorizedError(message) from unknown
         except errors.ForbiddenError as refused:
             raise errors.ForbiddenError(f"you may not do this: {refused}; {_RIGHTS}") from refused
         except errors.UnavailableError as away:

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Annotated, Final
 
 import typer
 
@@ -44,7 +44,21 @@ def main() -> None:
         sys.exit(_INTERRUPTED)
 
 
-def _anything() -> None:
+def _told(version: bool) -> None:  # noqa: FBT001 - as typer calls it
+    if version:
+        from agent.settings import installed  # noqa: PLC0415 - who asks nothing else pays nothing
+
+        sys.stdout.write(f"nodemend {installed() or 'of a source tree'}\n")
+        raise typer.Exit
+
+
+def _anything(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_told, is_eager=True, help="Say which version it is."),
+    ] = False,
+) -> None:
     """Keep a command line of one command a command line of many."""
 
 

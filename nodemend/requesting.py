@@ -2,7 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -20,6 +21,7 @@ PATIENCE: Final = timedelta(seconds=60)
 """How long a command waits for the remediator."""
 _AGAIN: Final = timedelta(seconds=0.5)
 _TRIES: Final = 5
+_STAYS: Final = "what was asked for stays, and is carried out when a remediator leads"
 _NOT_INSTALLED: Final = "the API server serves no NodeRepairs: nodemend is not installed there"
 
 
@@ -83,12 +85,24 @@ async def approve(client: Client, repair: NodeRepair, by: str) -> NodeRepair:
 async def let_go(client: Client, repair: NodeRepair, patience: timedelta = PATIENCE) -> NodeRepair:
     """Wait until an approved repair waits for no approval any more, for a while."""
     seen = repair
-    for _ in range(max(1, round(patience / _AGAIN))):
-        if seen.status.reason != Reason.NOT_APPROVED:
-            return seen
-        await asyncio.sleep(_AGAIN.total_seconds())
-        seen = await client.get(NODE_REPAIRS, repair.metadata.name)
+    with _waiting():
+        for _ in range(max(1, round(patience / _AGAIN))):
+            if seen.status.reason != Reason.NOT_APPROVED:
+                return seen
+            await asyncio.sleep(_AGAIN.total_seconds())
+            seen = await client.get(NODE_REPAIRS, repair.metadata.name)
     return seen
+
+
+@contextmanager
+def _waiting() -> Iterator[None]:
+    """Say that the remediator is waited for; and who ends that is told that the wish stays."""
+    sys.stderr.write("Asked; waits for the remediator …\n")
+    try:
+        yield
+    except asyncio.CancelledError:
+        sys.stderr.write(f"Waits no longer; {_STAYS}.\n")
+        raise
 
 
 async def request(
@@ -126,15 +140,15 @@ async def awaited(
     client: Client, asked: Sequence[tuple[NodeRepair, Request]], patience: timedelta = PATIENCE
 ) -> list[Outcome]:
     """Wait until what was asked for has come true or was refused, for a while."""
-    sys.stderr.write("Asked; waits for the remediator …\n")
     looks = max(1, round(patience / _AGAIN))
     outcomes = list[Outcome | None]()
-    for _ in range(looks):
-        now = {each.metadata.uid: each for each in await listed(client)}
-        outcomes = [_outcome(now.get(r.metadata.uid, r), wish) for r, wish in asked]
-        if all(each is not None for each in outcomes):
-            break
-        await asyncio.sleep(_AGAIN.total_seconds())
+    with _waiting():
+        for _ in range(looks):
+            now = {each.metadata.uid: each for each in await listed(client)}
+            outcomes = [_outcome(now.get(r.metadata.uid, r), wish) for r, wish in asked]
+            if all(each is not None for each in outcomes):
+                break
+            await asyncio.sleep(_AGAIN.total_seconds())
     pairs = zip(asked, outcomes, strict=True)
     return [each or _unanswered(repair) for (repair, _), each in pairs]
 
@@ -153,8 +167,7 @@ def _outcome(repair: NodeRepair, wish: Request) -> Outcome | None:
 
 
 def _unanswered(repair: NodeRepair) -> Outcome:
-    says = "no remediator has answered yet; the request stays, and is carried out when one leads"
-    return Outcome(repair=repair, done=False, says=says)
+    return Outcome(repair=repair, done=False, says=f"no remediator has answered yet; {_STAYS}")
 
 
 def releasable(

@@ -5,7 +5,8 @@ KubeError
 ├── ConflictError         409: it changed or exists; read again, decide again
 ├── TestFailedError       422 of a JSON patch: it did not apply; somebody moved on
 ├── InvalidError          other 4xx, 422: we asked for nonsense; fix nodemend
-├── ForbiddenError        401, 403: we may not; a person must change rights or credentials
+├── ForbiddenError        403: we may not; a person must change rights
+│   ├── UnauthorizedError           401: we are not known; a person must change credentials
 │   └── NamespaceTerminatingError   403: the namespace and all in it are going; wait
 ├── ExpiredError          410: the version is compacted away; list again
 ├── BlockedError          429: not now; wait as told (a disruption budget, or overload)
@@ -44,6 +45,10 @@ class InvalidError(KubeError):
 
 class ForbiddenError(KubeError):
     """We are not allowed, or not known."""
+
+
+class UnauthorizedError(ForbiddenError):
+    """The server does not know who we are."""
 
 
 class NamespaceTerminatingError(ForbiddenError):

@@ -15,7 +15,7 @@ _LONGEST_WAIT: Final = 300
 """In seconds: nobody is silenced for longer by one answer."""
 _LONGEST_MESSAGE: Final = 512
 _BY_CODE: Final[Mapping[int, type[errors.KubeError]]] = {
-    401: errors.ForbiddenError,
+    401: errors.UnauthorizedError,
     403: errors.ForbiddenError,
     404: errors.GoneError,
     409: errors.ConflictError,

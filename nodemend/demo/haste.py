@@ -36,7 +36,7 @@ def copied(rules: Path, to: Path, without: Collection[str] = ()) -> None:
         if document["metadata"]["name"] == ENFORCED:
             document["spec"]["mode"] = "enforce"
         text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
-        (to / ".".join(path.relative_to(rules).parts)).write_text(text, encoding="utf-8")
+        (to / load.flat(path, rules)).write_text(text, encoding="utf-8")
 
 
 def _cut(spec: dict[str, Any]) -> None:

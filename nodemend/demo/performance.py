@@ -118,11 +118,13 @@ def _stage(wishes: Wishes, lasting: timedelta, rules: RuleSet, console: Console)
 def _rules(folder: Path, rules: Path | None, console: Console) -> RuleSet:
     """Lay out the rules that are judged by."""
     to = folder / "rules"
+    to.mkdir()
     if rules is not None:
-        load.rules(rules, files.remedy)
-        shutil.copytree(rules, to, ignore=shutil.ignore_patterns(load.POLICY_FILE))
+        if not load.rules(rules, files.remedy).rules:
+            raise SettingsError(f"--rules {rules}: expected a directory with rules, found no rule")
+        for each in load.rule_files(rules):
+            shutil.copyfile(each, to / load.flat(each, rules))
     else:
-        to.mkdir()
         console.print(f"Judges by {haste.SAID}.")
         haste.copied(shipped.RULES, to, _held_already(folder, console))
     return load.rules(to, files.remedy)
@@ -146,7 +148,7 @@ def _held_already(folder: Path, console: Console) -> Collection[str]:
 def _summary(result: Report) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
-    table.add_row("nodes", f"{result.nodes}, {result.faults} of them fell sick")
+    table.add_row("nodes", f"{result.nodes}; faults that befell them: {result.faults}")
     table.add_row("repairs", _counted(result.repairs, "") or "none")
     table.add_row("held back", _counted(result.held, "by ") or "none")
     most = ", ".join(f"{count} in {scope}" for scope, count in result.most_disrupted.items())

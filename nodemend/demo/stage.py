@@ -137,7 +137,7 @@ def quiet_from(lasting: timedelta) -> timedelta:
 
 
 def sick(plan: Scenario) -> int:
-    """Count the nodes that the scenario makes sick."""
+    """Count the faults of the scenario, one for each node that it befalls."""
     return sum(1 if each.targets.node else each.targets.count for each in plan.faults)
 
 

@@ -50,6 +50,15 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     closes_at: datetime | None = None
     """When it closes, if nothing is amiss any more."""
 
+    def is_due(self) -> bool:
+        """Say whether a closed one has seen enough to open, and the leader has yet to say so."""
+        return (
+            self.state == CLOSED
+            and self.seen is not None
+            and self.opens_at is not None
+            and self.seen >= self.opens_at
+        )
+
     def is_quiet(self) -> bool:
         """Say whether there is nothing to say of it."""
         return self.state == CLOSED and self.person is None and self.seen == 0

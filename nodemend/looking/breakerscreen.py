@@ -33,10 +33,12 @@ def _table(rows: Iterable[Row]) -> RenderableType:
         table.add_column(title)
     for row in rows:
         since = f"{row.since:%H:%M:%S}" if row.since is not None else ""
-        table.add_row(
-            row.breaker, _STATES[row.state], _now(row), _limit(row), since, row.person or ""
-        )
+        table.add_row(row.breaker, _state(row), _now(row), _limit(row), since, row.person or "")
     return table if table.row_count else Text("Nothing is amiss that a breaker measures.")
+
+
+def _state(row: Row) -> Text:
+    return Text("would open", style="yellow") if row.is_due() else _STATES[row.state]
 
 
 def _now(row: Row) -> str:

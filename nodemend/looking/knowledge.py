@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from typing import Final
 
 from nodehealth import keys, quantities
 from nodehealth.health import Level, NodeHealthStatus, ProbeState
@@ -11,6 +12,9 @@ from nodehealth.signals import Knowledge
 from remediator.decide import counting, marks, novelties
 from remediator.decide.facts import Facts
 from remediator.rules.policy import Policy
+
+_EVENTS: Final = 5
+"""How many kinds of things that happened are told."""
 
 
 def of_machine(node: Node, policy: Policy | None) -> Iterator[str]:
@@ -77,6 +81,7 @@ def of_report(facts: Facts, now: datetime) -> Iterator[str]:
         return
     yield _freshness(facts.health.status, now - facts.heard_at, stale_at, now)
     yield _counts(facts.health.status.levels)
+    yield from _happened(facts.health.status)
     for probe in facts.health.status.probes:
         if probe.state is not ProbeState.OK:
             message = f": {probe.message}" if probe.message else ""
@@ -90,6 +95,19 @@ def _freshness(status: NodeHealthStatus, age: timedelta, stale_at: datetime, now
         return f"The last report is {old} old and counts no more: one was due every {refresh}."
     until = f"{stale_at:%H:%M:%S}"
     return f"Its agent reported {old} ago; without another report that counts until {until}."
+
+
+def _happened(status: NodeHealthStatus) -> Iterator[str]:
+    """Tell what happened last on this boot, whatever the rules make of it."""
+    here = [e for e in status.events if e.boot_id == status.boot_id and e.history.last]
+    last = sorted(here, key=lambda each: each.history.last[-1], reverse=True)
+    for event in last[:_EVENTS]:
+        fields = ", ".join(f"{name} {value}" for name, value in sorted(event.fields.items()))
+        what = " ".join(filter(None, (event.name, event.subject, f"({fields})" if fields else "")))
+        times = "once" if event.count == 1 else f"{event.count} times"
+        yield f"{what} happened {times} since it booted, last at {event.history.last[-1]:%H:%M:%S}."
+    if len(here) > _EVENTS:
+        yield f"{len(here) - _EVENTS} more kinds of things happened before (--json has them all)."
 
 
 def _counts(levels: tuple[Level, ...]) -> str:

@@ -16,6 +16,7 @@ from nodemend.looking import foresight
 from nodemend.looking.rulebook import Rulebook
 from nodemend.looking.sight import Sight
 from remediator.decide import (
+    approvals,
     competitors,
     conditions,
     counting,
@@ -36,6 +37,7 @@ from remediator.decide.moves import Reason
 from remediator.observe import Fleet
 from remediator.rules.policy import CLUSTER, Beside, is_domain
 
+_BEFORE_A_SLOT: Final = frozenset({Phase.CONFIRMED, Phase.CORDONED, Phase.WAITING})
 _NAMED: Final = 5
 """How many nodes a sentence names."""
 
@@ -225,7 +227,7 @@ def _attention(
             f"{problems.OPENING}"
         )
     yield from _unheld(sight, repairs)
-    yield from _calling(repairs)
+    yield from _calling(repairs, book)
     yield from _taken(sight, book)
     yield from _both(sight, book)
     yield from _breakers(sight, book)
@@ -253,14 +255,17 @@ def _taken(sight: Sight, book: Rulebook) -> Iterator[str]:
         )
 
 
-def _calling(repairs: list[NodeRepair]) -> Iterator[str]:
-    """Say which repairs wait for a person."""
+def _calling(repairs: list[NodeRepair], book: Rulebook) -> Iterator[str]:
+    """Say which repairs wait for a person; one that is parked, a person has parked."""
     for repair in repairs:
         if repair.status.phase is Phase.DRAINING and repair.status.obstacles:
             yield f"{repair.spec.target.node} is held up in its drain: {_obstructed(repair)}."
-        calls = repair.status.phase in {Phase.NEEDS_HUMAN, Phase.PARKED}
-        if calls or repair.status.reason == Reason.NOT_APPROVED:
+        if repair.status.phase is Phase.NEEDS_HUMAN or repair.status.reason == Reason.NOT_APPROVED:
             yield f"{repair.spec.target.node} needs a person: {repair.status.message}."
+        elif repair.status.phase in _BEFORE_A_SLOT and repair.spec.mode is Mode.ENFORCE:
+            refused = approvals.refusal(repair, (repair.spec.target.pool,), book.policy)
+            if refused is not None:
+                yield f"{repair.spec.target.node} needs a person, too: {refused.message}."
 
 
 def _obstructed(repair: NodeRepair) -> str:

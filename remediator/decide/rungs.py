@@ -21,9 +21,9 @@ FENCING_ROUNDS: Final = 2
 _KEY_LENGTH: Final = 32
 _ENDS: Final = frozenset({Phase.NEEDS_HUMAN, Phase.PARKED})
 _WAY_OUT: Final = (
-    "uncordon the node to have it left alone, or delete this NodeRepair to have it repaired anew"
+    "uncordon the node to have it left alone, or `nodemend repairs retry` to have it repaired anew"
 )
-WAY_ON: Final = "delete this NodeRepair to have the node repaired after all"
+WAY_ON: Final = "`nodemend repairs retry` has the node repaired after all"
 
 
 def key(repair: NodeRepair, *words: str) -> str:

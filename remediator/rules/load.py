@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from nodehealth.kit.settings import SettingsError
 from remediator.rules import cases as stories
@@ -48,9 +48,18 @@ def rule_files(path: Path) -> list[Path]:
     """
     if path.is_file() and path.suffix == _YML:
         return [path]
+    if path.name == POLICY_FILE:
+        _refuse(path, "expected rules, got the policy; give the directory that holds both")
+    if path.is_file() and path.suffix != _YAML:
+        _refuse(path, f"expected a file of a rule, whose name ends in {_YAML}")
     if path.is_file():
         return [path.with_name(path.name.removesuffix(_TESTS).removesuffix(_YAML) + _YAML)]
     return [each for each in _below(path) if not each.name.endswith(_TESTS)]
+
+
+def flat(path: Path, below: Path) -> str:
+    """Name a file as one folder or a ConfigMap holds it beside all others."""
+    return ".".join(path.relative_to(below).parts) if below.is_dir() else path.name
 
 
 def files(rules_path: Path, policy_path: Path) -> list[Path]:
@@ -163,8 +172,7 @@ def policy(
 
 def _below(directory: Path) -> list[Path]:
     if not directory.is_dir():
-        message = "expected a directory of rules, found none"
-        raise ProblemsError((Problem(path=str(directory), line=1, message=message),))
+        _refuse(directory, "expected a directory of rules, found none")
     found = (each for each in _files(directory) if not each.name.endswith(PATTERNS))
     return sorted(each for each in found if each.name != POLICY_FILE)
 
@@ -189,9 +197,14 @@ def _files(directory: Path) -> Iterator[Path]:
 
 def _named_well(path: Path) -> Path:
     if path.suffix == _YML:
-        message = f"expected a name that ends in {_YAML}, got {path.name}; nothing is read from it"
-        raise ProblemsError((Problem(path=str(path), line=1, message=message),))
+        _refuse(
+            path, f"expected a name that ends in {_YAML}, got {path.name}; nothing is read from it"
+        )
     return path
+
+
+def _refuse(path: Path, message: str) -> NoReturn:
+    raise ProblemsError((Problem(path=str(path), line=1, message=message),))
 
 
 def _text(path: Path) -> str:

@@ -41,6 +41,13 @@ def test_every_command_says_what_it_is_for(command: tuple[str, ...]) -> None:
     assert "." in answer.stdout
 
 
+def test_the_version_is_told() -> None:
+    answer = nodemend("--version")
+
+    assert answer.returncode == 0
+    assert re.fullmatch(r"nodemend \S.*\n", answer.stdout)
+
+
 def loaded(*words: str) -> set[str]:
     """Return the packages that are loaded once the command line is put together for some words."""
     code = (

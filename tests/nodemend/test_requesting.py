@@ -1,5 +1,6 @@
 """Which repairs of a bad rule can be undone, and what a person hears when nobody answers."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -82,7 +83,23 @@ async def test_when_nobody_answers_the_person_is_told_that_the_request_stays() -
 
     assert twice == asked
     assert not outcome.done
-    assert outcome.says.startswith("no remediator has answered yet; the request stays")
+    assert outcome.says.startswith("no remediator has answered yet; what was asked for stays")
+
+
+@virtualtime.played
+async def test_who_waits_no_longer_is_told_that_the_request_stays(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    plan = Scenario(pools=(Pool(name="w", nodes=1),))
+    async with Cluster(plan, clock=virtualtime.clock()) as cluster:
+        client: Client = cluster.client(keys.GROUP)
+        made = await client.create(NODE_REPAIRS, repair("w-1"))
+        asked = await requesting.request(client, made, Wish.RELEASE, "ann", "")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(5):
+                await requesting.awaited(client, [asked])
+
+    assert "Waits no longer; what was asked for stays" in capsys.readouterr().err
 
 
 @virtualtime.played

@@ -5,6 +5,7 @@ python -m tests.safety.soak --first 4711 --seeds 1     one of them, with what go
 """
 
 import argparse
+import gc
 import logging
 import os
 import sys
@@ -18,6 +19,8 @@ from tests.safety import adversity, ordeal
 
 _TELLS: Final = 10.0
 """After how many seconds it says how far it is."""
+_COLLECTS: Final = 20
+"""After how many seeds what they left is collected."""
 _AHEAD: Final = 4
 """How many seeds for each core wait to be played."""
 
@@ -25,6 +28,8 @@ _AHEAD: Final = 4
 def play(seed: int) -> list[str]:
     """Play one seed, and say what failed."""
     logging.disable(logging.WARNING)
+    if seed % _COLLECTS == 0:
+        gc.collect()  # what was frozen while a cluster was there starts no collection itself
     return ordeal.play(adversity.draw(seed)).failings()
 
 

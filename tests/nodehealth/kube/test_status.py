@@ -33,7 +33,7 @@ async def meant(request: Request, answer: Answer) -> errors.KubeError:
     ("request_", "answer", "expected"),
     [
         (GET, failure(400, "BadRequest"), errors.InvalidError),
-        (GET, failure(401, "Unauthorized"), errors.ForbiddenError),
+        (GET, failure(401, "Unauthorized"), errors.UnauthorizedError),
         (GET, failure(403, "Forbidden"), errors.ForbiddenError),
         (GET, failure(404, "NotFound"), errors.GoneError),
         (MERGE, failure(409, "Conflict"), errors.ConflictError),

@@ -57,6 +57,17 @@ def test_what_is_closed_is_shown_with_its_measure_and_from_where_on_it_opens() -
     assert "No breaker stops anything." in drawn(found)
 
 
+def test_what_is_closed_and_has_seen_enough_would_open() -> None:
+    found = breakers.summary(sight(*TEN), BOOK, Crowd(all=20, amiss=20))
+
+    pods = row(found, "pending-pods/cluster")
+    assert pods.seen is not None
+    assert pods.opens_at is not None
+    assert pods.seen >= pods.opens_at
+    assert any("pending-pods/cluster" in each and "would open" in each for each in drawn(found))
+    assert not any("unhealthy-pool" in each and "would open" in each for each in drawn(found))
+
+
 def test_what_is_measured_elsewhere_is_not_guessed() -> None:
     found = breakers.summary(sight(*TEN), BOOK, None)
 

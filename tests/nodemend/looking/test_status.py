@@ -10,6 +10,7 @@ from nodehealth.kube.objects import Condition
 from nodehealth.ledger import Breaker, BreakerState, Disruption, Handling
 from nodehealth.repair import Mode, NodeRepairStatus, Obstacle, Phase
 from nodemend.looking import screen, status
+from remediator.rules.approvals import Approval
 from remediator.rules.policy import Beside, Conditions, Domain, Limit, Names, Pool
 from remediator.rules.rule import Sign
 from tests.builders import NOON, at, health, ledger, level, node, question, repair, rule, slot
@@ -92,6 +93,25 @@ def test_whatever_needs_a_person_is_said() -> None:
         "n1 needs a person: no remedy is left.",
         "n1: no agent's report counts (1 of 1).",
     )
+
+
+def test_what_a_person_has_parked_needs_nobody() -> None:
+    parked = NodeRepairStatus(phase=Phase.PARKED, reason="Cancelled", message="cancelled as ann")
+
+    found = status.summary(sight(node(), repairs=(repair(status=parked),)), book(HASTY))
+
+    assert not any("needs a person" in each for each in found.attention)
+
+
+def test_a_repair_that_asks_a_person_says_so_while_something_else_holds_it_back_too() -> None:
+    paused = NodeRepairStatus(phase=Phase.WAITING, reason="Paused", message="pause net")
+    asking = book(HASTY)
+    asking = replace(asking, policy=replace(asking.policy, approvals=(Approval(),)))
+
+    found = status.summary(sight(node(), repairs=(repair(status=paused),)), asking)
+
+    (said,) = [each for each in found.attention if "needs a person" in each]
+    assert said.startswith("n1 needs a person, too: asks a person before")
 
 
 def test_who_keeps_a_node_from_being_drained_is_said() -> None:

@@ -141,6 +141,30 @@ def test_what_could_not_be_read_is_named() -> None:
     )
 
 
+def test_what_happened_is_told_whatever_the_rules_make_of_it() -> None:
+    past = xid(79, count=9, boot="boot-0")
+    told = health(level(0.5), xid(13), xid(31, count=3, last=at(60)), past)
+
+    answer = why.explain(sight(node(), healths=(written(told, NOON),)), book(HASTY), "n1")
+
+    assert answer.known[2:] == (
+        (
+            "gpu.xid GPU-1 (code 31, pci 0000:01:00) happened 3 times since it booted, "
+            "last at 12:01:00."
+        ),
+        "gpu.xid GPU-1 (code 13, pci 0000:01:00) happened once since it booted, last at 12:00:00.",
+    )
+
+
+def test_of_much_that_happened_the_last_is_told() -> None:
+    told = health(*(xid(code, last=at(code)) for code in range(1, 8)))
+
+    answer = why.explain(sight(node(), healths=(written(told, NOON),)), book(HASTY), "n1")
+
+    assert "code 7," in answer.known[2]
+    assert answer.known[-1] == "2 more kinds of things happened before (--json has them all)."
+
+
 def test_in_observe_mode_it_says_that_nothing_is_done() -> None:
     rules = book(HASTY, mode=Mode.OBSERVE)
 

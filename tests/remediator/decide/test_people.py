@@ -35,7 +35,7 @@ def test_work_on_a_node_that_somebody_uncordoned_is_parked(phase: Phase) -> None
 
     assert isinstance(given, Release)
     assert (given.phase, given.reason) == (Phase.PARKED, Reason.UNCORDONED)
-    assert given.message.startswith("somebody uncordoned n1; delete this NodeRepair")
+    assert given.message.startswith("somebody uncordoned n1; `nodemend repairs retry` has")
 
 
 def test_a_hopeless_node_that_somebody_uncordoned_is_parked_with_or_without_its_slot() -> None:

@@ -37,8 +37,8 @@ def test_what_a_failed_drain_would_have_protected_is_left_to_a_person() -> None:
     assert isinstance(move, Surrender)
     assert move.reason == Reason.PREPARATION_FAILED
     assert move.message == (
-        "pods are left; uncordon the node to have it left alone, or delete this NodeRepair to have"
-        " it repaired anew"
+        "pods are left; uncordon the node to have it left alone, or `nodemend repairs retry` to"
+        " have it repaired anew"
     )
 
 

@@ -302,6 +302,16 @@ def test_patterns_of_the_kernels_log_lie_beside_the_rules_and_are_none(tmp_path:
     assert load.pattern_files(tmp_path / "full.yaml") == []
 
 
+def test_a_file_that_holds_no_rule_is_named_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "policy.yaml").write_text("kind: Policy", encoding="utf-8")
+    (tmp_path / "notes.md").write_text("notes", encoding="utf-8")
+
+    with pytest.raises(ProblemsError, match=r"policy.yaml:1: expected rules, got the policy"):
+        load.rules(tmp_path / "policy.yaml", remedy)
+    with pytest.raises(ProblemsError, match=r"notes.md:1: expected a file of a rule"):
+        load.rules(tmp_path / "notes.md", remedy)
+
+
 def test_a_directory_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ProblemsError, match="expected a directory of rules, found none"):
         load.rules(tmp_path / "absent", remedy)
