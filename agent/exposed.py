@@ -129,8 +129,8 @@ class Numbers:
 
 def _of_log(log: KernelLog) -> Iterator[Metric]:
     yield _counter("kmsg_records", "Records of the kernel's log that were read.", log.lines)
-    about = "Records of the kernel's log that were overwritten before they were read."
-    yield _counter("kmsg_lost", about, log.lost)
+    about = "Records of the kernel's log that were lost before they were counted."
+    yield _counter("kmsg_lost", about, log.losses.count)
     yield _counter("kmsg_strange", "Lines in its place that are no records.", log.strange)
     yield _counter("kmsg_reopens", "How often it had to be opened again.", log.reopens)
 

@@ -5,7 +5,6 @@ Pure. A log that is read anew from its oldest record says again what was heard b
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Final
 
 from agent.host import complaints
@@ -19,6 +18,8 @@ from nodehealth.signals import Knowledge
 MOST: Final = 16
 """How many servers are remembered; one that answers gives way to another one."""
 _NAMED: Final = 3
+_WALL: Final = 1_000_000_000
+"""Seconds for which no machine is up: an earlier version kept how long ago 1970 was."""
 _SERVER: Final = "nfs "
 _LOST: Final = "lines of the log were lost after a file server fell silent"
 
@@ -30,7 +31,7 @@ class Server:
     position: int
     """The number of the line."""
     at: int
-    """When it was read, in seconds since 1970."""
+    """When it was read, in seconds since the machine started."""
     source: str
     """Who numbers the line."""
     is_down: bool
@@ -63,21 +64,19 @@ class Servers:
             del others[answering]
         server = Server(
             position=line.sequence,
-            at=int(line.heard.timestamp()),
+            at=int(line.up),
             source=line.source,
             is_down=complaint.fields["state"] == complaints.DOWN,
         )
         return Servers(known={**others, complaint.subject: server})
 
-    def missed(self, lost_at: datetime | None) -> "Servers":
+    def missed(self, lost_at: float | None) -> "Servers":
         """Doubt whatever was silent before lines were lost."""
         if lost_at is None:
             return self
         return Servers(
             known={
-                name: replace(each, is_lost=True)
-                if each.is_down and lost_at.timestamp() > each.at
-                else each
+                name: replace(each, is_lost=True) if each.is_down and lost_at > each.at else each
                 for name, each in self.known.items()
             }
         )
@@ -115,9 +114,10 @@ def remembered(past: Past) -> Servers:
 
 def _server(level: Level) -> Server:
     said = level.fields
+    at = int(said["at"])
     return Server(
         position=int(said["position"]),
-        at=int(said["at"]),
+        at=at if at < _WALL else 0,
         source=str(said.get("source", KMSG_SOURCE)),
         is_down=bool(said["down"]),
         is_lost=bool(said["lost"]),

@@ -107,6 +107,8 @@ class Monitor:
         except ReadingError as nonsense:
             self._fail(name, nonsense)
         else:
+            for each in self._probes[name].listens(self._host):
+                each.settle()
             self._become(after)
 
     def _fail(self, name: str, error: BaseException) -> None:
@@ -119,6 +121,8 @@ class Monitor:
         self._miss(name, ProbeState.FAILED, message)
 
     def _miss(self, name: str, how: ProbeState, message: str) -> None:
+        for each in self._probes[name].listens(self._host):
+            each.restore()
         self._become(state.unanswered(self.state, name, how, message, self._clock()))
 
     def _become(self, after: State) -> None:

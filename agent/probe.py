@@ -1,13 +1,14 @@
 """What a probe is: one question to the machine, asked again and again."""
 
 import abc
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+from agent.host import stream
 from agent.host.linux import Host
+from agent.host.stream import Stream
 from agent.readings import Answer, Aside
 from nodehealth.health import Level
 
@@ -33,10 +34,17 @@ class Probe(abc.ABC):
         be read is said to be unknown; an exception makes all of it unknown.
         """
 
+    def listens(self, host: Host) -> Sequence[Stream[Any]]:
+        """Return what it takes from when it is asked; by default nothing.
+
+        What it took is there again if nothing came of the look, whyever.
+        """
+        del host
+        return ()
+
     async def stirred(self, host: Host) -> None:
-        """Return when it should be asked before its interval is over; by default never.
+        """Return when it should be asked before its interval is over: when there is what it takes.
 
         Whatever stirred it must be gone once it was asked, or it is asked again and again.
         """
-        del host
-        await asyncio.Event().wait()
+        await stream.any_filled(*self.listens(host))

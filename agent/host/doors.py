@@ -67,14 +67,18 @@ class _File(_Descriptor):
         await asyncio.sleep(_LOOK_AGAIN)
 
 
-async def opened(path: Path) -> Door:
+async def opened(path: Path, guard: Guard) -> Door:
     """Open a path.
+
+    Args:
+        path: What is opened.
+        guard: Makes the call: always the same one, so that no more than one hangs.
 
     Raises:
         OSError: it cannot be opened.
         agent.host.guard.HungError: it lies where nobody answers.
     """
-    fd, is_file = await Guard().call(f"open of {path}", lambda: _open(path), patience=_PATIENCE)
+    fd, is_file = await guard.call(f"open of {path}", lambda: _open(path), patience=_PATIENCE)
     return _File(fd) if is_file else _Descriptor(fd)
 
 

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from threading import Lock
 from typing import Final, TypeAlias
 
 from agent.host import doors
@@ -48,10 +49,13 @@ class Kernel:
     Args:
         root: Where the host's root directory is mounted.
         boot_id: The file that tells one boot from the next.
+        patience: How long a look at the journal may take.
     """
 
-    def __init__(self, root: Path, boot_id: Path) -> None:
-        self._root, self._boot_id = root, boot_id
+    def __init__(self, root: Path, boot_id: Path, *, patience: timedelta = _PATIENCE) -> None:
+        self._root, self._boot_id, self._patience = root, boot_id, patience
+        self._guard = Guard()
+        """Outlasts every door: a disk that hangs has one thread, however often it is tried."""
 
     async def opened(self, path: Path) -> Door:
         """Open one of both.
@@ -61,25 +65,24 @@ class Kernel:
             agent.host.guard.HungError: the log lies where nobody answers.
         """
         try:
-            return await doors.opened(path)
+            return await doors.opened(path, self._guard)
         except OSError as refused:
             try:
-                door = await _door(self._root, self._boot_id)
+                door = await self._journal()
             except OSError as failure:
                 both = f"{refused.strerror}, and {failure.strerror}"
                 raise OSError(refused.errno, both) from failure
             logger.info("%s: %s; the journal is read instead", path, refused.strerror)
             return door
 
-
-async def _door(root: Path, boot_id: Path) -> "JournalDoor":
-    door = JournalDoor(root, boot_id)
-    try:
-        await door.look()
-    except BaseException:
-        door.close()
-        raise
-    return door
+    async def _journal(self) -> "JournalDoor":
+        door = JournalDoor(self._root, self._boot_id, self._guard, patience=self._patience)
+        try:
+            await door.look()
+        except BaseException:
+            door.close()
+            raise
+        return door
 
 
 class JournalDoor(Door):
@@ -88,8 +91,11 @@ class JournalDoor(Door):
     source = "journal"
     is_numbered = False
 
-    def __init__(self, root: Path, boot_id: Path) -> None:
+    def __init__(
+        self, root: Path, boot_id: Path, guard: Guard, *, patience: timedelta = _PATIENCE
+    ) -> None:
         self._root, self._boot_id = root, boot_id
+        self._guard, self._patience = guard, patience
         self._records = deque[bytes]()
         self._files = dict[_Place, tuple[JournalFile, int]]()
         """Those that were opened, and after when what they say is new: they are renamed when they
@@ -98,7 +104,7 @@ class JournalDoor(Door):
         """Full ones of earlier boots."""
         self._newest = self._number = -1
         self._damaged, self._tries = 0, 0
-        self._guard = Guard()
+        self._looking, self._is_closed = Lock(), False
 
     def read(self, size: int) -> bytes:
         """Return a record whole, whatever its size."""
@@ -117,16 +123,30 @@ class JournalDoor(Door):
     async def look(self) -> None:
         """Read what is new; a disk that does not answer is no journal."""
         try:
-            found = await self._guard.call("journal", self._fresh, patience=_PATIENCE)
+            found = await self._guard.call("journal", self._look, patience=self._patience)
         except HungError as hung:
             raise OSError(errno.ETIMEDOUT, "the journal does not answer") from hung
         self._records += found
 
     def close(self) -> None:
-        """Let go of its files."""
-        for file, _ in self._files.values():
-            file.close()
-        self._files.clear()
+        """Let go of its files; a look that hangs still reads them, and lets go itself."""
+        self._is_closed = True
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._looking.acquire(blocking=False):
+            for file, _ in self._files.values():
+                file.close()
+            self._files.clear()
+            self._looking.release()
+
+    def _look(self) -> list[bytes]:
+        try:
+            with self._looking:
+                return self._fresh()
+        finally:
+            if self._is_closed:
+                self._let_go()
 
     def _fresh(self) -> list[bytes]:
         boot = self._boot_id.read_text().strip().replace("-", "")

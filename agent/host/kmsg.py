@@ -7,9 +7,10 @@ what an earlier agent had not read yet and the ring holds no more is lost.
 
 import asyncio
 import errno
+import functools
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import chain
 from pathlib import Path
 from random import Random
@@ -17,9 +18,9 @@ from typing import Final, NoReturn, TypeAlias
 
 from agent.host import doors, records
 from agent.host.doors import Door
-from agent.host.guard import HungError
+from agent.host.guard import Guard, HungError
 from agent.host.records import KERNEL, TOPICS, Line, Position, Record
-from agent.host.stream import Stream
+from agent.host.stream import Losses, Stream
 from nodehealth.kit import clocks, loops
 from nodehealth.kit.clocks import Clock
 
@@ -31,6 +32,8 @@ TURN: Final = 512
 _SIZE: Final = 8192
 """Bytes of a read: a record of any kernel fits; one that does not makes it larger."""
 _LARGEST: Final = 1 << 20
+_MOST_TORN: Final = 16
+"""How often the device may say that records were overwritten before it gives a new one."""
 _FIRST_PAUSE: Final = timedelta(seconds=1)
 _LONGEST_PAUSE: Final = timedelta(minutes=1)
 
@@ -55,26 +58,25 @@ class KernelLog:
         topics: Mapping[str, tuple[str, ...]] = TOPICS,
         everybody: bool = False,
         clock: Clock = clocks.wall,
-        opened: Opened = doors.opened,
+        opened: Opened | None = None,
     ) -> None:
         self.trouble = "" if path else "the kernel's log is not read"
         """Why it cannot be read now, in words that stay the same while it is so."""
         self.lines = 0
         """Records that were read."""
-        self.lost = 0
+        self.losses = Losses()
         """Records that were overwritten before they were read, or that nobody took in time."""
         self.strange = 0
         """Lines that are no record."""
         self.reopens = 0
         """How often it had to be opened again, or could not be."""
-        self.lost_at: datetime | None = None
-        """When it was last found that records were lost."""
-        self._streams = {name: Stream[Line]() for name in topics}
+        self._streams = {name: Stream[Line](losses=self.losses) for name in topics}
         self._wanted = [
             (records.matcher(words), self._streams[name]) for name, words in topics.items()
         ]
         self._any = records.matcher(tuple(chain.from_iterable(topics.values())))
-        self._path, self._everybody, self._clock, self._opened = path, everybody, clock, opened
+        self._path, self._everybody, self._clock = path, everybody, clock
+        self._opened = opened or functools.partial(doors.opened, guard=Guard())
         self._size = _SIZE
         self._part = b""
         self._last: int | None = None
@@ -83,6 +85,7 @@ class KernelLog:
         self._is_numbered = True
         self._before: Position | None = None
         self._is_torn = False
+        self._torn = 0
         self._is_live = False
 
     def stream(self, topic: str) -> Stream[Line]:
@@ -157,7 +160,7 @@ class KernelLog:
         if door.source != self._source:
             self._before, self._last = self.position, None
         self._source, self._is_numbered = door.source, door.is_numbered
-        self._part, self._is_live = b"", False
+        self._part, self._is_live, self._torn = b"", False, 0
         self._is_torn = door.is_numbered and self._last is not None
 
     async def _follow(self, door: Door) -> NoReturn:
@@ -189,9 +192,11 @@ class KernelLog:
 
     def _forgive(self, failure: OSError) -> None:
         """Go on after what the device says of records, and raise what it says of itself."""
-        if failure.errno == errno.EPIPE:
+        if failure.errno == errno.EPIPE and self._torn < _MOST_TORN:
+            if self._last is None and not self._is_torn:
+                self.losses.note(1)
             self._is_torn, self._part = True, b""
-            self._lose(0 if self._last is not None else 1)
+            self._torn += 1
         elif failure.errno == errno.EINVAL and self._size < _LARGEST:
             self._size *= 2
         elif failure.errno != errno.EINTR:
@@ -218,6 +223,7 @@ class KernelLog:
             self._miss(found.sequence)
         self._last, self._last_at = found.sequence, found.microseconds
         self.lines += 1
+        self._torn = 0
         if self._was_counted(found):
             return
         if self._everybody or found.facility == KERNEL:
@@ -227,13 +233,13 @@ class KernelLog:
         """Count what is missing between the record that was read last and this one."""
         self._is_torn = False
         if self._last is not None:
-            self._lose(sequence - self._last - 1)
+            self.losses.note(sequence - self._last - 1)
 
     def _miss(self, first: int) -> None:
         """Count what is missing between an earlier agent's last record and our first one."""
         before = self._before
         if self._is_numbered and before is not None and before.source == self._source:
-            self._lose(first - before.sequence - 1)
+            self.losses.note(first - before.sequence - 1)
 
     def _was_counted(self, found: Record) -> bool:
         """Say whether a record was read in another source, which numbers it otherwise."""
@@ -241,19 +247,12 @@ class KernelLog:
         is_other = before is not None and before.source != self._source
         return is_other and before is not None and found.microseconds <= before.microseconds
 
-    def _lose(self, count: int) -> None:
-        if count > 0:
-            self.lost += count
-            self.lost_at = self._clock()
-
     def _sort(self, found: Record) -> None:
         if not self._any.search(found.text):
             return  # most lines are nobody's: they are looked at once, not once a topic
         for wanted, stream in self._wanted:
             if wanted.search(found.text):
-                before = stream.lost
                 stream.put(self._line(found))
-                self._lose(stream.lost - before)
 
     def _line(self, found: Record) -> Line:
         """Say when it was written.
@@ -263,12 +262,17 @@ class KernelLog:
         was written before.
         """
         heard, age = self._clock(), 0.0
+        up = asyncio.get_running_loop().time()  # counted from the start of the machine, too
         if not self._is_live:
-            up = asyncio.get_running_loop().time()  # counted from the start of the machine, too
             age = max(age, up - found.microseconds / 1e6)
-        text = found.text.decode(errors="replace")
-        at = heard - timedelta(seconds=age)
-        return Line(sequence=found.sequence, at=at, heard=heard, text=text, source=self._source)
+        return Line(
+            sequence=found.sequence,
+            at=heard - timedelta(seconds=age),
+            heard=heard,
+            up=up,
+            text=found.text.decode(errors="replace"),
+            source=self._source,
+        )
 
     def _complain(self, path: Path, failure: OSError | HungError) -> None:
         why = failure.strerror if isinstance(failure, OSError) else None

@@ -55,6 +55,8 @@ class Line:
     """When it was written: of one that came while we listened, when it was read."""
     heard: datetime
     """When it was read."""
+    up: float = 0.0
+    """When that was by the loop's clock: in seconds since the machine started."""
     text: str
     source: str = KMSG_SOURCE
     """Who numbers it."""

@@ -3,34 +3,62 @@
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, Final, Generic, TypeVar
 
 T = TypeVar("T")
 
 MOST: Final = 10_000
+_TRIES: Final = 3
+"""How often the same things are given away: they may be why whoever takes them fails."""
+
+
+class Losses:
+    """What came and was counted by nobody: how much of it, and when that was found last."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.at: float | None = None
+        """By the loop's clock, which nobody sets."""
+
+    def note(self, count: int) -> None:
+        """Take in that some were lost just now, if any were."""
+        if count > 0:
+            self.count += count
+            self.at = asyncio.get_running_loop().time()
+
+    def within(self, time: timedelta) -> bool:
+        """Say whether any were lost within the last so much time."""
+        now = asyncio.get_running_loop().time()
+        return self.at is not None and now - self.at < time.total_seconds()
 
 
 class Stream(Generic[T]):
     """A queue of one reader that never grows without bound: the oldest of too many is lost.
 
     Only the event loop's own thread may touch it.
+
+    Args:
+        most: How many are kept.
+        losses: Where it is noted what was lost because nobody took it in time, or could.
     """
 
-    def __init__(self, most: int = MOST) -> None:
+    def __init__(self, most: int = MOST, *, losses: Losses | None = None) -> None:
+        self.losses = losses or Losses()
         self._kept = deque[T](maxlen=most)
+        self._lent: Sequence[T] = ()
+        self._failures = 0
         self._filled = asyncio.Event()
-        self.lost = 0
-        """How many were lost so far because nobody took them in time."""
 
     def put(self, item: T) -> None:
         """Keep something for whoever asks next."""
-        self.lost += len(self._kept) == self._kept.maxlen
+        self.losses.note(len(self._kept) == self._kept.maxlen)
         self._kept.append(item)
         self._filled.set()
 
     def take(self) -> Sequence[T]:
         """Give away all that is kept, the oldest first."""
-        taken = tuple(self._kept)
+        self._lent = taken = tuple(self._kept)
         self._kept.clear()
         self._filled.clear()
         return taken
@@ -38,8 +66,31 @@ class Stream(Generic[T]):
     def put_back(self, items: Sequence[T]) -> None:
         """Give back what is to be looked at again with what comes next; it wakes nobody."""
         room = (self._kept.maxlen or 0) - len(self._kept)
-        self.lost += max(0, len(items) - room)
+        self.losses.note(len(items) - room)
         self._kept.extendleft(list(items)[::-1][:room])
+
+    def settle(self) -> None:
+        """Forget what was taken last: it is counted."""
+        self._lent, self._failures = (), 0
+
+    def restore(self) -> None:
+        """Take back what was taken last: whoever took it failed. It wakes nobody.
+
+        What several failed on in a row is lost, so that it is not in the way of all that follows.
+        """
+        if not self._lent:
+            return
+        lent, kept = {id(each) for each in self._lent}, tuple(self._kept)
+        fresh = [each for each in kept if id(each) not in lent]
+        self._failures += 1
+        if self._failures < _TRIES:
+            self._kept.clear()
+            self._kept.extend(fresh)
+            self.put_back(self._lent)
+        else:
+            self.losses.note(len(lent) - (len(kept) - len(fresh)))
+            self._failures = 0
+        self._lent = ()
 
     async def filled(self) -> None:
         """Return as soon as there is something to take."""
@@ -47,7 +98,9 @@ class Stream(Generic[T]):
 
 
 async def any_filled(*streams: Stream[Any]) -> None:
-    """Return as soon as one of some streams has something to take."""
+    """Return as soon as one of some streams has something to take; of none, never."""
+    if not streams:
+        await asyncio.Event().wait()
     waiting = {asyncio.ensure_future(each.filled()) for each in streams}
     try:
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

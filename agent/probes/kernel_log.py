@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from agent import bookmark, fileservers, troubles
-from agent.host import complaints, mounts, stream
+from agent.host import complaints, mounts
 from agent.host.guard import HungError
 from agent.host.kmsg import KernelLog
 from agent.host.linux import Host
+from agent.host.stream import Stream
 from agent.probe import Past, Probe
 from agent.readings import Answer, Aside, Gap
 from agent.troubles import Heard, Machine
@@ -20,7 +21,7 @@ _TURN: Final = 1024
 _FRESH: Final = timedelta(minutes=10)
 """Within this time a number of a thread still means the same one."""
 _RECENT: Final = timedelta(minutes=10)
-_LOST: Final = "records of the kernel's log were overwritten before they were read"
+_LOST: Final = "records of the kernel's log were lost before they were counted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +30,9 @@ class Complaints(Probe):
 
     interval: timedelta = timedelta(seconds=10)
 
-    async def stirred(self, host: Host) -> None:
-        """Return when the log has told something."""
-        await stream.any_filled(*map(host.kernel_log.stream, complaints.BY_TOPIC))
+    def listens(self, host: Host) -> Sequence[Stream[Any]]:
+        """Listen to the log."""
+        return [*map(host.kernel_log.stream, complaints.BY_TOPIC)]
 
     async def check(self, host: Host, past: Past) -> Sequence[Answer | Aside]:
         """Say what happened, each once, which file servers are silent, and what is not seen."""
@@ -49,7 +50,7 @@ class Complaints(Probe):
             silent = bool(servers.silent)
             names, occurrence = troubles.told(each, names, machine, silent=silent)
             happened.append(occurrence)
-        servers = servers.missed(host.kernel_log.lost_at)
+        servers = servers.missed(host.kernel_log.losses.at)
         level = servers.reading(host.kernel_log.trouble)
         memos = (*servers.memos(), *names.memos(), *read)
         return [*happened, level, *memos, *_gaps(host)]
@@ -92,5 +93,5 @@ def _gaps(host: Host) -> Iterator[Gap]:
     log = host.kernel_log
     if log.trouble:
         yield Gap(why=f"nothing that the kernel complains of is seen: {log.trouble}")
-    if log.lost_at is not None and host.now() - log.lost_at < _RECENT:
+    if log.losses.within(_RECENT):
         yield Gap(why=_LOST)

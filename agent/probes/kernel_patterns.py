@@ -4,17 +4,19 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from agent import buckets, troubles
 from agent.buckets import Buckets
 from agent.host.complaints.own import Own
 from agent.host.linux import Host
 from agent.host.records import OWN, Line
+from agent.host.stream import Stream
 from agent.probe import Past, Probe
 from agent.readings import Answer, Aside, Gap, Occurrence
 
 SIGNAL: Final = "kernel.custom"
+_RECENT: Final = timedelta(minutes=10)
 _TURN: Final = 64
 """How many lines are understood before the rest of the agent gets its turn."""
 
@@ -25,9 +27,9 @@ class KernelPatterns(Probe):
 
     interval: timedelta = timedelta(seconds=10)
 
-    async def stirred(self, host: Host) -> None:
-        """Return when the log has told something."""
-        await host.kernel_log.stream(OWN).filled()
+    def listens(self, host: Host) -> Sequence[Stream[Any]]:
+        """Listen to the log."""
+        return [host.kernel_log.stream(OWN)]
 
     async def check(self, host: Host, past: Past) -> Sequence[Answer | Aside]:
         """Count each line once for each pattern that it has, and say what is not counted."""
@@ -68,6 +70,8 @@ def _gaps(host: Host, room: Buckets) -> Iterator[Gap]:
         yield Gap(why=f"a pattern is not looked for: {problem}")
     if host.patterns.good and host.kernel_log.trouble:
         yield Gap(why=f"no line is seen: {host.kernel_log.trouble}")
+    if host.patterns.good and host.kernel_log.losses.within(_RECENT):
+        yield Gap(why="records of the kernel's log were lost before they were counted")
     for name, count in room.refused(host.now()):
         lines = 10 ** (len(str(count)) - 1)  # in words that do not change with every line
         pattern = name.partition(" ")[2]

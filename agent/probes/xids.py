@@ -2,16 +2,17 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from agent import cards, mishaps
-from agent.host import nvrm, stream
+from agent.host import nvrm
 from agent.host.guard import HungError
 from agent.host.linux import Host
 from agent.host.nvml.facts import Driver, Gpus, NvmlEvent, Standing
 from agent.host.nvrm import Named, Said, SXid, Xid
 from agent.host.records import NVIDIA, Line
+from agent.host.stream import Stream
 from agent.mishaps import Heard, Jobs, Machine
 from agent.probe import Past, Probe
 from agent.readings import Answer, Aside, Gap, Memo, Occurrence
@@ -35,9 +36,9 @@ class Xids(Probe):
 
     interval: timedelta = timedelta(seconds=10)
 
-    async def stirred(self, host: Host) -> None:
-        """Return when either has told something."""
-        await stream.any_filled(host.kernel_log.stream(NVIDIA), host.gpu_events)
+    def listens(self, host: Host) -> Sequence[Stream[Any]]:
+        """Listen to both."""
+        return [host.kernel_log.stream(NVIDIA), host.gpu_events]
 
     async def check(self, host: Host, past: Past) -> Sequence[Answer | Aside]:
         """Say what happened, each once, and what cannot be watched."""
@@ -81,13 +82,18 @@ def _settled(heard: Sequence[Heard], host: Host, gpus: Gpus, machine: Machine) -
     """Put back what happened to a GPU whose UUID may be known in a moment."""
     ready, early = list[Heard](), list[Line]()
     for line, said in heard:
-        waits = host.now() - line.heard < _SETTLES and _may_be_named(said, gpus, machine)
+        waits = _is_young(line.heard, host, _SETTLES) and _may_be_named(said, gpus, machine)
         if waits:
             early.append(line)
         else:
             ready.append((line, said))
     host.kernel_log.stream(NVIDIA).put_back(early)
     return ready
+
+
+def _is_young(heard: datetime, host: Host, limit: timedelta) -> bool:
+    """Let nothing wait for a clock that was set back."""
+    return timedelta() <= host.now() - heard < limit
 
 
 def _may_be_named(said: Said, gpus: Gpus, machine: Machine) -> bool:
@@ -109,7 +115,7 @@ def _alone(events: Sequence[NvmlEvent], host: Host) -> Sequence[NvmlEvent]:
     early, ready = list[NvmlEvent](), list[NvmlEvent]()
     for each in events:
         is_poor = each.kind == mishaps.XID_EVENT and each.data in nvrm.NVLINK5
-        waits = is_poor and not host.kernel_log.trouble and host.now() - each.at < _TWIN
+        waits = is_poor and not host.kernel_log.trouble and _is_young(each.at, host, _TWIN)
         (early if waits else ready).append(each)
     host.gpu_events.put_back(early)
     return ready
@@ -185,5 +191,7 @@ def _gaps(host: Host, gpus: Gpus) -> Iterable[Gap]:
             "SXids and failed jobs" if gpus.driver is Driver.UP else "XIDs, SXids and failed jobs"
         )
         yield Gap(why=f"{blind} are not seen: {log.trouble}")
-    if log.lost_at is not None and host.now() - log.lost_at < _RECENT:
-        yield Gap(why="records of the kernel's log were overwritten before they were read")
+    if log.losses.within(_RECENT):
+        yield Gap(why="records of the kernel's log were lost before they were counted")
+    if host.gpu_events.losses.within(_RECENT):
+        yield Gap(why="events of NVML were lost before they were counted")

@@ -12,6 +12,7 @@ from random import Random
 from typing import Final
 
 from agent.host import doors
+from agent.host.guard import Guard
 from bench import program, server
 from bench.benchmark import Benchmark, Site
 from bench.emulated import AGENT_KUBECONFIG
@@ -229,7 +230,7 @@ class _Bare:
 
     async def follow(self, count: int) -> int:
         """Report the next line."""
-        door = await doors.opened(self.path)
+        door = await doors.opened(self.path, Guard())
         try:
             await door.ready()
             door.read(_SIZE)

@@ -66,7 +66,7 @@ def test_looks_and_how_long_they_take_are_counted_by_probe() -> None:
 
 def test_the_kernels_log_is_counted_where_it_is_read() -> None:
     log = KernelLog()
-    log.lines, log.lost, log.strange, log.reopens = 9, 4, 2, 1
+    log.lines, log.losses.count, log.strange, log.reopens = 9, 4, 2, 1
 
     found = {
         each: number(Tally(), f"kmsg_{each}_total", log=log)

@@ -230,7 +230,7 @@ async def test_what_was_overwritten_while_no_agent_ran_is_told(
         status = await told(client, has_failed("kernel-log"))
 
     messages = {each.name: each.message for each in status.probes}
-    assert "overwritten before they were read" in messages["kernel-log"]
+    assert "lost before they were counted" in messages["kernel-log"]
 
 
 def has_failed(probe: str) -> Callable[[NodeHealthStatus], bool]:

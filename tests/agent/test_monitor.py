@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from random import Random
+from typing import TypeAlias
 
 import pytest
 
@@ -28,12 +29,14 @@ from simulator import virtualtime
 from simulator.virtualtime import played
 from tests.agent.spawning import Spawner
 
+Script: TypeAlias = Callable[[int], Awaitable[Sequence[Answer]]]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Played(Probe):
     """A probe that does as it is told, the number of the check in hand."""
 
-    script: Callable[[int], Awaitable[Sequence[Answer]]]
+    script: Script
     asked: list[float]
     deadline: timedelta = timedelta(seconds=5)
 
@@ -44,18 +47,18 @@ class Played(Probe):
         return await self.script(len(self.asked))
 
 
-def probe(script: Callable[[int], Awaitable[Sequence[Answer]]]) -> Played:
+def probe(script: Script) -> Played:
     return Played(script=script, asked=[])
 
 
-def mounted(subject: str) -> Callable[[int], Awaitable[Sequence[Answer]]]:
+def mounted(subject: str) -> Script:
     async def script(_: int) -> Sequence[Answer]:
         return [Reading(name="disk.free_ratio", subject=subject, value=0.5)]
 
     return script
 
 
-def late_after_the_first(subject: str) -> Callable[[int], Awaitable[Sequence[Answer]]]:
+def late_after_the_first(subject: str) -> Script:
     async def script(count: int) -> Sequence[Answer]:
         await asyncio.sleep(0 if count == 1 else 3600)
         return await mounted(subject)(count)
@@ -234,22 +237,22 @@ class Stirring(Played):
 
     interval: timedelta = timedelta(minutes=5)
     news: Stream[int]
-    heard: list[int]
+    heard: list[Sequence[int]]
 
     async def check(self, host: Host, past: Past) -> Sequence[Answer]:
         """Take the news."""
-        self.heard.append(len(self.news.take()))
+        self.heard.append(self.news.take())
         # the slots of a dataclass leave no closure for a bare super()
         return await super(Stirring, self).check(host, past)
 
-    async def stirred(self, host: Host) -> None:
-        """Wait for news."""
+    def listens(self, host: Host) -> Sequence[Stream[int]]:
+        """Listen to the news."""
         del host
-        await self.news.filled()
+        return [self.news]
 
 
-def stirring() -> Stirring:
-    return Stirring(script=mounted("/a"), asked=[], news=Stream[int](), heard=[])
+def stirring(script: Script | None = None) -> Stirring:
+    return Stirring(script=script or mounted("/a"), asked=[], news=Stream[int](), heard=[])
 
 
 @played
@@ -285,7 +288,7 @@ async def test_a_storm_is_taken_in_batches_and_starves_nobody() -> None:
     running.cancel()
     await asyncio.wait({running})
 
-    assert sum(probe.heard) == 10_000
+    assert sum(map(len, probe.heard)) == 10_000
     assert len(probe.asked) <= 60 / monitoring.LEAST.total_seconds() + 10
     assert len(other.asked) == pytest.approx(61, abs=4)
 
@@ -341,3 +344,67 @@ async def known(watching: Monitor) -> Mapping[str, frozenset[str]]:
         probe: frozenset(each.name for each in said if each.knowledge is Knowledge.KNOWN)
         for probe, said in levels.items()
     }
+
+
+async def broken(count: int) -> Sequence[Answer]:
+    raise OSError(f"no {count}")
+
+
+async def nonsense(_: int) -> Sequence[Answer]:
+    return [Reading(name="no.such.signal", value=1)]
+
+
+async def endless(_: int) -> Sequence[Answer]:
+    await asyncio.sleep(3600)
+    return []
+
+
+@pytest.mark.parametrize("failure", [broken, nonsense, endless])
+@played
+async def test_what_a_look_took_that_failed_is_there_again_in_its_order(failure: Script) -> None:
+    async def script(count: int) -> Sequence[Answer]:
+        return await (failure if count == 2 else mounted("/a"))(count)
+
+    probe = stirring(script)
+    watching = monitor({"events": probe})
+    for number in range(4):
+        probe.news.put(number)
+        await watching.ask("events")
+
+    assert probe.heard == [(0,), (1,), (1, 2), (3,)]
+    assert probe.news.losses.count == 0
+
+
+@pytest.mark.parametrize("failure", [broken, nonsense, endless])
+@played
+async def test_what_every_look_fails_on_is_lost_and_not_in_the_way_for_ever(
+    failure: Script,
+) -> None:
+    probe = stirring(failure)
+    watching = monitor({"events": probe})
+    probe.news.put(0)
+    for _ in range(4):
+        await watching.ask("events")
+
+    assert probe.heard == [(0,), (0,), (0,), ()]
+    assert probe.news.losses.count == 1
+
+
+@played
+async def test_what_a_look_gave_back_itself_is_there_once_though_it_failed() -> None:
+    probe = stirring()
+
+    async def script(count: int) -> Sequence[Answer]:
+        probe.news.put_back(probe.heard[-1][1:])
+        return await (broken if count == 1 else mounted("/a"))(count)
+
+    object.__setattr__(probe, "script", script)
+    watching = monitor({"events": probe})
+    for number in range(3):
+        probe.news.put(number)
+    await watching.ask("events")
+    probe.news.put(3)
+    await watching.ask("events")
+    await watching.ask("events")
+
+    assert probe.heard == [(0, 1, 2), (0, 1, 2, 3), (1, 2, 3)]

@@ -8,7 +8,9 @@ import contextlib
 import errno
 import lzma
 import os
-from collections.abc import AsyncIterator, Callable
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -18,6 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.host.guard import Guard
 from agent.host.journal import JournalDoor, Kernel
 from agent.host.journalfile import JournalFile, StrangeError
 from agent.host.kmsg import KernelLog
@@ -55,7 +58,11 @@ class Machine:
         self.folder.mkdir(parents=True)
         (root / "etc").mkdir()
         (root / "etc/machine-id").write_text(f"{MACHINE}\n")
-        (root / "boot").write_text(f"{BOOT}\n")
+        self.boot.write_text(f"{BOOT}\n")
+
+    @property
+    def boot(self) -> Path:
+        return self.root / "boot"
 
     @property
     def active(self) -> Path:
@@ -75,7 +82,7 @@ class Machine:
         self.put(then)
 
     def door(self) -> JournalDoor:
-        return JournalDoor(self.root, self.root / "boot")
+        return JournalDoor(self.root, self.boot, Guard())
 
 
 async def said(door: JournalDoor) -> tuple[bytes, ...]:
@@ -181,9 +188,7 @@ async def test_a_line_has_the_same_number_out_of_whichever_file(tmp_path: Path) 
     for name in ("compact-late", "plain-late"):
         machine = Machine(tmp_path / name)
         machine.put(name)
-        log = KernelLog(
-            tmp_path / "kmsg", opened=Kernel(machine.root, machine.root / "boot").opened
-        )
+        log = KernelLog(tmp_path / "kmsg", opened=Kernel(machine.root, machine.boot).opened)
         await log.once()
         numbers.append([each.sequence for each in log.stream("storage").take()])
 
@@ -236,6 +241,57 @@ async def test_a_journal_that_makes_no_sense_is_trouble_and_no_silence(tmp_path:
     assert raised.value.errno == errno.EBADMSG
 
 
+@pytest.fixture
+def hanging(tmp_path: Path) -> Iterator[Path]:
+    """A file on whose opening a reader sleeps in the kernel until it is let go in the end."""
+    path = tmp_path / "hangs"
+    os.mkfifo(path)
+    yield path
+    os.close(os.open(path, os.O_RDWR | os.O_NONBLOCK))
+
+
+async def test_a_disk_that_hangs_has_one_thread_however_often_the_journal_is_opened(
+    tmp_path: Path, hanging: Path
+) -> None:
+    kernel = Kernel(tmp_path, hanging, patience=timedelta(seconds=0.05))
+
+    for _ in range(5):
+        with pytest.raises(OSError, match="the journal does not answer"):
+            await kernel.opened(tmp_path / "kmsg")
+
+    assert len(threads("journal")) == 1
+
+
+def threads(name: str) -> list[threading.Thread]:
+    return [each for each in threading.enumerate() if each.name == name]
+
+
+async def test_files_that_a_look_reads_which_hangs_are_closed_when_it_returns(
+    tmp_path: Path,
+) -> None:
+    machine = Machine(tmp_path)
+    machine.put("compact-early")
+    before = descriptors()
+    with contextlib.closing(machine.door()) as door:
+        await said(door)
+        await until(lambda: not threads("journal"))
+        machine.boot.unlink()
+        os.mkfifo(machine.boot)
+        looking = asyncio.ensure_future(door.look())
+        await until(lambda: bool(threads("journal")))
+        looking.cancel()
+        await asyncio.wait({looking})
+    during = descriptors()
+    await asyncio.to_thread(machine.boot.write_text, BOOT)
+    await until(lambda: not threads("journal"))
+
+    assert (during > before, descriptors()) == (True, before)
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 def _cut(path: Path, content: bytes) -> None:
     with path.open("r+b") as file:
         file.write(content)
@@ -255,7 +311,7 @@ async def test_a_line_that_is_written_while_we_listen_is_heard(tmp_path: Path) -
     lines = log.stream("trouble").take()
     assert [line.text[:12] for line in lines] == ["Kernel panic"]
     assert [line.source for line in log.stream("storage").take()] == ["journal"] * 2
-    assert (log.trouble, log.lost, log.strange) == ("", 0, 1)
+    assert (log.trouble, log.losses.count, log.strange) == ("", 0, 1)
 
 
 @contextlib.asynccontextmanager

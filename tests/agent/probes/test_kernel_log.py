@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -68,7 +69,8 @@ class Machine:
         )
 
     def _put(self, line: Line) -> None:
-        fresh = Line(sequence=line.sequence, at=line.at, heard=self.now(), text=line.text)
+        up = asyncio.get_running_loop().time()
+        fresh = Line(sequence=line.sequence, at=line.at, heard=self.now(), up=up, text=line.text)
         for topic, words in complaints.WORDS.items():
             if records.matcher(words).search(line.text.encode()):
                 self.log.stream(topic).put(fresh)
@@ -289,8 +291,8 @@ async def test_a_server_is_no_longer_known_to_be_silent_once_lines_were_lost() -
     machine.says(SILENT)
     await machine.look()
 
-    machine.seconds = 60
-    machine.log.lost_at = machine.now()
+    await asyncio.sleep(60)
+    machine.log.losses.note(1)
     await machine.look()
     assert machine.servers.knowledge is Knowledge.UNKNOWN
 
@@ -298,10 +300,43 @@ async def test_a_server_is_no_longer_known_to_be_silent_once_lines_were_lost() -
     await machine.look()
     assert machine.servers.knowledge is Knowledge.UNKNOWN
 
-    machine.seconds = 120
+    await asyncio.sleep(60)
     machine.says(SILENT)
     await machine.look()
     assert machine.servers.value == 1
+
+
+@played
+async def test_a_clock_that_is_set_back_makes_no_server_unknown_for_as_long() -> None:
+    machine = Machine()
+    machine.log.losses.note(1)
+    await machine.look()
+
+    machine.seconds = -3600
+    await asyncio.sleep(60)
+    machine.says(SILENT)
+    await machine.look()
+
+    assert machine.servers.value == 1
+    await asyncio.sleep(600)
+    await machine.look()
+    assert machine.report.state is ProbeState.OK
+
+
+@played
+async def test_a_server_that_an_earlier_version_knew_is_doubted_once_lines_are_lost() -> None:
+    machine = Machine()
+    machine.says(SILENT)
+    await machine.look()
+    (memo,) = (each for each in machine.known.memos[PROBE] if each.subject == "nfs filer")
+    earlier = msgspec.structs.replace(memo, fields={**memo.fields, "at": 1_760_000_000})
+    machine.known = msgspec.structs.replace(machine.known, memos={PROBE: (earlier,)})
+
+    await asyncio.sleep(10)
+    machine.log.losses.note(1)
+    await machine.look()
+
+    assert machine.servers.knowledge is Knowledge.UNKNOWN
 
 
 @played
@@ -333,9 +368,9 @@ async def test_a_log_that_cannot_be_read_is_a_gap_and_no_well_being() -> None:
 @played
 async def test_records_that_were_overwritten_are_a_gap_for_a_while() -> None:
     machine, states = Machine(), list[ProbeState]()
-    machine.log.lost_at = machine.now()
-    for seconds in (0, 599, 601):
-        machine.seconds = seconds
+    machine.log.losses.note(1)
+    for seconds in (0, 599, 2):
+        await asyncio.sleep(seconds)
         await machine.look()
         states.append(machine.report.state)
 

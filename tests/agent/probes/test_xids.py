@@ -166,15 +166,36 @@ async def test_where_there_is_no_gpu_nothing_is_missed() -> None:
 @played
 async def test_records_that_were_overwritten_are_a_gap_for_a_while() -> None:
     machine = Machine()
-    machine.log.lost, machine.log.lost_at = 98, machine.now()
+    machine.log.losses.note(98)
 
     await machine.look()
     early = machine.report
-    machine.seconds = 601
+    await asyncio.sleep(601)
     await machine.look()
 
     assert (early.state, machine.report.state) == (ProbeState.FAILED, ProbeState.OK)
-    assert early.message == "records of the kernel's log were overwritten before they were read"
+    assert early.message == "records of the kernel's log were lost before they were counted"
+
+
+@played
+async def test_events_of_nvml_that_nobody_counted_are_a_gap() -> None:
+    machine = Machine()
+    machine.host.gpu_events.losses.note(1)
+
+    await machine.look()
+
+    assert machine.report.message == "events of NVML were lost before they were counted"
+
+
+@played
+async def test_nothing_waits_for_a_clock_that_was_set_back() -> None:
+    machine = Machine(gpus=Gpus(bus=UP.bus, driver=Driver.STARTING))
+    machine.xid("79, GPU has fallen off the bus.")
+    machine.tells(149)
+
+    machine.seconds = -3600
+
+    assert {each.fields["code"] for each in await machine.look()} == {79, 149}
 
 
 @played
