@@ -2,12 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import timedelta
-from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TypeAlias
 
-from agent.host import interfaces, reaching, resolving, routes, tables, wires
+from agent.host import interfaces, neighbours, reaching, resolving, routes, tables, wires
 from agent.host.interfaces import Interface
+from agent.host.neighbours import Neighbour
 from agent.host.rdma import Adapter, Adapters
 from agent.host.reaching import Peer
 from agent.host.reader import Reader
@@ -76,13 +76,15 @@ class Network:
         """Read the default routes; None where they cannot be asked for."""
         return await self._reader.ask("routes", lambda: routes.defaults(self._net))
 
-    async def touch(self, neighbour: IPv4Address) -> None:
+    async def touch(self, neighbour: Neighbour) -> None:
         """Make the kernel find out whether a neighbour is there."""
         await self._reader.ask(f"{neighbour}", lambda: reaching.touch(neighbour))
 
-    async def answers(self, neighbour: IPv4Address) -> bool | None:
+    async def answers(self, neighbour: Neighbour) -> bool | None:
         """Read whether the kernel finds a neighbour; None where it keeps no account of it."""
-        return await self._reader.ask("neighbours", lambda: routes.neighbour(self._net, neighbour))
+        return await self._reader.ask(
+            "neighbours", lambda: neighbours.answers(self._net, neighbour)
+        )
 
     async def connect(self, peer: Peer, *, patience: timedelta) -> float | None:
         """Connect to a peer; return the seconds until it answered, or None if it did not."""

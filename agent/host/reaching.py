@@ -5,8 +5,10 @@ import contextlib
 import socket
 from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import IPv4Address, ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import Final
+
+from agent.host.neighbours import Neighbour
 
 _DISCARD: Final = 9
 """The port whose service throws away what it gets."""
@@ -54,8 +56,13 @@ async def connect(to: Peer, patience: timedelta) -> float | None:
     return took
 
 
-def touch(address: IPv4Address) -> None:
+def touch(neighbour: Neighbour) -> None:
     """Make the kernel use its entry of a neighbour, by a datagram that is empty and unanswered."""
-    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+    is_new = isinstance(neighbour, IPv6Address)
+    family = socket.AF_INET6 if is_new else socket.AF_INET
+    with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as sender:
         sender.setblocking(False)  # noqa: FBT003 - the socket's own way to say it
-        sender.sendto(b"", (str(address), _DISCARD))
+        (*_, where), *_ = socket.getaddrinfo(
+            str(neighbour), _DISCARD, family, socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
+        )
+        sender.sendto(b"", where)

@@ -1,19 +1,18 @@
-"""Which ways to everywhere the machine knows, and whether the first hop of them answers."""
+"""Which ways to everywhere the machine knows."""
 
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Final
 
-from agent.host import attributes
+from agent.host import attributes, neighbours
+from agent.host.neighbours import Neighbour
 
 _UP: Final = 0x1
 _GATEWAY: Final = 0x2
 _REJECT: Final = 0x200
-_RESOLVED: Final = 0x2
-"""ATF_COM: the kernel has a hardware address, and nothing yet that speaks against it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +20,8 @@ class Route:
     """One way to everywhere."""
 
     interface: str
-    gateway: IPv4Address | None = None
-    """The first hop; None where there is none, and for IPv6."""
+    gateway: Neighbour | None = None
+    """The first hop; None where there is none."""
 
 
 def defaults(network: Path) -> tuple[Route, ...] | None:
@@ -37,16 +36,6 @@ def defaults(network: Path) -> tuple[Route, ...] | None:
     return *_defaults_4(tables[0] or ""), *_defaults_6(tables[1] or "")
 
 
-def neighbour(network: Path, address: IPv4Address) -> bool | None:
-    """Say whether the kernel knows a neighbour's hardware address; None where it keeps no entry.
-
-    It forgets the address of one that did not answer several times in a row.
-    """
-    rows = (line.split() for line in (attributes.text(network / "arp") or "").splitlines()[1:])
-    flags = [int(row[2], 16) for row in rows if row[0] == str(address)]
-    return any(each & _RESOLVED for each in flags) if flags else None
-
-
 def _defaults_4(table: str) -> Iterator[Route]:
     """Read the columns interface, destination, gateway, flags, …, the mask the eighth of them."""
     for row in (line.split() for line in table.splitlines()[1:]):
@@ -56,10 +45,11 @@ def _defaults_4(table: str) -> Iterator[Route]:
 
 
 def _defaults_6(table: str) -> Iterator[Route]:
-    """Read the columns destination, its length, …, the flags the ninth of them, the interface."""
+    """Read the columns destination and length, the first hop as the fifth, flags and interface."""
     for row in (line.split() for line in table.splitlines()):
         if int(row[0], 16) == int(row[1], 16) == 0 and _is_usable(row[8]):
-            yield Route(interface=row[9])
+            hop = neighbours.scoped(IPv6Address(bytes.fromhex(row[4])), row[9])
+            yield Route(interface=row[9], gateway=hop if int(row[8], 16) & _GATEWAY else None)
 
 
 def _address(written: str) -> IPv4Address:

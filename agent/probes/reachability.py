@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import IPv4Address
 from typing import Final
 
 from agent.host import reaching
 from agent.host.linux import Host
+from agent.host.neighbours import Neighbour
 from agent.host.reaching import Peer
 from agent.probe import Past, Probe
 from agent.readings import Reading
@@ -60,14 +60,26 @@ class Reachability(Probe):
         routes = await host.network.default_routes() if self.gateway else ()
         gateways = {route.gateway for route in routes or () if route.gateway is not None}
         told = await asyncio.gather(
-            *(self._gateway(host, each, past) for each in sorted(gateways)),
+            *(self._gateway(host, each, past) for each in sorted(gateways, key=str)),
             *(self._peer(host, each) for each in self.peers),
         )
         return [reading for readings in told for reading in readings]
 
-    async def _gateway(self, host: Host, gateway: IPv4Address, past: Past) -> Sequence[Reading]:
-        """Give the kernel some time to ask: its answer is as sure as all of its own tries."""
+    async def _gateway(self, host: Host, gateway: Neighbour, past: Past) -> Sequence[Reading]:
         subject = str(gateway)
+        try:
+            answers = await self._answers(host, gateway)
+        except OSError as refusal:
+            why = f"the kernel cannot be asked: {refusal.strerror or refusal}"
+            return (Reading(name=GATEWAY, subject=subject, knowledge=Knowledge.UNKNOWN, why=why),)
+        before = past.get((GATEWAY, subject))
+        was_there = before is not None and before.value is not None
+        if answers is None or not (answers or was_there):
+            return (_absent(GATEWAY, subject),)
+        return (Reading(name=GATEWAY, subject=subject, value=float(not answers)),)
+
+    async def _answers(self, host: Host, gateway: Neighbour) -> bool | None:
+        """Give the kernel some time to ask: its answer is as sure as all of its own tries."""
         await host.network.touch(gateway)
         answers = await host.network.answers(gateway)
         for _ in range(self.tries - 1):
@@ -75,11 +87,7 @@ class Reachability(Probe):
                 break
             await asyncio.sleep(self.pause.total_seconds())
             answers = await host.network.answers(gateway)
-        before = past.get((GATEWAY, subject))
-        was_there = before is not None and before.value is not None
-        if answers is None or not (answers or was_there):
-            return (_absent(GATEWAY, subject),)
-        return (Reading(name=GATEWAY, subject=subject, value=float(not answers)),)
+        return answers
 
     async def _peer(self, host: Host, written: str) -> Sequence[Reading]:
         tries = [await self._tried(host, reaching.peer(written), n) for n in range(self.tries)]

@@ -161,9 +161,9 @@ SIGNALS: Final = (
         name="net.gateway_unreachable",
         kind=Kind.LEVEL,
         about="The default gateway does not say its hardware address any more.",
-        subject="IPv4 address of the gateway",
-        source="/proc/net/arp, after the kernel was made to use the entry; not applicable where "
-        "it keeps none, and until the gateway answered in this boot",
+        subject="address of the gateway, with its interface as in fe80::1%eth0 if it is link-local",
+        source="/proc/net/arp, of IPv6 rtnetlink(7), after the kernel was made to use the entry; "
+        "not applicable where it keeps none, and until the gateway answered in this boot",
         unit=Unit.BOOLEAN,
     ),
     Signal(

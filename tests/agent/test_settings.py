@@ -1,7 +1,10 @@
 """An operator's words become settings, or a precise complaint."""
 
+import re
 from datetime import timedelta
+from itertools import takewhile
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -10,6 +13,8 @@ from agent.host.nvml.settings import Nvml
 from agent.probes.filesystems import Filesystems
 from nodehealth.kit import discovery
 from nodehealth.kit.settings import SettingsError
+
+ROOT: Final = Path(__file__).parents[2]
 
 
 def written(folder: Path, text: str) -> Path:
@@ -89,6 +94,18 @@ def test_a_mistake_in_the_file_is_said_with_its_place(
 
     assert str(refused.value).startswith(str(path))
     assert message in str(refused.value)
+
+
+def test_what_the_documents_advise_to_switch_on_is_a_setting(tmp_path: Path) -> None:
+    lines = (ROOT / "docs/install.md").read_text().splitlines()
+    rows = takewhile(str, lines[lines.index("| setting | what it gives |") + 2 :])
+    advised = [text for row in rows for text in re.findall(r"`(.+?)`", row.split(" | ")[0])]
+
+    assert len(advised) >= 8
+    for text in advised:
+        path = written(tmp_path, f"probes: {{{text}}}")
+        told = settings.load({}, file=path).probes
+        assert told[text.partition(":")[0]] != settings.load({}).probes[text.partition(":")[0]]
 
 
 def test_a_missing_file_is_said(tmp_path: Path) -> None:

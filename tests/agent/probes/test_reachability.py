@@ -8,11 +8,12 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv6Address
 from pathlib import Path
 
 import pytest
 
-from agent.host import reaching
+from agent.host import neighbours, reaching, routes
 from agent.host.linux import Host
 from agent.host.reaching import Peer
 from agent.probe import Past
@@ -81,6 +82,14 @@ async def test_a_gateway_of_which_the_kernel_keeps_no_account_is_not_missed(tmp_
     readings = await SWIFT.check(machine(tmp_path).host, ANSWERED)
 
     assert spoken(readings) == {GATEWAY: "notApplicable"}
+
+
+async def test_a_table_that_cannot_be_read_makes_a_gateway_unknown(tmp_path: Path) -> None:
+    tree = machine(tmp_path)
+    (tmp_path / "proc/1/net/arp").unlink()
+    (tmp_path / "proc/1/net/arp").mkdir()
+
+    assert spoken(await SWIFT.check(tree.host, ANSWERED)) == {GATEWAY: "unknown"}
 
 
 @pytest.mark.parametrize("routes", ["", ON_LINK])
@@ -186,7 +195,7 @@ def test_peers_are_read_in_either_family() -> None:
     assert reaching.peer("10.0.0.1:443") == Peer(address="10.0.0.1", port=443)
 
 
-GONE = """
+SWEEPS = """
 import asyncio, datetime, json, subprocess
 from agent import state
 from agent.host.linux import Host
@@ -205,20 +214,40 @@ def sweep():
 def ip(*words):
     subprocess.run(["ip", *words], check=True)
 
+def gateway(*words):
+    ip("-n", "gateway", *words)
+
 ip("link", "add", "inside", "type", "veth", "peer", "name", "outside")
 ip("netns", "add", "gateway")
 ip("link", "set", "outside", "netns", "gateway")
-ip("-n", "gateway", "addr", "add", "192.0.2.2/24", "dev", "outside")
-ip("-n", "gateway", "link", "set", "outside", "up")
-ip("addr", "add", "192.0.2.1/24", "dev", "inside")
+gateway("link", "set", "outside", "up")
 ip("link", "set", "inside", "up")
+"""
+
+GONE_4 = """
+gateway("addr", "add", "192.0.2.2/24", "dev", "outside")
+ip("addr", "add", "192.0.2.1/24", "dev", "inside")
 ip("route", "add", "default", "via", "192.0.2.2")
 seen = [sweep()]
-ip("-n", "gateway", "addr", "flush", "dev", "outside")
+gateway("addr", "flush", "dev", "outside")
 ip("neigh", "flush", "all")
 seen.append(sweep())
-ip("-n", "gateway", "addr", "add", "192.0.2.2/24", "dev", "outside")
+gateway("addr", "add", "192.0.2.2/24", "dev", "outside")
 ip("neigh", "flush", "all")
+print(json.dumps([*seen, sweep()]))
+"""
+
+GONE_6 = """
+gateway("addr", "add", "{address}/64", "dev", "outside", "nodad")
+ip("addr", "add", "2001:db8::1/64", "dev", "inside", "nodad")
+ip("addr", "add", "fe80::1/64", "dev", "inside", "nodad")
+ip("-6", "route", "add", "default", "via", "{address}", "dev", "inside")
+seen = [sweep()]
+gateway("addr", "del", "{address}/64", "dev", "outside")
+ip("-6", "neigh", "flush", "all")
+seen.append(sweep())
+gateway("addr", "add", "{address}/64", "dev", "outside", "nodad")
+ip("-6", "neigh", "flush", "all")
 print(json.dumps([*seen, sweep()]))
 """
 
@@ -234,16 +263,70 @@ def namespace() -> list[str]:
     return words
 
 
-def test_a_real_gateway_that_really_falls_silent_is_seen(namespace: list[str]) -> None:
+def swept(namespace: list[str], acts: str) -> list[list[list[object]]]:
+    """Play acts with a gateway of one's own, and return what a probe said after each."""
     ended = subprocess.run(
-        [*namespace, sys.executable, "-c", GONE],
+        [*namespace, sys.executable, "-c", SWEEPS + acts],
         check=True,
         capture_output=True,
         text=True,
         timeout=30,
     )
+    told: list[list[list[object]]] = json.loads(ended.stdout)
+    return told
 
-    there, silent, back = json.loads(ended.stdout)
+
+def test_a_real_gateway_that_really_falls_silent_is_seen(namespace: list[str]) -> None:
+    there, silent, back = swept(namespace, GONE_4)
+
     assert there == [["192.0.2.2", 0, "known"]]
     assert silent == [["192.0.2.2", 1, "known"]]
     assert back == [["192.0.2.2", 0, "known"]]
+
+
+@pytest.mark.parametrize(
+    ("address", "subject"), [("2001:db8::2", "2001:db8::2"), ("fe80::2", "fe80::2%inside")]
+)
+def test_a_real_gateway_of_ipv6_that_falls_silent_is_seen(
+    namespace: list[str], address: str, subject: str
+) -> None:
+    there, silent, back = swept(namespace, GONE_6.format(address=address))
+
+    assert there == [[subject, 0, "known"]]
+    assert silent == [[subject, 1, "known"]]
+    assert back == [[subject, 0, "known"]]
+
+
+def test_of_a_neighbour_that_nobody_spoke_to_the_kernel_keeps_no_account(tmp_path: Path) -> None:
+    assert neighbours.answers(tmp_path, IPv6Address("2001:db8::dead")) is None
+
+
+def test_a_first_hop_of_ipv6_is_told_with_its_link_where_it_needs_it(tmp_path: Path) -> None:
+    rows = {
+        "fe80000000000000000000000000000a": "eth0",
+        "20010db80000000000000000000000aa": "eth1",
+    }
+    nowhere = "0" * 32
+    table = [
+        f"{nowhere} 00 {nowhere} 00 {hop} 00000400 00000001 00000000 00000003 {interface}"
+        for hop, interface in rows.items()
+    ]
+    on_link = f"{nowhere} 00 {nowhere} 00 {nowhere} 00000400 00000001 00000000 00000001 ppp0"
+    (tmp_path / "ipv6_route").write_text("\n".join([*table, on_link]))
+
+    found = routes.defaults(tmp_path)
+
+    assert [str(each.gateway) for each in found or ()] == ["fe80::a%eth0", "2001:db8::aa", "None"]
+
+
+async def test_a_gateway_of_either_family_is_asked(tmp_path: Path) -> None:
+    tree = machine(tmp_path, flags="0x2")
+    nowhere, here = "0" * 32, f"{1:032x}"
+    tree.write(
+        "proc/1/net/ipv6_route",
+        f"{nowhere} 00 {nowhere} 00 {here} 00000400 00000001 00000000 00000003 lo",
+    )
+
+    readings = await SWIFT.check(tree.host, ANSWERED)
+
+    assert [each.subject for each in readings] == ["127.0.0.1", "::1"]
