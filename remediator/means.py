@@ -1,6 +1,5 @@
 """What a repair is carried on with, whichever move it makes."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from nodehealth.kit.clocks import Clock
@@ -9,10 +8,11 @@ from nodehealth.kube.client import Client
 from nodehealth.kube.objects import NODES, Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import NodeRepair
-from remediator.actions import Action
+from remediator import actions
+from remediator.actions import Action, Find
 from remediator.admission import Admission
 from remediator.asking import Service, Way
-from remediator.decide import admissions, joined
+from remediator.decide import admissions
 from remediator.decide.limits import Refused
 from remediator.neighbours import Neighbours
 from remediator.pacing import Pacing
@@ -42,7 +42,7 @@ class Means:
     client: Client
     admission: Admission
     clock: Clock
-    actions: Callable[[str, Mapping[str, object]], Action]
+    actions: Find
     queueing: Queueing
     pacing: Pacing
     neighbours: Neighbours
@@ -52,8 +52,7 @@ class Means:
 
     def action(self, repair: NodeRepair, rung: int) -> Action:
         """Return the remedy of a rung of a repair's ladder."""
-        chosen = joined.ladder(repair)[rung]
-        return self.actions(chosen.action, chosen.settings)
+        return actions.of(repair, rung, self.actions)
 
     async def node(self, name: str) -> Node | None:
         """Read a Node, if there is one."""

@@ -6,9 +6,9 @@ from typing import Final
 
 from nodehealth import quantities
 from nodehealth.kube.objects import Metadata
-from nodehealth.repair import Joined, Mode, NodeRepair, Rung
+from nodehealth.repair import Joined, Mode, NodeRepair
 from nodemend.looking.foresight import Next
-from remediator import files
+from remediator import actions, files
 from remediator.decide import joined, parts, recurrence
 from remediator.decide.moves import (
     Answering,
@@ -48,14 +48,14 @@ def of(repair: NodeRepair, coming: Next, now: datetime) -> Iterator[str]:
         yield f"It does not begin with the first remedy: {recurrence.sentence(spec.recurs)}."
     yield from _faults(repair)
     begun = joined.tried(repair)
-    rest = [rung for n, rung in enumerate(joined.ladder(repair)) if n not in begun]
+    rest = [n for n in range(len(joined.ladder(repair))) if n not in begun]
     condemned = joined.condemned(repair)
     if condemned is not None:
         yield f"No remedy is tried, and a person decides: {parts.sentence(condemned)}."
     elif recurrence.is_exhausted(repair) and spec.recurs is not None:
         yield f"No remedy is tried, and a person decides: {recurrence.sentence(spec.recurs)}."
     elif rest and not isinstance(coming.move, Rest):
-        yield f"After that: {', then '.join(_spoken(rung) for rung in rest)}."
+        yield f"After that: {', then '.join(_spoken(repair, n) for n in rest)}."
 
 
 def standing(repair: NodeRepair, now: datetime) -> str:
@@ -120,7 +120,7 @@ def _said(move: Move, repair: NodeRepair) -> str:
         case Disrupt():
             return "it asks for a disruption slot, and would get it now"
         case Climb():
-            return f"{_spoken(move.rung)} goes on{_since(repair)}"
+            return f"{_spoken(repair, repair.status.rung)} goes on{_since(repair)}"
         case Prove() | Burn() | Greet() | Inquire():
             return _asked(move)
         case _:
@@ -161,12 +161,12 @@ def _ending(move: Answering | Ending) -> str:
             return "the slot is given to others; the node stays out until a person decides"
 
 
-def _spoken(rung: Rung) -> str:
+def _spoken(repair: NodeRepair, rung: int) -> str:
     """Name a remedy and how long it may take."""
-    action = files.remedy(rung.action, rung.settings)
-    spans = (getattr(action, name, None) for name in ("deadline", "patience"))
+    name, action = joined.ladder(repair)[rung].action, actions.of(repair, rung, files.remedy)
+    spans = (getattr(action, span, None) for span in ("deadline", "patience"))
     most = next((each for each in spans if isinstance(each, timedelta)), None)
-    return f"{rung.action} (at most {quantities.spoken(most)})" if most else rung.action
+    return f"{name} (at most {quantities.spoken(most)})" if most else name
 
 
 def _since(repair: NodeRepair) -> str:

@@ -7,6 +7,7 @@ after a crash too, so doing it twice must be as good as doing it once.
 
 import abc
 import dataclasses
+import functools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,7 +20,7 @@ from nodehealth.kube.client import Client
 from nodehealth.kube.objects import Node, Pod
 from nodehealth.repair import BurnIn, Intent, NodeRepair, NodeRepairStatus, Phase
 from remediator.asking import Service, Way
-from remediator.decide import fencing, rungs, verifying
+from remediator.decide import fencing, joined, rungs, verifying
 from remediator.decide.envoys import GiveUp, Outcome, Succeed, Wait
 from remediator.decide.errands import Errand
 from remediator.decide.jobs import Task
@@ -71,6 +72,10 @@ class Stranded:
 
 
 Progress: TypeAlias = Done | Going | Failed | Stranded
+
+
+Find: TypeAlias = Callable[[str, Mapping[str, object]], "Action"]
+"""Finds a remedy by its name and settings."""
 
 
 async def _unlimited(_: Sequence[Pod]) -> str:
@@ -136,9 +141,28 @@ class Action(abc.ABC):
             SupersededError: the guard found that it is not ours to do.
         """
 
+    def beside(self, _: "Action") -> "Action":
+        """Return what does the same for another fault of the node as well, which asks for it too.
+
+        Most remedies are carried out as who came first wants it.
+        """
+        return self
+
     def task(self) -> Task | None:
         """Return the Job that it runs on the node, if it runs one."""
         return None
+
+
+def of(repair: NodeRepair, rung: int, find: Find) -> Action:
+    """Return the remedy of a rung, as all faults of a repair that ask for it want it.
+
+    Args:
+        repair: Whose rung it is; what is done is told by its record alone.
+        rung: Which one.
+        find: Finds a remedy by its name and settings.
+    """
+    asked = [find(each.action, each.settings) for each in joined.alike(repair, rung)]
+    return functools.reduce(lambda one, other: one.beside(other), asked)
 
 
 async def claim(

@@ -55,6 +55,17 @@ class Drain(Action):
         """Return the deadline, and for how long a kubelet may hold it up."""
         return self.deadline + fencing.RETURN_PATIENCE
 
+    def beside(self, other: Action) -> Action:
+        """Return a drain that is as patient as the more patient one of two."""
+        if not isinstance(other, Drain):
+            return self
+        agreed = self.on_deadline is other.on_deadline
+        return Drain(
+            deadline=max(self.deadline, other.deadline),
+            wait_completed=max(self.wait_completed, other.wait_completed),
+            on_deadline=self.on_deadline if agreed else OnDeadline.HOLD,
+        )
+
     async def run(self, repair: NodeRepair, since: datetime, tools: Tools) -> Progress:
         """Make one pass: list, evict what may go, and say what is left.
 

@@ -220,11 +220,16 @@ def _allowed(repair: NodeRepair, phase: Phase, manners: Alerting) -> timedelta |
         return None
     held = timedelta(seconds=status.held_seconds)
     if phase in _WORKS:
-        return sum((_patience(each.settings) for each in joined.ladder(repair)), MARGIN + held)
+        return sum(_patiences(repair), MARGIN + held)
     if phase is Phase.VERIFYING:
         verify = joined.longest_verify(repair)
         return verifying.longest(verify, burnins.asked(repair)) + MARGIN + held
     return None
+
+
+def _patiences(repair: NodeRepair) -> Iterator[timedelta]:
+    for number in range(len(joined.ladder(repair))):
+        yield max(_patience(each.settings) for each in joined.alike(repair, number))
 
 
 def _patience(settings: Mapping[str, int | str]) -> timedelta:

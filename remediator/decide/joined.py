@@ -57,6 +57,20 @@ def rung(repair: NodeRepair) -> Rung:
     return ladder(repair)[repair.status.rung]
 
 
+def alike(repair: NodeRepair, number: int) -> tuple[Rung, ...]:
+    """Return the rungs that a remedy is carried out for at once, the one with that number first.
+
+    A drain protects what runs on the node from the remedies of all faults: it is for the drain of
+    each that was let go as far as the repair, whatever settings that has.
+    """
+    chosen = ladder(repair)[number]
+    if not remedies.prepares(chosen):
+        return (chosen,)
+    ladders = (repair.spec.ladder, *(each.ladder for each in _acting(repair)))
+    same = (each for rungs in ladders for each in rungs if each.action == chosen.action)
+    return (chosen, *(each for each in same if each != chosen))
+
+
 def tried(repair: NodeRepair) -> tuple[int, ...]:
     """Return the remedies that were begun; an earlier version wrote down only the last one."""
     status = repair.status

@@ -60,7 +60,10 @@ def left(
     ahead = [n for n in able if own.index(n) > reached and not is_needless(whole[n], others)]
     if not ahead:
         return ()
-    needed = [n for n in own[: own.index(ahead[-1])] if n not in begun and n not in able]
+    prepared = {whole[n].action for n in begun if prepares(whole[n])}
+    needed = [
+        n for n in own[: own.index(ahead[-1])] if n not in able and whole[n].action not in prepared
+    ]
     return tuple(n for n in own if n in {*ahead, *needed})
 
 

@@ -8,7 +8,9 @@ from nodehealth.kube.objects import BUDGETS, PODS
 from nodehealth.repair import Phase, Rung
 from remediator.rules.rule import RuleSet
 from simulator import virtualtime
+from tests.safety import sent
 from tests.safety.stage import RULES
+from tests.safety.test_incidents import minor, put_together
 from tests.safety.test_stories import full, minutes, staged
 
 _RULE: Final = "scratch-full"
@@ -88,3 +90,28 @@ async def test_work_that_does_not_finish_in_time_is_evicted_only_where_the_rule_
             repair = await scene.repair("w-1")
 
         assert (then, repair.status.phase) == (then, ended)
+
+
+JOB: Final = {"name": "train", "kind": "Job", "replicas": 4, "runs-for": "10m"}
+
+
+@virtualtime.played
+async def test_work_that_a_second_fault_lets_finish_survives_the_drain_of_the_first() -> None:
+    patient = sent.rules("drain: {deadline: 1h, waitCompleted: 20m, onDeadline: evict}", "replace")
+    rules = put_together(RULES.by_name[_RULE], *map(minor, patient.rules))
+    async with staged(workloads=(JOB,), gpus=2) as scene:
+        scene.cluster.inject("w-1", full())
+        scene.cluster.inject("w-1", {"gpu-stuck": {}})
+        await minutes(1)
+        async with scene.remediator(rules=rules):
+            await minutes(5)
+            waiting = await scene.repair("w-1")
+            await minutes(15)
+        repair = await scene.repair("w-1")
+
+        assert (waiting.spec.rule, waiting.status.faults[0].rule) == (_RULE, "gpu-stuck")
+        assert "1 pod left to finish until" in waiting.status.message
+        assert repair.status.phase is Phase.RECOVERED
+        assert repair.status.evictions == ()
+        drained = [each for each in repair.status.timeline if each.phase is Phase.DRAINING]
+        assert len(drained) == 1

@@ -255,7 +255,7 @@ def test_a_repair_names_the_faults_that_joined_it_and_what_they_may_still_come_t
         rule="gpu-hung",
         mode=Mode.ENFORCE,
         since=NOON,
-        ladder=(Rung(action="drain"), Rung(action="reboot")),
+        ladder=(Rung(action="drain", settings={"deadline": "4h"}), Rung(action="reboot")),
         evidence=("gpu.hung is 1",),
     )
     watched = Joined(rule="watched", since=NOON)
@@ -276,7 +276,7 @@ def test_a_repair_names_the_faults_that_joined_it_and_what_they_may_still_come_t
             "It is for watched as well, since 12:00:00: all facts together say so (mode observe: "
             "it holds nothing up)."
         ),
-        "After that: drain (at most 30m), then replace (at most 20m), then reboot (at most 20m).",
+        "After that: drain (at most 4h), then replace (at most 20m), then reboot (at most 20m).",
     )
 
 

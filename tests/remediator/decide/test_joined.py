@@ -1,6 +1,6 @@
 """Two faults of one node are one repair, and no remedy of it is begun twice."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -19,6 +19,7 @@ from nodehealth.repair import (
     NodeRepair,
     NodeRepairStatus,
     Phase,
+    PhaseTime,
     Recovery,
     Rung,
     Severity,
@@ -485,6 +486,50 @@ def test_the_longest_time_to_verify_holds_for_all() -> None:
     assert isinstance(ladder.next_move(early), Rest)
     assert isinstance(ladder.next_move(late), Release)
     assert joined.longest_verify(mending(too)) == timedelta(minutes=5)
+
+
+def drains(
+    *settings: Mapping[str, str], mode: Mode = Mode.ENFORCE
+) -> tuple[NodeRepair, list[Rung]]:
+    rungs_ = [Rung(action="drain", settings=each) for each in settings]
+    faults = (
+        structs.replace(fault("replace", rule=str(n), mode=mode), ladder=(each, REPLACE))
+        for n, each in enumerate(rungs_)
+    )
+    return mending(*faults, own=("drain", "replace"), tried=(0,), phase=Phase.DRAINING), rungs_
+
+
+REPLACE: Final = Rung(action="replace")
+
+
+def test_one_drain_is_for_those_of_all_faults_whatever_settings_they_have() -> None:
+    going, (patient, evicting) = drains({"deadline": "4h"}, {"onDeadline": "evict"})
+
+    assert joined.alike(going, 0) == (Rung(action="drain"), patient, evicting)
+    assert joined.alike(going, 2) == (evicting, Rung(action="drain"), patient)
+    assert joined.alike(going, 1) == (REPLACE,)
+
+
+def test_the_drain_of_what_only_observes_or_was_dropped_counts_for_nothing() -> None:
+    watched, _ = drains({"deadline": "4h"}, mode=Mode.OBSERVE)
+    dropped, _ = drains({"deadline": "4h"}, mode=Mode.OFF)
+
+    assert joined.alike(watched, 0) == joined.alike(dropped, 0) == (Rung(action="drain"),)
+
+
+def test_a_drain_that_is_as_patient_as_a_fault_that_joined_wants_it_is_no_page() -> None:
+    quick, _ = drains()
+    patient, _ = drains({"deadline": "4h"})
+
+    ends = [alerts.due(timed(each), Alerting(), NOON) for each in (quick, patient)]
+    first, later = ends
+    assert first is not None
+    assert later == first + timedelta(hours=3.5)
+
+
+def timed(repair_: NodeRepair) -> NodeRepair:
+    stays = (PhaseTime(phase=Phase.DRAINING, at=NOON),)
+    return structs.replace(repair_, status=structs.replace(repair_.status, timeline=stays))
 
 
 def still(heard: float, now: float, leading: Wellness | None = None) -> Move:

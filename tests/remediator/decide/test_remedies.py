@@ -62,6 +62,13 @@ def test_what_was_done_to_the_whole_machine_makes_lesser_remedies_needless(
     assert remedies.is_needless(rung(remedy), [rung(each) for each in done]) is needless
 
 
+def test_a_node_that_was_drained_is_not_drained_again_with_other_settings() -> None:
+    whole = [rung("drain"), rung("reboot"), rung("drain", onDeadline="evict"), rung("replace")]
+
+    assert remedies.left(whole, (2, 3), {0, 1}, [whole[0], whole[1]]) == (3,)
+    assert remedies.left(whole, (2, 3), (), []) == (2, 3)
+
+
 def test_the_table_agrees_with_the_remedies_that_there_are() -> None:
     for module in pkgutil.iter_modules(actions.__path__):
         importlib.import_module(f"{actions.__name__}.{module.name}")
