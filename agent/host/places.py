@@ -43,12 +43,19 @@ def found(
             only read the host's root directory has that part of the host where it may write
             mounted once more, at the path that it has on the host.
     """
-    carried = ((each, _carrying(each, below)) for each in directories)
+    carried = ((each, carrying(each, below)) for each in directories)
     return tuple(
         _place(directory, filesystem, _way(directory, filesystem, root, own))
         for directory, filesystem in carried
         if filesystem is not None
     )
+
+
+def carrying(directory: str, filesystems: Iterable[Filesystem]) -> Filesystem | None:
+    """Find the filesystem that a directory lies on."""
+    path = PurePosixPath(directory)
+    above = [each for each in filesystems if path.is_relative_to(each.mount)]
+    return max(above, key=lambda each: len(each.mount), default=None)
 
 
 def _place(directory: str, filesystem: Filesystem, path: str | None) -> Place:
@@ -61,18 +68,12 @@ def _place(directory: str, filesystem: Filesystem, path: str | None) -> Place:
     )
 
 
-def _carrying(directory: str, filesystems: Iterable[Filesystem]) -> Filesystem | None:
-    path = PurePosixPath(directory)
-    above = [each for each in filesystems if path.is_relative_to(each.mount)]
-    return max(above, key=lambda each: len(each.mount), default=None)
-
-
 def _way(
     directory: str, filesystem: Filesystem, root: PurePosixPath, own: Sequence[Filesystem]
 ) -> str | None:
     if not filesystem.read_only:
         return str(root / directory.lstrip("/"))
-    other = _carrying(directory, own)
+    other = carrying(directory, own)
     if other is None or other.read_only or other.number != filesystem.number:
         return None
     return directory

@@ -36,6 +36,9 @@ class Usage:
 class Volumes:
     """What is mounted, how much is left, and how it fares.
 
+    What hangs is known by the kernel's number of its filesystem besides its path: where a dead one
+    was let go of, another may be mounted, and be well.
+
     Args:
         guard: Makes calls that a sick disk or a dead file server may never answer.
         root: Where the host's root directory is mounted.
@@ -72,11 +75,14 @@ class Volumes:
             agent.host.guard.HungError: it does not answer within the patience.
             OSError: it cannot be measured.
         """
-        return await self._measured(filesystem.path, filesystem.mount, patience)
+        name = f"{filesystem.mount} ({filesystem.number})"
+        return await self._measured(filesystem.path, name, patience)
 
     async def room(self, folder: str, *, patience: timedelta) -> Usage:
         """Measure the filesystem that a folder of the host lies on; raises likewise."""
-        return await self._measured(str(self._root / folder.lstrip("/")), folder, patience)
+        carrying = places.carrying(folder, await self.filesystems())
+        name = f"{folder} ({carrying.number})" if carrying else folder
+        return await self._measured(str(self._root / folder.lstrip("/")), name, patience)
 
     async def places(self, directories: Collection[str]) -> tuple[Place, ...]:
         """Find on which filesystems directories of the host lie, and where we may write to them."""
@@ -95,7 +101,7 @@ class Volumes:
         path = place.path
         if path is None:
             raise NotTriedError("the agent may only read there")
-        key = f"write to {place.mount}"
+        key = f"write to {place.mount} ({place.number})"
         return await self._guard.call(key, lambda: self._write(path), patience=patience)
 
     async def by_device(self, filesystems: Collection[Filesystem]) -> Mapping[str, str]:

@@ -99,7 +99,7 @@ async def test_a_filesystem_that_hangs_is_unknown_and_the_others_are_known(
         (SPACE, "/nfs"): "unknown",
         (INODES, "/nfs"): "unknown",
     }
-    assert readings[-1].why == "statvfs of /nfs does not return"
+    assert readings[-1].why == "statvfs of /nfs (8:2) does not return"
 
 
 async def test_a_filesystem_that_cannot_be_measured_says_why(tmp_path: Path) -> None:

@@ -118,6 +118,22 @@ async def test_a_mount_whose_server_is_gone_is_dead_and_one_that_is_forbidden_un
     assert await watch.look() == {(HUNG, "/data"): told}
 
 
+async def test_a_mount_that_took_the_place_of_a_dead_one_is_well(
+    tmp_path: Path, server: Server
+) -> None:
+    def statvfs(path: str) -> os.statvfs_result:
+        return server.statvfs(path) if not server.asked else os.statvfs("/")
+
+    server.answers.clear()
+    watch = Watch(Mounts(patience=SOON), host(tmp_path, statvfs, "/data nfs4"))
+    dead = await watch.look()
+
+    table = tmp_path / "mountinfo"
+    table.write_text(table.read_text().replace(" 0:2 ", " 0:3 "))
+
+    assert (dead, await watch.look()) == ({(HUNG, "/data"): 1}, {(HUNG, "/data"): 0})
+
+
 async def test_what_is_listed_is_missed_once_it_was_there(tmp_path: Path, server: Server) -> None:
     Tree(root=tmp_path).write("etc/fstab", TABLE)
     everything = ("/ ext4", "/data nfs4", "/by\\040hand nfs4", "/lazy nfs4")

@@ -1,6 +1,7 @@
 """A disk that takes nothing, gives back something else or never answers is told as that."""
 
 import errno
+import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -195,6 +196,23 @@ async def test_a_hang_lasts_since_it_was_seen_and_is_over_when_the_write_returns
 
     assert (hung.value, hung.since) == (1, NOON + timedelta(minutes=1))
     assert (over.value, over.since) == (0, NOON + timedelta(minutes=3))
+
+
+async def test_a_disk_that_took_the_place_of_one_that_hangs_is_well(disk: Disk) -> None:
+    let_go = threading.Event()
+
+    def write(_: str) -> float:
+        if len(disk.written) == 1:
+            let_go.wait()
+        return 0.01
+
+    disk.write, host, probe = write, disk.host(), Writes(patience=timedelta(seconds=0.05))
+    dead = await probe.check(host, WRITTEN)
+    disk.mounts.write_text(disk.mounts.read_text().replace(" 8:1 ", " 8:17 "))
+    well = await probe.check(host, WRITTEN)
+    let_go.set()
+
+    assert (spoken(dead)[HUNG], spoken(well)[HUNG]) == (1, 0)
 
 
 async def test_a_real_directory_is_really_written_to(tmp_path: Path) -> None:
