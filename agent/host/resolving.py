@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
-from agent.host import attributes
+from agent.host import attributes, ours
 
 PORT: Final = 53
 SILENT: Final = "silent"
@@ -52,7 +52,11 @@ def verdict(question: bytes, answer: bytes) -> str | None:
 
 
 async def ask(server: str, name: str, patience: timedelta, *, port: int = PORT) -> str:
-    """Ask a name server for a name; return nothing if it resolves it, else why not."""
+    """Ask a name server for a name; return nothing if it resolves it, else why not.
+
+    Raises:
+        OSError: it could not be asked, for want of something on this machine.
+    """
     question = query(name, secrets.randbelow(1 << 16))
     loop = asyncio.get_running_loop()
     told: asyncio.Future[str] = loop.create_future()
@@ -66,7 +70,9 @@ async def ask(server: str, name: str, patience: timedelta, *, port: int = PORT) 
                 return await told
             finally:
                 way.close()
-    except (OSError, TimeoutError):
+    except OSError as error:  # a TimeoutError is one
+        if ours.is_ours(error):
+            raise
         return SILENT
 
 

@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+from agent.host import ours
+
 WELL: Final = ""
 
 _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -17,7 +19,11 @@ _MOST_FRAMES: Final = 16
 
 
 async def http(url: str, *, patience: timedelta) -> str:
-    """Ask a URL over plain HTTP; return nothing when it answers with 200, else why not."""
+    """Ask a URL over plain HTTP; return nothing when it answers with 200, else why not.
+
+    Raises:
+        OSError: it could not be asked, for want of something on this machine.
+    """
     where = urlsplit(url)
     return await _why(_asked(where), patience)
 
@@ -41,7 +47,11 @@ async def _why(asked: Awaitable[str], patience: timedelta) -> str:
         return "refused"
     except FileNotFoundError:
         return "no socket"
-    except (OSError, asyncio.IncompleteReadError):
+    except asyncio.IncompleteReadError:
+        return "broken"
+    except OSError as error:
+        if ours.is_ours(error):
+            raise
         return "broken"
 
 

@@ -14,6 +14,7 @@ import pytest
 from agent.host import resolving
 from agent.host.linux import Host
 from agent.probes.dns import DNS, FAILING
+from tests.agent import descriptors
 from tests.agent.trees import Tree
 from tests.agent.watched import Watch
 
@@ -86,6 +87,11 @@ async def test_a_machine_on_which_nobody_listens_is_silent_at_once() -> None:
         port = taken.getsockname()[1]
 
     assert await resolving.ask("127.0.0.1", "example.com", LONG, port=port) == resolving.SILENT
+
+
+async def test_a_server_that_could_not_be_asked_for_want_of_descriptors_is_unknown() -> None:
+    with descriptors.none_left(), pytest.raises(OSError, match="Too many open files"):
+        await resolving.ask("127.0.0.1", "example.com", LONG)
 
 
 async def test_the_question_is_one_that_the_world_understands() -> None:

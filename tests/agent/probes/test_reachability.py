@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from ipaddress import IPv6Address
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,7 @@ from nodehealth.health import Level
 from nodehealth.kit.settings import SettingsError, read
 from nodehealth.signals import Knowledge
 from simulator.virtualtime import played
+from tests.agent import descriptors
 from tests.agent.trees import Tree
 from tests.lacking import lacking
 
@@ -158,6 +159,16 @@ async def test_a_real_peer_answers_and_one_that_refuses_does_too() -> None:
 
     assert answered is not None
     assert refused is not None
+
+
+async def test_a_peer_that_could_not_be_tried_for_want_of_descriptors_is_unknown() -> None:
+    with descriptors.none_left(), pytest.raises(OSError, match="Too many open files"):
+        await reaching.connect(Peer(address="127.0.0.1", port=1), timedelta(seconds=5))
+
+
+def test_a_neighbour_that_could_not_be_touched_for_want_of_descriptors_is_unknown() -> None:
+    with descriptors.none_left(), pytest.raises(OSError, match="Too many open files"):
+        reaching.touch(IPv4Address("127.0.0.1"))
 
 
 async def test_a_real_peer_that_takes_no_more_connections_does_not_answer() -> None:

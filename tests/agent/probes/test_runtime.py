@@ -14,6 +14,7 @@ from agent.probes.runtime import CONTAINERD, KUBELET, Runtime
 from nodehealth.health import Level
 from nodehealth.kit.settings import SettingsError, read
 from nodehealth.signals import Knowledge
+from tests.agent import descriptors
 from tests.agent.runtimes import speaks_http2
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -104,6 +105,16 @@ async def test_a_kubelet_that_is_not_there_is_down() -> None:
         gone = Runtime(kubelet=True, kubelet_url=url)
 
     assert await asked(gone, Host()) == [(1, {"why": "refused"})]
+
+
+async def test_a_kubelet_that_could_not_be_asked_for_want_of_descriptors_is_unknown() -> None:
+    with descriptors.none_left(), pytest.raises(OSError, match="Too many open files"):
+        await asked(Runtime(kubelet=True), Host())
+
+
+async def test_a_runtime_that_could_not_be_asked_for_want_of_descriptors_is_unknown() -> None:
+    with descriptors.none_left(), pytest.raises(OSError, match="Too many open files"):
+        await asked(Runtime(containerd=True), Host())
 
 
 async def test_a_kubelet_that_never_was_up_is_not_missed() -> None:
