@@ -38,6 +38,8 @@ _FIRST_PAUSE: Final = timedelta(seconds=1)
 _LONGEST_PAUSE: Final = timedelta(minutes=1)
 
 Opened: TypeAlias = Callable[[Path], Awaitable[Door]]
+_FAILURES: Final = (OSError, HungError, RuntimeError)
+"""What is in the way for a while; the last where the machine gives us no thread."""
 
 
 class KernelLog:
@@ -126,7 +128,7 @@ class KernelLog:
             return
         try:
             door = await self._opened(self._path)
-        except (OSError, HungError) as failure:
+        except _FAILURES as failure:
             self._complain(self._path, failure)
             return
         self._begin(door)
@@ -135,7 +137,7 @@ class KernelLog:
                 if self._drained(door):
                     return
                 await asyncio.sleep(0)
-        except OSError as failure:
+        except _FAILURES as failure:
             self._complain(self._path, failure)
         finally:
             door.close()
@@ -144,13 +146,13 @@ class KernelLog:
         """Open and follow it until something is in the way."""
         try:
             door = await self._opened(path)
-        except (OSError, HungError) as failure:
+        except _FAILURES as failure:
             self._complain(path, failure)
             return
         self._begin(door)
         try:
             await self._follow(door)
-        except OSError as failure:
+        except _FAILURES as failure:
             self._complain(path, failure)
         finally:
             door.close()
@@ -274,7 +276,7 @@ class KernelLog:
             source=self._source,
         )
 
-    def _complain(self, path: Path, failure: OSError | HungError) -> None:
+    def _complain(self, path: Path, failure: Exception) -> None:
         why = failure.strerror if isinstance(failure, OSError) else None
         trouble = f"{path}: {why or failure}"
         if trouble != self.trouble:

@@ -56,13 +56,13 @@ class Scripted(Door):
 class Ring:
     """Opens one door after the other; one that is an error cannot be opened."""
 
-    def __init__(self, *doors: Door | OSError) -> None:
+    def __init__(self, *doors: Door | Exception) -> None:
         self.doors, self.opened_at = list(doors), list[float]()
 
     async def opened(self, _: Path) -> Door:
         self.opened_at.append(asyncio.get_running_loop().time())
         door = self.doors.pop(0) if len(self.doors) > 1 else self.doors[0]
-        if isinstance(door, OSError):
+        if isinstance(door, Exception):
             raise door
         return door
 
@@ -330,6 +330,25 @@ async def test_who_may_not_read_it_says_so_and_tries_ever_more_seldom(
     assert waits[0] <= 1
     assert 30 <= min(waits[10:]) <= max(waits) <= 60
     assert len([each for each in caplog.messages if "cannot be read" in each]) == 1
+
+
+@played
+async def test_a_machine_that_gives_no_thread_is_trouble_for_a_while_and_no_end() -> None:
+    class Thin(Scripted):
+        async def ready(self) -> None:
+            raise RuntimeError("can't start new thread")
+
+    ring = Ring(RuntimeError("can't start new thread"), Thin([raw(1)]), Scripted([raw(1), raw(2)]))
+    reading = log(ring)
+    await reading.once()
+    troubles = [reading.trouble]
+
+    async with followed(reading):
+        await asyncio.sleep(10)
+
+    troubles.append(reading.trouble)
+    assert troubles == ["/dev/kmsg: can't start new thread", ""]
+    assert taken(reading) == [1, 2]
 
 
 @played

@@ -2,11 +2,14 @@
 
 import asyncio
 import contextlib
+import ctypes
+import fcntl
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from random import Random
 from typing import Final
 
 import pytest
@@ -16,6 +19,7 @@ from agent.host.kmsg import KMSG, KernelLog
 from agent.host.linux import Host
 from agent.probes.kernel_log import Complaints
 from agent.probes.memory import OOM_KILLS, Memory
+from agent.readings import Answer, Aside, Gap
 from nodehealth.health import Event
 from simulator.virtualtime import START
 from tests.agent.real.volumes import disk, err, mounted
@@ -25,6 +29,39 @@ from tests.lacking import lacking
 GREEDY: Final = "b = bytearray(256 << 20)"
 LIMIT: Final = 24 << 20
 CGROUP: Final = Path("/sys/fs/cgroup")
+RATELIMIT: Final = Path("/proc/sys/kernel/printk_devkmsg")
+RECORD: Final = b"<15>" + b"x" * 900
+"""What a user says for debugging: no console shows it, and no probe wants it."""
+GAP: Final = "records of the kernel's log were lost before they were counted"
+SIZE_OF_RING: Final = 10
+"""What syslog(2) is asked."""
+
+
+@pytest.fixture(autouse=True)
+def ring() -> Iterator[None]:
+    """The one ring of the machine: whoever floods it drowns what others wait for."""
+    if not os.access(KMSG, os.R_OK):
+        lacking("needs the kernel's log")
+    with KMSG.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture
+def flood() -> Iterator[int]:
+    """A kernel that takes whatever a user says; returns how many records its ring holds at most."""
+    size = ctypes.CDLL(None).klogctl(SIZE_OF_RING, None, 0)
+    if not os.access(KMSG, os.W_OK) or size <= 0:
+        lacking("needs root and the kernel's log")
+    before = RATELIMIT.read_text()
+    try:
+        RATELIMIT.write_text("on\n")
+    except OSError:
+        lacking("needs a kernel that can be told to take every record of a user")
+    try:
+        yield size // len(RECORD) + 1
+    finally:
+        RATELIMIT.write_text(before)
 
 
 @pytest.fixture
@@ -83,9 +120,54 @@ async def happened(log: KernelLog | None = None) -> Sequence[Event]:
     """Return all that the ring tells, or what it has told since it was read last."""
     log = log or KernelLog(KMSG)
     await log.once()
-    answers = await Complaints().check(Host(kernel_log=log), {})
+    answers = await asked(log)
     begun = state.begin(None, boot_id="b", node_uid="u", probes=["kernel-log"], now=START)
     return state.answered(begun, "kernel-log", answers, START).events
+
+
+async def asked(log: KernelLog) -> Sequence[Answer | Aside]:
+    return await Complaints().check(Host(kernel_log=log), {})
+
+
+async def test_what_the_real_ring_overwrote_before_it_was_read_is_counted_and_a_gap(
+    flood: int,
+) -> None:
+    log = KernelLog(KMSG)
+    reading = asyncio.create_task(log.run(Random(1)))
+    await until(lambda: log.lines > 0)
+
+    say(2 * flood)  # and leave the reader no turn
+    await until(lambda: log.losses.count > 0)
+    reading.cancel()
+    await asyncio.wait({reading})
+
+    assert log.losses.count >= flood
+    assert GAP in [each.why for each in await asked(log) if isinstance(each, Gap)]
+
+
+async def test_what_the_real_ring_overwrote_while_no_agent_ran_is_counted_too(flood: int) -> None:
+    earlier = KernelLog(KMSG)
+    await earlier.once()
+    log = KernelLog(KMSG)
+    log.resume(earlier.position)
+
+    say(2 * flood)
+    await log.once()
+
+    assert log.losses.count >= flood
+    assert GAP in [each.why for each in await asked(log) if isinstance(each, Gap)]
+
+
+def say(records: int) -> None:
+    with KMSG.open("wb", buffering=0) as ring:
+        for _ in range(records):
+            ring.write(RECORD)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not holds():  # noqa: ASYNC110 - what a program read has no event
+            await asyncio.sleep(0.01)
 
 
 async def test_a_real_kill_is_told_and_a_users_line_is_not(group: Path) -> None:
