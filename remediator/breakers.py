@@ -122,8 +122,9 @@ class Breakers:
         counts = Counts(
             agents=self._agents, requests=self._wire.lately(), pods=self._unplaced.known
         )
-        world = overview.world(self._fleet, counts, now)
-        return trips.found(world, self._policy().breaking, now)
+        policy = self._policy()
+        world = overview.world(self._fleet, counts, policy, now)
+        return trips.found(world, policy.breaking, now)
 
     async def count(self) -> None:
         """Count what takes a look at every node: not at every turn, and in nobody's way."""

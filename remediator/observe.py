@@ -242,7 +242,11 @@ class Fleet:
         if scope not in self._crowds:
             crowd = self._crowds[scope] = _Crowd()
             self._scopes[scope] = Scope(
-                name=scope, members=crowd.members, out=crowd.out, foreign=crowd.foreign
+                name=scope,
+                members=crowd.members,
+                out=crowd.out,
+                foreign=crowd.foreign,
+                parts=self._scopes if scope == CLUSTER else {},
             )
         return self._crowds[scope]
 

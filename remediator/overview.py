@@ -8,10 +8,10 @@ from functools import partial
 
 from nodehealth.kube.objects import Node
 from nodehealth.repair import Mode
-from remediator.decide import novelties, ready, trips
+from remediator.decide import counting, novelties, ready, trips
 from remediator.decide.trips import JOINING, Crowd, World
 from remediator.observe import Fleet
-from remediator.rules.policy import CLUSTER, is_domain
+from remediator.rules.policy import CLUSTER, Policy, is_domain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,11 +23,11 @@ class Counts:
     pods: Crowd
 
 
-def world(fleet: Fleet, counts: Counts, now: datetime) -> World:
+def world(fleet: Fleet, counts: Counts, policy: Policy, now: datetime) -> World:
     """Put together what is known; `now` is by the API server's clock."""
     amiss = set(_amiss(fleet, now))
     return World(
-        pools=_pools(fleet, amiss),
+        pools=_pools(fleet, amiss, policy),
         zones={
             zone: Crowd(all=len(nodes), amiss=len(nodes & amiss))
             for zone, nodes in fleet.zones().items()
@@ -61,11 +61,17 @@ def _amiss(fleet: Fleet, now: datetime) -> Iterator[str]:
             yield repair.spec.target.node
 
 
-def _pools(fleet: Fleet, amiss: set[str]) -> Mapping[str, Crowd]:
+def _pools(fleet: Fleet, amiss: set[str], policy: Policy) -> Mapping[str, Crowd]:
+    """Count each pool's nodes, and those amiss: what it ought to have and lacks is among them."""
     scopes = fleet.scopes()
     found = Counter(pool for name in amiss for pool in scopes.places(name)[:1])
     named = (scope for name, scope in scopes.items() if name != CLUSTER and not is_domain(name))
-    return {scope.name: Crowd(all=len(scope.members), amiss=found[scope.name]) for scope in named}
+    crowds = dict[str, Crowd]()
+    for scope in named:
+        lacks = counting.missing(fleet.ledger, scope, policy)
+        all_, some = len(scope.members) + lacks, found[scope.name] + lacks
+        crowds[scope.name] = Crowd(all=all_, amiss=some)
+    return crowds
 
 
 def _joins(node: Node | None, now: datetime) -> bool:

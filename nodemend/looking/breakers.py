@@ -109,7 +109,9 @@ def summary(sight: Sight, book: Rulebook, waiting: Crowd | None) -> Breakers:
     counts = Counts(
         agents=Crowd(all=heard, amiss=silent), requests=Crowd(), pods=waiting or Crowd()
     )
-    measures = trips.measured(overview.world(fleet, counts, sight.now), breaking, sight.now)
+    measures = trips.measured(
+        overview.world(fleet, counts, book.policy, sight.now), breaking, sight.now
+    )
     hidden = _ELSEWHERE if waiting is not None else _ELSEWHERE | {_PENDING}
     rows = _rows(ledger, measures, hidden, breaking)
     return Breakers(

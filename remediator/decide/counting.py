@@ -26,6 +26,8 @@ class Scope:
     """Members that are unavailable for any reason: not ready, cordoned by anyone, or leaving."""
     foreign: Mapping[str, str] = field(default_factory=dict)
     """Members on which others are at work, and who."""
+    parts: Mapping[str, "Scope"] = field(default_factory=dict)
+    """Of the cluster, its pools among other scopes."""
 
     def seeing(self, node: str, *, out: bool) -> Self:
         """Return the scope with what is known of one node put right."""
@@ -66,11 +68,27 @@ def usage(ledger: RepairLedger, scope: Scope, policy: Policy) -> Usage:
     return Usage(
         scope=scope.name,
         nodes=len(scope.members),
-        out=both(scope.out, held(ledger, scope)),
+        out=out(ledger, scope, policy),
         out_limit=most(policy, ledger, scope, cordoned),
         disrupted=len(slots(ledger, scope)),
         disrupted_limit=most(policy, ledger, scope, disrupted),
     )
+
+
+def out(ledger: RepairLedger, scope: Scope, policy: Policy) -> int:
+    """Count the nodes of a scope that are unavailable for any reason, or were never there."""
+    return both(scope.out, held(ledger, scope)) + missing(ledger, scope, policy)
+
+
+def missing(ledger: RepairLedger, scope: Scope, policy: Policy) -> int:
+    """Count the nodes that the pools of a scope lack; one that is away to be replaced is none."""
+    if scope.name == CLUSTER:
+        pools = (each.name for each in policy.pools if each.desired)
+        nobody = frozenset[str]()
+        parts = (scope.parts.get(n, Scope(name=n, members=nobody, out=nobody)) for n in pools)
+        return sum(missing(ledger, each, policy) for each in parts)
+    wanted = next((each.desired for each in policy.pools if each.name == scope.name), 0)
+    return max(0, wanted - _here(ledger, scope)) if wanted else 0
 
 
 def slots(ledger: RepairLedger, scope: Scope) -> Mapping[str, Slot]:
@@ -93,7 +111,12 @@ def held(ledger: RepairLedger, scope: Scope) -> AbstractSet[str]:
     return {name for name in cordons if name in scope.members} | slots(ledger, scope).keys()
 
 
-def _size(ledger: RepairLedger, scope: Scope) -> int:
+def _size(ledger: RepairLedger, scope: Scope, policy: Policy) -> int:
+    """Count the nodes that a scope has, or ought to have."""
+    return _here(ledger, scope) + missing(ledger, scope, policy)
+
+
+def _here(ledger: RepairLedger, scope: Scope) -> int:
     """Count the nodes of a scope; one that is away to be replaced still belongs to it."""
     return both(scope.members, slots(ledger, scope).keys())
 
@@ -110,7 +133,7 @@ def most(
     bound: Bound,
 ) -> int:
     """Turn a limit into a count."""
-    size = _size(ledger, scope)
+    size = _size(ledger, scope, policy)
     limit = policy.limit_of(scope.name)
     counts = {share: quantities.share(share, size) for share in bound(limit)}
     least = min(counts.values())
@@ -129,7 +152,7 @@ def spoken(policy: Policy, ledger: RepairLedger, scope: Scope, bound: Bound) -> 
     count, shares = most(policy, ledger, scope, bound), bound(policy.limit_of(scope.name))
     if count or any(_is_none(share) for share in shares):
         return f"the limit is {count}"
-    size = _size(ledger, scope)
+    size = _size(ledger, scope, policy)
     return f"the limit of its {size} nodes rounds down to 0; smallPool: 1 would allow one"
 
 

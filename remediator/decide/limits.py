@@ -78,11 +78,12 @@ def cordon(
     for scope in scopes:
         most = counting.most(policy, ledger, scope, counting.cordoned)
         held = counting.held(ledger, scope)
-        out = counting.both(scope.out, held) - (node in scope.out or node in held)
+        out = counting.out(ledger, scope, policy) - (node in scope.out or node in held)
         if node not in scope.out and out + 1 > most:
             return Refused(
                 why=Why.CORDON_LIMIT,
-                message=f"{out} nodes of {counting.title(scope.name)} are unavailable and "
+                message=f"{out} nodes of {counting.title(scope.name)} are unavailable"
+                f"{_lacking(counting.missing(ledger, scope, policy))} and "
                 + counting.spoken(policy, ledger, scope, counting.cordoned),
             )
     if len(status.cordons) >= CORDONS_LENGTH:
@@ -96,6 +97,10 @@ def cordon(
     cordons = {**status.cordons, node: epoch}
     changed = structs.replace(paid, epoch=epoch, cordons=cordons)
     return Admitted(ledger=structs.replace(ledger, status=changed), epoch=epoch)
+
+
+def _lacking(missing: int) -> str:
+    return f" ({missing} of them missing)" if missing else ""
 
 
 def disrupt(

@@ -64,7 +64,15 @@ def policy(
             if each.windows is not None
             else None
         )
-        pools.append(Pool(name=each.name, labels=each.labels, limit=limit, windows=made))
+        pools.append(
+            Pool(
+                name=each.name,
+                labels=each.labels,
+                limit=limit,
+                windows=made,
+                desired=each.desired,
+            )
+        )
     provider, settings = _provider(spec.provider, page, check_provider)
     limit = _limit(spec.limits, CLUSTER_LIMIT, "$.spec.limits", page)
     names = {"pool": {DEFAULT_POOL, *(each.name for each in pools)}}

@@ -93,6 +93,8 @@ class Pool:
     limit: Limit
     windows: Windows | None = None
     """When disruption may begin; nothing where the cluster's say."""
+    desired: int = 0
+    """How many nodes there ought to be; 0 where as many as there are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

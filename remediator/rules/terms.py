@@ -87,6 +87,8 @@ class Pool(Strict, frozen=True, kw_only=True):
 
     name: Annotated[str, Meta(pattern="^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")]
     labels: Mapping[str, str] = {}
+    desired: Annotated[int, Meta(ge=0)] = 0
+    """How many nodes it ought to have: those that are missing are out."""
     limits: Limits = Limits()
     rate: Rates = Rates()
     windows: Windows | None = None

@@ -68,6 +68,15 @@ def test_what_is_closed_and_has_seen_enough_would_open() -> None:
     assert not any("unhealthy-pool" in each and "would open" in each for each in drawn(found))
 
 
+def test_nodes_that_a_pool_lacks_are_amiss() -> None:
+    pools = tuple(replace(each, desired=12) for each in BOOK.policy.pools)
+    wanting = replace(BOOK, policy=replace(BOOK.policy, pools=pools))
+
+    pool = row(breakers.summary(sight(*TEN), wanting, Crowd()), "unhealthy-pool/fleet")
+
+    assert (pool.seen, pool.of) == (5, 12)
+
+
 def test_what_is_measured_elsewhere_is_not_guessed() -> None:
     found = breakers.summary(sight(*TEN), BOOK, None)
 

@@ -67,6 +67,53 @@ def test_a_cordon_is_refused_when_too_many_nodes_are_out() -> None:
     assert answer.message == "3 nodes of the cluster are unavailable and the limit is 3"
 
 
+def wanting(desired: int, *, cordoned: str | int = 3) -> Policy:
+    limit = Limit(cordoned=(cordoned,), disrupted=("50%",), small_pool=1)
+    return Policy(limit=limit, pools=(Pool(name="w", labels={}, limit=limit, desired=desired),))
+
+
+def test_nodes_that_a_pool_lacks_are_out() -> None:
+    pool = scope("w", out=("n2",))
+
+    answer = cordon(ledger(), "n1", wanting(12), pool)
+
+    assert isinstance(answer, Refused)
+    assert answer.message == (
+        "3 nodes of pool w are unavailable (2 of them missing) and the limit is 3"
+    )
+    assert isinstance(cordon(ledger(), "n1", wanting(11), pool), Admitted)
+
+
+def test_nodes_that_a_pool_lacks_are_out_of_the_cluster_too_also_where_none_came() -> None:
+    pool = scope("w")
+    whole = Scope(name=CLUSTER, members=pool.members, out=frozenset(), parts={"w": pool})
+    empty = Scope(name=CLUSTER, members=frozenset(), out=frozenset())
+
+    assert why(cordon(ledger(), "n1", wanting(13), whole)) is Why.CORDON_LIMIT
+    assert counting.usage(ledger(), whole, wanting(13)).out == 3
+    assert counting.usage(ledger(), empty, wanting(13)).out == 13
+
+
+def test_a_share_is_one_of_the_nodes_that_there_ought_to_be() -> None:
+    used = counting.usage(ledger(), scope("w"), wanting(14))
+
+    assert used.disrupted_limit == 7
+
+
+def test_a_node_that_is_away_to_be_replaced_is_not_missing_too() -> None:
+    here = scope("w", members=NAMES[1:])
+    away = ledger(slots={"n1": slot(1, name="n1", pool="w")})
+
+    assert counting.missing(away, here, wanting(10)) == 0
+    assert counting.usage(away, here, wanting(10)).out == 1
+    assert counting.missing(ledger(), here, wanting(10)) == 1
+
+
+def test_a_pool_with_more_nodes_than_it_ought_to_have_lacks_none() -> None:
+    assert counting.missing(ledger(), scope("w"), wanting(5)) == 0
+    assert counting.missing(ledger(), scope("w"), wanting(0)) == 0
+
+
 def test_a_node_that_is_out_anyway_may_always_be_cordoned() -> None:
     out = scope(out=("n1", "n2", "n3", "n4"))
 

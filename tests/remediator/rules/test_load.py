@@ -346,6 +346,13 @@ def test_a_policy_says_how_fast_and_what_a_small_pool_may(tmp_path: Path) -> Non
     assert limit.disruptions == Rate(most=1, per=timedelta(minutes=30), burst=3)
 
 
+def test_a_policy_says_how_many_nodes_a_pool_ought_to_have(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text(POLICY.replace("name: h100", "name: h100, desired: 40"))
+
+    assert [each.desired for each in load.policy(path).pools] == [40]
+
+
 @pytest.mark.parametrize(
     ("said", "most"), [("", 1), ("perGang: 3, ", 3), ("perGang: unlimited, ", None)]
 )
