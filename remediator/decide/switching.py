@@ -25,7 +25,7 @@ class Nodes:
     stands: Callable[[str], bool]
     """Says whether a node has a repair that goes on by itself, but for what breakers stop."""
     barred: Callable[[str], bool] = lambda _: False
-    """Says whether a node has its slot, and a breaker stops its next step."""
+    """Says whether a breaker stops what a node wants next: its slot, or the step after that."""
 
 
 def settled(
@@ -117,7 +117,14 @@ class _Step:
         """Name the node that has its slot longest: what has begun comes first."""
         slots = self.ledger.status.slots.items()
         mine = [(slot.epoch, node) for node, slot in slots if self._may_try(node)]
-        return min(mine, default=(0, ""))[1]
+        return min(mine, default=(0, self._tried_before()))[1]
+
+    def _tried_before(self) -> str:
+        """Name the node that was cordoned first of those that any breaker tries, without a slot."""
+        status = self.ledger.status
+        tried = {each.probing for each in status.breakers.values()}
+        cordons = ((epoch, node) for node, epoch in status.cordons.items() if node in tried)
+        return min((each for each in cordons if self._may_try(each[1])), default=(0, ""))[1]
 
     def _may_try(self, node: str) -> bool:
         return self.nodes.about(self.key, node) and self.nodes.stands(node)

@@ -259,8 +259,8 @@ def is_standing(repair: NodeRepair) -> bool:
 
 
 def is_barred(repair: NodeRepair) -> bool:
-    """Say whether a repair has its slot, and a breaker stops its next step."""
-    return repair.status.held_since is not None and repair.status.reason == Reason.BREAKER_OPEN
+    """Say whether a breaker stops what a repair wants next: its slot, or the step after that."""
+    return repair.status.reason == Reason.BREAKER_OPEN
 
 
 def is_trying(repair: NodeRepair) -> bool:

@@ -293,6 +293,31 @@ def test_two_breakers_that_try_two_nodes_each_of_which_the_other_stops_come_to_t
     assert settled(tried, both, nodes=stopped) is tried
 
 
+@pytest.mark.parametrize(("slots", "first"), [({}, "n1"), ({"n3": slot(9, name="n3")}, "n3")])
+def test_a_node_that_is_tried_since_its_cordon_makes_way_to_who_waits_longest(
+    slots: dict[str, Slot], first: str
+) -> None:
+    pool = breaker(BreakerState.HALF_OPEN, probing="n3" if slots else "n2")
+    doubt = breaker(BreakerState.HALF_OPEN, probing="n1")
+    both = {KEY: SICK, DOUBT: SICK}
+    cordons = {"n1": 6, "n2": 7, "n3": 8}
+    known = having(pool=pool, doubt=doubt, slots=slots, cordons=cordons)
+    stopped = replace(ALL, barred=lambda _: True)
+
+    tried = settled(known, both, nodes=stopped)
+
+    assert {each.probing for each in tried.status.breakers.values()} == {first}
+    assert settled(tried, both, nodes=stopped) is tried
+
+
+def test_a_node_that_is_tried_since_its_cordon_and_waits_alone_is_tried_still() -> None:
+    known = having(doubt=breaker(BreakerState.HALF_OPEN, probing="n1"), cordons={"n1": 7, "n2": 6})
+
+    tried = settled(known, {DOUBT: SICK}, nodes=replace(ALL, barred=lambda _: True))
+
+    assert tried is known
+
+
 def test_who_waits_is_not_looked_at_because_less_is_amiss() -> None:
     half = having(pool=breaker(BreakerState.HALF_OPEN, probing="n1"), slots={"n1": slot(8)})
     better = settled(half, {KEY: replace(SICK, seen=4)}, after=5)

@@ -77,6 +77,7 @@ def test_so_many_nodes_that_fall_sick_are_a_burst(nodes: int, fewest: int) -> No
     [
         (Phase.DRAINING, "", False, True),
         (Phase.WAITING, Reason.NO_SLOT, False, True),
+        (Phase.WAITING, Reason.BREAKER_OPEN, False, True),
         (Phase.DRAINING, Reason.BREAKER_OPEN, True, True),
         (Phase.DRAINING, Reason.PAUSED, True, False),
         (Phase.DRAINING, Reason.NOT_APPROVED, True, False),
