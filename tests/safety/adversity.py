@@ -1,12 +1,13 @@
 """What goes wrong in an ordeal: everything is drawn from one seed, and drawn again the same."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from random import Random
 from typing import Final
 
 from nodehealth import keys
+from remediator.rules.breaking import NEVER, Breaking
 from simulator.api.faults import LateWatch
 from simulator.virtualtime import START
 from tests.safety.lives import Skew
@@ -22,6 +23,8 @@ _MOST_STEPS: Final = 8_000
 CALM: Final = timedelta(minutes=40)
 """After how long nothing goes wrong any more: that all ends is promised of a world that lets it."""
 _SPELL: Final = timedelta(seconds=40)
+BREAKING: Final = Breaking(cool_down=timedelta(minutes=3), settle=timedelta(seconds=30))
+"""Three of the four nodes are enough for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,7 @@ class Adversity:
     """How many seconds pass at most between two watches that break; none break if it is 0."""
     temper: Temper = field(default_factory=Temper)
     meddlers: tuple[str, ...] = ()
+    breaking: Breaking = NEVER
 
     @property
     def domains(self) -> Mapping[str, int]:
@@ -60,6 +64,8 @@ class Adversity:
         parts += ["hasty"] if self.hasty else []
         parts += ["zoned"] if self.zoned else []
         parts += ["observing"] if self.observing else []
+        parts += ["breakers"] if self.breaking != NEVER else []
+        parts += ["haunted"] if any(each.haunted for each in self.lucks) else []
         parts += ["elected"] if self.elected else []
         parts += [f"crashes {[len(each) for each in self.crashes]}"] if any(self.crashes) else []
         parts += (
@@ -73,6 +79,15 @@ class Adversity:
 
 def draw(seed: int) -> Adversity:
     """Draw an ordeal."""
+    drawn = _drawn(seed)
+    for change, share in _BESIDES:
+        besides = Random(f"{change.__name__} {seed}")
+        if besides.random() < share:
+            drawn = change(drawn, besides)
+    return drawn
+
+
+def _drawn(seed: int) -> Adversity:
     random = Random(seed)
     (name,) = random.choices(("disks", "dead", "stuck", "held", "mute"), (8, 4, 3, 3, 1))
     (replicas,) = random.choices((1, 2, 3), (3, 5, 2))
@@ -93,6 +108,32 @@ def draw(seed: int) -> Adversity:
         temper=_temper(random),
         meddlers=tuple(random.sample(sorted(MEDDLERS), random.choice((0, 1, 1, 2, 3)))),
     )
+
+
+def _breakers(drawn: Adversity, random: Random) -> Adversity:
+    """Have breakers open by what befalls four nodes, and people who say something of them."""
+    also = ("says_something_of_a_breaker",) if random.random() < 0.4 else ()
+    return replace(drawn, breaking=BREAKING, meddlers=(*drawn.meddlers, *also))
+
+
+def _words(drawn: Adversity, random: Random) -> Adversity:
+    del random
+    return replace(drawn, meddlers=(*drawn.meddlers, "writes_on_a_node"))
+
+
+def _gangs(drawn: Adversity, random: Random) -> Adversity:
+    del random
+    return replace(drawn, limit=2, meddlers=(*drawn.meddlers, "trains"))
+
+
+def _haunted(drawn: Adversity, random: Random) -> Adversity:
+    """Have faults that pass, and patches of Nodes that come when nobody expects them any more."""
+    lucks = tuple(replace(each, haunted=0.4) for each in drawn.lucks)
+    return replace(drawn, name="brief", tale=TALES["brief"](drawn.seed, random), lucks=lucks)
+
+
+_BESIDES: Final = ((_breakers, 0.15), (_words, 0.1), (_gangs, 0.1), (_haunted, 0.05))
+"""What is drawn by itself, and how often: the ordeals without any of it stay as they are."""
 
 
 def _luck(random: Random) -> Luck:

@@ -103,6 +103,13 @@ GUARDS: Final = (
         ("decide.gates", "    _paused,\n", ""),
     ),
     mutant(
+        "breaker-not-asked",
+        "What begins begins although a breaker is open.",
+        "S9",
+        ("decide.gates", "    _broken,\n", ""),
+        seed=0,
+    ),
+    mutant(
         "every-cordon-is-ours",
         "A Node that somebody else had cordoned is opened with our own release.",
         "S5 UNCORDONED_FOREIGN",

@@ -7,7 +7,7 @@ from random import Random
 from typing import Final, TypeAlias
 
 from nodehealth import keys
-from nodehealth.ledger import Disruption
+from nodehealth.ledger import Disruption, Handling
 from nodehealth.repair import Phase
 from remediator.files import Loaded
 from remediator.rules import compile as compiling
@@ -18,6 +18,7 @@ from simulator.api.status import StatusError
 from simulator.api.wire import JsonObject
 from tests.safety.lives import Life
 from tests.safety.witnesses.court import Court
+from tests.safety.witnesses.gangs import JOBSET
 from tests.safety.witnesses.history import REPAIRS
 
 BUSY: Final = {"key": "karpenter.sh/disrupted", "effect": "NoSchedule"}
@@ -233,6 +234,56 @@ async def leaves_marks(at: Situation) -> None:
         _patch(at, name, {"metadata": marks})
 
 
+async def writes_on_a_node(at: Situation) -> None:
+    """Have a node left alone by a word on it, a sick one if there is any, and take it off again."""
+    await at.some_time(1.0, 60.0)
+    sick = [each for each in at.nodes() if at.court.cluster.ailments.of(each)]
+    name, key = at.random.choice(sick or at.nodes()), at.random.choice((keys.SKIP, keys.PAUSE))
+    part = at.random.choice(("labels", "annotations"))
+    for said in ("true", None):
+        _patch(at, name, {"metadata": {part: {key: said}}})
+        await at.some_time(most=_LONG)
+
+
+async def trains(at: Situation) -> None:
+    """Have a JobSet run on whatever node takes pods, and go on with what is left of it."""
+    for n in range(_TRIES):
+        pods = at.direct.listed(records.PODS, labels=JOBSET)
+        taken = {each["spec"]["nodeName"] for each in pods}
+        for name in at.nodes():
+            if name not in taken and not at.court.history.nodes[name].spec.unschedulable:
+                _run(at, f"train-{n}-{name}", name)
+        await at.some_time(5.0, 60.0)
+
+
+def _run(at: Situation, name: str, node: str) -> None:
+    """Have a pod of the JobSet run on a node; nobody brings it back but who runs it."""
+    marks = {"labels": {JOBSET: "train"}, "annotations": {keys.DRAIN: "evict"}}
+    spec = {
+        "nodeName": node,
+        "containers": [{"name": "main", "image": "x"}],
+        "terminationGracePeriodSeconds": 2,
+    }
+    body: JsonObject = {"metadata": {"name": name, **marks}, "spec": spec}
+    at.direct.create(records.PODS, body, namespace="default")
+
+
+async def says_something_of_a_breaker(at: Situation) -> None:
+    """Have a breaker that is open ignored, tried at once, or held for a while."""
+    for _ in range(_TRIES):
+        await at.some_time(5.0, 60.0)
+        ledger = at.court.history.ledger
+        amiss = sorted(ledger.status.breakers) if ledger is not None else []
+        if amiss:
+            key, word = at.random.choice(amiss), at.random.choice(tuple(Handling))
+            for said in (word, None):
+                if at.court.history.ledger is not None:
+                    wish: JsonObject = {"spec": {"breakers": {key: said}}}
+                    at.direct.merge(records.LEDGERS, keys.LEDGER_NAME, wish)
+                await at.some_time(most=_LONG)
+            return
+
+
 def _patch(at: Situation, name: str, change: JsonObject) -> None:
     if at.direct.find(records.NODES, name) is not None:
         at.direct.merge(records.NODES, name, change)
@@ -269,3 +320,8 @@ MEDDLERS: Final[Mapping[str, Meddler]] = {
         leaves_marks,
     )
 }
+"""Of whom an ordeal draws some."""
+MORE: Final[Mapping[str, Meddler]] = {
+    each.__name__: each for each in (writes_on_a_node, trains, says_something_of_a_breaker)
+}
+"""Who comes besides, drawn by themselves: the ordeals without them stay as they are."""

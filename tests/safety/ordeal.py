@@ -24,7 +24,7 @@ from simulator.observer import Limits
 from tests.safety import stage
 from tests.safety.adversity import CALM, Adversity
 from tests.safety.lives import Life
-from tests.safety.meddlers import MEDDLERS, Situation
+from tests.safety.meddlers import MEDDLERS, MORE, Situation
 from tests.safety.owners import Owner
 from tests.safety.stage import Mistakes
 from tests.safety.witnesses.court import Court
@@ -145,7 +145,9 @@ def _situation(adversity: Adversity, court: Court) -> Situation:
     manners = replace(paced.drain, again=_DRAINS_AGAIN)
     mode = Mode.OBSERVE if adversity.observing else Mode.ENFORCE
     clients = adversity.tale.gpu_clients
-    policy = replace(paced, mode=mode, drain=manners, gpu_clients=clients)
+    policy = replace(
+        paced, mode=mode, drain=manners, gpu_clients=clients, breaking=adversity.breaking
+    )
     situation = Situation(
         court=court,
         direct=cluster.direct(),
@@ -178,12 +180,14 @@ async def _played(
     adversity: Adversity, situation: Situation, runaway: asyncio.Event, until: Container[str]
 ) -> None:
     lives = [asyncio.create_task(each.run()) for each in situation.crew]
-    people = [asyncio.create_task(MEDDLERS[each](situation)) for each in adversity.meddlers]
+    meddlers = {**MEDDLERS, **MORE}
+    people = [asyncio.create_task(meddlers[each](situation)) for each in adversity.meddlers]
     weather = asyncio.create_task(_weather(adversity, situation))
     try:
         while await _settled(situation, [*lives, *people], people, runaway, until):
             await asyncio.sleep(_REST)
-            if not _waiting(situation):  # what looked at last was too old may have begun anew
+            # what looked at last was too old may have begun anew, and orphans take their time
+            if not _waiting(situation) and not _marks(situation):
                 break
     finally:
         owner = situation.files.provider

@@ -18,6 +18,7 @@ from simulator.api import answers, status
 _T = TypeVar("_T")
 Answering: TypeAlias = Callable[[bytes], Awaitable[bytes]]
 
+_NODES: Final = "/api/v1/nodes/"
 _REFUSALS: Final = (
     status.StatusError(409, "Conflict", "the object has been modified; please try again"),
     status.StatusError(422, "Invalid", "the server rejected our request due to an error in it"),
@@ -41,6 +42,8 @@ class Luck:
     """The request is carried out and its answer is lost."""
     zombie: float = 0.0
     """The answer is lost at once, and the request is carried out long after."""
+    haunted: float = 0.0
+    """The same of patches of Nodes."""
     freeze: float = 0.0
     """The whole process stands still before the request, and goes on later as if nothing was."""
     refused: float = 0.0
@@ -162,12 +165,16 @@ class PerilousTransport(Transport):
         """Say what the server answers that does nothing; raise where no answer comes."""
         if self._happens(self._luck.lost_before):
             raise errors.UnreachableError("the request was lost")
-        if write and self._happens(self._luck.zombie):
+        if write and self._happens(self._zombie(request)):
             self._raise_zombie(request)
             raise errors.OutcomeUnknownError("the connection broke")
         if not self._happens(self._luck.refused):
             return None
         return self._random.choice(_REFUSALS if write else _REFUSALS[2:])
+
+    def _zombie(self, request: Request) -> float:
+        patches_a_node = request.method == "PATCH" and request.path.startswith(_NODES)
+        return max(self._luck.zombie, self._luck.haunted if patches_a_node else 0.0)
 
     def _happens(self, share: float) -> bool:
         """Draw, but only where there is something to be drawn."""

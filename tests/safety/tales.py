@@ -164,6 +164,16 @@ def mute(seed: int, random: Random) -> Tale:
     return Tale(plan=_staged(seed, faults), untold=frozenset({silent}))
 
 
+def brief(seed: int, random: Random) -> Tale:
+    """Disks fill up and are emptied again as soon as their nodes are cordoned, twice."""
+    faults = Faults()
+    for each in _some(random):
+        for wave in (2, 45):
+            lasts = f"{random.randint(11, 30)}s"
+            faults.append(_full(each, wave + random.randint(0, 10), lasts=lasts))
+    return Tale(plan=_staged(seed, faults))
+
+
 TALES: Final[Mapping[str, Callable[[int, Random], Tale]]] = {
-    each.__name__: each for each in (disks, dead, stuck, held, mute)
+    each.__name__: each for each in (disks, dead, stuck, held, mute, brief)
 }

@@ -17,8 +17,8 @@ from tests.safety import adversity, ordeal
 print(ordeal.play(adversity.draw(2)).digest)
 """
 REPLAYED = (3, 5, 19, 24)
-SHOWN: Final = (1588, 1771, 3828)
-"""Those beyond the first ones that showed what was wrong, in the last long run."""
+SHOWN: Final = (164, 1588, 1771, 3828)
+"""Those that showed what was wrong."""
 
 
 def test_whatever_goes_wrong_every_promise_is_kept(seeds: Iterable[int]) -> None:

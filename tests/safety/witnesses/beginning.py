@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, TypeAlias
+from typing import Final, Self, TypeAlias
 
 import msgspec
 
@@ -13,7 +13,7 @@ from nodehealth.ledger import BreakerState, Disruption, Handling, RepairLedger, 
 from nodehealth.repair import NodeRepair
 from simulator import records
 from simulator.ailments import Ailments
-from tests.safety.witnesses.history import Deed, Witness
+from tests.safety.witnesses.history import Deed, History, Witness
 
 GRACE: Final = timedelta(minutes=2)
 """How old the knowledge may be by which something begins: a process may stand still meanwhile."""
@@ -34,6 +34,30 @@ class Begins:
     pool: str
     disrupts: bool
     at: datetime
+    steps: bool = False
+    """Whether it has its slot, and this is the next step."""
+    zone: str = ""
+    """Nothing where it is not known."""
+    rule: str = ""
+    """What the node is repaired for; nothing where that is not known."""
+
+    @classmethod
+    def of(
+        cls, history: History, ledger: RepairLedger, name: str, *, disrupts: bool, steps: bool
+    ) -> Self:
+        """Say what is known of a node."""
+        node, repairs = history.nodes.get(name), history.open_repairs(name)
+        labels = node.metadata.labels if node is not None else {}
+        return cls(
+            before=ledger,
+            node=name,
+            pool=labels.get(keys.POOL_LABEL, ""),
+            disrupts=disrupts,
+            at=history.now,
+            steps=steps,
+            zone=labels.get(keys.ZONE_LABEL, ""),
+            rule=repairs[0].spec.rule if len(repairs) == 1 else "",
+        )
 
 
 Gate: TypeAlias = Callable[[Begins], str]
@@ -47,16 +71,29 @@ def closed(begins: Begins) -> str:
 
 
 def broken(begins: Begins) -> str:
-    """Say that a breaker of the node's pool, or of the whole cluster, stood open."""
+    """Say that a breaker of the node stood open, or tried another node first."""
     spec, status = begins.before.spec, begins.before.status
     ignored = {key for key, word in spec.breakers.items() if word is Handling.IGNORE}
-    mine = (
-        key
-        for key, each in status.breakers.items()
-        if begins.disrupts and each.state is BreakerState.OPEN and key not in ignored
-        if key.split("/")[1] in {begins.pool, "cluster"} and not key.startswith("unhealthy-zone/")
-    )
-    return next((f"the breaker {key} was open" for key in mine), "")
+    for key, each in status.breakers.items():
+        if key in ignored or not _is_stopped(begins, key):
+            continue
+        if each.state is BreakerState.OPEN:
+            return f"the breaker {key} was open"
+        if each.probing not in {"", begins.node}:
+            return f"the breaker {key} tried {each.probing} first"
+    return ""
+
+
+def _is_stopped(begins: Begins, key: str) -> bool:
+    """Say whether a breaker is one that docs/breakers.md has stop this."""
+    kind, _, about = key.partition("/")
+    pool, _, rule = about.partition("/")
+    if kind == "unhealthy-zone":
+        return begins.disrupts and about == begins.zone
+    if kind == "pending-pods" and begins.steps:
+        return False
+    mine = pool in {begins.pool, "cluster"}
+    return mine and (begins.disrupts or (kind == "after-change" and rule == begins.rule))
 
 
 def paused(begins: Begins) -> str:
@@ -158,9 +195,7 @@ class Beginnings(Witness):
         self._check_room(name, ledger, says)
 
     def _check_gates(self, name: str, before: RepairLedger, says: str, *, disrupts: bool) -> None:
-        node = self.history.nodes.get(name)
-        pool = node.metadata.labels.get(keys.POOL_LABEL, "") if node is not None else ""
-        begins = Begins(before=before, node=name, pool=pool, disrupts=disrupts, at=self.history.now)
+        begins = Begins.of(self.history, before, name, disrupts=disrupts, steps=False)
         for why in (gate(begins) for gate in GATES):
             if why:
                 self.history.breach("S9", f"{says} was given although {why}")

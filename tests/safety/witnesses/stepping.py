@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from nodehealth import keys
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import NodeRepair
@@ -64,21 +63,20 @@ class Stepping(Witness):
 
     def _check(self, name: str, says: str) -> None:
         self._heeds(name, says)
-        now, node = self.history.now, self.history.nodes.get(name)
-        pool = node.metadata.labels.get(keys.POOL_LABEL, "") if node is not None else ""
+        now = self.history.now
         known = [
             ledger
             for n, (_, ledger) in enumerate(self._said)
             if n + 1 == len(self._said) or self._said[n + 1][0] > now - GRACE
         ]
-        why = [self._shut(each, name, pool) for each in known]
+        why = [self._shut(each, name) for each in known]
         if all(why) and self._said and self._said[0][0] <= now - GRACE:
             self.history.breach("S9", f"{says} although {why[-1]} for {GRACE}")
 
-    def _shut(self, ledger: RepairLedger | None, name: str, pool: str) -> str:
+    def _shut(self, ledger: RepairLedger | None, name: str) -> str:
         if ledger is None:
             return ""
-        begins = Begins(before=ledger, node=name, pool=pool, disrupts=True, at=self.history.now)
+        begins = Begins.of(self.history, ledger, name, disrupts=True, steps=True)
         return next((why for gate in GATES if (why := gate(begins))), "")
 
 
