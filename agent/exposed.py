@@ -1,10 +1,11 @@
 """What a cluster sees of the agent itself: metrics, and whether it lives; for those who listen."""
 
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Final
 
-from agent import exposition
+from agent import buckets, exposition, state
 from agent.exposition import Kind, Metric, Sample
 from agent.host.kmsg import KernelLog
 from agent.host.nvml.counts import Counts
@@ -73,6 +74,7 @@ class Numbers:
         )
         if self._log is not None:
             yield from _of_log(self._log)
+            yield self._suppressed()
         if self._tally.nvml is not None:
             yield from _nvml(self._tally.nvml)
 
@@ -117,6 +119,18 @@ class Numbers:
         yield _gauge("report_bytes", "Size of the last report.", tally.size)
         at = tally.written_at.timestamp() if tally.written_at else 0.0
         yield _gauge("report_written_timestamp_seconds", "When it was written.", at)
+
+    def _suppressed(self) -> Metric:
+        known = self._known()
+        counts = Counter[str]()
+        for probe in known.memos:
+            counts.update(buckets.suppressed(state.past(known, probe)))
+        return _metric(
+            Kind.COUNTER,
+            "kmsg_suppressed_total",
+            "Lines of the kernel's log that were counted, but not told one by one.",
+            *(Sample(value=n, labels={"pattern": name}) for name, n in sorted(counts.items())),
+        )
 
     def _left_out(self) -> Metric:
         return _metric(

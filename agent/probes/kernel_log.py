@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from agent import bookmark, fileservers, troubles
+from agent.buckets import Teller
 from agent.host import complaints, mounts
 from agent.host.guard import HungError
 from agent.host.kmsg import KernelLog
@@ -40,7 +41,7 @@ class Complaints(Probe):
         heard = await _heard(host.kernel_log)
         machine = Machine(mounts=await _mounts(host, heard), own=await _own(host, heard))
         servers, names = fileservers.remembered(past), troubles.remembered(past)
-        happened = list[Answer | Aside]()
+        teller = Teller(past, host.now())
         for at, each in enumerate(heard):
             if at % _TURN == 0:
                 await asyncio.sleep(0)
@@ -49,11 +50,11 @@ class Complaints(Probe):
                 continue
             silent = bool(servers.silent)
             names, occurrence = troubles.told(each, names, machine, silent=silent)
-            happened.append(occurrence)
+            teller.tell(each.complaint.pattern, each.line.source, occurrence)
         servers = servers.missed(host.kernel_log.losses.at)
         level = servers.reading(host.kernel_log.trouble)
-        memos = (*servers.memos(), *names.memos(), *read)
-        return [*happened, level, *memos, *_gaps(host)]
+        memos = (*servers.memos(), *names.memos(), *teller.memos(), *read)
+        return [*teller.told(), level, *memos, *_gaps(host)]
 
 
 async def _heard(log: KernelLog) -> Sequence[Heard]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from agent import buckets, troubles
-from agent.buckets import Buckets
+from agent import troubles
+from agent.buckets import Teller
 from agent.host.complaints.own import Own
 from agent.host.linux import Host
 from agent.host.records import OWN, Line
@@ -32,18 +32,15 @@ class KernelPatterns(Probe):
         return [host.kernel_log.stream(OWN)]
 
     async def check(self, host: Host, past: Past) -> Sequence[Answer | Aside]:
-        """Count each line once for each pattern that it has, and say what is not counted."""
-        names, room = troubles.remembered(past), buckets.remembered(past)
-        happened, now = list[Answer | Aside](), host.now()
+        """Count each line once for each pattern that it has."""
+        names, teller = troubles.remembered(past), Teller(past, host.now())
         for at, line in enumerate(host.kernel_log.stream(OWN).take()):
             if at % _TURN == 0:
                 await asyncio.sleep(0)
             for pattern, part in _found(host.patterns.good, line):
-                room, is_room = room.took(f"{line.source} {pattern.name}", line.sequence, now)
-                if is_room:
-                    names, called = names.called(f"{SIGNAL} {pattern.name}", part)
-                    happened.append(_occurrence(pattern, line, called))
-        return [*happened, *names.memos(), *room.memos(), *_gaps(host, room)]
+                names, called = names.called(f"{SIGNAL} {pattern.name}", part)
+                teller.tell(pattern.name, line.source, _occurrence(pattern, line, called))
+        return [*teller.told(), *names.memos(), *teller.memos(), *_gaps(host)]
 
 
 def _found(patterns: Sequence[Own], line: Line) -> Iterator[tuple[Own, str]]:
@@ -65,14 +62,10 @@ def _occurrence(pattern: Own, line: Line, part: str) -> Occurrence:
     )
 
 
-def _gaps(host: Host, room: Buckets) -> Iterator[Gap]:
+def _gaps(host: Host) -> Iterator[Gap]:
     for problem in host.patterns.problems:
         yield Gap(why=f"a pattern is not looked for: {problem}")
     if host.patterns.good and host.kernel_log.trouble:
         yield Gap(why=f"no line is seen: {host.kernel_log.trouble}")
     if host.patterns.good and host.kernel_log.losses.within(_RECENT):
         yield Gap(why="records of the kernel's log were lost before they were counted")
-    for name, count in room.refused(host.now()):
-        lines = 10 ** (len(str(count)) - 1)  # in words that do not change with every line
-        pattern = name.partition(" ")[2]
-        yield Gap(why=f"{pattern}: {lines} lines or more were not counted, they were too many")

@@ -101,6 +101,15 @@ _KERNEL: Final = (
         urgent=True,
     ),
     Signal(
+        name="kernel.lines_suppressed",
+        kind=Kind.EVENT,
+        about="Lines came so often that the agent counted them but did not tell each by itself: "
+        "of those of one second that say the same, only their number and the last one's time.",
+        subject="pattern, by its name",
+        source="the agent itself: of each pattern 1000 lines are told one by one, and one more "
+        "each second",
+    ),
+    Signal(
         name="kernel.hardware_errors",
         kind=Kind.EVENT,
         about="Processor, memory or firmware reported an error of the hardware.",

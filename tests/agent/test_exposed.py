@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 from prometheus_client.parser import text_string_to_metric_families
 
 from agent import exposed, exposition, state
+from agent.buckets import HOLDS, Teller
 from agent.exposed import Numbers
 from agent.host.kmsg import KernelLog
 from agent.host.nvml.counts import Counts
+from agent.readings import Occurrence
 from agent.state import State
 from agent.tally import Obstacle, Tally
 from nodehealth.health import ProbeState
@@ -74,6 +76,19 @@ def test_the_kernels_log_is_counted_where_it_is_read() -> None:
     }
     assert found == {"records": 9, "lost": 4, "strange": 2, "reopens": 1}
     assert number(Tally(), "kmsg_records_total") is None
+
+
+def test_what_was_suppressed_of_a_pattern_is_counted_for_as_long_as_a_boot_lasts() -> None:
+    known = begun()
+    for probe in PROBES:
+        teller = Teller({}, NOON)
+        for n in range(1, HOLDS + 6):
+            teller.tell("block-error", "kmsg", Occurrence(name="x", at=NOON, position=n))
+        known = state.answered(known, probe, tuple(teller.memos()), NOON)
+    again = state.begin(known, boot_id="b", node_uid="u", probes=PROBES, now=NOON)
+
+    name, log = "kmsg_suppressed_total", KernelLog()
+    assert number(Tally(), name, again, log, pattern="block-error") == 10
 
 
 def test_reports_are_counted_with_their_size_and_what_they_lack() -> None:

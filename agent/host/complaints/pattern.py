@@ -27,6 +27,8 @@ class Complaint:
     count: int = 1
     pid: int | None = None
     """The thread it is about: what is known of it must be asked at once."""
+    pattern: str = field(default="", compare=False)
+    """By the name of which pattern it was found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,7 @@ class Pattern(Form):
             fields={**self.fields, **own},
             count=max(1, min(int(groups.get(COUNT, 1)), _MOST)),
             pid=int(groups[PID]) if PID in groups else None,
+            pattern=self.name,
         )
 
 

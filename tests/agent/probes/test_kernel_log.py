@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent import bookmark, state, troubles
+from agent import bookmark, buckets, state, troubles
 from agent.fileservers import MOST as MOST_SERVERS
 from agent.host import complaints, records
 from agent.host.kmsg import KernelLog
@@ -120,6 +120,25 @@ async def test_every_complaint_is_told_and_makes_no_second_one_when_the_ring_is_
     assert sum(each.count for each in before) == sum(each.count for each in expected)
     assert {each.name for each in before} == {each.signal for each in expected}
     assert after == before
+    assert machine.report.state is ProbeState.OK
+
+
+@played
+async def test_a_storm_is_counted_to_the_last_line_and_told_one_by_one_at_its_beginning() -> None:
+    machine, other = Machine(), "Buffer I/O error on dev sdb, logical block 1"
+    machine.says(*["I/O error, dev sda, sector 1"] * 4_000, other, "I/O error, dev sdc, sector 2")
+    await machine.look()
+    machine.says(*["I/O error, dev sda, sector 1"] * 4_000)
+    machine.restart()
+
+    counts = await machine.counts()
+
+    assert counts == {
+        ("disk.io_errors_logged", "sda"): 8_000,
+        ("disk.io_errors_logged", "sdb"): 1,
+        ("disk.io_errors_logged", "sdc"): 1,
+        (buckets.SIGNAL, "block-error"): 8_001 - buckets.HOLDS,
+    }
     assert machine.report.state is ProbeState.OK
 
 

@@ -11,7 +11,7 @@ from agent.host.complaints.own import Own, Patterns
 from agent.host.kmsg import KernelLog
 from agent.host.linux import Host
 from agent.host.records import OWN, TOPICS
-from agent.probes.kernel_patterns import KernelPatterns
+from agent.probes.kernel_patterns import SIGNAL, KernelPatterns
 from tests.agent.watched import NOON, Watch
 
 FAN: Final = Own(
@@ -61,6 +61,15 @@ class Ring:
         return {
             (each.subject, str(each.fields["part"])): each.count
             for each in self.watch.report.events
+            if each.name == SIGNAL
+        }
+
+    @property
+    def suppressed(self) -> dict[str, int]:
+        return {
+            each.subject: each.count
+            for each in self.watch.report.events
+            if each.name == buckets.SIGNAL
         }
 
     @property
@@ -103,30 +112,24 @@ async def test_of_many_parts_a_few_are_told_apart(tmp_path: Path) -> None:
     assert (len(ring.counts), ring.counts["fan-failed", "others"]) == (13, 88)
 
 
-async def test_what_is_too_much_is_not_counted_and_said_to_be(tmp_path: Path) -> None:
+async def test_what_is_too_much_is_counted_and_said_not_to_be_told_one_by_one(
+    tmp_path: Path,
+) -> None:
     ring = Ring(tmp_path / "kmsg", FAN, ALL)
 
     await ring.says(*(["acme fan1: fan stopped"] * 1300), "acme fan2: fan stopped")
-    told = [ring.counts, ring.message]
+    told = [ring.counts, ring.suppressed, ring.message]
     ring.seconds += 50
-    await ring.restart(FAN)
-    told += [ring.counts]
+    await ring.restart(FAN, ALL)
     await ring.says(*(["acme fan1: fan stopped"] * 60))
 
-    few = {("fan-failed", "fan1"): buckets.HOLDS, ("acme", ""): buckets.HOLDS}
-    assert told[0] == told[2] == few
-    assert "fan-failed: 100 lines or more were not counted, they were too many" in str(told[1])
-    assert ring.counts["fan-failed", "fan1"] == buckets.HOLDS + 50
-
-
-async def test_after_a_while_it_is_not_said_any_more(tmp_path: Path) -> None:
-    ring = Ring(tmp_path / "kmsg", FAN)
-    await ring.says(*(["acme fan1: fan stopped"] * 1300))
-
-    ring.seconds += buckets.RECENT
-    await ring.look()
-
-    assert ring.message == ""
+    assert told == [
+        {("fan-failed", "fan1"): 1300, ("fan-failed", "fan2"): 1, ("acme", ""): 1301},
+        {"fan-failed": 301, "acme": 301},
+        "",
+    ]
+    assert ring.counts["fan-failed", "fan1"] == 1360
+    assert ring.suppressed == {"fan-failed": 311, "acme": 311}
 
 
 async def test_what_cannot_be_seen_is_said(tmp_path: Path) -> None:
