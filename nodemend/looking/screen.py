@@ -40,6 +40,8 @@ def _facts(status: Status) -> Iterator[tuple[str, RenderableType]]:
     yield "ledger", status.ledger
     for n, each in enumerate(status.competitors):
         yield "" if n else "beside us", each
+    for n, each in enumerate(status.unasked):
+        yield "" if n else "not asked", each
     for n, each in enumerate(status.pauses):
         yield "" if n else "paused", Text(each, style="magenta")
 

@@ -29,6 +29,7 @@ from remediator.decide import (
     returning,
     scopes,
     showing,
+    unasked,
 )
 from remediator.decide.answers import Truth
 from remediator.decide.facts import Facts
@@ -92,6 +93,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     attention: tuple[str, ...]
     competitors: tuple[str, ...] = ()
     """Who repairs nodes here too, or may, and how that is switched off."""
+    unasked: tuple[str, ...] = ()
+    """Whose locks beside Nodes the policy does not ask for, although they seem to be here."""
 
 
 def summary(sight: Sight, book: Rulebook) -> Status:
@@ -120,6 +123,7 @@ def summary(sight: Sight, book: Rulebook) -> Status:
         leader=leader,
         attention=tuple(_attention(sight, book, leader, repairs, silent)),
         competitors=tuple(competitors.sentence(each) for each in others),
+        unasked=tuple(unasked.sentences(sight.nodes, sight.checks, book.policy.coexistence)),
     )
 
 
