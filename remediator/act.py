@@ -97,6 +97,7 @@ class Act:
             shut=await means.shut(repair, node, ledger, around),
             others=around.others(node),
             joining=around.joining(node),
+            held=await means.keeper(node),
         )
 
     async def _carry_out(self, move: Move, scene: Scene) -> Again:

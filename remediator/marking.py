@@ -11,7 +11,7 @@ from nodehealth.kube.objects import NODES, Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import NodeRepair
 from remediator.actions import SupersededError
-from remediator.decide import marks, parts
+from remediator.decide import maintenance, marks, parts
 
 _TRIES: Final = 8
 
@@ -62,12 +62,13 @@ class Marking:
         """Have a Node say that it is held no longer, under whichever of our epochs it was.
 
         Raises:
-            SupersededError: the Node is another one.
+            SupersededError: the Node is another one, or somebody else is at work on it.
             nodehealth.kube.errors.KubeError: the API server failed us; it may have happened.
         """
         seen, epoch = node, max(epochs)
         for _ in range(_TRIES):
             if marks.is_ours(seen, epochs):
+                _require_alone(seen)
                 changes = marks.release(seen, epoch)
             elif marks.is_open_to(seen, epoch):
                 changes = marks.shut(seen, epoch)
@@ -86,6 +87,13 @@ class Marking:
         if seen.metadata.uid != node.metadata.uid:
             raise SupersededError(f"Node {node.metadata.name} was made anew")
         return seen
+
+
+def _require_alone(node: Node) -> None:
+    """Check a Node whose version the patch pins: nobody can come between."""
+    who = maintenance.keeper(node)
+    if who:
+        raise SupersededError(f"{who} is at work on {node.metadata.name}")
 
 
 def _require(ledger: RepairLedger, node: Node, fence: Fence) -> None:

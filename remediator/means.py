@@ -12,7 +12,7 @@ from remediator import actions
 from remediator.actions import Action, Find
 from remediator.admission import Admission
 from remediator.asking import Service, Way
-from remediator.decide import admissions
+from remediator.decide import admissions, marks
 from remediator.decide.limits import Refused
 from remediator.neighbours import Neighbours
 from remediator.pacing import Pacing
@@ -72,6 +72,12 @@ class Means:
         scopes, name = around.above(repair, node), repair.spec.target.node
         held = await self.neighbours.held(name, node) if admissions.has_slot(repair, ledger) else ""
         return self.admission.shut(repair, node, ledger, scopes, around.policy, held=held)
+
+    async def keeper(self, node: Node | None) -> str:
+        """Say who else holds a node by a lock, if giving the node back would uncordon it."""
+        if node is None or not marks.is_opened_by_release(node):
+            return ""
+        return await self.neighbours.keeper(node)
 
     def forget(self, repair: NodeRepair) -> None:
         """Remember nothing of a repair any more."""

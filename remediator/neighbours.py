@@ -9,7 +9,16 @@ from typing import Final
 from nodehealth.kit.clocks import Clock
 from nodehealth.kube import errors
 from nodehealth.kube.client import Client
-from nodehealth.kube.objects import LEASES, Lease, Node, Object, Resource, Struct, micro_time
+from nodehealth.kube.objects import (
+    LEASES,
+    Lease,
+    Metadata,
+    Node,
+    Object,
+    Resource,
+    Struct,
+    micro_time,
+)
 from remediator.decide import locks
 from remediator.rules.policy import Coexistence
 
@@ -72,16 +81,23 @@ class Neighbours:
     ) -> None:
         self._client, self._clock, self._settings = client, clock, settings
         self._believed: dict[str, tuple[datetime, str]] = {}
+        self._keepers: dict[str, tuple[datetime, str]] = {}
 
     async def at_work(self) -> Mapping[str, str]:
         """Say by node who else holds it, read by quorum."""
+        found = dict(await self._locked())
+        if self._settings().medik8s:
+            with contextlib.suppress(errors.GoneError):
+                for each in (await self._client.listing(MAINTENANCES)).items:
+                    found[each.spec.node_name] = f"who made NodeMaintenance {each.metadata.name}"
+        return found
+
+    async def _locked(self) -> Mapping[str, str]:
+        """Say by node who else has locked it."""
         settings, found = self._settings(), dict[str, str]()
         if settings.medik8s:
             leases = (await self._client.listing(LEASES, namespace=LEASE_NAMESPACE)).items
             found |= locks.leased(leases, self._now())
-            with contextlib.suppress(errors.GoneError):
-                for each in (await self._client.listing(MAINTENANCES)).items:
-                    found[each.spec.node_name] = f"who made NodeMaintenance {each.metadata.name}"
         if settings.kured is not None:
             namespace, name = settings.kured
             with contextlib.suppress(errors.GoneError):
@@ -109,17 +125,40 @@ class Neighbours:
         self._believed[name] = now + _BELIEVED, who
         return who
 
+    async def keeper(self, node: Node) -> str:
+        """Say who else holds a node that is to be given back; its lease is not taken.
+
+        Who can't be made out keeps no node. Nor does who only asks that it be left alone, or wants
+        it maintained and has not got its lease: as long as that is ours, they wait for us.
+        """
+        name, now = node.metadata.name, self._clock()
+        until, who = self._keepers.get(name, (now, ""))
+        if not self._settings().is_anything():
+            return ""
+        if now < until:
+            return who
+        try:
+            who = (await self._locked()).get(name, "")
+            if self._settings().machines:
+                who = who or await self._machine(node, locks.leaving)
+        except errors.KubeError as unclear:
+            logger.warning("who else holds %s can't be told: %s", name, unclear)
+            who = ""
+        self._keepers[name] = now + _BELIEVED, who
+        return who
+
     async def _holder(self, name: str, node: Node | None) -> str:
         settings = self._settings()
         who = await self._leased(name) if settings.medik8s else ""
         who = who or (await self.at_work()).get(name, "")
         if settings.machines and node is not None:
-            who = who or await self._machine(node)
+            who = who or await self._machine(node, locks.machine)
         return who
 
     async def let_go(self, name: str) -> None:
         """Give the lease of a node back, if it is ours."""
         self._believed.pop(name, None)
+        self._keepers.pop(name, None)
         if not self._settings().medik8s:
             return
         try:
@@ -166,7 +205,7 @@ class Neighbours:
             return ""
         return ""
 
-    async def _machine(self, node: Node) -> str:
+    async def _machine(self, node: Node, says: Callable[[Metadata], str]) -> str:
         annotations = node.metadata.annotations
         name = annotations.get(locks.MACHINE_ANNOTATION, "")
         namespace = annotations.get(locks.MACHINE_NAMESPACE_ANNOTATION, "")
@@ -175,7 +214,7 @@ class Neighbours:
         for resource in MACHINES:
             with contextlib.suppress(errors.GoneError):
                 found = await self._client.get(resource, name, namespace=namespace)
-                return locks.machine(found.metadata)
+                return says(found.metadata)
         return ""
 
     async def _lease(self, name: str) -> Lease:

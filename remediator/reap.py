@@ -1,6 +1,7 @@
 """Gives back what belongs to no repair any more: the traces of a replica that woke up too late."""
 
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from nodehealth.kube import errors
@@ -10,9 +11,13 @@ from nodehealth.repair import NODE_REPAIRS
 from remediator import errands
 from remediator.actions import SupersededError
 from remediator.admission import Admission
-from remediator.decide import marks, plan, returning
+from remediator.decide import maintenance, marks, plan, returning
 
 logger = logging.getLogger(__name__)
+
+
+async def _nobody(_: Node) -> str:
+    return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +26,8 @@ class Reap:
 
     client: Client
     admission: Admission
+    held: Callable[[Node], Awaitable[str]] = _nobody
+    """Says who else holds a node by a lock that does not lie on the Node."""
 
     async def reap(self, name: str) -> None:
         """Release the node if, by what the API server says now, no repair holds it.
@@ -50,6 +57,10 @@ class Reap:
             logger.warning(
                 "%s is held by no repair; waits for what was sent to it to be gone", name
             )
+            return
+        keeper = maintenance.keeper(node, await self.held(node)) if node is not None else ""
+        if epochs and keeper:
+            logger.warning("%s is held by no repair; waits for %s to be done with it", name, keeper)
             return
         if epochs:
             logger.warning("%s is held by no repair; gives it back (%s)", name, sorted(epochs))

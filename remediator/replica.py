@@ -135,7 +135,7 @@ class Replica:
             policy=files.policy,
             beginning=Beginning(fleet=self._fleet, client=client, clock=self._clock, trail=trail),
             advance=act.advance,
-            reap=Reap(client=client, admission=self._admission).reap,
+            reap=Reap(client=client, admission=self._admission, held=neighbours.keeper).reap,
             compare=self._compare,
             faults=self.faults,
             shown=self._conditions,

@@ -80,8 +80,7 @@ async def _go_on(
     status = rungs.resumed(record.repair.status, now)
     match move:
         case Resume():
-            message = "goes on: the next step is allowed again"
-            await record.enter(status.phase, "", message, base=status)
+            await record.enter(status.phase, "", move.message, base=status)
         case NextRung():
             unseen = errands.unseen_boot(record.repair, scene.view.node, now)
             base = structs.replace(status, rebooting=unseen)

@@ -18,7 +18,7 @@ from nodemend.looking import foresight, knowledge, outlook
 from nodemend.looking.foresight import Verdict
 from nodemend.looking.rulebook import Rulebook
 from nodemend.looking.sight import Sight
-from remediator.decide import parts, pauses, plan, recurrence
+from remediator.decide import maintenance, parts, pauses, plan, recurrence
 from remediator.decide.answers import Truth
 from remediator.decide.facts import Facts
 from remediator.decide.judge import Judgement
@@ -167,7 +167,10 @@ def _next(
             repair, foresight.next_of(repair, sight, book, fleet, verdicts), sight.now
         )
         return
-    if facts is not None:
+    keeper = maintenance.keeper(node) if node is not None else ""
+    if keeper:
+        yield f"It is held by no repair any more; {keeper} is at work on it, so it stays cordoned."
+    elif facts is not None:
         yield _beginning(facts, fleet, book, verdicts, sight.now)
 
 

@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from nodehealth.fence import Fence, Hold
-from nodehealth.repair import ENDED, Mode, Phase
+from nodehealth.repair import ENDED, Closing, Mode, Phase
 from remediator.decide import (
     admissions,
     arrivals,
     endings,
+    holders,
     joined,
     marks,
     orders,
@@ -17,7 +18,6 @@ from remediator.decide import (
     remedies,
     requests,
     rungs,
-    verifying,
 )
 from remediator.decide.moves import (
     Climb,
@@ -46,7 +46,7 @@ def next_move(view: View) -> Move:
     if phase in ENDED:
         return _as_it_is(view)
     if closing is not None:
-        return Finish(closing=closing)
+        return _finish(view, closing)
     wished = requests.granted(view)
     if wished is not None:
         return wished
@@ -55,7 +55,14 @@ def next_move(view: View) -> Move:
         return joins
     if repair.spec.mode is not Mode.ENFORCE:
         return _observe(view)
-    return _STAGES.get(phase, _climb)(view)
+    move = _STAGES.get(phase, _climb)(view)
+    return (holders.keep(view) or move) if isinstance(move, Release) else move
+
+
+def _finish(view: View, closing: Closing) -> Move:
+    """Carry an ending out; whoever came to the node since it was claimed is waited for."""
+    kept = holders.keep(view) if closing.phase is not Phase.NEEDS_HUMAN else None
+    return kept or Finish(closing=closing)
 
 
 def _confirmed(view: View) -> Move:
@@ -127,7 +134,7 @@ def _parked(view: View) -> Move:
 
 def _verifying(view: View) -> Move:
     seen = endings.released(view) or _opened(view) or _retake(view) or arrivals.greets(view)
-    return seen or endings.elsewhere(view) or endings.mended_in_vain(view) or verifying.verify(view)
+    return seen or endings.elsewhere(view) or endings.mended_in_vain(view) or holders.prove(view)
 
 
 def _opened(view: View) -> Release | None:
@@ -143,7 +150,8 @@ def _hopeless(view: View) -> Move:
     repair, node = view.repair, view.node
     slot = view.ledger.status.slots.get(repair.spec.target.node)
     if slot is None or not admissions.has_slot(repair, view.ledger):
-        return endings.taken_away(view) or endings.uncordoned(view) or _as_it_is(view)
+        over = endings.released(view) or endings.taken_away(view) or endings.uncordoned(view)
+        return over or holders.given_back(view) or _as_it_is(view)
     if orders.is_open(repair, node):
         fades = orders.may_fade(repair) or orders.may_be_lost(repair, node, view.now)
         return Inquire() if node is None or fades else _as_it_is(view)

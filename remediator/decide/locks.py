@@ -70,11 +70,19 @@ def kured(annotations: Mapping[str, str], now: datetime) -> Mapping[str, str]:
 
 def machine(found: Metadata) -> str:
     """Say what keeps us from a node by its Machine; nothing when nothing does."""
-    name = f"Machine {found.namespace}/{found.name}"
-    if found.deletion_timestamp is not None:
-        return f"Cluster API, which deletes {name},"
     marks = [each for each in _LEFT_ALONE if each in found.annotations]
-    return f"whoever put {marks[0]} on {name}" if marks else ""
+    asked = f"whoever put {marks[0]} on {_named(found)}" if marks else ""
+    return leaving(found) or asked
+
+
+def leaving(found: Metadata) -> str:
+    """Say who takes a Machine away; nothing when nobody does."""
+    gone = found.deletion_timestamp is not None
+    return f"Cluster API, which deletes {_named(found)}," if gone else ""
+
+
+def _named(found: Metadata) -> str:
+    return f"Machine {found.namespace}/{found.name}"
 
 
 def _has_run_out(entry: Mapping[str, object], now: datetime) -> bool:

@@ -85,6 +85,16 @@ def actor(node: Node) -> str:
     return next(known, "whoever deletes it" if leaving else "")
 
 
+def keeper(node: Node, held: str = "") -> str:
+    """Name who else is at work on a Node that our release would open to work under their hands.
+
+    Args:
+        node: The Node.
+        held: Who holds it by a lock that does not lie on the Node.
+    """
+    return (actor(node) or held) if marks.is_opened_by_release(node) else ""
+
+
 def spared(node: Node) -> str:
     """Say what somebody asks of whoever repairs nodes; nothing when nobody asks that.
 

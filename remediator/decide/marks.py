@@ -92,6 +92,11 @@ def was_cordoned(node: Node) -> bool:
     return pre_cordoned(node) or (node.spec.unschedulable and not _is_held(node))
 
 
+def is_opened_by_release(node: Node) -> bool:
+    """Say whether to give a Node back would uncordon it."""
+    return _is_held(node) and node.spec.unschedulable and not pre_cordoned(node)
+
+
 def is_out_of_service(node: Node) -> bool:
     """Say whether anybody has put the Node out of service."""
     return any(taint.key == keys.OUT_OF_SERVICE_TAINT for taint in node.spec.taints)

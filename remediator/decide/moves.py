@@ -45,6 +45,7 @@ class Reason(StrEnum):
     GPUS_MISSING = "GPUsMissing"
     BURN_IN = "BurnIn"
     ARRIVED = "Arrived"
+    HELD_BY_OTHERS = "HeldByOthers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +93,8 @@ class View:
     """The faults that joined the repair, as they are now."""
     joining: tuple[Joined, ...] = ()
     """Faults that hold on the node now and have not joined yet."""
+    held: str = ""
+    """Who else holds the node by a lock that does not lie on the Node."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +129,8 @@ class Climb:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resume:
     """Go on with a rung whose next step was forbidden: its time goes on too."""
+
+    message: str = "goes on: the next step is allowed again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

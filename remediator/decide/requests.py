@@ -19,7 +19,7 @@ from nodehealth.repair import (
     Request,
     Wish,
 )
-from remediator.decide import joined, orders, recurrence, remedies
+from remediator.decide import joined, maintenance, orders, recurrence, remedies
 from remediator.decide.moves import Reason, Release, Reply, Retry, View
 
 Granted: TypeAlias = Release | Reply | Retry | None
@@ -106,10 +106,8 @@ def _release(view: View, request: Request) -> Granted:
     """Give the node back as it is, and leave its fault to people."""
     if view.repair.status.phase is Phase.PARKED:
         return Reply(request=request, done=True, message="it holds nothing already")
-    under_way = _under_way(view)
-    if under_way:
-        return _refused(request, under_way)
-    return _parked(request, Reason.RELEASED)
+    held = _under_way(view) or _kept(view)
+    return _refused(request, held) if held else _parked(request, Reason.RELEASED)
 
 
 def _cancel(view: View, request: Request) -> Granted:
@@ -120,10 +118,8 @@ def _cancel(view: View, request: Request) -> Granted:
     begun = begins(repair)
     if begun:
         return _refused(request, f"{begun} has begun already; to give the node back: release")
-    under_way = _under_way(view)
-    if under_way:
-        return _refused(request, under_way)
-    return _parked(request, Reason.CANCELLED)
+    held = _under_way(view) or _kept(view)
+    return _refused(request, held) if held else _parked(request, Reason.CANCELLED)
 
 
 def _drop(view: View, request: Request) -> Granted:
@@ -172,6 +168,18 @@ def _under_way(view: View) -> str:
         "nobody could tell what it would do to the node; ask again when it is over, as "
         f"`nodemend why {node}` tells, or have nothing more begun after it: "
         f"`nodemend pause NAME --reason TEXT --node {node}`"
+    )
+
+
+def _kept(view: View) -> str:
+    """Say who else is at work on a node that would be uncordoned; the empty string if nobody is."""
+    who = maintenance.keeper(view.node, view.held) if view.node is not None else ""
+    name = view.repair.spec.target.node
+    if not who:
+        return ""
+    return (
+        f"{who} is at work on {name}, and it is not uncordoned before that is over; ask again "
+        f"then, or take it out of nodemend's hands now: kubectl uncordon {name}"
     )
 
 

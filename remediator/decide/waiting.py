@@ -19,7 +19,7 @@ _HELD_BACK = frozenset(
     {Reason.PAUSED, Reason.NOT_APPROVED, Reason.OUTSIDE_WINDOW, Reason.BREAKER_OPEN}
 )
 """Reasons to wait that people have set, or what is amiss with the fleet."""
-_HELD_UP = frozenset({Reason.EVIDENCE_MISSING, Reason.MODE}) | _HELD_BACK
+_HELD_UP = frozenset({Reason.EVIDENCE_MISSING, Reason.MODE, Reason.HELD_BY_OTHERS}) | _HELD_BACK
 """Reasons to wait that a slot would not help against."""
 _OVERTAKEN = frozenset(
     {Why.FOREIGN_MAINTENANCE, Why.CONTROL_PLANE, Why.LAST_REPLICA, Why.GANG_LIMIT}

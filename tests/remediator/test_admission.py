@@ -184,6 +184,25 @@ async def test_a_release_gives_back_node_and_ledger(world: MakeWorld) -> None:
     assert (status.epoch, status.cordons, status.slots) == (2, {}, {})
 
 
+async def test_a_node_that_others_came_to_after_it_was_read_is_not_uncordoned(
+    world: MakeWorld,
+) -> None:
+    here = await world()
+    await here.admission().ensure()
+    one, mended = await begun(here)
+    await here.admission().cordon(mended, one, SCOPES, ONE)
+    read, theirs = await seen(here), {"weave.works/kured-reboot-in-progress": "now"}
+    await here.client.merge_patch(NODES, "n1", {"metadata": {"annotations": theirs}})
+
+    with pytest.raises(SupersededError, match="kured is at work on n1"):
+        await here.admission().release("n1", read, frozenset({1}))
+
+    now, status = await seen(here), (await here.admission().ledger()).status
+    assert now.spec.unschedulable
+    assert now.metadata.annotations[keys.FENCE_ANNOTATION] == "1:cordoned"
+    assert status.cordons == {"n1": 1}
+
+
 async def test_a_node_cordoned_by_somebody_else_stays_cordoned(world: MakeWorld) -> None:
     here = await world()
     await here.admission().ensure()

@@ -236,3 +236,63 @@ async def test_what_was_read_for_one_step_is_believed_for_ten_seconds() -> None:
 
     assert first == soon != ""
     assert await one.held("n1", node()) == ""
+
+
+def ours(name: str = "") -> Node:
+    """Return a node that we hold, of a machine if one is named."""
+    marked = node(fence="5:disrupted", unschedulable=True)
+    known = {**marked.metadata.annotations, **of_machine(name).metadata.annotations}
+    return (
+        structs.replace(marked, metadata=structs.replace(marked.metadata, annotations=known))
+        if name
+        else marked
+    )
+
+
+@virtualtime.played
+async def test_who_has_the_lease_keeps_a_node_from_being_given_back() -> None:
+    world = await fleet()
+    await place(world)
+    await leased(world, "node-maintenance")
+    one = beside(world)
+
+    first = await one.keeper(ours())
+    await world.agent.delete(LEASES, LEASE, namespace=LEASE_NAMESPACE)
+    soon = await one.keeper(ours())
+    await asyncio.sleep(11)
+
+    assert first == soon == "node-maintenance (lease medik8s-leases/node-n1)"
+    assert await one.keeper(ours()) == ""
+    assert await beside(world, Coexistence()).keeper(ours()) == ""
+
+
+@virtualtime.played
+async def test_who_waits_for_the_lease_that_we_have_is_not_waited_for() -> None:
+    world = await fleet()
+    await place(world)
+    await define(world, _plain(MAINTENANCES))
+    wanted = {"metadata": {"name": "m"}, "spec": {"nodeName": "n1"}}
+    await world.agent.create(_plain(MAINTENANCES), wanted)
+    one = beside(world)
+
+    said = await one.held("n1", node())
+
+    assert said == "who made NodeMaintenance m"
+    assert (await lease(world)).spec.holder_identity == locks.HOLDER
+    assert await one.keeper(ours()) == ""
+
+
+@virtualtime.played
+async def test_a_machine_that_is_deleted_keeps_its_node_and_one_that_is_paused_does_not() -> None:
+    world = await fleet()
+    await define(world, MACHINES[0])
+    marks = {"annotations": {"cluster.x-k8s.io/paused": ""}, "finalizers": ["example.com/x"]}
+    await world.agent.create(
+        MACHINES[0], {"metadata": {"name": "m1", **marks}}, namespace="default"
+    )
+
+    before = await beside(world, CAPI).keeper(ours("m1"))
+    await world.agent.delete(MACHINES[0], "m1", namespace="default")
+    after = await beside(world, CAPI).keeper(ours("m1"))
+
+    assert (before, after) == ("", "Cluster API, which deletes Machine default/m1,")

@@ -7,7 +7,7 @@ import pytest
 from nodehealth import keys
 from nodehealth.kit import clocks
 from nodehealth.kube import errors
-from nodehealth.kube.objects import NODES
+from nodehealth.kube.objects import NODES, Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import Phase
 from remediator import bodies
@@ -154,3 +154,21 @@ async def test_what_is_about_to_be_sent_to_another_node_is_left_alone(world: Mak
     assert not (await here.client.get(NODES, "n1")).spec.unschedulable
     where = keys.REPAIR_NAMESPACE
     assert len((await here.client.listing(REPAIR_PODS, namespace=where)).items) == 1
+
+
+async def test_what_no_repair_holds_is_not_uncordoned_while_others_are_at_work_on_it(
+    world: MakeWorld,
+) -> None:
+    here, who = await held(await world(), Phase.RECOVERED), ["node-maintenance"]
+
+    async def holder(_: Node) -> str:
+        return who[0]
+
+    reap = Reap(client=here.client, admission=here.admission(), held=holder)
+    await reap.reap("n1")
+    during = await here.client.get(NODES, "n1")
+    who[0] = ""
+    await reap.reap("n1")
+
+    assert during.spec.unschedulable
+    assert not (await here.client.get(NODES, "n1")).spec.unschedulable

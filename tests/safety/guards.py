@@ -121,6 +121,20 @@ GUARDS: Final = (
         seed=61,
     ),
     mutant(
+        "opened-under-others",
+        "A Node is uncordoned while somebody else is at work on it.",
+        "S5",
+        (
+            "decide.maintenance",
+            '    return (actor(node) or held) if marks.is_opened_by_release(node) else ""\n',
+            '    del node, held\n    return ""\n',
+        ),
+        tale=(
+            "test_beside_others.py::"
+            "test_a_mended_node_is_given_back_when_nobody_else_is_at_work_on_it_any_more"
+        ),
+    ),
+    mutant(
         "evidence-not-asked",
         "What was found once is acted on, whatever is known of it now.",
         "S6",

@@ -3,15 +3,19 @@
 import ast
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
+from nodehealth import keys
 from nodehealth.repair import Intent, NodeRepair, NodeRepairStatus
 from simulator import records
 from simulator.api.audit import AuditEntry
 from simulator.api.store import Entry
 from tests.builders import NOON, ledger, repair, slot
 from tests.safety.witnesses.beginning import GRACE
+from tests.safety.witnesses.foreign import Untouched
 from tests.safety.witnesses.history import Deed, History
 from tests.safety.witnesses.holding import Held
 
@@ -102,3 +106,59 @@ def test_an_eviction_may_be_on_the_wire_when_a_person_deletes_the_ledger() -> No
 def test_an_eviction_that_no_ledger_allowed_or_only_long_ago_breaks_a_promise() -> None:
     assert breaches_of_an_eviction(held="n2", after=timedelta()) == ["S2"]
     assert breaches_of_an_eviction(held="n1", after=GRACE + timedelta(seconds=1)) == ["S2"]
+
+
+def marked(**theirs: str) -> dict[str, Any]:
+    """Return a Node that we hold, with an annotation, a taint or a condition of others."""
+    annotations = {keys.FENCE_ANNOTATION: "5:disrupted"}
+    annotations |= {theirs["annotation"]: "Working"} if "annotation" in theirs else {}
+    taints = [{"key": theirs["taint"], "effect": "NoSchedule"}] if "taint" in theirs else []
+    said = {"type": theirs.get("condition", "Ready"), "status": theirs.get("status", "True")}
+    return {
+        "metadata": {"name": "n1", "annotations": annotations},
+        "spec": {"unschedulable": True, "taints": taints},
+        "status": {"conditions": [{**said, "message": theirs.get("message", "")}]},
+    }
+
+
+def breaches_of_an_uncordon(was: dict[str, Any]) -> list[str]:
+    """Have a Node be uncordoned by us, and ask the witness."""
+    history = History(user="remediator", now=NOON)
+    now = {**was, "spec": {"taints": was["spec"]["taints"]}}
+    before, after = (
+        Entry(key="n1", version=n, body=msgspec.json.encode(each), labels={}, fields={})
+        for n, each in enumerate((was, now))
+    )
+    entry = asked("patch", records.NODES, "n1")
+    Untouched(history).done(Deed(entry=entry, before=before, after=after))
+    return [each.promise for each in history.breaches]
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        {"taint": "karpenter.sh/disrupted"},
+        {"taint": "medik8s.io/drain"},
+        {"annotation": "weave.works/kured-reboot-in-progress"},
+        {"annotation": "machineconfiguration.openshift.io/state"},
+        {"condition": "MaintenanceInProgress"},
+    ],
+    ids=str,
+)
+def test_an_uncordon_under_the_hands_of_others_breaks_a_promise(theirs: dict[str, str]) -> None:
+    assert breaches_of_an_uncordon(marked(**theirs)) == ["S5"]
+
+
+@pytest.mark.parametrize(
+    "nobodys",
+    [
+        {},
+        {"taint": "example.com/x"},
+        {"annotation": "example.com/x"},
+        {"condition": "DrainInProgress", "status": "False"},
+        {"condition": "DrainInProgress", "message": f"{keys.CONDITION_VOICE}drains it"},
+    ],
+    ids=str,
+)
+def test_an_uncordon_of_what_nobody_else_works_on_breaks_none(nobodys: dict[str, str]) -> None:
+    assert breaches_of_an_uncordon(marked(**nobodys)) == []

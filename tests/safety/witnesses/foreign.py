@@ -13,6 +13,21 @@ from tests.safety.witnesses.history import Deed, Witness
 _OURS: Final = f"{keys.GROUP}/"
 _MAPS: Final = ("labels", "annotations")
 _TRUE: Final = "true"
+_THEIR_TAINTS: Final = (
+    "ToBeDeletedByClusterAutoscaler",
+    "aws-node-termination-handler/",
+    "cloud.google.com/impending-node-termination",
+    "karpenter.sh/",
+    "medik8s.io/",
+    "remediation.medik8s.io/",
+)
+"""How the taints begin by which others say that a Node is in their hands."""
+_THEIR_ANNOTATIONS: Final = {
+    "machineconfiguration.openshift.io/state": ("Working", "Rebooting"),
+    "weave.works/kured-reboot-in-progress": (),
+}
+"""By which annotations they do, and with which values; any where none is named."""
+_THEIR_CONDITIONS: Final = ("DrainInProgress", "MaintenanceInProgress", "Terminating")
 
 
 @dataclass(slots=True)
@@ -33,6 +48,9 @@ class Untouched(Witness):
         opened = was["spec"].get("unschedulable") and not now["spec"].get("unschedulable")
         if opened and keys.PRE_CORDONED_ANNOTATION in was["metadata"].get("annotations", {}):
             self.history.breach("S5", f"{deed.entry.name} was uncordoned, it was not our cordon")
+        holders = _holders(was) if opened else []
+        if holders:
+            self.history.breach("S5", f"{deed.entry.name} was uncordoned under {holders}")
 
     def _entries(self, was: dict[str, Any], now: dict[str, Any]) -> list[str]:
         return [
@@ -41,6 +59,25 @@ class Untouched(Witness):
             for key in _differing(was["metadata"].get(part, {}), now["metadata"].get(part, {}))
             if not key.startswith(_OURS) and key not in self.labels and not _is_noted(key, was, now)
         ]
+
+
+def _holders(node: dict[str, Any]) -> list[str]:
+    """Name the marks that say that somebody else works on a Node."""
+    meta = node["metadata"]
+    taints = [each["key"] for each in node["spec"].get("taints", ())]
+    noted = [
+        key
+        for key, value in meta.get("annotations", {}).items()
+        if key in _THEIR_ANNOTATIONS and value in (_THEIR_ANNOTATIONS[key] or (value,))
+    ]
+    said = [
+        each["type"]
+        for each in node.get("status", {}).get("conditions", ())
+        if each["type"] in _THEIR_CONDITIONS and each["status"] == "True"
+        if not each.get("message", "").startswith(keys.CONDITION_VOICE)
+    ]
+    leaving = ["deletionTimestamp"] if meta.get("deletionTimestamp") else []
+    return [*(key for key in taints if key.startswith(_THEIR_TAINTS)), *noted, *said, *leaving]
 
 
 def _is_noted(key: str, was: dict[str, Any], now: dict[str, Any]) -> bool:
