@@ -1,8 +1,8 @@
 """Which processes of the machine hold NVIDIA devices open, by the host's own procfs.
 
 A device is known by what it is, not by its path: a container makes nodes of its own. Only
-descriptors whose path speaks of NVIDIA or of a graphics card are looked at: to ask after a file of
-a dead NFS server would hang us.
+descriptors whose path speaks of NVIDIA or of a graphics card in a folder of devices are looked at:
+to ask after a file of a dead NFS server would hang us.
 """
 
 import contextlib
@@ -20,6 +20,7 @@ Identity: TypeAlias = tuple[str, int, int]
 """What makes two open files one device: its number, or where a file lies."""
 
 _FOLDERS: Final = ("", "nvidia-caps", "nvidia-caps-imex-channels", "dri")
+_DEVICES: Final = "/dev/"
 _SPEAKING: Final = ("nvidia", "/dri/")
 
 
@@ -100,7 +101,7 @@ def _held(process: Path, known: Mapping[Identity, str]) -> Iterator[str]:
         descriptor = f"{process}/fd/{name}"
         with contextlib.suppress(OSError):
             target = os.readlink(descriptor)  # noqa: PTH115 - likewise
-            if any(each in target for each in _SPEAKING):
+            if _DEVICES in target and any(each in target for each in _SPEAKING):
                 device = known.get(_identity(os.stat(descriptor)))  # noqa: PTH116 - likewise
                 if device is not None:
                     yield device

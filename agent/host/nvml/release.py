@@ -38,13 +38,24 @@ async def held(root: Path, who: str) -> AsyncIterator[None]:
         OSError: the file cannot be made.
     """
     path = root / RELEASE
-    file = await asyncio.to_thread(_take, path, who)
+    file = await _taken(path, who)
     fresh = asyncio.create_task(_keep_fresh(file), name="release")
     try:
         yield
     finally:
         fresh.cancel()
         await asyncio.to_thread(_drop, path, file)
+
+
+async def _taken(path: Path, who: str) -> int:
+    """Take it, or leave nothing of it when we are cancelled: a thread goes on all the same."""
+    taking = asyncio.create_task(asyncio.to_thread(_take, path, who))
+    try:
+        return await asyncio.shield(taking)
+    except asyncio.CancelledError:
+        with contextlib.suppress(OSError, HeldError):
+            await asyncio.to_thread(_drop, path, await taking)
+        raise
 
 
 async def _keep_fresh(file: int) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import shutil
 import signal
@@ -15,7 +14,7 @@ import pytest
 
 from agent.host import commands
 from agent.host.commands import Ended, Left
-from tests.lacking import lacking
+from tests.agent.leases import leased
 
 LONG = timedelta(seconds=60)
 SHORT = timedelta(seconds=0.2)
@@ -36,21 +35,14 @@ def left() -> Iterator[list[int]]:
 
 @pytest.fixture
 def sick(tmp_path: Path) -> Iterator[Path]:
-    """Give a program that nobody can open until its lease is given back, as on a sick disk."""
+    """Give a program on a disk that does not answer until the test ends."""
     path = tmp_path / "sick"
     shutil.copy(shutil.which("true") or "/bin/true", path)
-    before = signal.signal(signal.SIGIO, signal.SIG_IGN)  # we are asked for the lease
-    lease = os.open(path, os.O_RDONLY)
-    try:
-        fcntl.fcntl(lease, fcntl.F_SETLEASE, fcntl.F_WRLCK)
-    except OSError as refused:
-        lacking(f"no lease of a file can be had here: {refused}")
-    yield path
-    os.close(lease)
+    with leased(path):
+        yield path
     for thread in threading.enumerate():
         if thread.name.startswith("start of "):
             thread.join()
-    signal.signal(signal.SIGIO, before)
 
 
 async def sh(script: str, patience: timedelta = LONG) -> Ended | Left:

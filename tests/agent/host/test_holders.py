@@ -85,8 +85,17 @@ def test_who_holds_something_else_is_nobodys_business(root: Path) -> None:
         assert pid not in found(root)
 
 
+def test_a_file_that_speaks_of_nvidia_and_is_no_device_is_not_even_looked_at(root: Path) -> None:
+    data = root / "mnt/nfs/nvidia/weights"
+    data.parent.mkdir(parents=True)
+    os.link(root / "dev/nvidia0", data)  # who looks takes it for the device
+
+    with holding(data) as pid:
+        assert pid not in found(root)
+
+
 def test_a_device_is_known_under_any_path_that_speaks_of_nvidia(root: Path) -> None:
-    other = root / "container-nvidia"
+    other = root / "dev/container-nvidia"
     os.link(root / "dev/nvidia0", other)
 
     with holding(other) as pid:

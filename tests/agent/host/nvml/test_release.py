@@ -11,6 +11,7 @@ import pytest
 
 from agent.host.nvml import bus, release
 from simulator.virtualtime import played
+from tests.agent.leases import leased
 
 KILLED = """
 import asyncio, sys
@@ -39,6 +40,25 @@ async def test_it_is_there_while_it_is_held_and_gone_after(tmp_path: Path) -> No
         assert wishes(tmp_path) == "a reset\n"
 
     assert wishes(tmp_path) == ""
+
+
+async def test_who_is_ended_while_taking_it_leaves_nothing_of_it(tmp_path: Path) -> None:
+    async def hold() -> None:
+        async with release.held(tmp_path, "a reset"):
+            pass
+
+    path = tmp_path / release.RELEASE
+    path.parent.mkdir(parents=True)
+    path.touch()
+    with leased(path):
+        holding = asyncio.create_task(hold())
+        await asyncio.sleep(0.2)  # by now it waits for the file
+        holding.cancel()
+        await asyncio.sleep(0.1)
+    await asyncio.wait([holding])
+    await asyncio.get_running_loop().shutdown_default_executor()
+
+    assert (holding.cancelled(), path.exists()) == (True, False)
 
 
 @played
