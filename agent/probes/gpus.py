@@ -11,12 +11,14 @@ from agent.host.nvml import answers
 from agent.host.nvml.answers import ABSENT, Silence
 from agent.host.nvml.facts import Card, Driver, Gpus, Standing
 from agent.probe import Past, Probe
-from agent.readings import Answer, Reading
+from agent.readings import Answer, Aside, Gap, Reading
 from nodehealth.health import Fields, Level
 from nodehealth.signals import Knowledge
 
 COUNT: Final = "gpu.count"
 LOST: Final = "gpu.lost"
+
+_BLIND: Final = "the PCI bus has not been seen for a minute or more: a look at it does not return"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,11 +32,13 @@ class GPUs(Probe):
         """Be asked as soon as the driver or a GPU stands otherwise than before."""
         await host.gpus_changed("gpus")
 
-    async def check(self, host: Host, past: Past) -> Sequence[Answer]:
+    async def check(self, host: Host, past: Past) -> Sequence[Answer | Aside]:
         """Say how many there are, and which of those that were in this boot are gone."""
         gpus = host.gpus()
         lost = [await _presence(host, gpus, each, past) for each in _known(gpus, past)]
-        return [self._count(gpus, lost, past), *(each for each in lost if _is_telling(each, past))]
+        blind = [Gap(why=_BLIND)] if gpus.is_blind else []
+        telling = (each for each in lost if _is_telling(each, past))
+        return [self._count(gpus, lost, past), *telling, *blind]
 
     def _count(self, gpus: Gpus, lost: Sequence[Reading], past: Past) -> Reading:
         expected = self.expected or _learned(gpus, lost, past)

@@ -116,6 +116,8 @@ class Gpus:
     """All of it."""
 
     bus: Bus = field(default_factory=Bus)
+    is_blind: bool = False
+    """Whether nobody knows what is on the bus now: `bus` is of a while ago."""
     driver: Driver = Driver.ABSENT
     code: int = 0
     """How NVML refused last, while the driver is starting or has failed."""

@@ -13,6 +13,8 @@ from agent.host.nvml.settings import Nvml
 _GLANCE: Final = 5.0
 _SCAN: Final = 15.0
 _PATIENCE: Final = timedelta(seconds=2)
+_OLD: Final = 60.0
+"""Seconds after which what a scan of the bus said is no longer taken for the present."""
 _NEVER: Final = float("-inf")
 
 
@@ -28,6 +30,7 @@ class Lookout:
         self.glance, self.scan = Glance(), Scan()
         self._settings, self._root, self._guard = settings, root, Guard()
         self._glanced_at = self._scanned_at = _NEVER
+        self._unseen_since: float | None = None
 
     @property
     def has_looked(self) -> bool:
@@ -39,6 +42,10 @@ class Lookout:
         """Return which driver there is: `?` where only NVML can tell, nothing where none is."""
         hidden = "?" if self._settings.is_explicit and self.glance.library else ""
         return self.glance.module or hidden
+
+    def is_blind(self, now: float) -> bool:
+        """Say whether the bus has not been seen for a while, though we looked."""
+        return self._unseen_since is not None and now - self._unseen_since > _OLD
 
     def is_released(self, now: datetime) -> bool:
         """Say whether somebody wants NVML closed, and wanted so a short while ago."""
@@ -56,6 +63,8 @@ class Lookout:
     async def look(self, now: float) -> None:
         """Look; what is not seen soon is as it was."""
         self._glanced_at = now
+        if self._unseen_since is None:
+            self._unseen_since = now
         root, folders = self._root, self._settings.libraries
         with contextlib.suppress(HungError):
             self.glance = await self._guard.call(
@@ -66,3 +75,4 @@ class Lookout:
                 self.scan = await self._guard.call(
                     "scan of the bus", lambda: bus.scan(root), patience=_PATIENCE
                 )
+                self._unseen_since = now

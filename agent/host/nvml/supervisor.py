@@ -74,6 +74,7 @@ class Supervisor:
         hung = {each.pci: each.hang for each in lost if each.pci}
         return Gpus(
             bus=access.lookout.scan.bus,
+            is_blind=access.lookout.is_blind(self._now()),
             driver=driver,
             code=code,
             hang=hang,

@@ -39,6 +39,18 @@ async def test_a_machine_without_gpus_has_nothing_to_say_of_them(tmp_path: Path)
     assert watch.known.reports["gpu"].state is ProbeState.OK
 
 
+async def test_a_bus_that_nobody_sees_any_more_is_a_gap(watch: Watch) -> None:
+    await watch.look()
+    watch.gpus = replace(watch.gpus, is_blind=True)
+    await watch.look()
+
+    report = watch.known.reports["gpu"]
+    assert (report.state, "a look at it does not return" in report.message) == (
+        ProbeState.FAILED,
+        True,
+    )
+
+
 async def test_gpus_that_no_driver_ever_drove_are_not_missed(tmp_path: Path) -> None:
     gpus = Gpus(bus=Bus(gpus=(pci(0),)), cards=(replace(card(0), uuid="", serial="", answers={}),))
     watch = Watch.over(tmp_path, GPUs(), without_driver(gpus, Driver.ABSENT))
