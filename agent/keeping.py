@@ -98,12 +98,12 @@ class Keeper:
         newest = self._newest
         if newest is None or newest == self._kept:
             return
-        content = msgspec.json.encode(newest)
         try:
+            content = msgspec.json.encode(newest)
             await self._guard.call(
                 "write", lambda: self._write(self._path, content), patience=self._patience
             )
-        except (OSError, HungError, RuntimeError) as failure:  # the last for want of a thread
+        except (OSError, HungError, RuntimeError, UnicodeEncodeError) as failure:
             self._report_sick(failure)
             return
         self._tally.saves += 1

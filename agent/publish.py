@@ -122,7 +122,8 @@ class Publisher:
         longest = LONGEST_PAUSE.total_seconds()
         pause = min(longest, 2.0**self._failures) * self._random.uniform(0.5, 1.0)
         if isinstance(failure, errors.BlockedError) and failure.retry_after:
-            pause = max(pause, failure.retry_after.total_seconds())
+            asked = failure.retry_after.total_seconds()
+            pause = max(pause, asked * self._random.uniform(1.0, 1.5))
         self._failures = min(self._failures + 1, 10)
         self._not_before = asyncio.get_running_loop().time() + pause
 

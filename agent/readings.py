@@ -110,6 +110,7 @@ def checked(answer: Answer, catalogue: Mapping[str, Signal] = CATALOGUE) -> Sign
     if len(answer.subject) > LONGEST_SUBJECT:
         expected = f"a subject of at most {LONGEST_SUBJECT} characters"
         raise ReadingError(f"{answer.name}: expected {expected}, got {len(answer.subject)}")
+    _check_text(answer.name, answer.subject)
     _check_fields(answer, signal)
     match answer:
         case Reading():
@@ -129,6 +130,16 @@ def _check_fields(answer: Answer, signal: Signal) -> None:
             raise ReadingError(f"{answer.name}.{name}: unknown field; known are {known}")
         if type(value) is not _PYTHON_TYPES[kind]:
             raise ReadingError(f"{answer.name}.{name}: expected {kind}, got {value!r}")
+        _check_text(f"{answer.name}.{name}", value)
+
+
+def _check_text(where: str, value: object) -> None:
+    """Refuse names of files that are no text: nobody could write them down, nor us anything."""
+    if isinstance(value, str) and not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise ReadingError(f"{where}: expected text, got {value!r}") from error
 
 
 def _check_reading(reading: Reading, signal: Signal) -> None:

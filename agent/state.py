@@ -169,8 +169,8 @@ def status(state: State, *, agent_version: str, driver_version: str = "") -> Nod
 
 
 def shortened(message: str) -> str:
-    """Return as much of a message as a report holds."""
-    return message[:_LONGEST_MESSAGE]
+    """Return as much of a message as a report holds, with what is no text made readable."""
+    return message[:_LONGEST_MESSAGE].encode(errors="replace").decode()
 
 
 def lasting(state: State, catalogue: Mapping[str, Signal] = CATALOGUE) -> State:

@@ -1,6 +1,7 @@
 """The small files of procfs and sysfs, in which not being there is an answer too."""
 
 import errno
+import os
 from pathlib import Path
 from typing import Final
 
@@ -38,3 +39,8 @@ def names(folder: Path) -> tuple[str, ...] | None:
         if error.errno in _NOT_APPLICABLE:
             return None
         raise
+
+
+def printable(name: str) -> str:
+    """Return what people can be told of a name that may not be UTF-8, as files' need not be."""
+    return os.fsencode(name).decode(errors="replace")

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Final
 
+from agent.host.attributes import printable
+
 _ESCAPE: Final = re.compile(rb"\\([0-7]{3})")
 
 # They hold no data of their own, or are mounted by being touched: filesystems(5), proc(5).
@@ -104,8 +106,8 @@ def _entry(fields: list[bytes]) -> _Entry:
     filesystem = Filesystem(
         mount=path,
         path=path,
-        device=_printable(_decoded(fields[dash + 2])),
-        fstype=_printable(_decoded(fields[dash + 1])),
+        device=printable(_decoded(fields[dash + 2])),
+        fstype=printable(_decoded(fields[dash + 1])),
         number=fields[2].decode(),
         read_only=b"ro" in fields[5].split(b","),
         takes_no_writes=not _WRITELESS.isdisjoint(fields[dash + 3].split(b",")),
@@ -118,15 +120,11 @@ def _decoded(text: bytes) -> str:
     return os.fsdecode(_ESCAPE.sub(lambda found: bytes([int(found[1], 8)]), text))
 
 
-def _printable(name: str) -> str:
-    return os.fsencode(name).decode(errors="replace")
-
-
 def _below(filesystem: Filesystem, root: PurePosixPath) -> Filesystem | None:
     path = PurePosixPath(filesystem.path)
     if not path.is_relative_to(root):
         return None
-    return replace(filesystem, mount=_printable(str("/" / path.relative_to(root))))
+    return replace(filesystem, mount=printable(str("/" / path.relative_to(root))))
 
 
 def _visible(entries: Mapping[str, _Entry]) -> Iterator[Filesystem]:

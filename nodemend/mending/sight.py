@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from agent.host.nvml import calls
 from agent.host.nvml.facts import LOST, RESET_REQUIRED, Answers
 
 HANDLE: Final = "nvmlDeviceGetHandleByIndex_v2"
@@ -77,9 +78,8 @@ def read(told: Mapping[str, Any], *, switches: bool = False) -> Sight:
 
 
 def address(pci: str) -> str:
-    """Write an address on the bus as sysfs does: NVML's domain has eight digits."""
-    domain, _, rest = pci.lower().partition(":")
-    return f"{domain[-4:]}:{rest}" if rest else ""
+    """Write an address on the bus as sysfs does, or nothing for none."""
+    return calls.pci_address(pci) if pci else ""
 
 
 def _gpu(answers: Answers, *, switches: bool) -> Gpu:

@@ -12,7 +12,7 @@ import pytest
 from agent import keeping, state
 from agent.host.guard import Guard
 from agent.keeping import Keeper
-from agent.readings import Counter, Occurrence
+from agent.readings import Counter, Memo, Occurrence
 from agent.state import State
 from agent.tally import Tally
 from tests.agent.spawning import Spawner
@@ -225,3 +225,15 @@ async def test_a_state_for_which_there_is_no_thread_is_written_later(tmp_path: P
     await keeper.save()
 
     assert (before, await Keeper(tmp_path / "agent.json").load()) == (None, known(3))
+
+
+async def test_a_name_that_is_no_text_costs_a_warning_and_not_the_agent(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    remembered = [Memo(subject="seen", fields={"name": "\udcff"})]
+    keeper = Keeper(tmp_path / "agent.json")
+    keeper.offer(state.answered(known(1), "gpus", remembered, NOON))
+
+    await keeper.save()
+
+    assert "cannot be written" in caplog.text

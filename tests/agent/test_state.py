@@ -459,3 +459,14 @@ def test_what_could_not_be_watched_is_reported_and_what_was_seen_still_counts() 
     report = known.reports["gpu"]
     assert (report.state, report.message) == (ProbeState.FAILED, "the log is gone")
     assert [each.count for each in known.events] == [1]
+
+
+def test_a_name_that_is_no_text_is_refused() -> None:
+    with pytest.raises(ReadingError, match=r"disk\.free_ratio: expected text"):
+        state.answered(fresh(), "disk", [free(0.5, "/\udcff")], NOON)
+
+
+def test_a_message_that_is_no_text_can_be_written_down_all_the_same() -> None:
+    failed = state.unanswered(fresh(), "disk", ProbeState.FAILED, "no such file: '/\udcff'", NOON)
+
+    assert failed.reports["disk"].message == "no such file: '/?'"

@@ -35,7 +35,11 @@ def found(folder: Path, *, every: timedelta, timeout: timedelta) -> tuple[Check,
     if names is None:
         return ()
     paths = [folder / name for name in names if not name.startswith(".")]
-    listed = [each for path in paths for each in _listed(path, every, timeout)]
+    listed = [
+        replace(each, name=attributes.printable(each.name))
+        for path in paths
+        for each in _listed(path, every, timeout)
+    ]
     refused = trust.folder_refusal(folder)
     if refused:
         return tuple(replace(each, refused=each.refused or refused) for each in listed)

@@ -1,6 +1,8 @@
 """Which GPUs are reset together."""
 
-from nodemend.mending import domain
+import pytest
+
+from nodemend.mending import domain, sight
 from nodemend.mending.sight import Gpu, Sight
 
 
@@ -40,3 +42,18 @@ def test_a_chain_of_links_is_one_domain() -> None:
 
 def test_a_gpu_whose_own_links_are_down_belongs_to_who_leads_to_it() -> None:
     assert together("GPU-0", gpu(0), gpu(1, peers=frozenset({pci(0)}))) == ["GPU-0", "GPU-1"]
+
+
+@pytest.mark.parametrize(
+    ("told", "address"),
+    [
+        ("00000000:3B:00.0", "0000:3b:00.0"),
+        ("00010000:3B:00.0", "10000:3b:00.0"),
+        ("00008A23:01:00.0", "8a23:01:00.0"),
+        ("", ""),
+    ],
+)
+def test_the_driver_has_eight_digits_for_what_the_kernel_has_at_least_four_for(
+    told: str, address: str
+) -> None:
+    assert sight.address(told) == address

@@ -1,6 +1,7 @@
 """A folder holds programs and configurations; what may not be run says why."""
 
 import json
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -27,6 +28,15 @@ def found(path: Path) -> tuple[Check, ...]:
 
 def test_where_there_is_no_folder_there_are_no_checks(tmp_path: Path) -> None:
     assert found(tmp_path / "nowhere") == ()
+
+
+def test_a_name_that_is_no_text_is_told_as_far_as_it_can_be(checks_d: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(checks_d / "sm") + b"\xffart"))
+    script(path, "true")
+
+    assert [(each.name, each.command) for each in found(checks_d)] == [
+        ("sm\ufffdart", (str(path),))
+    ]
 
 
 def test_programs_are_found_in_the_order_of_their_names(checks_d: Path) -> None:
