@@ -1,6 +1,7 @@
 """A storm of one pattern is counted to the last line, and told one by one only at its beginning."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -77,6 +78,15 @@ def test_what_is_told_together_says_the_same_and_happened_within_a_second() -> N
         ("sdb", START, 1, HOLDS + 2),
         ("sda", after, 1, HOLDS + 4),
     ]
+
+
+def test_a_line_that_tells_of_many_is_as_many_among_others() -> None:
+    _, past = told([happened(n) for n in range(1, HOLDS + 1)])
+    lines = [replace(happened(HOLDS + n), count=14) for n in (1, 2)]
+
+    everything, _ = told(lines, past)
+
+    assert (counted(everything), counted(everything, SIGNAL)) == (28, 2)
 
 
 def test_a_bucket_fills_again_by_the_second_and_no_further() -> None:

@@ -5,7 +5,7 @@ these before they are used.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -128,19 +128,19 @@ def prove(form: Form, written: Written, path: str) -> None:
     Raises:
         SettingsError: says which of them it gets wrong.
     """
-    for problem in _misread(form.found, written):
+    for problem in _misread(form, written):
         raise SettingsError(f"{path}.{problem}")
 
 
-def _misread(found: Callable[[str], object], written: Written) -> Iterator[str]:
+def _misread(form: Form, written: Written) -> Iterator[str]:
     for name, samples in {"says": written.says, "unsaid": written.unsaid}.items():
         if not samples:
             yield f"{name}: expected at least one line as a sample, got none"
-    if re.match(written.line, "") is not None:
+    if form.line.match("") is not None:
         yield "line: expected a pattern that an empty line has not"
     for at, each in enumerate(written.says):
-        if found(each) is None:
+        if form.found(each) is None:
             yield f"says[{at}]: expected a line with one of the words and the pattern, got {each!r}"
     for at, each in enumerate(written.unsaid):
-        if found(each) is not None:
+        if form.found(each) is not None:
             yield f"unsaid[{at}]: expected a line that is another one, got {each!r}"
