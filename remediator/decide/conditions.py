@@ -99,7 +99,7 @@ def _called(sign: Sign, names: Names) -> tuple[str, str]:
         case Names.NONE:
             return "", ""
         case Names.NPD:
-            return sign.reason, "True"
+            return sign.npd or sign.reason, "True"
         case Names.KARPENTER if sign.type in ACTED_ON:
             return sign.type, "False"
         case _:

@@ -104,7 +104,7 @@ def _sign(written: NodeCondition | None, page: Page) -> Sign | None:
     if written.type in _KUBERNETES_OWN:
         message = f"Kubernetes writes {written.type} itself; a fault needs another type"
         page.wrong("$.spec.condition.type", message)
-    return Sign(type=written.type, reason=written.reason)
+    return Sign(type=written.type, reason=written.reason, npd=written.npd)
 
 
 def _cooldown(written: str | None, page: Page) -> timedelta | None:

@@ -58,6 +58,8 @@ class NodeCondition(Strict, frozen=True, kw_only=True):
     type: Annotated[str, Meta(pattern="^[A-Z][A-Za-z0-9]{0,62}$")]
     """What is well while it is True, in CamelCase."""
     reason: Annotated[str, Meta(pattern="^[A-Z][A-Za-z0-9]{0,62}$")]
+    npd: Annotated[str, Meta(pattern="^([A-Z][A-Za-z0-9]{0,62})?$")] = ""
+    """What node-problem-detector calls the fault, where that is not its reason."""
 
 
 class BurnIn(Strict, frozen=True, kw_only=True):

@@ -46,6 +46,8 @@ class Sign:
 
     type: str
     reason: str
+    npd: str = ""
+    """What node-problem-detector calls the fault, where that is not its reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,6 +93,7 @@ def test_what_is_not_enforced_or_has_no_name_is_not_shown(policy: Policy, one: R
         (Names.KARPENTER, STORAGE, "StorageReady", "False"),
         (Names.KARPENTER, OWN, "nodemend.dev/FlowersReady", "False"),
         (Names.NPD, OWN, "Wilted", "True"),
+        (Names.NPD, Sign(type="KernelReady", reason="Hung", npd="Deadlock"), "Deadlock", "True"),
     ],
 )
 def test_the_policy_says_what_conditions_are_called(

@@ -95,6 +95,14 @@ def test_a_condition_is_read(tmp_path: Path) -> None:
     assert made.condition == Sign(type="StorageReady", reason="DiskFull")
 
 
+def test_a_condition_may_have_another_name_with_node_problem_detector(tmp_path: Path) -> None:
+    (tmp_path / "rule.yaml").write_text(SIGNED.replace("DiskFull}", "DiskFull, npd: NoSpace}"))
+
+    (made,) = load.rules(tmp_path, remedy).rules
+
+    assert made.condition == Sign(type="StorageReady", reason="DiskFull", npd="NoSpace")
+
+
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
