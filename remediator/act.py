@@ -98,6 +98,7 @@ class Act:
             others=around.others(node),
             joining=around.joining(node),
             held=await means.keeper(node),
+            lingering=await means.lingering(repair, ledger, around),
         )
 
     async def _carry_out(self, move: Move, scene: Scene) -> Again:

@@ -8,10 +8,11 @@ from typing import Any, Final
 
 import msgspec
 
+from nodehealth import keys
 from nodehealth.kube import errors, patches
 from nodehealth.kube.client import Client
 from nodehealth.kube.objects import Object, Resource
-from nodehealth.repair import Intent
+from nodehealth.repair import Intent, NodeRepair
 from remediator import bodies, envoys
 from remediator.decide import jobs, repairpods
 from remediator.decide.envoys import GiveUp, Outcome, Wait
@@ -152,6 +153,23 @@ async def is_settled(
     if any(map(repairpods.may_run, pods.items)):
         return False
     return open_ is None or await _called_off(client, open_, now)
+
+
+async def lingering(client: Client, repair: NodeRepair, *, namespace: str) -> str:
+    """Name a Pod of one of a repair's Jobs that may still run, whatever became of the Job.
+
+    Args:
+        client: The door to the API server.
+        repair: Whose Jobs they are.
+        namespace: Where they are.
+
+    Raises:
+        nodehealth.kube.errors.KubeError: the API server failed us; it is asked again later.
+    """
+    labels = f"{keys.REPAIR_LABEL}={repair.metadata.uid}"
+    pods = await client.listing(REPAIR_PODS, namespace=namespace, labels=labels)
+    running = (f"Pod {each.metadata.name}" for each in pods.items if repairpods.may_run(each))
+    return next(running, "")
 
 
 async def _called_off(client: Client, job: Job, now: datetime) -> bool:

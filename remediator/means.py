@@ -8,11 +8,11 @@ from nodehealth.kube.client import Client
 from nodehealth.kube.objects import NODES, Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import NodeRepair
-from remediator import actions
+from remediator import actions, jobs
 from remediator.actions import Action, Find
 from remediator.admission import Admission
 from remediator.asking import Service, Way
-from remediator.decide import admissions, marks
+from remediator.decide import admissions, burnins, marks
 from remediator.decide.limits import Refused
 from remediator.neighbours import Neighbours
 from remediator.pacing import Pacing
@@ -78,6 +78,17 @@ class Means:
         if node is None or not marks.is_opened_by_release(node):
             return ""
         return await self.neighbours.keeper(node)
+
+    async def lingering(self, repair: NodeRepair, ledger: RepairLedger, around: Around) -> str:
+        """Name a Pod of a Job that may still run on a node which is about to be let go of.
+
+        Raises:
+            nodehealth.kube.errors.KubeError: the API server failed us.
+        """
+        if not burnins.may_linger(repair) or not admissions.has_slot(repair, ledger):
+            return ""
+        where = around.policy.jobs_namespace
+        return await jobs.lingering(self.client, repair, namespace=where)
 
     def forget(self, repair: NodeRepair) -> None:
         """Remember nothing of a repair any more."""

@@ -8,13 +8,25 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from nodehealth import keys
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import UNUSED
 from nodehealth.repair import Joined, NodeRepair
 from nodehealth.signals import Author, Kind
 from nodemend.looking.rulebook import Rulebook
 from nodemend.looking.sight import Sight
-from remediator.decide import claims, gates, joined, ladder, limits, plan, recurrence, room, waiting
+from remediator.decide import (
+    burnins,
+    claims,
+    gates,
+    joined,
+    ladder,
+    limits,
+    plan,
+    recurrence,
+    room,
+    waiting,
+)
 from remediator.decide.answers import Truth
 from remediator.decide.counting import Scope
 from remediator.decide.derive import DERIVATIONS
@@ -23,6 +35,7 @@ from remediator.decide.gates import Asked, Deed
 from remediator.decide.judge import Judgement, Mark, judge, known_at
 from remediator.decide.limits import Refused
 from remediator.decide.moves import Cordon, Disrupt, Move, Other, View, Wellness
+from remediator.decide.repairpods import FINISHED
 from remediator.decide.scopes import Scopes
 from remediator.decide.survey import Survey
 from remediator.observe import Fleet
@@ -120,6 +133,7 @@ def next_of(
         shut=gates.refusal(_asked(Deed.STEP, repair, node, sight, book, fleet)),
         others=_others(repair, facts, sight, book, found),
         joining=_joining(repair, sight, book, found),
+        lingering=_lingering(repair, sight, book),
     )
     move = ladder.next_move(view)
     return Next(move=move, held=_held(move, view, sight, book, fleet))
@@ -147,6 +161,20 @@ def _joining(
 ) -> tuple[Joined, ...]:
     held = Judgement(marks={name: each.mark for name, each in found.items()})
     return recurrence.joining(repair, held, book.rules, book.policy, sight.now, sight.repairs)
+
+
+def _lingering(repair: NodeRepair, sight: Sight, book: Rulebook) -> str:
+    """Name a Pod of the repair's Jobs that still runs."""
+    if not burnins.may_linger(repair):
+        return ""
+    ours = (
+        f"Pod {each.metadata.name}"
+        for each in sight.pods
+        if each.metadata.namespace == book.policy.jobs_namespace
+        and each.metadata.labels.get(keys.REPAIR_LABEL) == repair.metadata.uid
+        and each.status.phase not in FINISHED
+    )
+    return next(ours, "")
 
 
 def _held(move: Move, view: View, sight: Sight, book: Rulebook, fleet: Fleet) -> str:

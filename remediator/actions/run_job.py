@@ -17,10 +17,9 @@ from remediator.actions import (
     progress,
 )
 from remediator.decide.envoys import Succeed
-from remediator.decide.jobs import Claimed, Task
+from remediator.decide.jobs import RUN_JOB, Claimed, Task
 from remediator.jobs import Runner
 
-_ACTION = "run-job"
 _AGAIN = timedelta(seconds=5)
 
 
@@ -60,8 +59,8 @@ class RunJob(Action):
             namespace=tools.jobs,
             repair=repair,
             node=tools.node,
-            claim=claiming(repair, _ACTION, tools.unsent()),
-            start=claiming(repair, _ACTION, tools.unsent()),
+            claim=claiming(repair, RUN_JOB, tools.unsent()),
+            start=claiming(repair, RUN_JOB, tools.unsent()),
             task=self.task(),
         )
         try:

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Final
 
-from nodehealth.repair import BurnIn, NodeRepair
+from nodehealth.repair import BurnIn, NodeRepair, Phase
 from remediator.decide import joined
-from remediator.decide.jobs import Task
+from remediator.decide.jobs import RUN_JOB, Task
 from remediator.decide.moves import View
+
+_LETS_GO: Final = frozenset({Phase.VERIFYING, Phase.NEEDS_HUMAN})
 
 
 def wanted(view: View) -> tuple[BurnIn, ...]:
@@ -35,6 +38,12 @@ def passed(repair: NodeRepair) -> tuple[str, ...]:
         return ()
     last = begun.wanted or repair.spec.burn_in
     return (*begun.passed, last.template) if last is not None else begun.passed
+
+
+def may_linger(repair: NodeRepair) -> bool:
+    """Say whether a node may be let go of soon on which Jobs ran: a Pod may outlive its Job."""
+    ran = bool(asked(repair)) or any(each.action == RUN_JOB for each in joined.done(repair))
+    return ran and repair.status.phase in _LETS_GO
 
 
 def following(view: View) -> BurnIn | None:

@@ -12,6 +12,8 @@ from remediator.decide import envoys
 from remediator.decide.envoys import START_PATIENCE, Claim, GiveUp, Make, Start, Stop, Succeed, Wait
 from remediator.decide.repairpods import RepairPod
 
+RUN_JOB: Final = "run-job"
+"""The remedy that runs one."""
 GRACE: Final = timedelta(minutes=2)
 """How long a Job that is beyond its own deadline may take to say so, before it is stopped."""
 _LONGEST: Final = 512

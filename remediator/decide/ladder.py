@@ -1,6 +1,7 @@
 """What comes next in a repair: its record and fresh facts in, one move out."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from nodehealth.fence import Fence, Hold
@@ -157,6 +158,8 @@ def _hopeless(view: View) -> Move:
         return Inquire() if node is None or fades else _as_it_is(view)
     if orders.is_down_by_us(view):
         return Inquire()
+    if view.lingering:
+        return replace(_as_it_is(view), until=view.now + rungs.LOOK_AGAIN)
     if node is not None and marks.fence_of(node) == Fence(epoch=slot.epoch, hold=Hold.CORDONED):
         return Trade()
     return endings.uncordoned(view) or _retake(view) or Trade()

@@ -46,6 +46,7 @@ class Reason(StrEnum):
     BURN_IN = "BurnIn"
     ARRIVED = "Arrived"
     HELD_BY_OTHERS = "HeldByOthers"
+    JOB_LINGERS = "JobLingers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,8 @@ class View:
     """What forbids the next step of a repair that has its slot."""
     others: tuple[Other, ...] = ()
     """The faults that joined the repair, as they are now."""
+    lingering: str = ""
+    """The Pod of a Job of the repair that may still run on the node."""
     joining: tuple[Joined, ...] = ()
     """Faults that hold on the node now and have not joined yet."""
     held: str = ""

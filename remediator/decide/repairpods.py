@@ -8,7 +8,7 @@ from nodehealth import keys
 from nodehealth.kube.objects import Object, Resource, Struct
 from nodehealth.outcome import Outcome
 
-_FINISHED: Final = frozenset({"Succeeded", "Failed"})
+FINISHED: Final = frozenset({"Succeeded", "Failed"})
 _LONGEST: Final = 512
 
 
@@ -76,7 +76,7 @@ def is_bound(pod: RepairPod) -> bool:
 
 def is_finished(pod: RepairPod) -> bool:
     """Say whether a Pod runs no longer, and never will."""
-    return pod.status.phase in _FINISHED
+    return pod.status.phase in FINISHED
 
 
 def is_called_off(pod: RepairPod) -> bool:

@@ -32,6 +32,8 @@ class Doubt:
     message: str
     proven: datetime | None = None
     """When it counts as well, if nothing else is heard before."""
+    unheard: bool = False
+    """Whether nobody tells us when it is over, so that we have to look again."""
 
 
 def verify(view: View) -> Move:
@@ -60,6 +62,7 @@ def verify(view: View) -> Move:
     if following is not None:
         return following
     soon = found.proven if found.proven is not None and found.proven > view.now else until
+    soon = view.now + rungs.LOOK_AGAIN if found.unheard else soon
     return Rest(
         phase=Phase.VERIFYING, reason=found.reason, message=found.message, until=min(until, soon)
     )
@@ -111,6 +114,9 @@ def _of_node(view: View) -> Doubt | None:
         return Doubt(reason=Reason.NODE_ABSENT, message=message)
     if not ready.is_ready(view.node):
         return Doubt(reason=Reason.NODE_NOT_READY, message="waits for the node to be Ready")
+    if view.lingering:
+        message = f"waits until {view.lingering} has ended, which a Job left behind on the node"
+        return Doubt(reason=Reason.JOB_LINGERS, message=message, unheard=True)
     if _lacks_gpus(view.repair, view.node):
         gpus = view.repair.spec.target.gpus
         message = f"waits until the node gives all its {gpus} GPUs again"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from random import Random
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 import pytest
 
@@ -24,6 +24,7 @@ from tests.safety.test_sent import assert_well, told
 from tests.safety.trials import ONE
 
 MOST_WRITES: Final = 60
+Meddler: TypeAlias = Callable[[Cluster, Random], Coroutine[None, None, None]]
 
 
 def case(*ladder: str, burn_in: str = "") -> Case:
@@ -113,34 +114,79 @@ def test_a_template_that_is_not_there_is_named() -> None:
     assert 'podtemplates "none" not found' in told(ending)
 
 
-async def lingering(cluster: Cluster, random: Random) -> None:
-    """Run Jobs of which a Pod stays on its node, whatever became of the Job."""
-    control = asyncio.create_task(controller()(cluster, random))
-    direct, left = cluster.direct(), set[str]()
-    try:
-        while True:
-            await asyncio.sleep(1)
-            for job in direct.listed("jobs.batch", namespace=JOBS_NAMESPACE):
-                uid = job["metadata"]["uid"]
-                if not job["spec"]["suspend"] and uid not in left:
-                    left.add(uid)
-                    _leave_a_pod(direct, uid)
-    finally:
-        control.cancel()
+def lingering(seconds: int = 100_000) -> Meddler:
+    """Run Jobs; a Pod of one that fails stays on its node for a while, whatever became of it."""
+
+    async def linger(cluster: Cluster, random: Random) -> None:
+        control = asyncio.create_task(controller(mends)(cluster, random))
+        direct, left = cluster.direct(), dict[str, int]()
+        try:
+            while True:
+                await asyncio.sleep(1)
+                for job in direct.listed("jobs.batch", namespace=JOBS_NAMESPACE):
+                    if not job["spec"]["suspend"] and _fails(job):
+                        _stand_by(direct, job, left, seconds)
+        finally:
+            control.cancel()
+
+    return linger
 
 
-def _leave_a_pod(direct: Direct, job: str) -> None:
-    labels = {"batch.kubernetes.io/controller-uid": job}
-    spec = {"nodeName": "w-1", "containers": [{"name": "c", "image": "registry.example/c:1"}]}
-    value = {"metadata": {"name": "left", "labels": labels}, "spec": spec}
-    direct.create("pods", value, namespace=JOBS_NAMESPACE)
+def mends(template: str) -> bool:
+    return template == "mends"
+
+
+def _fails(job: dict[str, Any]) -> bool:
+    return bool(job["spec"]["template"]["spec"]["containers"][0]["name"] == "fails")
+
+
+def _stand_by(direct: Direct, job: dict[str, Any], left: dict[str, int], seconds: int) -> None:
+    uid, given = job["metadata"]["uid"], job["spec"]["template"]["metadata"]["labels"]
+    if uid not in left:
+        labels = {**given, "batch.kubernetes.io/controller-uid": uid}
+        spec = {"nodeName": "w-1", "containers": [{"name": "c", "image": "registry.example/c:1"}]}
+        value = {"metadata": {"name": "left", "labels": labels}, "spec": spec}
+        direct.create("pods", value, namespace=JOBS_NAMESPACE)
+    left[uid] = left.get(uid, 0) + 1
+    if left[uid] == seconds:
+        options = {"gracePeriodSeconds": 0}
+        direct.delete("pods", "left", namespace=JOBS_NAMESPACE, options=options)
+
+
+ONE_JOB_FAILS: Final = case("drain", "run-job: {template: fails}", "run-job: {template: mends}")
+
+
+def test_no_node_is_given_back_while_a_pod_of_a_job_that_failed_may_run() -> None:
+    ending = stage.play(0, sick=ONE, case=replace(ONE_JOB_FAILS, meddler=lingering()))
+
+    (repair,) = ending.repairs
+    assert ending.breaches == ()
+    assert (repair.status.phase, repair.status.tried) == (Phase.NEEDS_HUMAN, (0, 1, 2))
+    assert "waits until Pod left has ended" in told(ending)
+    assert set(ending.ledger.status.slots) == {"w-1"}
+
+
+def test_a_node_is_given_back_once_the_pod_of_a_job_that_failed_has_ended() -> None:
+    ending = stage.play(0, sick=ONE, case=replace(ONE_JOB_FAILS, meddler=lingering(300)))
+
+    assert_well(ending)
+    assert "Verifying (JobLingers): waits until Pod left has ended" in told(ending)
+
+
+def test_a_burn_in_of_which_a_pod_may_run_keeps_its_slot_when_a_person_is_called() -> None:
+    burns = case("drain", "run-job: {template: mends}", burn_in="fails")
+    ending = stage.play(0, sick=ONE, case=replace(burns, meddler=lingering()))
+
+    assert ending.breaches == ()
+    assert ending.phases() == {Phase.NEEDS_HUMAN}
+    assert set(ending.ledger.status.slots) == {"w-1"}
 
 
 @pytest.mark.parametrize(
-    ("meddler", "held"), [(controller(), set()), (lingering, {"w-1"})], ids=["gone", "lingering"]
+    ("meddler", "held"), [(controller(), set()), (lingering(), {"w-1"})], ids=["gone", "lingering"]
 )
 def test_a_failed_job_keeps_its_slot_while_a_pod_of_it_may_run(
-    meddler: Callable[[Cluster, Random], Coroutine[None, None, None]], held: set[str]
+    meddler: Meddler, held: set[str]
 ) -> None:
     plain = case("drain", "run-job: {template: fails}")
     ending = stage.play(0, sick=ONE, case=replace(plain, meddler=meddler))

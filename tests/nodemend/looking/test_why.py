@@ -26,7 +26,7 @@ from nodehealth.repair import (
 )
 from nodehealth.signals import Knowledge
 from nodemend.looking import why
-from remediator.rules.policy import Domain, Limit
+from remediator.rules.policy import JOBS_NAMESPACE, Domain, Limit
 from tests.builders import (
     NOON,
     at,
@@ -292,6 +292,29 @@ def test_what_holds_too_is_said_to_join() -> None:
     )
 
     assert answer.next[1] == "Next: it takes in what holds too: second."
+
+
+def test_a_pod_that_a_job_left_on_the_node_is_what_its_repair_waits_for() -> None:
+    status = NodeRepairStatus(
+        phase=Phase.VERIFYING, disruption_epoch=2, rung=1, tried=(0, 1), rung_since=NOON
+    )
+    ran = repair(pool="fleet", ladder=("drain", "run-job"), status=status)
+    fenced = node(unschedulable=True, fence="2:disrupted", taints=(keys.REPAIR_TAINT,))
+    known = ledger(epoch=2, slots={"n1": slot(2)})
+    left = pod("left", labels={keys.REPAIR_LABEL: ran.metadata.uid})
+    there = structs.replace(left, metadata=structs.replace(left.metadata, namespace=JOBS_NAMESPACE))
+
+    nexts = [
+        why.explain(
+            sight(fenced, healths=(FULL,), repairs=(ran,), known=known, pods=(each,)),
+            book(HASTY),
+            "n1",
+        ).next[1]
+        for each in (there, left)
+    ]
+
+    assert "waits until Pod left has ended, which a Job left behind" in nexts[0]
+    assert "Pod left" not in nexts[1]
 
 
 def test_an_open_breaker_is_what_a_repair_waits_for() -> None:

@@ -27,6 +27,7 @@ from remediator.decide.moves import (
     Reason,
     Release,
     Rest,
+    Trade,
     View,
     Wellness,
 )
@@ -184,6 +185,46 @@ def test_what_only_observes_or_was_dropped_burns_nothing_in() -> None:
 
     assert isinstance(ladder.next_move(several(others, own=None)), Release)
     assert isinstance(ladder.next_move(watched), Release)
+
+
+def test_nothing_begins_and_no_node_is_given_back_while_a_pod_of_a_job_may_run() -> None:
+    for seen in (several(), several(own=None), several(burning=passed(STRESS))):
+        waits = ladder.next_move(replace(seen, lingering="Pod left"))
+
+        assert isinstance(waits, Rest)
+        assert (waits.reason, waits.until) == (Reason.JOB_LINGERS, seen.now + rungs.LOOK_AGAIN)
+        assert "Pod left" in waits.message
+
+
+def test_a_pod_that_never_ends_leads_on_as_a_node_does_that_is_never_well() -> None:
+    late = replace(several(own=None), lingering="Pod left", now=at(61) + VERIFY_PATIENCE)
+
+    assert isinstance(ladder.next_move(late), NextRung)
+
+
+def test_who_called_a_person_keeps_the_slot_while_a_pod_of_a_job_may_run() -> None:
+    seen = several()
+    status = structs.replace(seen.repair.status, phase=Phase.NEEDS_HUMAN, reason="LadderExhausted")
+    hopeless = replace(seen, repair=structs.replace(seen.repair, status=status))
+
+    waits = ladder.next_move(replace(hopeless, lingering="Pod left"))
+
+    assert waits == Rest(
+        phase=Phase.NEEDS_HUMAN,
+        reason="LadderExhausted",
+        until=seen.now + rungs.LOOK_AGAIN,
+    )
+    assert isinstance(ladder.next_move(hopeless), Trade)
+
+
+def test_only_who_may_have_run_jobs_looks_for_what_they_left() -> None:
+    ran = NodeRepairStatus(phase=Phase.VERIFYING, rung=1, tried=(0, 1), rung_since=NOON)
+
+    assert burnins.may_linger(several().repair)
+    assert burnins.may_linger(repair(ladder=("drain", "run-job", "replace"), status=ran))
+    assert not burnins.may_linger(repair(ladder=("drain", "reboot", "run-job"), status=ran))
+    draining = structs.replace(ran, phase=Phase.DRAINING)
+    assert not burnins.may_linger(repair(ladder=("drain", "run-job", "replace"), status=draining))
 
 
 def test_what_a_mended_node_may_take_begins_anew_after_each_burn_in() -> None:
