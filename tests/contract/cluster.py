@@ -155,6 +155,7 @@ class Cluster:
         ready: bool = True,
         account: str = "default",
         labels: Mapping[str, str] | None = None,
+        annotations: Mapping[str, str] | None = None,
     ) -> Pod:
         """Create a pod on a node and say of it what its kubelet would."""
         await self.until(self._account(account))
@@ -163,9 +164,10 @@ class Cluster:
             "serviceAccountName": account,
             "automountServiceAccountToken": False,
             "containers": [{"name": "main", "image": "registry.example/none:1"}],
-            "tolerations": [{"operator": "Exists"}],
+            "tolerations": [{"operator": "Exists", "effect": "NoExecute"}],
         }
-        body = {"metadata": {"labels": dict(labels or {})}, "spec": spec}
+        marks = {"labels": dict(labels or {}), "annotations": dict(annotations or {})}
+        body = {"metadata": marks, "spec": spec}
         made = await self.create(PODS, self.named(name), body)
         return await self.report(made, phase=phase, ready=ready)
 

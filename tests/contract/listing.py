@@ -23,6 +23,10 @@ against the emulator with every `make test`. They run against a real API server 
 
 There they use Nodes without machines, namespaces and API groups of their own, all named `nmt-…`,
 and delete them in the end. Lines marked *emulator* need switches that no real server has.
+One line is a whole repair (`test_whole_repair.py`): a remediator in a corner of its own, beside
+what stands in for the kubelet, the agent and the owner of a machine. It reads all Nodes and writes
+to its own alone. Lend it a cluster in which no nodemend runs: it would take that one's fences for
+losses of its own ledger.
 **No real API server has been asked yet.**
 
 ## What no line asks
