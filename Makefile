@@ -8,7 +8,7 @@ ARGS ?=
 SEEDS ?= 10000
 FROM ?= 0
 
-.PHONY: help demo test lint check soak mutants bench lock crds format clean
+.PHONY: help demo test lint check soak days mutants bench lock crds format clean
 
 help: ## Say what can be made.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -39,6 +39,9 @@ check: lint test ## Everything that the gate asks.
 
 soak: $(READY) ## Many ordeals of safety: SEEDS=10000 of them, FROM=0 on; says the seed that fails.
 	$(BIN)/python -m tests.safety.soak --first $(FROM) --seeds $(SEEDS) $(ARGS)
+
+days: $(READY) ## Two days of a node that is well, works, or counts harmless errors: how often is it written?
+	NODEMEND_HOURS=48 $(BIN)/python -m pytest -q -n0 --timeout=7200 --log-cli-level=INFO tests/agent/test_two_days.py $(ARGS)
 
 mutants: $(READY) ## Take one guard out at a time, and see after how many ordeals it is noticed.
 	$(BIN)/python -m tests.safety.mutants $(ARGS)

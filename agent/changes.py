@@ -34,15 +34,19 @@ def between(
     return Change.URGENT if urgent else Change.ORDINARY
 
 
-def is_nominal(status: NodeHealthStatus, now: datetime) -> bool:
+def is_nominal(
+    status: NodeHealthStatus, now: datetime, catalogue: Mapping[str, Signal] = CATALOGUE
+) -> bool:
     """Say whether the seldom refresh is enough.
 
-    It is while every probe is well, every level is known, and nothing happened lately. A level's
-    value never counts, however bad: that would be a verdict, and each change of it is told anyway.
+    It is while every probe is well, every level is known, and nothing urgent happened lately: what
+    hardware mended itself happens all day on a node that works. A level's value never counts,
+    however bad: that would be a verdict, and each change of it is told anyway.
     """
     well = all(probe.state is ProbeState.OK for probe in status.probes)
     known = all(level.knowledge is not Knowledge.UNKNOWN for level in status.levels)
-    return well and known and not any(_is_recent(event, now) for event in status.events)
+    happened = (each for each in status.events if _is_urgent(each, catalogue))
+    return well and known and not any(_is_recent(each, now) for each in happened)
 
 
 def _facts(status: NodeHealthStatus) -> tuple[object, ...]:
@@ -51,9 +55,11 @@ def _facts(status: NodeHealthStatus) -> tuple[object, ...]:
 
 def _urgent(status: NodeHealthStatus, catalogue: Mapping[str, Signal]) -> tuple[Level | Event, ...]:
     everything: tuple[Level | Event, ...] = (*status.levels, *status.events)
-    return tuple(
-        each for each in everything if each.name in catalogue and catalogue[each.name].urgent
-    )
+    return tuple(each for each in everything if _is_urgent(each, catalogue))
+
+
+def _is_urgent(told: Level | Event, catalogue: Mapping[str, Signal]) -> bool:
+    return told.name in catalogue and catalogue[told.name].urgent
 
 
 def _is_recent(event: Event, now: datetime) -> bool:

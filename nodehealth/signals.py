@@ -58,25 +58,43 @@ class Grid:
 
     step: float
     hysteresis: float = 0.0
+    coarse: float = 0.0
+    """From here on only its own multiples are taken, with as much more of hysteresis: for shares of
+    which only little matters. 0 means that all steps are alike."""
 
     def snap(self, raw: float, previous: float | None = None) -> float:
         """Return the grid value for a raw reading, staying at the previous one near its edges."""
-        if previous is not None:
-            low, high = previous - self.hysteresis, previous + self.step + self.hysteresis
-            if low <= raw < high:
+        if previous is not None and self.holds(previous):
+            edge = previous + self._step(previous)
+            if previous - self._slack(previous) <= raw < edge + self._slack(edge):
                 return previous
-        return self._value(math.floor(round(raw / self.step, 9)))
+        step = self._step(raw)
+        return _multiple(math.floor(round(raw / step, 9)), step)
 
     def holds(self, value: float) -> bool:
         """Say whether a value lies on the grid."""
-        return math.isclose(value, self._value(round(value / self.step)), abs_tol=1e-9)
+        return math.isclose(value, self.nearest(value), abs_tol=1e-9)
 
     def nearest(self, value: float) -> float:
         """Return the grid value nearest to a value, for an error message."""
-        return self._value(round(value / self.step))
+        step = self._step(value)
+        return _multiple(round(value / step), step)
 
-    def _value(self, steps: int) -> float:
-        return round(steps * self.step, 10)
+    def __str__(self) -> str:
+        beyond = f" up to {self.coarse:g} and of {self.coarse:g} beyond" if self.coarse else ""
+        return f"multiples of {self.step:g}{beyond}"
+
+    def _step(self, value: float) -> float:
+        return self.coarse if self.coarse and value >= self.coarse else self.step
+
+    def _slack(self, edge: float) -> float:
+        """Return how far beyond an edge a reading must be to cross it."""
+        is_coarse = self.coarse and edge > self.coarse + self.hysteresis
+        return self.hysteresis * self.coarse / self.step if is_coarse else self.hysteresis
+
+
+def _multiple(steps: int, step: float) -> float:
+    return round(steps * step, 10)
 
 
 WHOLE = Grid(step=1)

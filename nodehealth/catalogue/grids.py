@@ -4,7 +4,10 @@ from typing import Final
 
 from nodehealth.signals import Grid
 
-HALF_PERCENT: Final = Grid(step=0.005, hysteresis=0.0025)
+SPACE_LEFT: Final = Grid(step=0.005, hysteresis=0.0025, coarse=0.25)
+"""Half percents of what is nearly used up; what fills and empties with the work makes no writes."""
+ROOM_LEFT: Final = Grid(step=0.05, hysteresis=0.025, coarse=0.25)
+"""Likewise, where it goes up and down faster."""
 FIVE_PERCENT: Final = Grid(step=0.05, hysteresis=0.025)
 """For what goes up and down all day: each step is a write."""
 NEARLY_FULL: Final = Grid(step=0.45, hysteresis=0.05)

@@ -100,6 +100,6 @@ def _check_value(value: float, signal: Signal, where: str, page: Page) -> None:
     elif not signal.grid.holds(value):
         page.wrong(
             where,
-            f"{signal.name} only takes multiples of {signal.grid.step:g}, got {value:g}; "
+            f"{signal.name} only takes {signal.grid}, got {value:g}; "
             f"the nearest is {signal.grid.nearest(value):g}",
         )

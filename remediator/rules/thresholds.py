@@ -61,7 +61,7 @@ def _of_a_threshold(line: _Line, signal: Signal) -> Iterator[str]:
         yield f"{signal.name} is {limits}, got {threshold:g}"
     elif not signal.grid.holds(threshold):
         yield (
-            f"{signal.name} only takes multiples of {signal.grid.step:g}, "
+            f"{signal.name} only takes {signal.grid}, "
             f"got {threshold:g}; the nearest is {signal.grid.nearest(threshold):g}"
         )
 

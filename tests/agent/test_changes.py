@@ -76,5 +76,11 @@ def test_what_is_unknown_unwell_or_happened_lately_is_not_nominal(
     assert not changes.is_nominal(status, NOON + timedelta(minutes=9))
 
 
+def test_what_happened_without_urgency_is_nominal() -> None:
+    corrected = msgspec.structs.replace(XID, name="memory.ecc_corrected")
+
+    assert changes.is_nominal(changed(events=(corrected,)), NOON)
+
+
 def test_what_happened_long_ago_is_nominal() -> None:
     assert changes.is_nominal(changed(events=(XID,)), NOON + timedelta(minutes=11))

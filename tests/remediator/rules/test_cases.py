@@ -89,7 +89,7 @@ def test_a_rule_without_cases_has_none(tmp_path: Path) -> None:
             (
                 "rule_test.yaml:9: spec.cases[0].story[0].levels[0].value: "
                 "disk.free_ratio only takes "
-                "multiples of 0.005, got 0.011; the nearest is 0.01"
+                "multiples of 0.005 up to 0.25 and of 0.25 beyond, got 0.011; the nearest is 0.01"
             ),
         ),
         (

@@ -117,7 +117,7 @@ def test_the_digest_changes_with_a_rule(tmp_path: Path) -> None:
             "value < 0.052",
             (
                 "rule.yaml:9: spec.when.any[0].where: disk.free_ratio only takes "
-                "multiples of 0.005, "
+                "multiples of 0.005 up to 0.25 and of 0.25 beyond, "
                 "got 0.052; the nearest is 0.05"
             ),
         ),

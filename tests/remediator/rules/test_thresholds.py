@@ -9,7 +9,8 @@ from nodehealth.catalogue import CATALOGUE
 from nodehealth.cel import parser
 from remediator.rules import expressions, thresholds
 
-GRID: Final = "disk.free_ratio only takes multiples of 0.005, got 0.052; the nearest is 0.05"
+TAKES: Final = "disk.free_ratio only takes multiples of 0.005 up to 0.25 and of 0.25 beyond"
+GRID: Final = f"{TAKES}, got 0.052; the nearest is 0.05"
 BEYOND: Final = "disk.free_ratio is from 0 to 1, got 5"
 HIDDEN: Final = "no way to tell which value is meant; compare value itself with a number"
 
@@ -59,6 +60,11 @@ def test_a_value_on_the_grid_is_good(where: str) -> None:
 )
 def test_a_value_off_the_grid_is_named_wherever_it_hides(where: str) -> None:
     assert said(where) == [GRID]
+
+
+def test_a_value_between_coarse_steps_is_off_the_grid() -> None:
+    assert said("value < 0.3") == [f"{TAKES}, got 0.3; the nearest is 0.25"]
+    assert said("value < 0.5") == []
 
 
 @pytest.mark.parametrize("where", ["value < 5.0", "value * 2.0 < 10.0", "value < 5"])
