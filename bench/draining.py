@@ -53,7 +53,7 @@ class Ours(Way):
     async def drain(self, node: str, client: Client, clock: Clock) -> None:
         """Pass after pass, as the remediator would."""
         made = await client.create(NODE_REPAIRS, _repair(await client.get(NODES, node)))
-        record = Record(made, client=client, clock=clock, tell=_nobody)
+        record = Record(made, client=client, clock=clock, entered=_nobody)
         await record.enter(Phase.DRAINING, "", "begins")
         admission, since = Admission(client=client, clock=clock), clock()
 
@@ -239,5 +239,5 @@ async def _is_there(pod: Pod, client: Client) -> bool:
     return found.metadata.uid == meta.uid
 
 
-async def _nobody(_: NodeRepair) -> None:
+def _nobody(_: NodeRepair) -> None:
     """Tell nobody."""

@@ -40,13 +40,13 @@ class Act:
     Fields:
         means: What every move works with.
         around: Looks up what a repair has to know of the rest of the fleet.
-        tell: Is told of every repair whose phase changed.
+        entered: Is told of every repair whose phase or reason changed.
         trail: Where each decision is written down as well.
     """
 
     means: Means
     around: Callable[[NodeRepair], Around]
-    tell: Callable[[NodeRepair], Awaitable[None]]
+    entered: Callable[[NodeRepair], None]
     trail: Trail = SILENT
 
     async def advance(self, name: str, written: NodeRepair | None = None) -> datetime | None:
@@ -74,7 +74,7 @@ class Act:
         means = self.means
         repair = written or await means.client.get(NODE_REPAIRS, name)
         record = Record(
-            repair, client=means.client, clock=means.clock, tell=self.tell, trail=self.trail
+            repair, client=means.client, clock=means.clock, entered=self.entered, trail=self.trail
         )
         around = self.around(repair)
         scene = Scene(view=await self._view(repair, around), around=around, record=record)

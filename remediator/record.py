@@ -1,6 +1,6 @@
 """The written record of one repair: every change is a compare-and-swap of its status."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
@@ -63,7 +63,7 @@ class Record:
         repair: The repair as just read.
         client: The door to the API server.
         clock: The present time.
-        tell: Is told of the repair whenever its phase or reason changed, or an obstacle was found.
+        entered: Is told of the repair whenever its phase or reason changed.
         trail: Where each decision is written down as well, once it is in the record.
     """
 
@@ -73,11 +73,11 @@ class Record:
         *,
         client: Client,
         clock: Clock,
-        tell: Callable[[NodeRepair], Awaitable[None]],
+        entered: Callable[[NodeRepair], None],
         trail: Trail = SILENT,
     ) -> None:
         self.repair = repair
-        self._client, self._clock, self._tell, self._trail = client, clock, tell, trail
+        self._client, self._clock, self._entered, self._trail = client, clock, entered, trail
 
     async def note(self, status: NodeRepairStatus) -> NodeRepair:
         """Write a status if it is another one.
@@ -93,8 +93,6 @@ class Record:
                 NODE_REPAIRS, changed, name=name, subresource="status"
             )
             self._trail.written(structs.replace(changed, status=before), self.repair)
-        if len(status.obstacles) > len(before.obstacles):
-            await self._tell(self.repair)
         return self.repair
 
     async def enter(
@@ -111,4 +109,4 @@ class Record:
         await self.note(entered(base or before, phase, reason, message, now, logged=logged))
         after = self.repair.status
         if (before.phase, before.reason) != (after.phase, after.reason):
-            await self._tell(self.repair)
+            self._entered(self.repair)

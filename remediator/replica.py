@@ -118,7 +118,7 @@ class Replica:
                 ask=ask,
             ),
             around=self._around,
-            tell=self._telling.phase,
+            entered=self._metrics.ended,
             trail=trail,
         )
         self._most = Mode.ENFORCE

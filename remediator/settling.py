@@ -102,8 +102,7 @@ async def _answer(move: Reply | Retry, scene: Scene, means: Means) -> None:
         base = requests.retried(scene.view, move, now)
         await record.enter(move.phase, "", move.message, base=base, logged=True)
         return
-    status = joined.dropped(record.repair.status, move.drops)
-    await record.note(requests.answered(status, move.request, move.message, now, done=move.done))
+    await record.note(requests.replied(joined.dropped(record.repair.status, move.drops), move, now))
 
 
 async def _close(move: Release | Surrender, scene: Scene, means: Means) -> None:

@@ -8,16 +8,14 @@ from nodehealth.kit.clocks import Clock
 from nodehealth.kube import errors, events
 from nodehealth.kube.client import Client
 from nodehealth.kube.events import Note, Reference
-from nodehealth.repair import NodeRepair, Phase, Severity
-from remediator.decide import obstacles
+from nodehealth.repair import NodeRepair, Severity
 from remediator.decide.faults import Fault
+from remediator.decide.noted import Noted
 
 logger = logging.getLogger(__name__)
 
 FAULT_FOUND: Final = "FaultFound"
 FAULT_OVER: Final = "FaultOver"
-OBSTRUCTED: Final = "DrainObstructed"
-_WARNINGS: Final = frozenset({Phase.CONFIRMED, Phase.NEEDS_HUMAN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,27 +25,22 @@ class Tell:
     client: Client
     clock: Clock
 
-    async def phase(self, repair: NodeRepair) -> None:
-        """Tell of the phase that a repair has entered, or what stands in the way of its drain."""
-        target, status = repair.spec.target, repair.status
-        if status.phase is Phase.DRAINING and status.obstacles:
-            await self._obstructed(repair)
-            return
-        reason = f" ({status.reason})" if status.reason else ""
-        logger.info("%s: %s%s: %s", target.node, status.phase, reason, status.message)
-        kind: Literal["Normal", "Warning"] = "Warning" if status.phase in _WARNINGS else "Normal"
-        about = _node(target.node, target.node_uid)
-        await self._note(
-            about, f"Repair{status.phase}", f"{repair.spec.rule}: {status.message}", kind
-        )
+    async def noted(self, repair: NodeRepair, found: Noted) -> None:
+        """Tell of something that is written in a repair; nothing twice.
 
-    async def _obstructed(self, repair: NodeRepair) -> None:
-        target, found = repair.spec.target, repair.status.obstacles
-        newest = (each for each in found if each.since == found[-1].since)
-        message = "; ".join(map(obstacles.said, newest))
-        logger.warning("%s: the drain is obstructed: %s", target.node, message)
-        about = _node(target.node, target.node_uid)
-        await self._note(about, OBSTRUCTED, f"{repair.spec.rule}: {message}", "Warning")
+        Raises:
+            nodehealth.kube.errors.KubeError: it could not be told.
+        """
+        target, level = repair.spec.target, logging.WARNING if found.warns else logging.INFO
+        logger.log(level, "%s: %s: %s", target.node, found.reason, found.message)
+        note = Note(
+            about=_node(target.node, target.node_uid),
+            reason=found.reason,
+            message=f"{repair.spec.rule}: {found.message}",
+            at=found.at,
+            type="Warning" if found.warns else "Normal",
+        )
+        await events.record(self.client, note)
 
     async def fault(self, fault: Fault) -> None:
         """Tell of a fault that nothing but people will mend."""

@@ -20,6 +20,7 @@ from remediator.decide.problems import Problem
 from remediator.delivery import Delivery, Once, Repeated
 from remediator.herald import Herald
 from remediator.metrics import Metrics
+from remediator.noting import Noting
 from remediator.rules.alerting import Alerting
 from remediator.rules.policy import Policy
 from remediator.rules.rule import RuleSet
@@ -68,6 +69,7 @@ class Telling:
         self._closed = ""
         """Which closing of the ledger stands, if one does."""
         self._ledger = UNUSED
+        self._noting = Noting(tell, clock)
         self._herald: Herald | None = None
         self._changed = asyncio.Event()
 
@@ -77,9 +79,14 @@ class Telling:
         self._changed.set()
 
     async def run(self) -> None:
-        """Have a herald, and another one whenever the manners change, until cancelled."""
+        """Write Events, and have a herald, another one whenever manners change, until cancelled."""
         for subject in [each for each in self._problems if each.startswith(problems.FAULT)]:
             del self._problems[subject]  # of another term: what still holds is found again
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._noting.run(self._repairs()), name="events")
+            await self._change_heralds()
+
+    async def _change_heralds(self) -> NoReturn:
         while True:
             self._changed.clear()
             async with asyncio.TaskGroup() as tasks:
@@ -99,11 +106,6 @@ class Telling:
         self._herald = self._new_herald()
         await self._herald.run()
 
-    async def phase(self, repair: NodeRepair) -> None:
-        """Tell of the phase that a repair has entered."""
-        self._metrics.ended(repair)
-        await self._tell.phase(repair)
-
     async def fault(self, fault: Fault) -> None:
         """Tell of a fault that nothing but people will mend."""
         self.problem(problems.fault(fault, self._manners.observed))
@@ -116,6 +118,7 @@ class Telling:
 
     def repair(self, before: NodeRepair | None, repair: NodeRepair | None) -> None:
         """Take in how a repair is now, or that its record was deleted."""
+        self._noting.see(before, repair)
         if self._herald is not None:
             self._herald.see(before, repair)
 

@@ -71,7 +71,7 @@ def name(note: Note) -> str:
 
 
 async def record(client: Client, note: Note) -> None:
-    """Create the event, or count it once more.
+    """Create the event, or count it once more; what was told already, by its time, is not counted.
 
     Raises:
         nodehealth.kube.errors.KubeError: it could not be told; nothing depends on it.
@@ -96,6 +96,9 @@ async def _counted(client: Client, namespace: str, note: Note) -> bool:
     """Count the event that exists once more; False if it expired or changed meanwhile."""
     try:
         known = await client.get(EVENTS, name(note), namespace=namespace)
+        told = known.message, known.last_timestamp
+        if told == (note.message[:_LONGEST_MESSAGE], note.at.replace(microsecond=0)):
+            return True
         again = {
             "metadata": {"resourceVersion": known.metadata.resource_version},
             "count": known.count + 1,

@@ -11,7 +11,9 @@ from typing import Final, TypeAlias
 from msgspec import structs
 
 from nodehealth.repair import (
+    LOG_LENGTH,
     Answer,
+    Decision,
     Mode,
     NodeRepair,
     NodeRepairStatus,
@@ -49,6 +51,16 @@ def answered(
     """Return the status with the answer to a request."""
     answer = Answer(request=request, done=done, message=message[:1024], at=now)
     return structs.replace(status, answer=answer)
+
+
+def replied(status: NodeRepairStatus, reply: Reply, now: datetime) -> NodeRepairStatus:
+    """Return the status with an answer that nothing else follows from, and a line of the log."""
+    request = reply.request
+    said = "is done" if reply.done else "is refused"
+    text = f"{request.what}, wanted by {request.by or 'somebody'}, {said}: {reply.message}"
+    log = (*status.log, Decision(at=now, text=text[:1024]))[-LOG_LENGTH:]
+    status = structs.replace(status, log=log)
+    return answered(status, request, reply.message, now, done=reply.done)
 
 
 def retried(view: View, retry: Retry, now: datetime) -> NodeRepairStatus:

@@ -1,6 +1,7 @@
 """Events are created once and counted, in the namespace of what they are about."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import pytest
@@ -20,8 +21,8 @@ async def test_what_happens_again_is_counted(cluster: Cluster) -> None:
     about = events.reference(PODS, pod)
     note = Note(about=about, reason="RepairWaits", message="for a slot", at=NOON)
 
-    await events.record(cluster.client, note)
-    await events.record(cluster.client, note)
+    for at in (NOON, NOON, NOON + timedelta(minutes=1)):
+        await events.record(cluster.client, replace(note, at=at))
 
     found = await cluster.client.get(EVENTS, events.name(note), namespace=cluster.namespace)
     assert (found.count, found.message) == (2, "for a slot")

@@ -192,7 +192,7 @@ async def sending(
             await _repair(client, made, ladder, parts),
             client=client,
             clock=lambda: NOON,
-            tell=_nobody,
+            entered=_nobody,
         ),
         gpu_clients=gpu_clients or GpuClients(),
         meanwhile=transport.meanwhile,
@@ -220,5 +220,5 @@ async def _repair(
     return await client.replace(NODE_REPAIRS, whole, name=made.metadata.name, subresource="status")
 
 
-async def _nobody(told: NodeRepair) -> None:
-    del told
+def _nobody(_: NodeRepair) -> None:
+    """Take no notice."""

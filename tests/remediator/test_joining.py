@@ -42,6 +42,8 @@ async def test_two_faults_at_once_are_one_repair() -> None:
 
         assert found.spec.rule == "hurt"
         assert [each.rule for each in found.status.faults] == ["full"]
+        told = await here.events()
+        assert told["RepairNoted"].startswith("hurt: full holds too: ")
 
 
 @virtualtime.played

@@ -85,7 +85,7 @@ class Draining:
         self.pacing = Pacing(self._clock)
         self.sent = Recording(LocalTransport(world.api))
         self.plane = ControlPlane(world.api)
-        self.record = Record(mended, client=world.client, clock=self._clock, tell=_nobody)
+        self.record = Record(mended, client=world.client, clock=self._clock, entered=_nobody)
 
     async def run(self, *, after: float, drain: Drain | None = None) -> Progress:
         """Make one pass."""
@@ -117,7 +117,7 @@ class Draining:
             raise SupersededError("not ours")
 
 
-async def _nobody(_: NodeRepair) -> None:
+def _nobody(_: NodeRepair) -> None:
     """Tell nobody."""
 
 
