@@ -158,11 +158,15 @@ def _hopeless(view: View) -> Move:
         return Inquire() if node is None or fades else _as_it_is(view)
     if orders.is_down_by_us(view):
         return Inquire()
-    if view.lingering:
-        return replace(_as_it_is(view), until=view.now + rungs.LOOK_AGAIN)
     if node is not None and marks.fence_of(node) == Fence(epoch=slot.epoch, hold=Hold.CORDONED):
         return Trade()
-    return endings.uncordoned(view) or _retake(view) or Trade()
+    return endings.uncordoned(view) or _retake(view) or _outlived(view) or Trade()
+
+
+def _outlived(view: View) -> Rest | None:
+    """Trade no slot while a Pod of a Job may still run on the node; nobody tells us of its end."""
+    until = view.now + rungs.LOOK_AGAIN
+    return replace(_as_it_is(view), until=until) if view.lingering else None
 
 
 def _as_it_is(view: View) -> Rest:

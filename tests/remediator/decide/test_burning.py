@@ -217,6 +217,18 @@ def test_who_called_a_person_keeps_the_slot_while_a_pod_of_a_job_may_run() -> No
     assert isinstance(ladder.next_move(hopeless), Trade)
 
 
+def test_who_uncordons_a_node_is_given_way_to_although_a_pod_of_a_job_may_run() -> None:
+    seen = several()
+    status = structs.replace(seen.repair.status, phase=Phase.NEEDS_HUMAN)
+    opened = node(fence="5:disrupted", taints=(keys.REPAIR_TAINT,))
+    left = replace(seen, repair=structs.replace(seen.repair, status=status), node=opened)
+
+    given = ladder.next_move(replace(left, lingering="Pod left"))
+
+    assert isinstance(given, Release)
+    assert given.reason is Reason.UNCORDONED
+
+
 def test_only_who_may_have_run_jobs_looks_for_what_they_left() -> None:
     ran = NodeRepairStatus(phase=Phase.VERIFYING, rung=1, tried=(0, 1), rung_since=NOON)
 
