@@ -4,13 +4,13 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from agent import state
+from agent import lastboot, state
 from agent.host.guard import Guard, HungError
 from agent.state import VERSION, State
 from agent.tally import Tally
@@ -33,6 +33,8 @@ class Keeper:
         tally: Where writes are counted.
         write: What replaces the file.
         guard: Makes the calls.
+        alive: How often the file is written though nothing in it is new: it tells by when the agent
+            was alive.
     """
 
     def __init__(
@@ -44,10 +46,14 @@ class Keeper:
         tally: Tally | None = None,
         write: Callable[[Path, bytes], None] | None = None,
         guard: Guard | None = None,
+        alive: timedelta = lastboot.ALIVE,
     ) -> None:
+        self.kept_at: datetime | None = None
+        """When what was read was written."""
         self._path = path
         self._pause = pause.total_seconds()
         self._patience = patience
+        self._alive = alive.total_seconds()
         self._tally = tally or Tally()
         self._write = write or replaced
         self._guard = guard or Guard()
@@ -61,7 +67,7 @@ class Keeper:
     async def load(self) -> State | None:
         """Return what was kept, or None where nothing readable was."""
         try:
-            content = await self._guard.call("read", self._path.read_bytes, patience=self._patience)
+            content, at = await self._guard.call("read", self._read, patience=self._patience)
             kept = msgspec.json.decode(content, type=State)
         except FileNotFoundError:
             return None
@@ -71,7 +77,11 @@ class Keeper:
         if kept.version != VERSION:
             logger.warning("%s: expected version %d, got %d", self._path, VERSION, kept.version)
             return None
+        self.kept_at = datetime.fromtimestamp(at, UTC)
         return kept
+
+    def _read(self) -> tuple[bytes, float]:
+        return self._path.read_bytes(), self._path.stat().st_mtime
 
     def offer(self, newest: State) -> None:
         """Take the newest state; it is written if a restart would miss what is new in it."""
@@ -79,24 +89,32 @@ class Keeper:
         if self._lasting is None or state.lasting(newest) != self._lasting:
             self._wake.set()
 
-    def stop(self) -> None:
-        """End `run` once the newest state is in the file, or cannot be written."""
+    def stop(self, last: State | None = None) -> None:
+        """End `run` once the newest state, or a last one, is in the file or cannot be written."""
+        self._newest = last or self._newest
         self._stop.set()
         self._wake.set()
 
     async def run(self) -> None:
         """Save what is offered, with a pause after each write, until stopped."""
         while not self._stop.is_set():
-            await self._wake.wait()
-            await self.save()
+            await self.save(again=not await self._woken())
             await self._rest()
         await self.save()
 
-    async def save(self) -> None:
-        """Write the newest state, if it is not in the file yet."""
+    async def _woken(self) -> bool:
+        """Wait for something new; say whether it came before it was time to be alive."""
+        try:
+            async with asyncio.timeout(self._alive):
+                return await self._wake.wait()
+        except TimeoutError:
+            return False
+
+    async def save(self, *, again: bool = False) -> None:
+        """Write the newest state, if it is not in the file yet or is to be written again."""
         self._wake.clear()
         newest = self._newest
-        if newest is None or newest == self._kept:
+        if newest is None or (newest == self._kept and not again):
             return
         try:
             content = msgspec.json.encode(newest)

@@ -129,7 +129,7 @@ async def run(
         keeper.offer(known)
         report_anew(known)
 
-    begin = await begun(settings, host, claim.uid, clock, kept=await keeper.load())
+    begin = await begun(settings, host, claim.uid, clock, keeper=keeper)
     host.kernel_log.resume(bookmark.position(state.past(begin, bookmark.KEEPER)))
     monitor = Monitor(settings.probes, host, begin=begin, clock=clock, listener=listen, tally=tally)
     async with _exposed(settings.listen, tally, monitor, host), asyncio.TaskGroup() as tasks:
@@ -141,7 +141,7 @@ async def run(
         for each in (watching, *asking):
             each.cancel()
         await asyncio.wait({watching})
-        keeper.stop()
+        keeper.stop(state.ended(monitor.state, clock()))
         publisher.stop()
         last = {keeping, publishing, *asking}
         _, late = await asyncio.wait(last, timeout=last_writes.total_seconds())
@@ -198,7 +198,12 @@ def _reporter(publisher: Publisher, settings: Settings, host: Host) -> Callable[
 
 
 async def begun(
-    settings: Settings, host: Host, node_uid: str, clock: Clock, *, kept: State | None = None
+    settings: Settings,
+    host: Host,
+    node_uid: str,
+    clock: Clock,
+    *,
+    keeper: Keeper | None = None,
 ) -> State:
     """Return the state before any probe has answered."""
     try:
@@ -206,7 +211,12 @@ async def begun(
     except (OSError, HungError) as failure:
         raise SettingsError(f"boot id: expected a readable file, got: {failure}") from failure
     return state.begin(
-        kept, boot_id=boot_id, node_uid=node_uid, probes=settings.probes, now=clock()
+        await keeper.load() if keeper else None,
+        boot_id=boot_id,
+        node_uid=node_uid,
+        probes=settings.probes,
+        now=clock(),
+        kept_at=keeper.kept_at if keeper else None,
     )
 
 

@@ -7,9 +7,10 @@ from typing import Final
 
 import msgspec
 
-from agent import counters, events, levels, readings, twins
+from agent import counters, events, lastboot, levels, readings, twins
 from agent.counters import Sample
 from agent.events import Cursor
+from agent.lastboot import LastBoot
 from agent.probe import Past
 from agent.readings import Answer, Aside, Counter, Gap, Memo, Occurrence, Reading, ReadingError
 from agent.twins import Single
@@ -51,22 +52,43 @@ class State(Struct, frozen=True, kw_only=True):
     """By probe what it wants to find again; told to nobody."""
     reports: Mapping[str, ProbeReport] = {}
     """By probe."""
+    began_at: datetime | None = None
+    """When this agent began; an earlier version does not say, nor when it was told to end."""
+    ended_at: datetime | None = None
+    """When it was told to end, if it was: most often so, the machine is shut down."""
     version: int = VERSION
 
 
 def begin(
-    kept: State | None, *, boot_id: str, node_uid: str, probes: Iterable[str], now: datetime
+    kept: State | None,
+    *,
+    boot_id: str,
+    node_uid: str,
+    probes: Iterable[str],
+    now: datetime,
+    kept_at: datetime | None = None,
 ) -> State:
     """Start with what an earlier agent on this node kept.
 
     After a mere restart its levels are unknown until they are read again, and keep their times.
-    What was kept in another boot, or for another Node, is worth nothing.
+    What was kept for another Node is worth nothing; of what was kept in another boot, only how that
+    ended is.
+
+    Args:
+        kept: What it kept.
+        boot_id: The present boot.
+        node_uid: The Node's UID.
+        probes: Which there are.
+        now: The present time.
+        kept_at: When it was kept.
     """
     names = tuple(probes)
     reports = {name: _report(None, name, ProbeState.STARTING, "", now) for name in names}
-    fresh = State(boot_id=boot_id, node_uid=node_uid, reports=reports)
-    if kept is None or (kept.node_uid, kept.boot_id) != (node_uid, boot_id):
+    fresh = State(boot_id=boot_id, node_uid=node_uid, reports=reports, began_at=now)
+    if kept is None or kept.node_uid != node_uid:
         return fresh
+    if kept.boot_id != boot_id:
+        return msgspec.structs.replace(fresh, memos=_last_boot(kept, kept_at, names, now))
     return msgspec.structs.replace(
         fresh,
         levels={name: _unknown(kept.levels[name]) for name in names if name in kept.levels},
@@ -77,6 +99,16 @@ def begin(
         uncounted=kept.uncounted,
         cursors=kept.cursors,
     )
+
+
+def _last_boot(
+    kept: State, kept_at: datetime | None, names: tuple[str, ...], now: datetime
+) -> Mapping[str, tuple[Level, ...]]:
+    """Remember what an agent of another boot told of its end."""
+    if kept.began_at is None or kept_at is None or lastboot.KEEPER not in names:
+        return {}
+    last = LastBoot(boot_id=kept.boot_id, alive_at=kept_at, ended_at=kept.ended_at).memo()
+    return {lastboot.KEEPER: _remembered((), [last], now)}
 
 
 def past(state: State, probe: str) -> Past:
@@ -151,6 +183,11 @@ def unanswered(state: State, probe: str, how: ProbeState, message: str, now: dat
         levels={**state.levels, **remaining},
         reports={**state.reports, probe: report},
     )
+
+
+def ended(state: State, now: datetime) -> State:
+    """Note that the agent was told to end."""
+    return msgspec.structs.replace(state, ended_at=now)
 
 
 def status(state: State, *, agent_version: str, driver_version: str = "") -> NodeHealthStatus:

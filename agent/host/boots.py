@@ -41,14 +41,19 @@ class Ending:
     """Names of what the kernel left behind: it panicked, or at least had an oops."""
 
 
-def ended(root: Path) -> Ending:
+def ended(root: Path, *, is_known: bool = False) -> Ending:
     """Read how the boot before this one ended.
+
+    Args:
+        root: Where the host's root directory is mounted.
+        is_known: Whether this machine is known to have been up before, however new its identity.
 
     Raises:
         OSError: something is there, but cannot be read.
     """
     began = _began(attributes.text(root / "proc/stat") or "")
-    if began is None or any(_since(root / each) >= began - _AFTER for each in _IDENTITY):
+    is_new = any(_since(root / each) >= (began or 0) - _AFTER for each in _IDENTITY)
+    if began is None or (is_new and not is_known):
         return Ending(is_orderly=None)
     records = tuple(name for each in _KEPT for name in _left(root / each, began))
     return Ending(is_orderly=_was_orderly(_tail(root / _WTMP), began), records=records)

@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
+from agent import lastboot
 from agent.host import boots
 from agent.host.boots import Ending
 from agent.host.linux import Host
+from agent.lastboot import LastBoot
 from agent.probe import Past, Probe
-from agent.readings import Answer, Occurrence
+from agent.readings import Answer, Aside, Occurrence
 
 UNCLEAN: Final = "kernel.unclean_boot"
 
@@ -25,19 +28,23 @@ class Boots(Probe):
     interval: timedelta = timedelta(minutes=10)
     """How often: what was kept of a crash may be found some minutes after the boot."""
 
-    async def check(self, host: Host, past: Past) -> Sequence[Answer]:  # noqa: ARG002 - files tell it
+    async def check(self, host: Host, past: Past) -> Sequence[Answer | Aside]:
         """Say that the machine crashed, dated to this boot's beginning."""
-        ending = await host.ask("last boot", boots.ended)
-        if not _is_unclean(ending):
-            return []
+        last = lastboot.remembered(past)
+        ending = await host.ask("last boot", partial(boots.ended, is_known=last is not None))
         began = host.now() - timedelta(seconds=await host.uptime())
+        if not _is_unclean(ending, last, began):
+            return [*lastboot.memos(last)]
         named = ", ".join(ending.records[:_MOST_NAMED])
-        fields = {"why": "panic" if named else "no shutdown", "records": named}
-        return [Occurrence(name=UNCLEAN, at=began, source=_SOURCE, position=1, fields=fields)]
+        why = "panic" if named else "no shutdown"
+        fields = {"why": why, "records": named, "boot": last.boot_id if last else ""}
+        crash = Occurrence(name=UNCLEAN, at=began, source=_SOURCE, position=1, fields=fields)
+        return [crash, *lastboot.memos(last)]
 
 
-def _is_unclean(ending: Ending) -> bool:
+def _is_unclean(ending: Ending, last: LastBoot | None, began: datetime) -> bool:
     """Believe what was written down of an end; of one of which nothing was, what was left."""
-    if ending.is_orderly is None:
-        return bool(ending.records)
-    return not ending.is_orderly
+    is_orderly = ending.is_orderly
+    if is_orderly is None and last is not None:
+        is_orderly = last.was_orderly(began)
+    return bool(ending.records) if is_orderly is None else not is_orderly

@@ -92,8 +92,14 @@ SIGNALS: Final = (
         subject="",
         source="/var/log/wtmp: between the last two boots no shutdown was written; where there is "
         "no wtmp, a record of the kernel in /sys/fs/pstore or /var/lib/systemd/pstore as old as "
-        "this boot. `why` is `panic` where there is such a record, else `no shutdown`; `records` "
-        "names up to three. Not said of a machine's first boot",
-        fields={"why": FieldType.STRING, "records": FieldType.STRING},
+        "this boot, or another boot id than the agent kept, which was alive until then and not "
+        "told to end. `why` is `panic` where there is such a record, else `no shutdown`; `records` "
+        "names up to three; `boot` is the id of the boot that ended so, where an agent kept it. "
+        "Not said of a machine's first boot",
+        fields={
+            "why": FieldType.STRING,
+            "records": FieldType.STRING,
+            "boot": FieldType.STRING,
+        },
     ),
 )

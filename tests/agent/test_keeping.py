@@ -237,3 +237,38 @@ async def test_a_name_that_is_no_text_costs_a_warning_and_not_the_agent(
     await keeper.save()
 
     assert "cannot be written" in caplog.text
+
+
+async def test_the_file_tells_by_when_the_agent_was_alive_though_nothing_is_new(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "agent.json"
+    keeper = Keeper(path, pause=timedelta(), alive=timedelta(seconds=0.05))
+    running = asyncio.create_task(keeper.run())
+    keeper.offer(known(1))
+    async with asyncio.timeout(10):
+        while not path.exists():  # noqa: ASYNC110 - what a thread writes has no event
+            await asyncio.sleep(0.01)
+        await asyncio.to_thread(os.utime, path, (1, 1))
+        while path.stat().st_mtime == 1:  # noqa: ASYNC110 - nor has what it writes anew
+            await asyncio.sleep(0.01)
+    later = Keeper(path)
+    await later.load()
+
+    keeper.stop()
+    await running
+    assert later.kept_at is not None
+    assert later.kept_at > datetime.fromtimestamp(1, UTC)
+
+
+async def test_the_last_word_is_kept_whatever_else_is_in_hand(tmp_path: Path) -> None:
+    path = tmp_path / "agent.json"
+    keeper = Keeper(path)
+    running = asyncio.create_task(keeper.run())
+    keeper.offer(known(1))
+    last = state.ended(known(2), NOON)
+
+    keeper.stop(last)
+    await running
+
+    assert await Keeper(path).load() == last

@@ -507,6 +507,7 @@ async def test_the_real_agent_ends_in_order_when_told_to(
     assert "/" in {each.subject for each in status.levels}
     kept = json.loads((tmp_path / "agent.json").read_text())
     assert kept["bootID"] == status.boot_id
+    assert kept["endedAt"] > kept["beganAt"]
 
 
 async def test_the_real_agent_goes_on_after_it_was_killed(
@@ -519,6 +520,7 @@ async def test_the_real_agent_goes_on_after_it_was_killed(
             await asyncio.sleep(0.02)
         agent.kill()
         await agent.wait()
+    assert "endedAt" not in await asyncio.to_thread(file.read_text)
     killed = datetime.now(UTC)  # noqa: TID251 - the processes share the wall clock
 
     async with process(config, tmp_path):
