@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from agent.host import commands
+from agent.host import commands, ours
 from agent.host.nvml import devices as places
 
 Identity: TypeAlias = tuple[str, int, int]
@@ -39,7 +39,11 @@ class Holder:
 
 
 def devices(root: Path) -> Mapping[Identity, str]:
-    """List the machine's NVIDIA and graphics devices with their names below /dev."""
+    """List the machine's NVIDIA and graphics devices with their names below /dev.
+
+    Raises:
+        OSError: they cannot be seen, for want of something on this machine.
+    """
     found = {}
     for dev in (root / each for each in places.FOLDERS):
         for path in _nodes(dev):
@@ -52,7 +56,7 @@ def found(procfs: Path, known: Mapping[Identity, str]) -> tuple[Holder, ...]:
     """Find who holds which of some devices; processes that end meanwhile hold nothing.
 
     Raises:
-        OSError: there is no procfs.
+        OSError: there is no procfs, or it cannot be seen, for want of something on this machine.
     """
     every = (_holder(each, known) for each in sorted(_processes(procfs), key=_pid))
     return tuple(each for each in every if each is not None)
@@ -69,7 +73,7 @@ def cards(sysfs: Path, pci: str) -> frozenset[str]:
 
 def _nodes(dev: Path) -> Iterator[Path]:
     for folder in _FOLDERS:
-        with contextlib.suppress(OSError):
+        with ours.Raised():
             yield from (
                 each
                 for each in (dev / folder).iterdir()
@@ -86,14 +90,12 @@ def _pid(process: Path) -> int:
 
 
 def _holder(process: Path, known: Mapping[Identity, str]) -> Holder | None:
-    try:
+    with ours.Raised():
         held = frozenset(_held(process, known))
         name = (process / "comm").read_text(errors="replace").strip() if held else ""
-    except OSError:
-        return None
-    if not held:
-        return None
-    return Holder(pid=_pid(process), name=name, state=commands.state(process), devices=held)
+        if held:
+            return Holder(pid=_pid(process), name=name, state=commands.state(process), devices=held)
+    return None
 
 
 def _held(process: Path, known: Mapping[Identity, str]) -> Iterator[str]:

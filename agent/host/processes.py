@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from agent.host import ours
+
 _UNINTERRUPTIBLE: Final = "D"
 _ENDED: Final = "Z"
 _LONGEST_LINE: Final = 1024
@@ -150,16 +152,13 @@ def _again(before: _Seen | None, trace: _Trace, uptime: float) -> _Seen:
 
 def _line(path: str) -> bytes:
     """Return what the kernel says of a process; nothing of one that has just ended."""
-    try:
+    with ours.Raised():
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return b""
-    try:
-        return os.read(file, _LONGEST_LINE)
-    except OSError:
-        return b""
-    finally:
-        os.close(file)
+        try:
+            return os.read(file, _LONGEST_LINE)
+        finally:
+            os.close(file)
+    return b""
 
 
 def _open(folder: Path) -> Iterator[str]:

@@ -18,7 +18,7 @@ from nodehealth.signals import Knowledge
 COUNT: Final = "gpu.count"
 LOST: Final = "gpu.lost"
 
-_BLIND: Final = "the PCI bus has not been seen for a minute or more: a look at it does not return"
+_BLIND: Final = "what is on the PCI bus could not be seen for a minute or more"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

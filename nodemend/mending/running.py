@@ -52,6 +52,9 @@ def mend(frame: Frame, work: Callable[[], Awaitable[str]]) -> Outcome:
         words = leave(frame, ended.result, str(ended))
     except OSError as error:
         words = leave(frame, Result.FAILED, str(error))
+    except BaseException as error:  # our own mistake; what was left before may say that it is done
+        leave(frame, Result.FAILED, f"{type(error).__name__}: {error}")
+        raise
     else:
         words = leave(frame, Result.DONE, message)
     frame.say(f"{words.result}: {words.message}")

@@ -1,11 +1,13 @@
 """Which NVIDIA devices the machine has, as the kernel says without asking NVIDIA's driver."""
 
+import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from agent.host import ours
 from agent.host.nvml import devices, release
 from agent.host.nvml.facts import Bus
 
@@ -43,7 +45,11 @@ class Scan:
 
 
 def glance(root: Path, folders: tuple[str, ...]) -> Glance:
-    """Look whether the driver is there, and whether we are to leave it alone."""
+    """Look whether the driver is there, and whether we are to leave it alone.
+
+    Raises:
+        OSError: it cannot be seen, for want of something on this machine.
+    """
     library = next(
         (str(each) for each in _libraries(root, folders) if each.is_file()),
         "",
@@ -57,7 +63,11 @@ def glance(root: Path, folders: tuple[str, ...]) -> Glance:
 
 
 def scan(root: Path) -> Scan:
-    """Read what is on the PCI bus and in /dev."""
+    """Read what is on the PCI bus and in /dev.
+
+    Raises:
+        OSError: it cannot be seen, for want of something on this machine.
+    """
     plugged = list(_devices(root / "sys/bus/pci/devices"))
     found = [each for each in plugged if _is(each, _GPUS)]
     passed_on = [each for each in found if _is_passed_on(each)]
@@ -100,11 +110,9 @@ def _is_passed_on(device: Path) -> bool:
 
 def _has_fallen(device: Path) -> bool:
     """Read from the device itself: what is not there any more reads as ones."""
-    try:
-        with (device / "config").open("rb", buffering=0) as config:
-            return config.read(4) == _GONE
-    except OSError:
-        return False
+    with ours.Raised(), (device / "config").open("rb", buffering=0) as config:
+        return config.read(4) == _GONE
+    return False
 
 
 def _lanes(device: Path) -> tuple[int, int] | None:
@@ -113,11 +121,11 @@ def _lanes(device: Path) -> tuple[int, int] | None:
     In a virtual machine the slot has no width of its own, and the card may have been plugged into a
     narrower one than it is made for: there, what it has is as much as is known to be possible.
     """
-    present, ours = _width(device / "current_link_width"), _width(device / "max_link_width")
+    present, card = _width(device / "current_link_width"), _width(device / "max_link_width")
     slot = _width(device.resolve().parent / "max_link_width")
     if present is None:
         return None
-    return present, present if ours is None or slot is None else min(ours, slot)
+    return present, present if card is None or slot is None else min(card, slot)
 
 
 def _width(file: Path) -> int | None:
@@ -126,17 +134,15 @@ def _width(file: Path) -> int | None:
 
 
 def _names(folder: Path) -> list[str]:
-    try:
+    with ours.Raised():
         return [each.name for each in folder.iterdir()]
-    except OSError:
-        return []
+    return []
 
 
 def _text(file: Path) -> str:
-    try:
+    with ours.Raised(), contextlib.suppress(UnicodeDecodeError):
         return file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        return ""
+    return ""
 
 
 def _written_at(file: Path) -> float | None:

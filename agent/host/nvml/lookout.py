@@ -61,12 +61,12 @@ class Lookout:
         self._glanced_at = _NEVER
 
     async def look(self, now: float) -> None:
-        """Look; what is not seen soon is as it was."""
+        """Look; what is not seen soon, or for want of something of our own, is as it was."""
         self._glanced_at = now
         if self._unseen_since is None:
             self._unseen_since = now
         root, folders = self._root, self._settings.libraries
-        with contextlib.suppress(HungError):
+        with contextlib.suppress(HungError, OSError):
             self.glance = await self._guard.call(
                 "look for a driver", lambda: bus.glance(root, folders), patience=_PATIENCE
             )

@@ -11,6 +11,7 @@ import pytest
 
 from agent.host import holders
 from agent.host.holders import Holder
+from tests.agent import descriptors
 
 PROC = Path("/proc")
 HOLD = (
@@ -53,6 +54,11 @@ def test_devices_are_those_of_nvidia_and_of_graphics(root: Path) -> None:
         "nvidia-caps/nvidia-cap1",
         "dri/card1",
     }
+
+
+def test_a_machine_that_cannot_be_looked_at_for_want_of_descriptors_is_not_idle(root: Path) -> None:
+    with descriptors.none_left(), pytest.raises(OSError, match="Too many open files"):
+        holders.devices(root)
 
 
 def test_devices_of_a_driver_container_are_the_machines_own(root: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import json
 from datetime import timedelta
 from pathlib import Path
@@ -128,6 +129,21 @@ def test_who_is_killed_has_left_word_that_it_was(tmp_path: Path) -> None:
     running.mend(frame(tmp_path), work)
 
     assert seen == [Outcome(result=Result.FAILED, message=running.KILLED, boot_id="boot-1")]
+
+
+def test_a_mistake_of_our_own_is_no_success_whatever_was_left_before(tmp_path: Path) -> None:
+    async def work() -> str:
+        told = functools.partial(running.leave, frame(tmp_path), Result.DONE, "it is ordered")
+        await asyncio.to_thread(told)
+        raise LookupError("systemctl")
+
+    with pytest.raises(LookupError):
+        running.mend(frame(tmp_path), work)
+
+    assert (left(tmp_path).result, left(tmp_path).message) == (
+        Result.FAILED,
+        "LookupError: systemctl",
+    )
 
 
 def test_a_rehearsal_leaves_no_last_words_but_says_them(tmp_path: Path) -> None:

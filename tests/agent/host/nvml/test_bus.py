@@ -7,6 +7,7 @@ import pytest
 
 from agent.host.nvml import bus
 from agent.host.nvml.facts import Bus
+from tests.agent import descriptors
 from tests.agent.host.nvml.stands import device, module
 
 GPU, OTHER = "0000:3b:00.0", "0000:86:00.0"
@@ -93,3 +94,12 @@ def test_a_wish_to_release_nvml_has_its_time(tmp_path: Path) -> None:
     os.utime(wish, (1000, 1000))
 
     assert bus.glance(tmp_path, ()).released_at == 1000
+
+
+def test_a_bus_that_cannot_be_read_for_want_of_descriptors_is_not_an_empty_one(
+    tmp_path: Path,
+) -> None:
+    device(tmp_path, "0000:3b:00.0")
+
+    with descriptors.none_left(), pytest.raises(OSError, match="Too many open files"):
+        bus.scan(tmp_path)
