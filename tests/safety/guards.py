@@ -169,8 +169,8 @@ GUARDS: Final = (
         "S12",
         (
             "means",
-            "        chosen = joined.ladder(repair)[rung]\n",
-            "        chosen = joined.ladder(repair)[-1]\n",
+            "        return actions.of(repair, rung, self.actions)\n",
+            "        return actions.of(repair, -1, self.actions)\n",
         ),
         seed=0,
     ),
