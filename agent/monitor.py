@@ -25,7 +25,8 @@ logger = logging.getLogger(__name__)
 Listener: TypeAlias = Callable[[State], None]
 _Asked: TypeAlias = asyncio.Future[Sequence[Answer | Aside]]
 LEAST: Final = timedelta(milliseconds=250)
-"""Between two looks of a probe that is stirred again and again: a storm is told in batches."""
+"""Between two looks of a probe that is stirred again and again: a storm is told in batches, unless
+there is no room for so much of it."""
 _FAREWELL: Final = timedelta(seconds=1)
 """How long a check that is cancelled may take to end; until it has, no other one is begun."""
 
@@ -63,6 +64,7 @@ class Monitor:
                     deadline=probe.deadline + 2 * _FAREWELL,
                     sooner=functools.partial(probe.stirred, self._host),
                     least=LEAST,
+                    at_once=functools.partial(probe.pressed, self._host),
                 )
                 tasks.create_task(asking, name=f"probe {name}")
 

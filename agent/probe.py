@@ -48,3 +48,7 @@ class Probe(abc.ABC):
         Whatever stirred it must be gone once it was asked, or it is asked again and again.
         """
         await stream.any_filled(*self.listens(host))
+
+    async def pressed(self, host: Host) -> None:
+        """Return when it should be asked at once, or what it takes is lost."""
+        await stream.any_crowded(*self.listens(host))

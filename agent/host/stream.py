@@ -48,19 +48,22 @@ class Stream(Generic[T]):
         self._kept = deque[T](maxlen=most)
         self._lent: Sequence[T] = ()
         self._failures = 0
-        self._filled = asyncio.Event()
+        self._filled, self._crowded = asyncio.Event(), asyncio.Event()
 
     def put(self, item: T) -> None:
         """Keep something for whoever asks next."""
         self.losses.note(len(self._kept) == self._kept.maxlen)
         self._kept.append(item)
         self._filled.set()
+        if 2 * len(self._kept) >= (self._kept.maxlen or 0):
+            self._crowded.set()
 
     def take(self) -> Sequence[T]:
         """Give away all that is kept, the oldest first."""
         self._lent = taken = tuple(self._kept)
         self._kept.clear()
         self._filled.clear()
+        self._crowded.clear()
         return taken
 
     def put_back(self, items: Sequence[T]) -> None:
@@ -92,6 +95,16 @@ class Stream(Generic[T]):
             self._failures = 0
         self._lent = ()
 
+    @property
+    def when_filled(self) -> asyncio.Event:
+        """Return what is set while there is something that came since the last one took it."""
+        return self._filled
+
+    @property
+    def when_crowded(self) -> asyncio.Event:
+        """Return what is set while half of the room is taken."""
+        return self._crowded
+
     async def filled(self) -> None:
         """Return as soon as there is something to take."""
         await self._filled.wait()
@@ -99,9 +112,19 @@ class Stream(Generic[T]):
 
 async def any_filled(*streams: Stream[Any]) -> None:
     """Return as soon as one of some streams has something to take; of none, never."""
-    if not streams:
-        await asyncio.Event().wait()
-    waiting = {asyncio.ensure_future(each.filled()) for each in streams}
+    await _any([each.when_filled for each in streams])
+
+
+async def any_crowded(*streams: Stream[Any]) -> None:
+    """Return as soon as one of some streams has only half of its room left; of none, never."""
+    await _any([each.when_crowded for each in streams])
+
+
+async def _any(events: Sequence[asyncio.Event]) -> None:
+    """Wait for one of them: no turn of the loop if one is set, for more may come in each."""
+    if any(each.is_set() for each in events):
+        return
+    waiting = {asyncio.ensure_future(each.wait()) for each in events or [asyncio.Event()]}
     try:
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     finally:

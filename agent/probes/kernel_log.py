@@ -17,8 +17,9 @@ from agent.probe import Past, Probe
 from agent.readings import Answer, Aside, Gap
 from agent.troubles import Heard, Machine
 
-_TURN: Final = 1024
-"""How many lines are understood before the rest of the agent gets its turn."""
+_TURN: Final = 2048
+"""How many lines are understood before the rest of the agent gets its turn: more than the reader of
+the log reads in the two turns that each line costs, or a storm would outrun us."""
 _FRESH: Final = timedelta(minutes=10)
 """Within this time a number of a thread still means the same one."""
 _RECENT: Final = timedelta(minutes=10)

@@ -43,6 +43,7 @@ async def every(
     deadline: timedelta | None = None,
     sooner: Callable[[], Awaitable[object]] | None = None,
     least: timedelta = timedelta(),
+    at_once: Callable[[], Awaitable[object]] | None = None,
 ) -> NoReturn:
     """Do the work at once and then in every interval, until cancelled.
 
@@ -59,6 +60,7 @@ async def every(
         deadline: After how long the work is cancelled; the interval if None.
         sooner: Returns when the work is worth doing before the interval is over.
         least: The least time from the end of the work to its next start where it is done sooner.
+        at_once: Returns when not even that time may pass.
     """
     loop = asyncio.get_running_loop()
     limit = deadline or interval
@@ -68,7 +70,7 @@ async def every(
         if await survived(work, name=name, deadline=limit):
             pauses = _pauses(interval, random)
             rest = jittered(interval, jitter, random).total_seconds() - (loop.time() - started)
-            await _rested(max(0.0, rest), sooner, least.total_seconds(), name)
+            await _rested(max(0.0, rest), sooner, least.total_seconds(), at_once, name)
         else:
             await asyncio.sleep(next(pauses).total_seconds())
 
@@ -77,18 +79,26 @@ async def _rested(
     seconds: float,
     sooner: Callable[[], Awaitable[object]] | None,
     least: float,
+    at_once: Callable[[], Awaitable[object]] | None,
     name: str,
 ) -> None:
     """Wait for some seconds, or until there is a reason to do the work sooner."""
-    await asyncio.sleep(min(least, seconds) if sooner else seconds)
     if sooner is None or least >= seconds:
+        await asyncio.sleep(seconds)
         return
-    limit = asyncio.timeout(seconds - least)
+    await _waited(least, at_once, name)
+    await _waited(seconds - least, sooner, name)
+
+
+async def _waited(
+    seconds: float, reason: Callable[[], Awaitable[object]] | None, name: str
+) -> None:
+    """Wait for some seconds, or until there is a reason not to."""
     try:
-        async with limit:
-            if await survived(sooner, name=f"waking of {name}"):
+        async with asyncio.timeout(seconds):
+            if reason is not None and await survived(reason, name=f"waking of {name}"):
                 return
-            await asyncio.sleep(seconds)  # it cannot tell: the interval must do
+            await asyncio.sleep(seconds)  # who cannot tell has no reason
     except TimeoutError:
         return
 

@@ -294,6 +294,23 @@ async def test_a_storm_is_taken_in_batches_and_starves_nobody() -> None:
 
 
 @played
+async def test_a_probe_is_asked_at_once_when_there_is_little_room_left_for_its_news() -> None:
+    probe = stirring()
+    running = asyncio.create_task(monitor({"events": probe}).run(Random(1)))
+    await asyncio.sleep(1)
+    for number in range(50_000):
+        probe.news.put(number)
+        if number % 512 == 0:
+            await asyncio.sleep(0)
+    await asyncio.sleep(1)
+    running.cancel()
+    await asyncio.wait({running})
+
+    assert sum(map(len, probe.heard)) == 50_000
+    assert probe.news.losses.count == 0
+
+
+@played
 async def test_a_probe_that_cannot_tell_when_to_be_asked_has_its_interval() -> None:
     class Mute(Stirring):
         async def stirred(self, host: Host) -> None:

@@ -113,8 +113,13 @@ async def test_after_a_success_the_next_failure_is_tried_again_soon() -> None:
     assert gaps[7] <= 1
 
 
-async def played_with(sooner: Callable[[], Awaitable[None]], seconds: float) -> list[float]:
-    """Return when work was done that something may hasten, at most every second."""
+async def played_with(
+    sooner: Callable[[], Awaitable[None]],
+    seconds: float,
+    *,
+    at_once: Callable[[], Awaitable[None]] | None = None,
+) -> list[float]:
+    """Return when work was done that something may hasten, at most every second but for one."""
     seen, now = list[float](), asyncio.get_running_loop().time
 
     async def work() -> None:
@@ -129,6 +134,7 @@ async def played_with(sooner: Callable[[], Awaitable[None]], seconds: float) -> 
             jitter=0,
             sooner=sooner,
             least=timedelta(seconds=1),
+            at_once=at_once,
         )
     )
     await asyncio.sleep(seconds)
@@ -148,6 +154,22 @@ async def test_work_may_be_done_sooner_and_its_interval_runs_from_then() -> None
 @virtualtime.played
 async def test_however_often_it_is_hastened_there_is_a_pause() -> None:
     assert await played_with(nothing, 5.5) == [0, 1, 2, 3, 4, 5]
+
+
+@virtualtime.played
+async def test_what_cannot_wait_is_done_without_the_pause() -> None:
+    async def twice() -> None:
+        await asyncio.sleep(0.25 if asyncio.get_running_loop().time() < 0.5 else 3600)
+
+    assert await played_with(nothing, 3, at_once=twice) == [0, 0.25, 0.5, 1.5, 2.5]
+
+
+@virtualtime.played
+async def test_who_fails_to_say_what_cannot_wait_changes_no_pause() -> None:
+    async def broken() -> None:
+        raise LookupError
+
+    assert await played_with(nothing, 2.5, at_once=broken) == [0, 1, 2]
 
 
 @virtualtime.played
