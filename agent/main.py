@@ -123,7 +123,7 @@ async def run(
     report = Report(client, node=claim.name, node_uid=claim.uid)
     publisher = Publisher(report.send, clock=clock, random=random, tally=tally)
 
-    report_anew = _reporter(publisher, settings, host)
+    report_anew = reporter(publisher, settings, host)
 
     def listen(known: State) -> None:
         keeper.offer(known)
@@ -183,7 +183,7 @@ def reported(known: State, settings: Settings, host: Host) -> NodeHealthStatus:
     return state.status(known, agent_version=settings.version, driver_version=host.gpus().version)
 
 
-def _reporter(publisher: Publisher, settings: Settings, host: Host) -> Callable[[State], None]:
+def reporter(publisher: Publisher, settings: Settings, host: Host) -> Callable[[State], None]:
     """Offer reports that say something new: to make one takes as long as most looks."""
     last: tuple[object, ...] = ()
 

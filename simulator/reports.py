@@ -17,8 +17,8 @@ DRIVER: Final = "570.86.15"
 """The version of the GPU driver where there are GPUs."""
 _DISK: Final[Mapping[str, int | str]] = {"device": "/dev/sda1", "fstype": "ext4"}
 _HEALTHY: Final = (
-    Reading(name="disk.free_ratio", subject="/", value=0.6),
-    Reading(name="disk.free_inodes_ratio", subject="/", value=0.9),
+    Reading(name="disk.free_ratio", subject="/", value=0.5),
+    Reading(name="disk.free_inodes_ratio", subject="/", value=0.75),
 )
 _NOTHING_WRONG: Final = 0.0
 """What every other level shows on a machine that is well."""

@@ -57,7 +57,7 @@ def after(*answers: tuple[float, Reading]) -> Level:
 
 
 def test_a_level_is_told_on_its_grid() -> None:
-    assert after((1, free(0.7319))).value == 0.73
+    assert after((1, free(0.2319))).value == 0.23
 
 
 def test_a_level_holds_since_it_took_its_value() -> None:

@@ -26,8 +26,7 @@ from remediator.rules import load
 from simulator.virtualtime import played
 from tests.agent.busy import Busy
 from tests.agent.gpus import card, fields, machine
-from tests.agent.trees import Tree
-from tests.agent.wholenode import ADAPTERS, DISKS, LINKS, MODULES, PROBES, UNPLAYED, Node
+from tests.agent.wholenode import ADAPTERS, DISKS, LINKS, MODULES, PROBES, UNPLAYED, Lasting, Node
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +65,7 @@ SELDOM: Final = 0.1
 @pytest.fixture
 def node(tmp_path: Path) -> Node:
     """A node that is well."""
-    made = Node(tree=Tree(root=tmp_path), chance=Random(4))
+    made = Node(tree=Lasting(root=tmp_path / "root"), chance=Random(4))
     made.build()
     return made
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from agent import settings, state
+from agent import main, settings, state
 from agent.host.discipline import Discipline
 from agent.host.doors import Door
 from agent.host.guard import Guard, T
@@ -24,7 +24,7 @@ from agent.probe import Probe
 from agent.probes.dns import DNS
 from agent.probes.reachability import Reachability
 from agent.publish import Publisher
-from agent.state import State
+from agent.settings import Settings
 from nodehealth.health import NodeHealthStatus
 from simulator import virtualtime
 from tests.agent.gpus import machine
@@ -74,6 +74,20 @@ class Patient(Guard):
         """Return what the work returns."""
         del key, patience
         return await asyncio.to_thread(work)
+
+
+class Lasting(Tree):
+    """A tree whose files are whole whenever they are read."""
+
+    def write(self, path: str, text: object) -> None:
+        """Put a new file into the place of the old one."""
+        file = self.root / path
+        if not file.exists():
+            super().write(path, text)
+            return
+        fresh = self.root.with_suffix(".fresh")
+        fresh.write_text(f"{text}\n")
+        fresh.replace(file.resolve())
 
 
 class Ring(Door):
@@ -208,11 +222,8 @@ class Node:
         host = self._host(log)
         begin = state.begin(None, boot_id="b", node_uid="u", probes=PROBES, now=clock())
         publisher = Publisher(self._write, clock=clock, random=Random(1))
-
-        def listen(known: State) -> None:
-            publisher.offer(state.status(known, agent_version="1"))
-
-        monitor = Monitor(PROBES, host, begin=begin, clock=clock, listener=listen)
+        listener = main.reporter(publisher, Settings(version="1"), host)
+        monitor = Monitor(PROBES, host, begin=begin, clock=clock, listener=listener)
         running = [
             asyncio.create_task(each)
             for each in (log.run(Random(1)), monitor.run(Random(1)), publisher.run())

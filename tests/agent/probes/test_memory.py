@@ -78,7 +78,7 @@ async def test_a_want_that_is_over_is_told_as_over(tree: Tree) -> None:
         told = await watch.look()
         seen.append((told[AVAILABLE, ""], told[PRESSURE, ""]))
 
-    assert seen == [(0.45, 0), (0, 0.6), (0.45, 0)]
+    assert seen == [(0.25, 0), (0, 0.6), (0.25, 0)]
 
 
 async def test_a_host_without_procfs_is_not_unknown(tmp_path: Path) -> None:
