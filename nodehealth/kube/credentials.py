@@ -2,7 +2,8 @@
 
 import abc
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -35,11 +36,23 @@ class Fixed(Credentials):
 class TokenFile(Credentials):
     """A bearer token in a file that somebody else renews.
 
-    While the file is missing or empty, as between two writes, the last token goes on serving.
+    While the file is missing or empty, as between two writes, the last token goes on serving; so it
+    does where the machine has no thread left to read the file in.
+
+    Args:
+        path: The file.
+        kept: How long a token is used before the file is read again.
+        in_thread: How the file is read.
     """
 
-    def __init__(self, path: Path, *, kept: timedelta = _KEPT) -> None:
-        self.path = path
+    def __init__(
+        self,
+        path: Path,
+        *,
+        kept: timedelta = _KEPT,
+        in_thread: Callable[[Callable[[], str]], Awaitable[str]] = asyncio.to_thread,
+    ) -> None:
+        self.path, self._in_thread = path, in_thread
         self._kept = kept.total_seconds()
         self._token = ""
         self._read_at = float("-inf")
@@ -48,8 +61,9 @@ class TokenFile(Credentials):
         """Return the token, from the file if the one in memory is old or refused."""
         now = asyncio.get_running_loop().time()
         if refused or now - self._read_at >= self._kept:
-            self._token = await asyncio.to_thread(self._read) or self._token
-            self._read_at = now
+            with contextlib.suppress(RuntimeError):
+                self._token = await self._in_thread(self._read) or self._token
+                self._read_at = now
         if not self._token:
             raise SettingsError(f"{self.path}: expected a token, found none")
         return {"authorization": f"Bearer {self._token}"}

@@ -1,6 +1,7 @@
 """A token is read as often as it must be, and its file may be missing for a while."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -49,6 +50,25 @@ def test_a_token_that_is_refused_is_read_again_at_once(file: Path) -> None:
         return (await token.headers(refused=True))["authorization"]
 
     assert used() == "Bearer second"
+
+
+def test_while_there_is_no_thread_to_read_it_in_the_last_token_serves(file: Path) -> None:
+    threads = [True, False, True]
+
+    async def in_thread(work: Callable[[], str]) -> str:
+        if not threads.pop(0):
+            raise RuntimeError("can't start new thread")
+        return await asyncio.to_thread(work)
+
+    @virtualtime.played
+    async def used() -> list[str]:
+        token, seen = TokenFile(file, in_thread=in_thread), []
+        for _ in range(3):
+            seen.append((await token.headers(refused=True))["authorization"])
+            file.write_text("second")  # noqa: ASYNC240 - a moment
+        return seen
+
+    assert used() == ["Bearer first", "Bearer first", "Bearer second"]
 
 
 @pytest.mark.parametrize("text", [None, "", "\n"])
