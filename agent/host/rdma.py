@@ -40,6 +40,17 @@ COUNTERS: Final = frozenset(
 )
 """All that are ever read: the fewer, the less a sick driver is bothered."""
 
+_BITS: Final[Mapping[str, int]] = {
+    "counters/excessive_buffer_overrun_errors": 4,
+    "counters/link_downed": 8,
+    "counters/link_error_recovery": 8,
+    "counters/local_link_integrity_errors": 4,
+    "counters/port_rcv_errors": 16,
+    "counters/port_xmit_discards": 16,
+    "counters/symbol_error": 16,
+}
+"""How wide InfiniBand has made its own counters, and the kernel reads them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Port:
@@ -61,6 +72,15 @@ class Port:
     counters: Mapping[str, int]
     refused: frozenset[str]
     """Counters that are there and cannot be read."""
+
+    @property
+    def full(self) -> frozenset[str]:
+        """Return the counters that stand at all ones: they stay there, whatever happens.
+
+        One beyond that is a wider one that its driver has in place of InfiniBand's.
+        """
+        counters = self.counters
+        return frozenset(name for name, bits in _BITS.items() if counters.get(name) == 2**bits - 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,10 @@ from agent import hours
 from agent.host.linux import Host
 from agent.host.rdma import Adapter, Port
 from agent.probe import Past, Probe
-from agent.readings import FLEETING, Answer, Aside, Counter, Memo, Reading
-from nodehealth.health import Level
-from nodehealth.signals import Knowledge
+from agent.readings import FLEETING, Answer, Aside, Counter, Gap, Memo, Reading
+from nodehealth.catalogue import CATALOGUE
+from nodehealth.health import Fields, Level
+from nodehealth.signals import Kind, Knowledge
 
 MISSING: Final = "ib.device_missing"
 DOWN: Final = "ib.port_down"
@@ -45,6 +46,7 @@ _SYMBOL_ERROR: Final = "counters/symbol_error"
 _MOST_SYMBOLS: Final = 1200
 """Of what is far too much, how much it is makes no difference; and each step is a write."""
 
+_COUNTERS: Final = "counters"
 _REFUSED: Final = "refused"
 
 
@@ -61,7 +63,7 @@ class RDMA(Probe):
     """How many are watched when none is named."""
 
     async def check(self, host: Host, past: Past) -> Sequence[Answer | Aside]:
-        """Say how each port is, and remember which counters are not to be touched again."""
+        """Say how each port is, and remember which counters it has and which refused."""
         there = await host.network.adapters(_refused(past))
         if self.devices:
             watched = [each for each in there if each.name in self.devices]
@@ -75,10 +77,10 @@ class RDMA(Probe):
             *self._absent(past, there),
             *(self._down(each, past) for each in ports),
             *(self._slow(each, past) for each in ports),
-            *(counter for each in ports for counter in _counters(each, uptime)),
-            *(reading for each in ports for reading in _symbols(each, past, uptime)),
-            *(_refusal(each) for each in ports if each.refused),
-            *_places(watched, past),
+            *(answer for each in ports for answer in _counted(each, past, uptime)),
+            *(answer for each in ports for answer in _symbols(each, past, uptime)),
+            *(gap for each in ports for gap in _gaps(each, past)),
+            *_remembered(watched, past),
         ]
 
     def _absent(self, past: Past, there: Sequence[Adapter]) -> Iterator[Reading]:
@@ -129,21 +131,20 @@ def _refused(past: Past) -> dict[str, Sequence[str]]:
     }
 
 
-def _places(adapters: Sequence[Adapter], past: Past) -> Iterator[Memo]:
-    """Remember what each adapter is on its bus, also of those that are not there at the moment."""
-    known = {
+def _remembered(adapters: Sequence[Adapter], past: Past) -> Iterator[Memo]:
+    """Remember adapters and their ports, also those that are not there at the moment."""
+    known: dict[str, Fields] = {
         subject: level.fields
         for (name, subject), level in past.items()
-        if not name and "device" in level.fields
+        if not name and not subject.startswith(FLEETING)
     }
-    for each in adapters:
-        known[each.name] = {"device": each.device, "driver": each.driver}
+    for adapter in adapters:
+        known[adapter.name] = {"device": adapter.device, "driver": adapter.driver}
+        for port in adapter.ports:
+            lists = {_COUNTERS: _known(port, past), _REFUSED: port.refused}
+            known[port.name] = {name: " ".join(sorted(has)) for name, has in lists.items() if has}
     for name, fields in known.items():
         yield Memo(subject=name, fields=fields)
-
-
-def _refusal(port: Port) -> Memo:
-    return Memo(subject=port.name, fields={_REFUSED: " ".join(sorted(port.refused))})
 
 
 def _present(adapter: Adapter) -> Reading:
@@ -163,21 +164,75 @@ async def _gone(known: Level, there: Sequence[Adapter], host: Host) -> Reading:
     return excused if is_elsewhere else gone
 
 
-def _counters(port: Port, uptime: float) -> Iterator[Counter]:
+def _before(port: Port, past: Past) -> frozenset[str]:
+    """Return the counters that a port had in this boot by the look before."""
+    memo = past.get(("", port.name))
+    return frozenset(str(memo.fields.get(_COUNTERS, "")).split() if memo is not None else ())
+
+
+def _known(port: Port, past: Past) -> frozenset[str]:
+    """Return the counters that a port had in this boot."""
+    return _before(port, past).union(port.refused, port.counters)
+
+
+def _broken(port: Port, past: Past) -> Mapping[str, str]:
+    """Say of which counters it is not known what they counted since the look before."""
+    before = _before(port, past)
+    gone = before - port.counters.keys() - port.refused
+    new = port.counters.keys() - before if before else frozenset[str]()
+    every = {"cannot be read": port.refused, "is gone": gone, "is new": new}
+    return {name: f"{name} {why}" for why, names in every.items() for name in sorted(names)}
+
+
+def _full(port: Port) -> Mapping[str, str]:
+    return {name: f"{name} is full" for name in sorted(port.full)}
+
+
+def _gaps(port: Port, past: Past) -> Iterator[Gap]:
+    for why in (*_broken(port, past).values(), *_full(port).values()):
+        yield Gap(why=f"{port.name}: {why}")
+
+
+def _counted(port: Port, past: Past, uptime: float) -> Iterator[Counter | Reading]:
+    """Say how far the counters of a port stand, of each signal all of them or nothing.
+
+    One that is left out once and comes back would look like errors. One that is full counted what
+    happened until then: as events that is so many at least, as a rate it says nothing.
+    """
+    known, broken = _known(port, past), _broken(port, past)
     for name, parts in COUNTED.items():
-        told = [port.counters[each] for each in parts if each in port.counters]
-        if told:
-            yield Counter(name=name, subject=port.name, total=sum(told), uptime=uptime)
+        has = [each for each in parts if each in known]
+        is_event = CATALOGUE[name].kind is Kind.EVENT
+        troubles = broken if is_event else {**_full(port), **broken}
+        reasons = [troubles[each] for each in has if each in troubles]
+        if has and not reasons:
+            total = sum(port.counters[each] for each in has)
+            yield Counter(name=name, subject=port.name, total=total, uptime=uptime)
+        elif has and not is_event:
+            yield _unknown(name, port, reasons[0])
 
 
 def _symbols(port: Port, past: Past, uptime: float) -> Iterator[Reading | Memo]:
-    """Say how many symbols arrived damaged within an hour, and remember when the hour began."""
-    total = port.counters.get(_SYMBOL_ERROR)
-    if total is None:
-        return
+    """Say how many symbols arrived damaged within an hour, and remember when the hour began.
+
+    Of what filled the counter it is known that it was far too much.
+    """
     subject = f"{FLEETING}{port.name}"
-    known = past.get(("", subject))
-    hour = hours.of(known.fields if known is not None else {}, total, uptime)
-    yield Memo(subject=subject, fields=hour.fields)
-    most = min(hour.most(total), _MOST_SYMBOLS)
-    yield Reading(name=SYMBOLS, subject=port.name, value=float(most))
+    before = past.get(("", subject))
+    known = before.fields if before is not None else {}
+    total = port.counters.get(_SYMBOL_ERROR)
+    why = {**_full(port), **_broken(port, past)}.get(_SYMBOL_ERROR)
+    most = 0
+    if total is not None:
+        hour = hours.of(known, total, uptime)
+        known, most = hour.fields, min(hour.most(total), _MOST_SYMBOLS)
+    if known:
+        yield Memo(subject=subject, fields=known)
+    if why and most < _MOST_SYMBOLS:
+        yield _unknown(SYMBOLS, port, why)
+    elif total is not None:
+        yield Reading(name=SYMBOLS, subject=port.name, value=float(most))
+
+
+def _unknown(name: str, port: Port, why: str) -> Reading:
+    return Reading(name=name, subject=port.name, knowledge=Knowledge.UNKNOWN, why=why)

@@ -6,6 +6,10 @@ from nodehealth.catalogue import grids
 from nodehealth.signals import FieldType, Kind, Signal, Unit
 
 _PORT: Final = "adapter and port, such as mlx5_0/1"
+_UNCOUNTED: Final = (
+    "One of its counters refused to be read in this boot, was there and is gone, has come just "
+    "now, or is full."
+)
 
 SIGNALS: Final = (
     Signal(
@@ -51,6 +55,7 @@ SIGNALS: Final = (
         source="growth of counters/symbol_error + port_rcv_errors between two looks",
         unit=Unit.PER_SECOND,
         grid=grids.TEN_A_SECOND,
+        unknown=_UNCOUNTED,
     ),
     Signal(
         name="ib.symbol_errors",
@@ -60,6 +65,7 @@ SIGNALS: Final = (
         source="growth of counters/symbol_error in the present hour or in the one before, "
         "whichever is more; an hour begins when the one before has ended",
         grid=grids.HUNDRED_AND_TWENTY,
+        unknown=_UNCOUNTED,
     ),
     Signal(
         name="ib.drops",
@@ -69,6 +75,7 @@ SIGNALS: Final = (
         source="growth of counters/port_xmit_discards + hw_counters/rx_drops between two looks",
         unit=Unit.PER_SECOND,
         grid=grids.HUNDRED_A_SECOND,
+        unknown=_UNCOUNTED,
     ),
     Signal(
         name="ib.retransmits",
@@ -79,6 +86,7 @@ SIGNALS: Final = (
         "roce_slow_restart, between two looks",
         unit=Unit.PER_SECOND,
         grid=grids.THOUSAND_A_SECOND,
+        unknown=_UNCOUNTED,
     ),
     Signal(
         name="ib.link_downed",
