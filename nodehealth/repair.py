@@ -12,6 +12,7 @@ from nodehealth.kube.objects import Object, Resource, Struct
 from nodehealth.moments import Time
 
 LOG_LENGTH: Final = 50
+BOOTS_LENGTH: Final = 8
 EVICTIONS_LENGTH: Final = 500
 OBSTACLES_LENGTH: Final = 16
 FAULTS_LENGTH: Final = 16
@@ -380,6 +381,8 @@ class NodeRepairStatus(Struct, frozen=True, kw_only=True):
     intent: Intent | None = None
     rebooting: Intent | None = None
     """The order of an earlier rung to boot the machine anew, while nobody has seen that boot."""
+    boots_ended: Annotated[tuple[Name, ...], Meta(max_length=BOOTS_LENGTH)] = ()
+    """The boots of the machine that it was ordered to end, those ordered last at the end."""
     fencing: Fencing | None = None
     burn_in: BurningIn | None = None
     arrival: Arrival | None = None

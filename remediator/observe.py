@@ -11,7 +11,7 @@ from nodehealth.keys import AGENT_MANAGER, ZONE_LABEL
 from nodehealth.kube.objects import BarePod, Node
 from nodehealth.ledger import RepairLedger
 from nodehealth.repair import NodeRepair
-from remediator.decide import maintenance, marks, odds, plan, ready
+from remediator.decide import boots, maintenance, marks, odds, plan, ready
 from remediator.decide.counting import Scope
 from remediator.decide.facts import BLIND_AFTER, STALE_REFRESHES, Agent, Facts, Watches
 from remediator.decide.scopes import Scopes
@@ -177,7 +177,12 @@ class Fleet:
         pods = self._agents.get(name, {}).values()
         agent = max(pods, key=lambda each: each.since, default=None)
         return Facts(
-            node=node, health=health, heard_at=heard_at, agent=agent, watches=self._watches()
+            node=node,
+            health=health,
+            heard_at=heard_at,
+            agent=agent,
+            watches=self._watches(),
+            ordered=boots.by_us(self._by_node.get(name, {}).values()),
         )
 
     def repairs_of(self, node: str) -> tuple[NodeRepair, ...]:

@@ -20,7 +20,7 @@ from nodehealth.kube.client import Client
 from nodehealth.kube.objects import Node, Pod
 from nodehealth.repair import BurnIn, Intent, NodeRepair, NodeRepairStatus, Phase
 from remediator.asking import Service, Way
-from remediator.decide import fencing, joined, rungs, verifying
+from remediator.decide import boots, fencing, joined, rungs, verifying
 from remediator.decide.envoys import GiveUp, Outcome, Succeed, Wait
 from remediator.decide.errands import Errand
 from remediator.decide.jobs import Task
@@ -196,7 +196,8 @@ async def claim(
 
 async def _claimed(repair: NodeRepair, action: str, tools: Tools, *, pod: str, boot_id: str) -> str:
     intent = structs.replace(_intent(repair, action, tools.clock()), pod=pod, boot_id=boot_id)
-    await tools.record(structs.replace(repair.status, intent=intent))
+    ended = boots.ended(repair, intent, tools.node)
+    await tools.record(structs.replace(repair.status, intent=intent, boots_ended=ended))
     await tools.guard()
     if tools.clock() > intent.issued_at + _CLAIM_GOOD_FOR:
         raise SupersededError("we stood still since the order was claimed; it is given anew")

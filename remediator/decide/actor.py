@@ -28,6 +28,7 @@ class Actor:
     labels: dict[str, str] = field(default_factory=dict)
     capacity: dict[str, str] = field(default_factory=dict)
     allocatable: dict[str, str] = field(default_factory=dict)
+    ordered: dict[str, str] = field(default_factory=dict)
     conditions: dict[str, Condition] = field(default_factory=dict)
     levels: dict[tuple[str, str], Level] = field(default_factory=dict)
     events: dict[tuple[str, str, str], Event] = field(default_factory=dict)
@@ -72,6 +73,7 @@ class Actor:
             heard_at=self.heard_at,
             agent=self._agent(),
             watches=Watches(nodes=watched, healths=watched, agents=watched),
+            ordered=dict(self.ordered),
         )
 
     def _agent(self) -> Agent | None:
@@ -104,6 +106,7 @@ class Actor:
         self.labels |= given.labels
         self.capacity |= given.capacity
         self.allocatable |= given.allocatable
+        self.ordered |= given.ordered
         for name, said in given.conditions.items():
             whole = said if isinstance(said, ConditionGiven) else ConditionGiven(status=said)
             self._condition(name, whole, now)

@@ -85,7 +85,7 @@ def look(facts: Facts, now: datetime) -> Look:
         happened=by_name(report.events if report is not None else ()),
         lacks=lacking(report) if report is not None else frozenset(),
         stale_at=facts.stale_at() if report is not None else None,
-        node=expressions.node_values(facts.node),
+        node=expressions.node_values(facts.node, facts.ordered),
     )
 
 

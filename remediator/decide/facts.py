@@ -1,5 +1,6 @@
 """What is known of one node, from whom, and until when each part of it is believed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Self
@@ -51,6 +52,8 @@ class Facts:
     agent: Agent | None = None
     """The newest pod of an agent on the node."""
     watches: Watches = field(default_factory=Watches)
+    ordered: Mapping[str, str] = field(default_factory=dict)
+    """The boots that repairs of the node had its machine end, and which repair each."""
 
     def report(self) -> NodeHealthStatus | None:
         """Return what an agent said of this very Node, however long ago."""
@@ -81,6 +84,7 @@ class Facts:
             and self.health is earlier.health
             and self.heard_at == earlier.heard_at
             and self.agent == earlier.agent
+            and self.ordered == earlier.ordered
         )
 
     def sees_node(self, now: datetime) -> bool:

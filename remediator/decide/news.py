@@ -58,6 +58,8 @@ def since(before: Basis | None, look: Look, rules: tuple[Rule, ...]) -> News | N
     was, now = before.facts.fresh_report(before.at), look.report
     if was is None or not _are_alike(before.facts.node, look.facts.node):
         return None
+    if before.facts.ordered != look.facts.ordered:
+        return None
     if was.boot_id != now.boot_id or answers.lacking(was) != look.lacks:
         return None
     same = was is now or was.says_the_same(now)

@@ -17,6 +17,7 @@ _NODE: Final = cel.Record(
         "labels": cel.Map(cel.STRING, cel.STRING),
         "capacity": cel.Map(cel.STRING, cel.DOUBLE),
         "allocatable": cel.Map(cel.STRING, cel.DOUBLE),
+        "ordered": cel.Map(cel.STRING, cel.STRING),
     },
 )
 
@@ -29,14 +30,20 @@ def environment(signal: Signal) -> dict[str, cel.Type]:
     return names | {"subject": cel.STRING, "node": _NODE}
 
 
-def node_values(node: Node) -> Mapping[str, object]:
-    """Return the node as expressions see it; a quantity that is none is left out."""
+def node_values(node: Node, ordered: Mapping[str, str]) -> Mapping[str, object]:
+    """Return the node as expressions see it; a quantity that is none is left out.
+
+    Args:
+        node: The Node.
+        ordered: The boots that its repairs had the machine end.
+    """
     status = node.status
     return {
         "name": node.metadata.name,
         "labels": node.metadata.labels,
         "capacity": _amounts(status.capacity),
         "allocatable": _amounts(status.allocatable),
+        "ordered": ordered,
     }
 
 

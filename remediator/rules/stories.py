@@ -58,6 +58,8 @@ class NodeGiven(Strict, frozen=True, kw_only=True):
     labels: Mapping[str, str] = {}
     capacity: Mapping[str, str] = {}
     allocatable: Mapping[str, str] = {}
+    ordered: Mapping[str, str] = {}
+    """The boots that repairs had its machine end, and which repair each."""
     conditions: Mapping[str, bool | Literal["unknown"] | ConditionGiven] = {}
 
 

@@ -213,6 +213,19 @@ def test_repairs_are_found_by_their_node_and_open_until_they_end() -> None:
     assert fleet.repairs_of("unheard-of") == ()
 
 
+def test_the_boots_that_repairs_of_a_node_ended_are_known_though_they_have_ended_too() -> None:
+    fleet = Fleet(POLICY)
+    for each in ("n1", "n2"):
+        fleet.see_node(each, node(each))
+        ended = NodeRepairStatus(phase=Phase.RECOVERED, boots_ended=(f"boot of {each}",))
+        fleet.see_repair(f"{each}-repair", repair(each, status=ended))
+
+    facts = fleet.facts("n1")
+
+    assert facts is not None
+    assert facts.ordered == {"boot of n1": "n1-repair"}
+
+
 def test_nothing_is_known_of_a_node_once_it_and_its_repairs_are_gone() -> None:
     fleet = Fleet(POLICY)
     fleet.see_node("n1", node())

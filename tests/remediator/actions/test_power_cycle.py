@@ -106,6 +106,7 @@ async def test_a_machine_is_ordered_once_however_often_it_is_looked_at() -> None
     assert intent is not None
     assert owner.orders == [intent.key]
     assert (intent.action, intent.boot_id) == ("power-cycle", "boot-1")
+    assert cycling.repair.status.boots_ended == ("boot-1",)
 
 
 async def test_an_answer_that_was_lost_is_not_asked_for_again() -> None:
@@ -157,7 +158,7 @@ async def test_a_refusal_fails_at_once_and_leaves_no_claim() -> None:
     cycling = Cycling(Owner(answers=UnableError("the controller is locked")))
 
     assert await cycling.run(boot("boot-1")) == Failed(message="the controller is locked")
-    assert cycling.repair.status.intent is None
+    assert cycling.repair.status == NodeRepairStatus(phase=Phase.REPAIRING)
 
 
 async def test_an_owner_without_a_way_to_the_power_says_so() -> None:

@@ -318,8 +318,9 @@ def test_what_is_said_again_is_not_asked_again() -> None:
         known(kept(*MOUNTS[1:], level(0.4)), 60),
         known(kept(*MOUNTS), 60, labels={"pool": "a"}),
         known(kept(*MOUNTS[1:]), 60),
+        replace(known(kept(*MOUNTS), 60), ordered={"b1": "r1"}),
     ],
-    ids=["level", "label", "gone"],
+    ids=["level", "label", "gone", "ordered"],
 )
 def test_what_is_new_is_asked(news: Facts) -> None:
     ear, asked = listening(question())

@@ -19,7 +19,7 @@ def seen() -> Node:
 
 def holds(where: str) -> bool:
     program = cel.compile(where, expressions.environment(CATALOGUE["disk.free_ratio"]))
-    return program({"node": expressions.node_values(seen())})
+    return program({"node": expressions.node_values(seen(), {"b1": "r1"})})
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,7 @@ def holds(where: str) -> bool:
         'node.allocatable["memory"] == 2199023255552.0',
         'node.allocatable["nvidia.com/gpu"] < node.capacity["nvidia.com/gpu"]',
         'node.capacity["nvidia.com/gpu"] == 8.0',
+        '"b1" in node.ordered && !("b2" in node.ordered)',
     ],
 )
 def test_resources_are_numbers(where: str) -> None:
