@@ -39,6 +39,8 @@ from nodehealth.kit.settings import SettingsError
 from nodehealth.kube import connect, kubeconfig
 from nodehealth.kube.client import Client
 
+RECORDS: Final = "pstore"
+"""Where beside the state what the kernel left of crashes is copied to."""
 LAST_WRITES: Final = timedelta(seconds=7)
 """How long the writes in flight, to the API server and to the disk, may take at the end."""
 
@@ -91,6 +93,7 @@ def door(settings: Settings, nvml: Supervisor | None) -> Host:
     return Host(
         root=settings.root,
         boot_id=settings.boot_id,
+        records=settings.state_file.parent / RECORDS,
         kernel_log=KernelLog(
             settings.kmsg,
             topics={**TOPICS, OWN: settings.patterns.words},

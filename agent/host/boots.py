@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from agent.host import attributes
+from agent.host import attributes, pstore
 
 _WTMP: Final = "var/log/wtmp"
 _LARGEST: Final = 9600 * 400
@@ -22,7 +22,6 @@ _BOOT: Final = 2
 _KINDS: Final = frozenset(range(10))
 _SHUTDOWN: Final = b"shutdown"
 
-_KEPT: Final = ("sys/fs/pstore", "var/lib/systemd/pstore")
 _BEFORE: Final = 3600
 """Seconds before the boot in which a record of the crash may have been made."""
 _AFTER: Final = 900
@@ -55,7 +54,7 @@ def ended(root: Path, *, is_known: bool = False) -> Ending:
     is_new = any(_since(root / each) >= (began or 0) - _AFTER for each in _IDENTITY)
     if began is None or (is_new and not is_known):
         return Ending(is_orderly=None)
-    records = tuple(name for each in _KEPT for name in _left(root / each, began))
+    records = tuple(name for each in pstore.FOLDERS for name in _left(root / each, began))
     return Ending(is_orderly=_was_orderly(_tail(root / _WTMP), began), records=records)
 
 

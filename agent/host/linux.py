@@ -15,6 +15,7 @@ from agent.host import (
     interfaces,
     jobs,
     memory,
+    pstore,
     rdma,
     reaching,
     resolving,
@@ -82,6 +83,7 @@ class Host:
         clock: What time it is.
         adjtimex: How well the kernel keeps the time.
         watches: Of what root has none left, to watch files with.
+        records: Where what the kernel left of crashes is copied to, if it is.
         devices: Where the agent itself has devices, those of the host or not.
         path: Where the agent's own programs are looked for.
     """
@@ -107,13 +109,14 @@ class Host:
         clock: Clock = clocks.wall,
         adjtimex: Callable[[], Discipline] = discipline.read,
         watches: Callable[[], str] = inotify.exhausted,
+        records: Path | None = None,
         devices: Path = Path("/dev"),
         path: str = ENVIRONMENT["PATH"],
         guard: Guard | None = None,
     ) -> None:
         self.root, self.devices, self._path = root, devices, path
         self.hostname = socket.gethostname()
-        self._boot_id = boot_id
+        self._boot_id, self._records = boot_id, records
         self._uptime = uptime
         self.gpus, self.rest, self.hurry = gpus, rest, hurry
         self.gpus_changed = gpus_changed or Bell().rung
@@ -174,6 +177,17 @@ class Host:
             agent.host.guard.HungError: the kernel does not say.
         """
         return await self._reader.ask(what, lambda: read(self.root))
+
+    async def keep_records(self) -> None:
+        """Copy what the kernel left of crashes to where it lasts.
+
+        Raises:
+            OSError: it cannot be read or written.
+            agent.host.guard.HungError: the disk does not answer.
+        """
+        into = self._records
+        if into is not None:
+            await self._reader.ask("pstore", lambda: pstore.keep(self.root, into))
 
     async def discipline(self) -> Discipline:
         """Ask how well the kernel keeps the time."""

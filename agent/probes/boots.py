@@ -9,10 +9,11 @@ from typing import Final
 from agent import lastboot
 from agent.host import boots
 from agent.host.boots import Ending
+from agent.host.guard import HungError
 from agent.host.linux import Host
 from agent.lastboot import LastBoot
 from agent.probe import Past, Probe
-from agent.readings import Answer, Aside, Occurrence
+from agent.readings import Answer, Aside, Gap, Occurrence
 
 UNCLEAN: Final = "kernel.unclean_boot"
 
@@ -30,16 +31,26 @@ class Boots(Probe):
 
     async def check(self, host: Host, past: Past) -> Sequence[Answer | Aside]:
         """Say that the machine crashed, dated to this boot's beginning."""
-        last = lastboot.remembered(past)
+        last, gaps = lastboot.remembered(past), await _kept(host)
         ending = await host.ask("last boot", partial(boots.ended, is_known=last is not None))
         began = host.now() - timedelta(seconds=await host.uptime())
         if not _is_unclean(ending, last, began):
-            return [*lastboot.memos(last)]
+            return [*lastboot.memos(last), *gaps]
         named = ", ".join(ending.records[:_MOST_NAMED])
         why = "panic" if named else "no shutdown"
         fields = {"why": why, "records": named, "boot": last.boot_id if last else ""}
         crash = Occurrence(name=UNCLEAN, at=began, source=_SOURCE, position=1, fields=fields)
-        return [crash, *lastboot.memos(last)]
+        return [crash, *lastboot.memos(last), *gaps]
+
+
+async def _kept(host: Host) -> Sequence[Gap]:
+    """Keep what the kernel left; say so if that fails."""
+    try:
+        await host.keep_records()
+    except (OSError, HungError) as failure:
+        why = failure.strerror if isinstance(failure, OSError) else str(failure)
+        return [Gap(why=f"what the kernel left of a crash is not kept: {why}")]
+    return []
 
 
 def _is_unclean(ending: Ending, last: LastBoot | None, began: datetime) -> bool:

@@ -1,5 +1,6 @@
 """A crash is told once in the boot that follows it, with what was left of it."""
 
+import asyncio
 import os
 from datetime import timedelta
 from pathlib import Path
@@ -146,6 +147,29 @@ async def test_a_system_that_makes_its_identity_at_each_boot_was_there_before(wa
     remember(watch, alive=200)
 
     assert [first, len(await told(watch))] == [[], 1]
+
+
+async def test_what_the_kernel_left_is_kept_beside_the_state(watch: Watch, tmp_path: Path) -> None:
+    leave(watch.tree, DUMP, -30)
+    into = tmp_path / "state" / "pstore"
+    watch.host = Host(root=watch.tree.root, uptime=watch.tree.root / "proc/uptime", records=into)
+
+    await told(watch)
+
+    (copy,) = await asyncio.to_thread(lambda: [each.name for each in into.iterdir()])
+    assert copy.endswith("-dmesg-efi-17600001")
+
+
+async def test_that_nothing_can_be_kept_is_a_gap_and_hides_no_crash(watch: Watch) -> None:
+    leave(watch.tree, DUMP, -30)
+    into = watch.tree.root / "proc/stat" / "pstore"
+    watch.host = Host(root=watch.tree.root, uptime=watch.tree.root / "proc/uptime", records=into)
+
+    (event,) = await told(watch)
+
+    assert event.fields["why"] == "panic"
+    report = watch.known.reports["gpu"]
+    assert report.message == "what the kernel left of a crash is not kept: Not a directory"
 
 
 async def test_this_machine_can_be_asked(tmp_path: Path) -> None:
