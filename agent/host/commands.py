@@ -153,7 +153,11 @@ async def _seen_off(starting: asyncio.Task[Running], grace: timedelta) -> None:
 
 
 def _start(words: Sequence[str], environ: Mapping[str, str]) -> Running:
-    """Start a program; other threads go on meanwhile, as they would not with posix_spawn."""
+    """Start a program.
+
+    Other threads go on until its disk has answered: posix_spawn would hold them up, and so would
+    Popen before Python 3.11.4.
+    """
     output = os.memfd_create(words[0].rpartition("/")[2])
     try:
         program = _Program(
