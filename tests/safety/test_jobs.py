@@ -23,7 +23,7 @@ from tests.safety.test_incidents import minor, put_together
 from tests.safety.test_sent import assert_well, told
 from tests.safety.trials import ONE
 
-MOST_WRITES: Final = 60
+MOST_WRITES: Final = 70
 Meddler: TypeAlias = Callable[[Cluster, Random], Coroutine[None, None, None]]
 
 
