@@ -19,6 +19,8 @@ _DOWN: Final = timedelta(minutes=15)
 """How long a machine may take to go down and to come up again."""
 _GOING_DOWN: Final = timedelta(hours=1)
 """How long it may take where it was told to: for disks, or for people, to be ready."""
+LONG_AGO: Final = datetime.fromtimestamp(0, UTC)
+"""When an agent was alive of which nobody knows until when."""
 ALIVE: Final = timedelta(minutes=5)
 """How often an agent says that it is alive."""
 

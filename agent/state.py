@@ -105,10 +105,11 @@ def _last_boot(
     kept: State, kept_at: datetime | None, names: tuple[str, ...], now: datetime
 ) -> Mapping[str, tuple[Level, ...]]:
     """Remember what an agent of another boot told of its end."""
-    if kept.began_at is None or kept_at is None or lastboot.KEEPER not in names:
+    if lastboot.KEEPER not in names:
         return {}
-    last = LastBoot(boot_id=kept.boot_id, alive_at=kept_at, ended_at=kept.ended_at).memo()
-    return {lastboot.KEEPER: _remembered((), [last], now)}
+    alive = kept_at if kept_at and kept.began_at else lastboot.LONG_AGO
+    last = LastBoot(boot_id=kept.boot_id, alive_at=alive, ended_at=kept.ended_at)
+    return {lastboot.KEEPER: _remembered((), [last.memo()], now)}
 
 
 def past(state: State, probe: str) -> Past:

@@ -61,10 +61,13 @@ def test_another_node_had_another_machine() -> None:
     assert remembered(began(began(None, "b1"), "b2", node_uid="other")) is None
 
 
-def test_an_earlier_version_did_not_say_that_it_was_told_to_end() -> None:
+def test_of_an_earlier_version_that_did_not_say_when_it_ended_only_the_boot_is_known() -> None:
     earlier = msgspec.structs.replace(began(None, "b1"), began_at=None)
 
-    assert remembered(began(earlier, "b2")) is None
+    last = remembered(began(earlier, "b2", kept_at=-1))
+
+    assert last is not None
+    assert (last.boot_id, last.was_orderly(NOON)) == ("b1", None)
 
 
 @pytest.mark.parametrize(
