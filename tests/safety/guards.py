@@ -161,7 +161,7 @@ GUARDS: Final = (
             "    if not refusal and not rungs.is_under_way(began):\n",
             "    if refusal is None:\n",
         ),
-        seed=9,
+        seed=30,
     ),
     mutant(
         "rung-skipped",
