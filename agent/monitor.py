@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from random import Random
 from typing import Final, TypeAlias
@@ -64,9 +64,15 @@ class Monitor:
                     deadline=probe.deadline + 2 * _FAREWELL,
                     sooner=functools.partial(probe.stirred, self._host),
                     least=LEAST,
-                    at_once=functools.partial(probe.pressed, self._host),
+                    at_once=self._pressed(probe),
                 )
                 tasks.create_task(asking, name=f"probe {name}")
+
+    def _pressed(self, probe: Probe) -> Callable[[], Awaitable[None]] | None:
+        """Return what tells when a probe must be asked at once; most need never be."""
+        if not probe.listens(self._host):
+            return None
+        return functools.partial(probe.pressed, self._host)
 
     async def sweep(self) -> State:
         """Ask every probe once, all at the same time."""

@@ -124,7 +124,9 @@ async def _any(events: Sequence[asyncio.Event]) -> None:
     """Wait for one of them: no turn of the loop if one is set, for more may come in each."""
     if any(each.is_set() for each in events):
         return
-    waiting = {asyncio.ensure_future(each.wait()) for each in events or [asyncio.Event()]}
+    if not events:
+        await asyncio.Event().wait()
+    waiting = {asyncio.ensure_future(each.wait()) for each in events}
     try:
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -86,17 +86,18 @@ async def _rested(
     if sooner is None or least >= seconds:
         await asyncio.sleep(seconds)
         return
-    await _waited(least, at_once, name)
+    if at_once is None:
+        await asyncio.sleep(least)
+    else:
+        await _waited(least, at_once, name)
     await _waited(seconds - least, sooner, name)
 
 
-async def _waited(
-    seconds: float, reason: Callable[[], Awaitable[object]] | None, name: str
-) -> None:
+async def _waited(seconds: float, reason: Callable[[], Awaitable[object]], name: str) -> None:
     """Wait for some seconds, or until there is a reason not to."""
     try:
         async with asyncio.timeout(seconds):
-            if reason is not None and await survived(reason, name=f"waking of {name}"):
+            if await survived(reason, name=f"waking of {name}"):
                 return
             await asyncio.sleep(seconds)  # who cannot tell has no reason
     except TimeoutError:
