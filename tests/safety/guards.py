@@ -15,10 +15,11 @@ GUARDS: Final = (
         (
             "actions",
             (
-                "    await tools.record(structs.replace(repair.status, intent=intent))\n"
+                "    await tools.record("
+                "structs.replace(repair.status, intent=intent, boots_ended=ended))\n"
                 "    await tools.guard()\n"
             ),
-            "    await tools.guard()\n",
+            "    del ended\n    await tools.guard()\n",
         ),
         seed=0,
     ),
