@@ -110,8 +110,14 @@ class _Step:
         Where another breaker stops the one that is tried, all try the same, which is first of all.
         """
         status = self.ledger.status
-        held = node in status.slots or node in status.cordons
+        begun = node in status.slots
+        held = (begun or node in status.cordons) and (begun or not self._bars_a_slot())
         return held and self.nodes.stands(node) and not self.nodes.barred(node)
+
+    def _bars_a_slot(self) -> bool:
+        """Say whether a node has its slot and breakers stop it: others may wait for that slot."""
+        slots = self.ledger.status.slots
+        return any(self.nodes.barred(each) and self._may_try(each) for each in slots)
 
     def _first(self) -> str:
         """Name the node that has its slot longest: what has begun comes first."""

@@ -310,6 +310,18 @@ def test_a_node_that_is_tried_since_its_cordon_makes_way_to_who_waits_longest(
     assert settled(tried, both, nodes=stopped) is tried
 
 
+def test_a_node_that_is_tried_since_its_cordon_makes_way_to_a_slot_that_it_may_wait_for() -> None:
+    doubt = breaker(BreakerState.HALF_OPEN, probing="n1")
+    slots = {"n2": slot(8, name="n2")}
+    known = having(doubt=doubt, slots=slots, cordons={"n1": 7})
+    waits = replace(ALL, barred=lambda name: name == "n2")
+
+    tried = settled(known, {DOUBT: SICK}, nodes=waits)
+
+    assert tried.status.breakers[DOUBT].probing == "n2"
+    assert settled(known, {DOUBT: SICK}, nodes=ALL) is known
+
+
 def test_a_node_that_is_tried_since_its_cordon_and_waits_alone_is_tried_still() -> None:
     known = having(doubt=breaker(BreakerState.HALF_OPEN, probing="n1"), cordons={"n1": 7, "n2": 6})
 
