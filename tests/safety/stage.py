@@ -30,9 +30,9 @@ from tests.safety.lives import Life
 from tests.safety.people import ALERTING, HOOK, WEBHOOK, People
 from tests.safety.peril import Crash, Luck
 from tests.safety.services import HOOKS, Repairs
-from tests.safety.witnesses.beginning import Pace
 from tests.safety.witnesses.court import Court, Terms
 from tests.safety.witnesses.history import Breach
+from tests.safety.witnesses.pacing import Pace
 
 
 def _enforcing(shipped: RuleSet, name: str) -> RuleSet:

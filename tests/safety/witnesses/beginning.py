@@ -1,6 +1,6 @@
 """S1, S6, S9 and S15: what begins may begin: there is a fault, room, and nobody said stop."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Self, TypeAlias
@@ -247,47 +247,3 @@ class Beginnings(Witness):
 
 def _is_used(ledger: RepairLedger) -> bool:
     return ledger.status.epoch > 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """How many may begin in a while."""
-
-    most: int
-    per: timedelta
-    burst: int
-
-
-@dataclass(slots=True)
-class Paced(Witness):
-    """S4: in no stretch of time begins more than the rate and one burst allow."""
-
-    cordons: Pace | None = None
-    disruptions: Pace | None = None
-    _begun: dict[int, datetime] = field(default_factory=dict)
-    _cordoned: dict[int, datetime] = field(default_factory=dict)
-
-    def ledger(self, before: RepairLedger | None, ledger: RepairLedger | None) -> None:
-        """Note each admission when it is there for the first time."""
-        if ledger is None:
-            return
-        slots = [slot.epoch for slot in ledger.status.slots.values()]
-        self._note(slots, self._begun, self.disruptions, "disruptions")
-        cordons = [each for each in ledger.status.cordons.values() if each not in self._begun]
-        self._note(cordons, self._cordoned, self.cordons, "cordons")
-
-    def _note(
-        self, epochs: Iterable[int], begun: dict[int, datetime], pace: Pace | None, what: str
-    ) -> None:
-        now = self.history.now
-        for epoch in epochs:
-            if epoch in begun:
-                continue
-            begun[epoch] = now
-            if pace is None:
-                continue
-            for start in begun.values():
-                # inclusive at both ends: a token that comes back just then is counted with it
-                within = sum(start <= each <= start + pace.per for each in begun.values())
-                if within > pace.most + pace.burst:
-                    self.history.breach("S4", f"{within} {what} since {start:%H:%M:%S}")

@@ -36,7 +36,7 @@ class Spared(Witness):
             return
         if fence(node) and not self.included:
             self.history.breach("S8", f"{name} belongs to the control plane, and was fenced")
-        if _serves(node):
+        if serves(node):
             self._out.pop(name, None)
         else:
             self._out.setdefault(name, self.history.now)
@@ -64,7 +64,8 @@ class Spared(Witness):
             self.history.breach("S8", f"{name} of the control plane got a slot beside {who}")
 
 
-def _serves(node: Node | None) -> bool:
+def serves(node: Node | None) -> bool:
+    """Say whether a node is there, Ready and takes work."""
     conditions = node.status.conditions if node is not None else ()
     ready = any(each.type == "Ready" and each.status == "True" for each in conditions)
     return ready and node is not None and not node.spec.unschedulable

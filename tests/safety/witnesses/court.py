@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from simulator.cluster import REMEDIATOR, Cluster
-from tests.safety.witnesses.beginning import Beginnings, Pace, Paced
+from tests.safety.witnesses.beginning import Beginnings
 from tests.safety.witnesses.brains import Spared
 from tests.safety.witnesses.foreign import Untouched
 from tests.safety.witnesses.gangs import Together
@@ -12,6 +12,7 @@ from tests.safety.witnesses.history import Breach, History
 from tests.safety.witnesses.holding import Held, Kept
 from tests.safety.witnesses.looking import Harmless
 from tests.safety.witnesses.orders import Gentle, Once, Planned
+from tests.safety.witnesses.pacing import Pace, Paced
 from tests.safety.witnesses.stepping import Stepping
 
 
