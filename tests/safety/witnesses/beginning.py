@@ -1,7 +1,7 @@
 """S1, S6, S9 and S15: what begins may begin: there is a fault, room, and nobody said stop."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, Self, TypeAlias
 
@@ -34,6 +34,8 @@ class Begins:
     pool: str
     disrupts: bool
     at: datetime
+    after: RepairLedger | None = None
+    """The ledger that admits it, where one does: a swap may carry more than one change."""
     steps: bool = False
     """Whether it has its slot, and this is the next step."""
     zone: str = ""
@@ -77,11 +79,21 @@ def broken(begins: Begins) -> str:
     for key, each in status.breakers.items():
         if key in ignored or not _is_stopped(begins, key):
             continue
+        if _is_let(begins, key):
+            continue
         if each.state is BreakerState.OPEN:
             return f"the breaker {key} was open"
         if each.probing not in {"", begins.node}:
             return f"the breaker {key} tried {each.probing} first"
     return ""
+
+
+def _is_let(begins: Begins, key: str) -> bool:
+    """Say whether the swap that admits it closes a breaker, or has it try this very node."""
+    if begins.after is None:
+        return False
+    now = begins.after.status.breakers.get(key)
+    return now is None or (now.state is BreakerState.HALF_OPEN and now.probing == begins.node)
 
 
 def _is_stopped(begins: Begins, key: str) -> bool:
@@ -173,7 +185,9 @@ class Beginnings(Witness):
                 self._disrupted(name, slot, before, ledger)
         for name, epoch in ledger.status.cordons.items():
             if epoch > before.status.epoch:
-                self._check_gates(name, before, f"cordon {epoch} of {name}", disrupts=False)
+                self._check_gates(
+                    name, (before, ledger), f"cordon {epoch} of {name}", disrupts=False
+                )
                 self._check_sick(name, f"cordon {epoch} of {name}")
 
     def _note_loss(self, before: RepairLedger | None, ledger: RepairLedger | None) -> None:
@@ -188,14 +202,17 @@ class Beginnings(Witness):
 
     def _disrupted(self, name: str, slot: Slot, before: RepairLedger, ledger: RepairLedger) -> None:
         says, repair = f"slot {slot.epoch} of {name}", self.history.repairs.get(slot.repair)
-        self._check_gates(name, before, says, disrupts=True)
+        self._check_gates(name, (before, ledger), says, disrupts=True)
         self._check_identity(name, slot, repair, says)
         self._check_sick(name, says)
         self._check_evidence(name, repair, says)
         self._check_room(name, ledger, says)
 
-    def _check_gates(self, name: str, before: RepairLedger, says: str, *, disrupts: bool) -> None:
-        begins = Begins.of(self.history, before, name, disrupts=disrupts, steps=False)
+    def _check_gates(
+        self, name: str, swap: tuple[RepairLedger, RepairLedger], says: str, *, disrupts: bool
+    ) -> None:
+        begins = Begins.of(self.history, swap[0], name, disrupts=disrupts, steps=False)
+        begins = replace(begins, after=swap[1])
         for why in (gate(begins) for gate in GATES):
             if why:
                 self.history.breach("S9", f"{says} was given although {why}")
