@@ -426,3 +426,17 @@ def test_a_late_order_is_asked_about_when_nobody_wants_anything() -> None:
     down = node(ready=False, unschedulable=True, fence="5:disrupted", taints=(keys.REPAIR_TAINT,))
 
     assert isinstance(move(hopeless, TAKEN, seen=down), Inquire)
+
+
+@pytest.mark.parametrize(("done", "said"), [(True, "is done"), (False, "is refused")])
+def test_an_answer_that_nothing_follows_from_is_a_line_of_the_log(*, done: bool, said: str) -> None:
+    request = Request(what=Wish.RELEASE, by="ann")
+    reply = Reply(request=request, done=done, message="it only observes")
+
+    status = requests.replied(NodeRepairStatus(), reply, at(1))
+
+    assert [each.text for each in status.log] == [
+        f"release, wanted by ann, {said}: it only observes"
+    ]
+    assert status.answer is not None
+    assert (status.answer.done, status.answer.at) == (done, at(1))
