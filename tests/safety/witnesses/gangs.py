@@ -37,6 +37,11 @@ class Together(Witness):
             self._commit(change)
         api.on_commit(self._commit)
 
+    def node(self, name: str, before: Node | None, node: Node | None) -> None:
+        """Forget who is back: when it is taken the next time, it may have no pod of the gang."""
+        for lost in self._lost.values():
+            lost &= self.observer.disrupted.keys()
+
     def done(self, deed: Deed) -> None:
         """Take in what ends pods: an eviction, or an order to their machine or within it."""
         if not deed.changed:
