@@ -2,10 +2,11 @@
 
 from typing import Final
 
+from nodehealth.fence import Hold
 from nodehealth.keys import CONTROL_PLANE_LABEL
 from nodehealth.kube.objects import BarePod, Node
 from nodehealth.ledger import RepairLedger
-from remediator.decide import ready
+from remediator.decide import marks, ready
 from remediator.decide.limits import Refused, Why
 from remediator.decide.survey import Survey
 from remediator.rules.policy import Policy
@@ -30,7 +31,7 @@ def quorum_lost(node: Node, survey: Survey) -> Refused | None:
     away = sorted(
         each.metadata.name
         for each in others
-        if each.metadata.name != name and (ready.is_out(each) or each in survey.busy)
+        if each.metadata.name != name and (_is_away(each) or each in survey.busy)
     )
     if away:
         return _refused(f"out of the control plane already: {', '.join(away)}")
@@ -38,6 +39,13 @@ def quorum_lost(node: Node, survey: Survey) -> Refused | None:
         few = f"{len(others)} node{'' if len(others) == 1 else 's'}"
         return _refused(f"the control plane has {few}, and needs {_FEWEST} to do without one")
     return None
+
+
+def _is_away(node: Node) -> bool:
+    """Say whether a node is out of service; one that we only cordon serves as before."""
+    fence, leaving = marks.fence_of(node), node.metadata.deletion_timestamp is not None
+    ours = fence is not None and fence.hold is Hold.DISRUPTED
+    return ours or leaving or not ready.is_ready(node) or marks.was_cordoned(node)
 
 
 def last_replica(node: Node, survey: Survey, ledger: RepairLedger) -> Refused | None:

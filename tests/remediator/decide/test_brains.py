@@ -63,6 +63,22 @@ def test_a_node_of_the_control_plane_is_disrupted_while_all_others_are_well() ->
     assert refused(brain("c1", ready=False), brain("c2"), brain("c3"), node())[0] is None
 
 
+def fenced(name: str, hold: str) -> Node:
+    """Make a node of the control plane that we hold."""
+    labels = {CONTROL_PLANE_LABEL: ""}
+    return node(name, labels=labels, fence=f"1:{hold}", unschedulable=True)
+
+
+def test_two_nodes_of_the_control_plane_that_we_only_cordon_do_not_wait_for_each_other() -> None:
+    assert refused(fenced("c1", "cordoned"), fenced("c2", "cordoned"), brain("c3"))[0] is None
+
+
+def test_a_node_of_the_control_plane_waits_while_we_are_at_work_on_another() -> None:
+    why, _ = refused(fenced("c1", "cordoned"), fenced("c2", "disrupted"), brain("c3"))
+
+    assert why is Why.CONTROL_PLANE
+
+
 @pytest.mark.parametrize(
     "other",
     [brain("c2", ready=False), brain("c2", busy=True), brain("c2", cordoned=True)],

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from nodehealth import keys
+from nodehealth.fence import Hold
 from nodehealth.kube.objects import Node
 from nodehealth.ledger import RepairLedger
 from tests.safety.witnesses.beginning import GRACE
@@ -36,7 +37,7 @@ class Spared(Witness):
             return
         if fence(node) and not self.included:
             self.history.breach("S8", f"{name} belongs to the control plane, and was fenced")
-        if serves(node):
+        if serves(node) or _is_only_cordoned(node):
             self._out.pop(name, None)
         else:
             self._out.setdefault(name, self.history.now)
@@ -64,8 +65,17 @@ class Spared(Witness):
             self.history.breach("S8", f"{name} of the control plane got a slot beside {who}")
 
 
+def _is_only_cordoned(node: Node | None) -> bool:
+    """Say whether we keep new work from a node, and do no more: what it does already, it does."""
+    mark = fence(node)
+    return _is_ready(node) and mark is not None and mark.hold is Hold.CORDONED
+
+
+def _is_ready(node: Node | None) -> bool:
+    conditions = node.status.conditions if node is not None else ()
+    return any(each.type == "Ready" and each.status == "True" for each in conditions)
+
+
 def serves(node: Node | None) -> bool:
     """Say whether a node is there, Ready and takes work."""
-    conditions = node.status.conditions if node is not None else ()
-    ready = any(each.type == "Ready" and each.status == "True" for each in conditions)
-    return ready and node is not None and not node.spec.unschedulable
+    return _is_ready(node) and node is not None and not node.spec.unschedulable

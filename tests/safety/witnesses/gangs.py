@@ -40,7 +40,7 @@ class Together(Witness):
     def node(self, name: str, before: Node | None, node: Node | None) -> None:
         """Forget who is back: when it is taken the next time, it may have no pod of the gang."""
         for lost in self._lost.values():
-            lost &= self.observer.disrupted.keys()
+            lost.intersection_update(self.observer.disrupted)
 
     def done(self, deed: Deed) -> None:
         """Take in what ends pods: an eviction, or an order to their machine or within it."""
@@ -73,7 +73,7 @@ class Together(Witness):
             return
         lost = self._lost.setdefault(gang, set())
         lost.add(name)
-        lost &= self.observer.disrupted.keys()
+        lost.intersection_update(self.observer.disrupted)
         if len(lost) > self.most:
             names = ", ".join(sorted(lost))
             self.history.breach("S1", f"gang {gang} lost {names} at the same time")
