@@ -116,7 +116,7 @@ async def test_a_silent_agent_writes_nothing_more() -> None:
         cluster.inject("general-1", "disk-full")
         await asyncio.sleep(1000)
 
-        assert Look(cluster).free("general-1") > 0.5
+        assert Look(cluster).free("general-1") >= 0.5
 
 
 @played

@@ -95,7 +95,7 @@ async def test_a_fault_is_gone_with_its_machine() -> None:
         look.direct.delete(MACHINES, "general-1")
         await asyncio.sleep(60)
 
-        assert look.free("general-1") > 0.5
+        assert look.free("general-1") >= 0.5
 
 
 @played
@@ -138,7 +138,7 @@ async def test_an_annotation_makes_a_machine_sick_and_well() -> None:
 
         annotate(None)
         await asyncio.sleep(5)
-        assert look.free("general-1") > 0.5
+        assert look.free("general-1") >= 0.5
 
 
 @played

@@ -18,6 +18,8 @@ from agent.probes.processes import RESTARTS, STUCK, ZOMBIES, Processes
 from tests.agent.real.telling import tell
 from tests.agent.watched import Watch
 
+LONG: Final = 30
+"""In how many looks in a row, 10 ms apart, a process sleeps that nothing can end."""
 MANY: Final = 400
 """Zombies: more than one step of the grid, and less than two."""
 SPAWN: Final = (  # whoever spawns sleeps until the child has left its memory, as this one does not
@@ -40,8 +42,15 @@ def stuck(folder: Path) -> Iterator[None]:
     fifo = folder / "fifo"
     os.mkfifo(fifo)
     sleeper = subprocess.Popen([sys.executable, "-c", SPAWN, fifo])
-    state = Path(f"/proc/{sleeper.pid}/stat")
-    until(lambda: state.read_text().rpartition(")")[2].split()[0] == "D")
+    asleep = 0
+
+    def lasts() -> bool:  # while it starts, its disk lets it sleep like that for a moment, too
+        nonlocal asleep
+        state = Path(f"/proc/{sleeper.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        asleep = asleep + 1 if state == "D" else 0
+        return asleep >= LONG
+
+    until(lasts)
     yield
     os.close(os.open(fifo, os.O_WRONLY))
     sleeper.wait()
