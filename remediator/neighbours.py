@@ -85,25 +85,26 @@ class Neighbours:
 
     async def at_work(self) -> Mapping[str, str]:
         """Say by node who else holds it, read by quorum."""
-        found = dict(await self._locked())
+        found = dict(await self._rebooted())
         if self._settings().medik8s:
+            leases = (await self._client.listing(LEASES, namespace=LEASE_NAMESPACE)).items
+            found = {**locks.leased(leases, self._now()), **found}
             with contextlib.suppress(errors.GoneError):
                 for each in (await self._client.listing(MAINTENANCES)).items:
                     found[each.spec.node_name] = f"who made NodeMaintenance {each.metadata.name}"
         return found
 
-    async def _locked(self) -> Mapping[str, str]:
-        """Say by node who else has locked it."""
-        settings, found = self._settings(), dict[str, str]()
-        if settings.medik8s:
-            leases = (await self._client.listing(LEASES, namespace=LEASE_NAMESPACE)).items
-            found |= locks.leased(leases, self._now())
-        if settings.kured is not None:
-            namespace, name = settings.kured
-            with contextlib.suppress(errors.GoneError):
-                lock = await self._client.get(DAEMON_SETS, name, namespace=namespace)
-                found |= locks.kured(lock.metadata.annotations, self._now())
-        return found
+    async def _rebooted(self) -> Mapping[str, str]:
+        """Say by node that kured's lock names it."""
+        kured = self._settings().kured
+        if kured is None:
+            return {}
+        namespace, name = kured
+        try:
+            lock = await self._client.get(DAEMON_SETS, name, namespace=namespace)
+        except errors.GoneError:
+            return {}
+        return locks.kured(lock.metadata.annotations, self._now())
 
     async def held(self, name: str, node: Node | None) -> str:
         """Say who else holds a node that we disrupt; take its lease, or renew ours, if nobody does.
@@ -138,7 +139,7 @@ class Neighbours:
         if now < until:
             return who
         try:
-            who = (await self._locked()).get(name, "")
+            who = (await self._rebooted()).get(name, "") or await self._lessee(name)
             if self._settings().machines:
                 who = who or await self._machine(node, locks.leaving)
         except errors.KubeError as unclear:
@@ -171,6 +172,15 @@ class Neighbours:
             return
         except errors.KubeError as failed:  # it runs out by itself; no ending waits for that
             logger.warning("the lease of %s is not given back: %s", name, failed)
+
+    async def _lessee(self, name: str) -> str:
+        """Say who else has the lease of a node."""
+        if not self._settings().medik8s:
+            return ""
+        try:
+            return locks.holder(await self._lease(name), self._now())
+        except errors.GoneError:
+            return ""
 
     async def _leased(self, name: str) -> str:
         """Take or renew the lease of a node, and say who holds it instead."""
